@@ -1,0 +1,26 @@
+#ifndef FAIRLEAD_BASE_CLOCK_H
+#define FAIRLEAD_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Time in nanoseconds. Monotonic time is for marks, timers and durations; wall time only for dates in
+ * logs and fields. Tests replace both clocks. */
+
+#define NS_PER_US 1000ULL
+#define NS_PER_MS 1000000ULL
+#define NS_PER_S  1000000000ULL
+
+uint64_t clock_monotonic_ns(void);
+uint64_t clock_wall_ns(void);
+
+/* Freeze both clocks at the given values until clock_restore. Only for tests. Thread: single. */
+void clock_freeze(uint64_t monotonic_ns, uint64_t wall_ns);
+/* Move a frozen clock forward. */
+void clock_advance(uint64_t ns);
+void clock_restore(void);
+
+/* IMF-fixdate (RFC 9110 §5.6.7), 29 bytes and a terminator, of a wall time. */
+enum { CLOCK_HTTP_DATE_TEXT = 30 };
+void clock_http_date(uint64_t wall_ns, char into[CLOCK_HTTP_DATE_TEXT]);
+
+#endif

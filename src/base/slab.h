@@ -1,0 +1,28 @@
+#ifndef FAIRLEAD_BASE_SLAB_H
+#define FAIRLEAD_BASE_SLAB_H
+
+#include "base/status.h"
+
+#include <stddef.h>
+
+/* Fixed-size objects of one kind, for one thread: a free list over pages of many objects.
+ * Returned objects are used again, newest first; memory goes back at slab_done, and whole pages when
+ * more than `keep` objects are free. Under AddressSanitizer free objects are poisoned. */
+struct slab {
+    size_t object_bytes;
+    size_t keep;
+    size_t used; /* objects handed out */
+    /* private */
+    size_t free_count;
+    struct slab_object *free;
+    struct slab_page *pages;
+};
+
+void slab_init(struct slab *slab, size_t object_bytes, size_t keep);
+/* Every object must be back. */
+void slab_done(struct slab *slab);
+/* A cleared object. Errors: NULL out of memory. */
+void *slab_alloc(struct slab *slab) MUST_USE;
+void slab_free(struct slab *slab, void *object);
+
+#endif

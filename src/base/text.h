@@ -1,0 +1,49 @@
+#ifndef FAIRLEAD_BASE_TEXT_H
+#define FAIRLEAD_BASE_TEXT_H
+
+#include "base/slice.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Bounded text in the caller's memory. What does not fit is dropped and `is_cut` is set; nothing
+ * overflows and nothing is terminated unless text_string asks. */
+struct text {
+    char *at;
+    size_t len;
+    size_t cap;
+    bool is_cut;
+};
+
+static inline struct text text_on(char *at, size_t cap)
+{
+    return (struct text){at, 0, cap, false};
+}
+
+static inline struct slice text_slice(const struct text *text)
+{
+    return (struct slice){text->at, text->len};
+}
+
+void text_add(struct text *text, struct slice s);
+void text_add_char(struct text *text, char c);
+void text_add_u64(struct text *text, uint64_t value);
+void text_add_hex(struct text *text, uint64_t value);
+void text_add_format(struct text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The inside of a JSON string: quotes, backslash and control bytes escaped; bytes that are not valid
+ * UTF-8 become U+00XX escapes of their value, so that the output is always valid JSON. */
+void text_add_json(struct text *text, struct slice s);
+/* HTML text and attribute content: & < > " ' as references, control bytes dropped. */
+void text_add_html(struct text *text, struct slice s);
+/* Safe for a terminal or a log line: control bytes and non-ASCII as \xHH, `quote` and backslash escaped. */
+void text_add_log(struct text *text, struct slice s, char quote);
+/* 1.23ms, 45s ...: three significant digits with a unit, for people. */
+void text_add_duration(struct text *text, uint64_t ns);
+/* 812B, 1.2KB, 34MB ...: decimal units, for people. */
+void text_add_size(struct text *text, uint64_t bytes);
+/* Terminate (cutting the last byte where it is full) and return the string. `cap` must not be 0. */
+const char *text_string(struct text *text);
+
+#endif

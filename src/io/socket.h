@@ -1,0 +1,81 @@
+#ifndef FAIRLEAD_IO_SOCKET_H
+#define FAIRLEAD_IO_SOCKET_H
+
+#include "base/inet.h"
+#include "base/slice.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+/* Every system call of the data path on a socket or pipe stands in socket.c, so that one place can be
+ * made to fail, be short or be late. All descriptors are non-blocking and close-on-exec. EINTR is
+ * retried inside; ST_IO leaves the cause in errno. */
+
+/* ---- listening ---- */
+
+struct socket_listen_options {
+    int backlog;
+    bool reuse_port; /* SO_REUSEPORT: one socket a worker */
+    bool only_v6;    /* IPV6_V6ONLY for IPv6 addresses */
+};
+
+/* Bind and listen. TCP_NODELAY is set here, since accepted sockets inherit it.
+ * Errors: ST_IO (EADDRINUSE, EACCES, ...). */
+enum status socket_listen(const struct inet_endpoint *endpoint,
+                          const struct socket_listen_options *options, int *ret_fd) MUST_USE;
+/* A Unix stream socket at `path` (its owner-only mode is `mode`). A stale socket file, which nobody
+ * answers, is replaced; a live one is EADDRINUSE. Errors: ST_IO, ST_LIMIT path too long. */
+enum status socket_listen_unix(struct slice path, unsigned mode, int backlog, int *ret_fd) MUST_USE;
+/* Accept one connection; *ret_peer is INET_NONE for Unix sockets.
+ * Errors: ST_AGAIN nothing waits, ST_LIMIT out of descriptors or memory (EMFILE, ENFILE, ENOBUFS,
+ * ENOMEM), ST_IO others; ECONNABORTED and its kin are skipped inside. */
+enum status socket_accept(int listener, int *ret_fd, struct inet_endpoint *ret_peer) MUST_USE;
+
+/* ---- dialling ---- */
+
+struct socket_dial_options {
+    const struct inet_addr *source; /* NULL or INET_NONE: the kernel's choice */
+    unsigned user_timeout_ms;       /* TCP_USER_TIMEOUT, 0 leaves the default */
+    const char *congestion;         /* TCP_CONGESTION, NULL leaves the default */
+};
+
+/* Begin a non-blocking connect with TCP_NODELAY set. ST_OK: *ret_fd is connected or in progress
+ * (then it becomes writable; ask socket_error). Errors: ST_LIMIT out of descriptors, ST_IO. */
+enum status socket_dial(const struct inet_endpoint *endpoint,
+                        const struct socket_dial_options *options, int *ret_fd) MUST_USE;
+/* The pending error of a socket (SO_ERROR), 0 for none. */
+int socket_error(int fd);
+/* Own and peer address of a socket; INET_NONE for others. */
+struct inet_endpoint socket_local(int fd);
+struct inet_endpoint socket_peer(int fd);
+/* TCP_USER_TIMEOUT and keepalive probes for accepted sockets; failures are ignored. */
+void socket_set_user_timeout(int fd, unsigned user_timeout_ms);
+void socket_set_congestion(int fd, const char *congestion);
+
+/* ---- bytes ---- */
+
+/* Errors: ST_AGAIN, ST_EOF, ST_IO. */
+enum status socket_recv(int fd, void *into, size_t cap, size_t *ret_len) MUST_USE;
+/* Look without taking. Errors: as socket_recv. */
+enum status socket_peek(int fd, void *into, size_t cap, size_t *ret_len) MUST_USE;
+/* Send what fits; MSG_NOSIGNAL always, MSG_MORE when `more`. Errors: ST_AGAIN, ST_IO. */
+enum status socket_send(int fd, const struct iovec *iov, int count, bool more,
+                        size_t *ret_len) MUST_USE;
+/* splice(2) from `from` to `to`, one of which is a pipe. Errors: ST_AGAIN, ST_EOF, ST_IO. */
+enum status socket_splice(int from, int to, size_t max, bool more, size_t *ret_len) MUST_USE;
+/* An empty non-blocking pipe enlarged towards `want_bytes`; *ret_bytes is what the kernel gave.
+ * Errors: ST_LIMIT out of descriptors, ST_IO. */
+enum status socket_pipe(size_t want_bytes, int ret_ends[2], size_t *ret_bytes) MUST_USE;
+
+/* ---- ends ---- */
+
+/* FIN after what is queued. Errors: ST_IO (the peer is gone). */
+enum status socket_shutdown(int fd) MUST_USE;
+/* Close; *fd is -1 afterwards. */
+void socket_close(int *fd);
+/* Close with a reset instead of an orderly end (SO_LINGER 0). */
+void socket_reset(int *fd);
+
+#endif

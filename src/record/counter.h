@@ -1,0 +1,82 @@
+#ifndef FAIRLEAD_RECORD_COUNTER_H
+#define FAIRLEAD_RECORD_COUNTER_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* Counters and gauges of one worker: one writing thread, relaxed atomics, summed by any reader.
+ * X(NAME, KIND, "metric_name", "help"); metric names follow the Prometheus conventions and get the prefix
+ * "fairlead_" where they are printed. */
+#define COUNTERS(X)                                                                                \
+    X(CONNECTIONS, COUNTER, "client_connections_total", "Client connections accepted")             \
+    X(CONNECTIONS_OPEN, GAUGE, "client_connections", "Client connections open")                    \
+    X(CONNECTIONS_REFUSED, COUNTER, "client_connections_refused_total",                            \
+      "Client connections closed at accept: client range or limit")                                \
+    X(ACCEPT_PAUSES, COUNTER, "accept_pauses_total", "Times accepting paused: out of descriptors") \
+    X(CLIENT_TLS_HANDSHAKES, COUNTER, "client_tls_handshakes_total", "Client TLS handshakes done") \
+    X(CLIENT_TLS_FAILURES, COUNTER, "client_tls_failures_total", "Client TLS handshakes failed")   \
+    X(REQUESTS, COUNTER, "requests_total", "Requests whose head was read")                         \
+    X(REQUESTS_OPEN, GAUGE, "requests", "Exchanges in progress")                                   \
+    X(RESPONSES_1XX, COUNTER, "responses_1xx_total", "Interim responses passed on")                \
+    X(RESPONSES_2XX, COUNTER, "responses_2xx_total", "Final responses sent, 2xx")                  \
+    X(RESPONSES_3XX, COUNTER, "responses_3xx_total", "Final responses sent, 3xx")                  \
+    X(RESPONSES_4XX, COUNTER, "responses_4xx_total", "Final responses sent, 4xx")                  \
+    X(RESPONSES_5XX, COUNTER, "responses_5xx_total", "Final responses sent, 5xx")                  \
+    X(REFUSALS, COUNTER, "refusals_total", "Exchanges refused by policy")                          \
+    X(FAILURES, COUNTER, "failures_total", "Exchanges that ended in a failure")                    \
+    X(TUNNELS, COUNTER, "tunnels_total", "Tunnels opened")                                         \
+    X(TUNNELS_OPEN, GAUGE, "tunnels", "Tunnels open")                                              \
+    X(CLIENT_IN_BYTES, COUNTER, "client_received_bytes_total", "Bytes received from clients")      \
+    X(CLIENT_OUT_BYTES, COUNTER, "client_sent_bytes_total", "Bytes sent to clients")               \
+    X(UPSTREAM_IN_BYTES, COUNTER, "upstream_received_bytes_total", "Bytes received from upstream") \
+    X(UPSTREAM_OUT_BYTES, COUNTER, "upstream_sent_bytes_total", "Bytes sent upstream")             \
+    X(DNS_QUESTIONS, COUNTER, "dns_questions_total", "Name look-ups asked of the resolver")        \
+    X(DNS_CACHE_HITS, COUNTER, "dns_cache_hits_total", "Name look-ups answered from the cache")    \
+    X(DNS_FAILURES, COUNTER, "dns_failures_total", "Name look-ups that failed")                    \
+    X(CONNECTS, COUNTER, "upstream_connects_total", "Upstream connections opened")                 \
+    X(CONNECT_FAILURES, COUNTER, "upstream_connect_failures_total",                                \
+      "Connect attempts that failed")                                                              \
+    X(UPSTREAM_TLS_HANDSHAKES, COUNTER, "upstream_tls_handshakes_total",                           \
+      "Upstream TLS handshakes done")                                                              \
+    X(POOL_REUSES, COUNTER, "upstream_reuses_total",                                               \
+      "Exchanges that reused an upstream connection")                                              \
+    X(POOL_IDLE, GAUGE, "upstream_idle_connections", "Idle pooled upstream connections")           \
+    X(RETRIES, COUNTER, "retries_total", "Exchanges retried on a new connection")                  \
+    X(PIPES, GAUGE, "splice_pipes", "Kernel pipes held for splicing")                              \
+    X(BLOCK_BYTES, GAUGE, "buffer_bytes", "Bytes in data blocks in use")
+
+enum counter {
+#define X(name, kind, metric, help) COUNT_##name,
+    COUNTERS(X)
+#undef X
+        COUNT_COUNT
+};
+
+struct counters {
+    _Atomic uint64_t value[COUNT_COUNT];
+};
+
+/* Thread: the one writer. A relaxed load and store, not a locked instruction. */
+static inline void counter_add(struct counters *counters, enum counter which, uint64_t by)
+{
+    uint64_t now = atomic_load_explicit(&counters->value[which], memory_order_relaxed);
+    atomic_store_explicit(&counters->value[which], now + by, memory_order_relaxed);
+}
+
+static inline void counter_sub(struct counters *counters, enum counter which, uint64_t by)
+{
+    counter_add(counters, which, 0 - by);
+}
+
+static inline void counter_set(struct counters *counters, enum counter which, uint64_t to)
+{
+    atomic_store_explicit(&counters->value[which], to, memory_order_relaxed);
+}
+
+/* Thread: any. */
+static inline uint64_t counter_get(const struct counters *counters, enum counter which)
+{
+    return atomic_load_explicit(&counters->value[which], memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,149 @@
+#ifndef FAIRLEAD_RECORD_RECORD_H
+#define FAIRLEAD_RECORD_RECORD_H
+
+#include "base/inet.h"
+#include "base/slice.h"
+#include "record/timeline.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The flat facts of a finished exchange or tunnel, from which every view is made: access logs, metrics,
+ * the dashboard. Filled by one worker, copied whole into its ring, read by the recorder thread.
+ * It holds no pointer: texts lie in `text` and are named by offset and length. */
+
+enum record_kind {
+    RECORD_EXCHANGE, /* a request that was forwarded */
+    RECORD_TUNNEL,   /* CONNECT that opened */
+    RECORD_UPGRADE,  /* 101 that became a tunnel */
+    RECORD_LOCAL,    /* answered here: refusals, errors, own pages */
+};
+
+enum record_leg { LEG_NONE, LEG_CLIENT, LEG_UPSTREAM, LEG_PROXY }; /* who ended it */
+
+/* How it ended. X(NAME, "word", "meaning") */
+#define RECORD_ENDS(X)                                                   \
+    X(NONE, "-", "still open")                                           \
+    X(DONE, "done", "complete, connections kept or closed in order")     \
+    X(FIN, "fin", "a peer closed in order before the end")               \
+    X(RST, "rst", "a peer reset the connection")                         \
+    X(TIMEOUT, "timeout", "a time limit ended it")                       \
+    X(REFUSED, "refused", "policy refused it")                           \
+    X(ERROR, "error", "a protocol, name, connect or TLS error ended it") \
+    X(DRAIN, "drain", "ended by shutdown of the proxy")                  \
+    X(KILLED, "killed", "ended by the operator")
+
+enum record_end {
+#define X(name, word, meaning) END_##name,
+    RECORD_ENDS(X)
+#undef X
+};
+
+enum dns_source { DNS_NONE, DNS_LITERAL, DNS_HOSTS, DNS_CACHE, DNS_COALESCED, DNS_QUERY };
+
+enum { RECORD_ATTEMPTS_MAX = 8, RECORD_URL_MAX = 2048, RECORD_TEXT_MAX = 4096 };
+
+/* One connect attempt of the race (RFC 8305). */
+struct record_attempt {
+    struct inet_endpoint peer;
+    uint64_t begin_ns; /* monotonic */
+    uint64_t end_ns;   /* 0: cancelled as loser before it ended */
+    int os_error; /* 0: connected, ECANCELED: loser, EACCES with begin 0: refused by the gate */
+};
+
+/* A text inside the record. */
+struct record_text {
+    uint16_t at;
+    uint16_t len;
+};
+
+/* TLS of one leg; version 0 when the leg is in clear. */
+struct record_tls {
+    uint16_t version; /* 0x0303, 0x0304 */
+    uint16_t cipher;  /* IANA number */
+    bool resumed;
+};
+
+struct record {
+    uint32_t size;    /* bytes of this record that are in use: the fixed part and the used text */
+    uint8_t kind;     /* enum record_kind */
+    uint8_t ended_by; /* enum record_leg */
+    uint8_t end;      /* enum record_end */
+    uint8_t dns_source;
+    uint64_t id; /* the exchange's id: one in record, body and Proxy-Status */
+    uint16_t worker;
+    uint16_t status;          /* sent to the client; 0 when none was */
+    uint16_t upstream_status; /* received; 0 when none was */
+    uint8_t client_minor;     /* HTTP/1.x of the request */
+    uint8_t upstream_minor;   /* HTTP/1.x of the response */
+    bool url_is_cut;
+    bool is_in_progress; /* a snapshot of an open tunnel */
+    uint8_t dns_answers; /* addresses that came back, capped at 255 */
+    uint8_t attempt_count;
+    uint8_t retries;
+    bool retry_was_stale_pool;
+
+    struct inet_endpoint
+        client; /* as the kernel or the PROXY header says; INET_NONE for Unix sockets */
+    struct inet_endpoint listener; /* our side of the client leg */
+    struct inet_endpoint upstream; /* what was dialled */
+    struct inet_endpoint source;   /* our side of the upstream leg */
+
+    uint64_t client_conn_id;   /* a number for each client connection */
+    uint32_t client_use;       /* 1 for its first exchange */
+    uint64_t upstream_conn_id; /* 0: none */
+    uint32_t upstream_use;     /* 1 for its first exchange */
+    uint64_t upstream_age_ns;  /* since it was connected, when it was taken */
+    uint64_t paid_dns_ns;      /* what the connection's first user paid; 0 absent */
+    uint64_t paid_connect_ns;
+    uint64_t paid_tls_ns;
+
+    uint64_t client_in_bytes;    /* from the client: head and body as on the wire, above TLS */
+    uint64_t client_out_bytes;   /* to the client */
+    uint64_t upstream_out_bytes; /* to the origin */
+    uint64_t upstream_in_bytes;  /* from the origin */
+    uint64_t request_body_bytes; /* content without chunk framing */
+    uint64_t response_body_bytes;
+
+    uint64_t stalled_by_client_ns; /* reading from upstream was off since the client did not read */
+    uint64_t
+        stalled_by_upstream_ns; /* reading from the client was off since the origin did not read */
+
+    struct record_tls client_tls;
+    struct record_tls upstream_tls;
+    struct timeline timeline;
+    struct record_attempt attempts[RECORD_ATTEMPTS_MAX];
+
+    struct record_text method;
+    struct record_text url;    /* absolute URL, or host:port for CONNECT; credentials never in it */
+    struct record_text host;   /* canonical host */
+    struct record_text user;   /* authenticated identity */
+    struct record_text rule;   /* what decided: "default-deny 127.0.0.0/8", a rule's name, ... */
+    struct record_text cause;  /* failure word of proxy/failure, empty when all went well */
+    struct record_text token;  /* Proxy-Status error token (RFC 9209), empty when none was sent */
+    struct record_text detail; /* the sentence for people */
+    struct record_text referer; /* request fields for the combined format */
+    struct record_text user_agent;
+
+    uint16_t text_len;
+    char text[RECORD_TEXT_MAX];
+};
+
+/* Clear the fixed part and start with no text. */
+void record_begin(struct record *record);
+/* Store a text, cut to `max` and to what is left. */
+void record_set(struct record *record, struct record_text *which, struct slice value, size_t max);
+/* Store a URL: cut to RECORD_URL_MAX and marked; without `keep_query` all behind '?' is replaced by "?…" in
+ * ASCII ("?-"). */
+void record_set_url(struct record *record, struct slice url, bool keep_query);
+struct slice record_get(const struct record *record, struct record_text which);
+/* Set `size` for copying. */
+void record_seal(struct record *record);
+
+const char *record_kind_word(enum record_kind kind); /* "exchange", "tunnel", "upgrade", "local" */
+const char *record_leg_word(enum record_leg leg);    /* "-", "client", "upstream", "proxy" */
+const char *record_end_word(enum record_end end);
+const char *dns_source_word(enum dns_source source);
+
+#endif

@@ -1,0 +1,110 @@
+#ifndef FAIRLEAD_RECORD_TIMELINE_H
+#define FAIRLEAD_RECORD_TIMELINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The marks of one exchange or tunnel and the phases between them.
+ *
+ * Marks are dumb: the layer that owns an event sets its mark with a fresh clock read, first writer wins,
+ * and 0 means "never happened". Durations come from timeline_phase and nowhere else; a phase that did
+ * not happen is absent, never zero. X(NAME, "word", "meaning"). */
+#define TIMELINE_MARKS(X)                                                 \
+    X(C_ACCEPT, "c_accept", "client connection accepted")                 \
+    X(C_TLS, "c_tls_done", "client TLS handshake done")                   \
+    X(C_FIRST, "c_first", "first byte of the request")                    \
+    X(C_HEAD, "c_head", "request head complete")                          \
+    X(C_BODY, "c_body", "last byte of the request body read")             \
+    X(P_POLICY, "p_policy", "allowed or denied")                          \
+    X(P_SLOT, "p_slot", "pooled connection taken, or permission to dial") \
+    X(U_DNS0, "u_dns0", "DNS question asked")                             \
+    X(U_DNS1, "u_dns1", "DNS answer that the dial began with")            \
+    X(U_SYN0, "u_syn0", "first connect attempt begun")                    \
+    X(U_SYN1, "u_syn1", "winning connect attempt done")                   \
+    X(U_TLS0, "u_tls0", "upstream TLS handshake begun")                   \
+    X(U_TLS1, "u_tls1", "upstream TLS handshake done")                    \
+    X(U_PX0, "u_px0", "CONNECT to a parent begun")                        \
+    X(U_PX1, "u_px1", "CONNECT to a parent answered")                     \
+    X(U_TX0, "u_tx0", "first byte of the request queued upstream")        \
+    X(U_TXH, "u_txh", "request head handed to the kernel")                \
+    X(U_TX1, "u_tx1", "last byte of the request accepted by the kernel")  \
+    X(U_TXD, "u_txd", "last byte of the request left the socket buffer")  \
+    X(U_1XX, "u_1xx", "first interim response")                           \
+    X(U_RX0, "u_rx0", "first byte of the final response")                 \
+    X(U_RXH, "u_rxh", "response head complete")                           \
+    X(U_RX1, "u_rx1", "last byte of the response read")                   \
+    X(D_TX0, "d_tx0", "first byte of the response queued downstream")     \
+    X(D_TX1, "d_tx1", "last byte of the response accepted by the kernel") \
+    X(T_OPEN, "t_open", "tunnel open: the 200 or 101 was sent")           \
+    X(T_UP, "t_up", "first tunnel byte from the client")                  \
+    X(T_DOWN, "t_down", "first tunnel byte from the origin")              \
+    X(T_LAST, "t_last", "last tunnel byte in either direction")           \
+    X(X_FIN_C, "x_fin_c", "end or reset of the client seen")              \
+    X(X_FIN_U, "x_fin_u", "end or reset of the origin seen")              \
+    X(X_END, "x_end", "the transaction ended")
+
+enum mark {
+#define X(name, word, meaning) MARK_##name,
+    TIMELINE_MARKS(X)
+#undef X
+        MARK_COUNT
+};
+
+/* X(NAME, "word"): in the order in which they are shown. See docs/timing.md for each definition. */
+#define TIMELINE_PHASES(X)      \
+    X(CLIENT_TLS, "client_tls") \
+    X(RECEIVE, "receive")       \
+    X(BLOCKED, "blocked")       \
+    X(DNS, "dns")               \
+    X(CONNECT, "connect")       \
+    X(TLS, "tls")               \
+    X(PARENT, "parent")         \
+    X(SEND, "send")             \
+    X(WAIT, "wait")             \
+    X(LOAD, "load")             \
+    X(DELIVER, "deliver")       \
+    X(TUNNEL, "tunnel")         \
+    X(CLOSE, "close")           \
+    X(TOTAL, "total")
+
+enum phase {
+#define X(name, word) PHASE_##name,
+    TIMELINE_PHASES(X)
+#undef X
+        PHASE_COUNT
+};
+
+struct timeline {
+    uint64_t wall_ns;           /* wall time at `base_ns` */
+    uint64_t base_ns;           /* monotonic time of timeline_begin */
+    uint64_t at_ns[MARK_COUNT]; /* monotonic; 0 never happened */
+};
+
+/* Clear and note both clocks. */
+void timeline_begin(struct timeline *timeline);
+/* Set a mark now, unless it is set. */
+void timeline_mark(struct timeline *timeline, enum mark mark);
+/* Set a mark at a given monotonic time, unless it is set or `at_ns` is 0. */
+void timeline_mark_at(struct timeline *timeline, enum mark mark, uint64_t at_ns);
+/* Forget a mark: a retry on a new connection begins its upstream marks again. */
+void timeline_clear(struct timeline *timeline, enum mark mark);
+
+static inline bool timeline_has(const struct timeline *timeline, enum mark mark)
+{
+    return timeline->at_ns[mark] != 0;
+}
+
+/* The only place where marks are subtracted: duration of `phase`, false where it did not happen.
+ * Never negative: overlaps are cut as docs/timing.md says. An exchange in progress may be asked. */
+bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t *ret_ns);
+/* Wall time of a mark; 0 where it never happened. */
+uint64_t timeline_wall_ns(const struct timeline *timeline, enum mark mark);
+
+const char *mark_word(enum mark mark);
+const char *mark_meaning(enum mark mark);
+const char *phase_word(enum phase phase);
+
+/* In debug builds: CHECK that marks which imply an order are in it. */
+void timeline_check(const struct timeline *timeline);
+
+#endif
