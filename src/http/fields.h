@@ -1,0 +1,57 @@
+#ifndef FAIRLEAD_HTTP_FIELDS_H
+#define FAIRLEAD_HTTP_FIELDS_H
+
+#include "base/arena.h"
+#include "base/slice.h"
+#include "http/token.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct field {
+    struct slice name;  /* original spelling */
+    struct slice value; /* without the white space around it */
+    uint8_t token;      /* enum token of the name */
+};
+
+/* The fields of a head or trailer section in their order, repeated ones included.
+ * Ownership: the list lies in `arena`; names and values are borrowed from the input. */
+struct fields {
+    struct arena *arena;
+    struct field *at;
+    uint32_t count;
+    uint32_t cap;
+    uint64_t seen; /* token_bit of every token that is in the list */
+};
+
+/* Empty, holding no memory yet. */
+void fields_init(struct fields *fields, struct arena *arena);
+/* Empty again; the memory of the list is kept and used again. */
+void fields_clear(struct fields *fields);
+
+/* Append a field whose token is known. Errors: ST_NOMEM where the arena is at its cap. */
+enum status fields_add_token(struct fields *fields, enum token token, struct slice name,
+                             struct slice value) MUST_USE;
+/* Append a field; looks up the token. */
+enum status fields_add(struct fields *fields, struct slice name, struct slice value) MUST_USE;
+
+/* True where a field of that token is there; one instruction. */
+static inline bool fields_has(const struct fields *fields, enum token token)
+{
+    return (fields->seen & token_bit(token)) != 0;
+}
+
+/* The first field with `token`, or NULL. */
+const struct field *fields_find(const struct fields *fields, enum token token);
+/* The next one with the token of `after`, or NULL. */
+const struct field *fields_find_next(const struct fields *fields, const struct field *after);
+/* How often `token` is there. */
+uint32_t fields_count_of(const struct fields *fields, enum token token);
+/* The first field of this name, whatever its case, or NULL; for names without a token. */
+const struct field *fields_find_name(const struct fields *fields, struct slice name);
+
+#define FIELDS_EACH(field, fields)                                                         \
+    for (const struct field *field = (fields)->at, *field##_end = field + (fields)->count; \
+         field != field##_end; field++)
+
+#endif

@@ -1,0 +1,34 @@
+#ifndef FAIRLEAD_HTTP_METHOD_H
+#define FAIRLEAD_HTTP_METHOD_H
+
+#include "base/slice.h"
+
+#include <stdbool.h>
+
+/* Methods that the proxy knows. X(NAME, is_safe, is_idempotent)   RFC 9110 §9.2, §9.3; RFC 5789. */
+#define METHODS(X)           \
+    X(GET, true, true)       \
+    X(HEAD, true, true)      \
+    X(POST, false, false)    \
+    X(PUT, false, true)      \
+    X(DELETE, false, true)   \
+    X(CONNECT, false, false) \
+    X(OPTIONS, true, true)   \
+    X(TRACE, true, true)     \
+    X(PATCH, false, false)
+
+enum method {
+    METHOD_OTHER, /* any other token; passes as it is, is neither safe nor idempotent */
+#define X(name, is_safe, is_idempotent) METHOD_##name,
+    METHODS(X)
+#undef X
+};
+
+/* Methods are case-sensitive (RFC 9110 §9.1): "get" is METHOD_OTHER. */
+enum method method_of(struct slice name);
+/* "GET"; empty for METHOD_OTHER. */
+struct slice method_name(enum method method);
+bool method_is_safe(enum method method);
+bool method_is_idempotent(enum method method);
+
+#endif
