@@ -1,0 +1,82 @@
+#ifndef FAIRLEAD_NET_TLS_H
+#define FAIRLEAD_NET_TLS_H
+
+#include "base/block.h"
+#include "base/host.h"
+#include "net/tls_context.h"
+#include "net/transport.h"
+
+/* TLS over any transport, either end; the result is a transport itself (see net/transport.h).
+ *
+ * It takes plaintext only when all ciphertext before it has left; what the lower transport did not take
+ * of one send waits in a queue of at most TLS_QUEUE_MAX bytes, which leaves by itself when the lower
+ * transport is writable (transport_flush asks whether it is empty). An idle connection holds no buffer. */
+
+enum { TLS_QUEUE_MAX = 160 * 1024, TLS_SEND_MAX = 64 * 1024 /* plaintext one send takes at most */ };
+
+/* ---- what the TLS transports of one thread share ---- */
+
+/* Scratch memory for records, the objects themselves and the pool for waiting ciphertext. */
+struct tls_scratch;
+
+/* `pool` outlives it. Errors: NULL out of memory. */
+struct tls_scratch *tls_scratch_create(struct block_pool *pool) MUST_USE;
+/* After the turn in which the last transport was closed. *scratch is NULL afterwards. Takes NULL. */
+void tls_scratch_destroy(struct tls_scratch **scratch);
+
+/* ---- creation ---- */
+
+/* The server's end over `*lower`. Takes a reference to `context`.
+ * Ownership: on ST_OK *lower belongs to the new transport and is NULL afterwards; otherwise it stays the
+ * caller's. Errors: ST_NOMEM. */
+enum status tls_accept_create(struct tls_scratch *scratch, struct transport **lower,
+                              struct tls_server_context *context,
+                              struct transport **ret_transport) MUST_USE;
+
+struct tls_connect_options {
+    const struct host *host;       /* verified; sent as SNI unless it is an address; copied */
+    struct tls_sessions *sessions; /* where to find and to leave sessions, or NULL */
+    struct slice session_key;      /* what makes two connections interchangeable (copied, at most
+                                      TLS_SESSION_KEY_MAX bytes, else nothing is resumed) */
+};
+enum { TLS_SESSION_KEY_MAX = 512 };
+
+/* The client's end over `*lower`. Takes a reference to `context`. Ownership and errors as above. */
+enum status tls_connect_create(struct tls_scratch *scratch, struct transport **lower,
+                               struct tls_client_context *context,
+                               const struct tls_connect_options *options,
+                               struct transport **ret_transport) MUST_USE;
+
+/* ---- facts; all but the first take a TLS transport only ---- */
+
+bool tls_is_tls(const struct transport *transport);
+/* Both are 0 before the handshake is done. 0x0303 is TLS 1.2, 0x0304 is TLS 1.3. */
+uint16_t tls_version(const struct transport *transport);
+uint16_t tls_cipher(const struct transport *transport); /* the IANA number */
+/* Static names for both, "" where unknown: "TLSv1.3", "TLS_AES_128_GCM_SHA256". */
+const char *tls_version_text(const struct transport *transport);
+const char *tls_cipher_text(const struct transport *transport);
+bool tls_is_resumed(const struct transport *transport);
+/* The name the client asked for (server's end); empty where none. Owned by the transport. */
+struct slice tls_sni(const struct transport *transport);
+/* The protocol chosen by ALPN; empty where none. Owned by the transport. */
+struct slice tls_alpn(const struct transport *transport);
+/* The subject of the peer's certificate in RFC 2253 form, appended to `into`; false where there is none. */
+bool tls_peer_subject(const struct transport *transport, struct text *into);
+/* Why the peer's certificate was refused, NULL where it was not. Static storage. */
+const char *tls_verify_error(const struct transport *transport);
+/* The number of the fatal alert that the peer sent (RFC 8446 §6), -1 for none. */
+int tls_peer_alert(const struct transport *transport);
+/* The peer began with clear HTTP: handshake said ST_BAD and nothing was written. Answer through
+ * tls_take_lower. */
+bool tls_peer_spoke_http(const struct transport *transport);
+
+/* ---- the transport below ---- */
+
+/* Borrowed; for addresses and options. */
+struct transport *tls_lower(const struct transport *transport);
+/* End TLS without a word to the peer and give the transport below back; *transport is NULL afterwards
+ * and the result has no listener. */
+struct transport *tls_take_lower(struct transport **transport);
+
+#endif

@@ -1,0 +1,19 @@
+#ifndef FAIRLEAD_NET_TLS_SNIFF_H
+#define FAIRLEAD_NET_TLS_SNIFF_H
+
+#include "base/slice.h"
+
+/* Telling TLS and clear HTTP apart by the first bytes, and what to say to who came to the wrong door. */
+
+/* A TLS handshake record begins (0x16, then 0x03). True on the first byte already, which no HTTP
+ * message begins with. */
+bool tls_sniff_is_tls(struct slice first);
+/* A request line or a response in clear begins: an upper-case letter, which no TLS record begins with. */
+bool tls_sniff_is_http(struct slice first);
+
+/* For a TLS client on a clear listener: a fatal alert, handshake_failure. Static storage. */
+struct slice tls_sniff_alert(void);
+/* For a clear client on a TLS listener: a whole 400 response that ends the connection. Static storage. */
+struct slice tls_sniff_clear_answer(void);
+
+#endif
