@@ -5,9 +5,9 @@
 
 #include <stddef.h>
 
-/* Fixed-size objects of one kind, for one thread: a free list over pages of many objects.
- * Returned objects are used again, newest first; memory goes back at slab_done, and whole pages when
- * more than `keep` objects are free. Under AddressSanitizer free objects are poisoned. */
+/* Fixed-size objects of one kind, for one thread: a free list.
+ * Returned objects are used again, newest first; memory goes back at slab_done, and when more than `keep`
+ * objects are free. Under AddressSanitizer nothing is kept, so that a use after free is seen. */
 struct slab {
     size_t object_bytes;
     size_t keep;
@@ -15,7 +15,6 @@ struct slab {
     /* private */
     size_t free_count;
     struct slab_object *free;
-    struct slab_page *pages;
 };
 
 void slab_init(struct slab *slab, size_t object_bytes, size_t keep);

@@ -1,0 +1,123 @@
+/* Refcounted blocks in four sizes with a free list each.
+ *
+ * Sizes are rounded up to a class so that a returned block serves the next request of its kind; the
+ * newest is given first, since it is still in the cache. */
+
+#include "base/block.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+enum { BLOCK_TAG = TAG('b', 'l', 'c', 'k'), BLOCK_CLASSES = 4 };
+
+static const uint32_t class_bytes[BLOCK_CLASSES] = {BLOCK_SMALL, BLOCK_MEDIUM, BLOCK_LARGE,
+                                                    BLOCK_HUGE};
+
+struct block_pool {
+    size_t keep_bytes;
+    size_t limit_bytes;
+    size_t used_bytes;
+    size_t kept_bytes;
+    struct block *free[BLOCK_CLASSES];
+};
+
+struct block_pool *block_pool_create(size_t keep_bytes, size_t limit_bytes)
+{
+    struct block_pool *pool = calloc(1, sizeof(*pool));
+    if (pool == NULL)
+        return NULL;
+    pool->keep_bytes = keep_bytes;
+    pool->limit_bytes = limit_bytes;
+    return pool;
+}
+
+void block_pool_destroy(struct block_pool **pool)
+{
+    if (*pool == NULL)
+        return;
+    CHECK((*pool)->used_bytes == 0);
+    for (int i = 0; i < BLOCK_CLASSES; i++) {
+        struct block *next;
+        for (struct block *block = (*pool)->free[i]; block != NULL; block = next) {
+            next = block->next_free;
+            free(block);
+        }
+    }
+    free(*pool);
+    *pool = NULL;
+}
+
+size_t block_pool_used(const struct block_pool *pool)
+{
+    return pool->used_bytes;
+}
+
+size_t block_pool_kept(const struct block_pool *pool)
+{
+    return pool->kept_bytes;
+}
+
+static int block_class(size_t min_bytes)
+{
+    for (int i = 0; i < BLOCK_CLASSES; i++) {
+        if (min_bytes <= class_bytes[i])
+            return i;
+    }
+    return -1;
+}
+
+struct block *block_create(struct block_pool *pool, size_t min_bytes)
+{
+    int class = block_class(min_bytes);
+    if (class < 0)
+        return NULL;
+    size_t size = class_bytes[class];
+    if (pool->limit_bytes > 0 && pool->used_bytes + size > pool->limit_bytes)
+        return NULL;
+    struct block *block = pool->free[class];
+    if (block != NULL) {
+        pool->free[class] = block->next_free;
+        pool->kept_bytes -= size;
+    } else {
+        block = malloc(sizeof(*block) + size);
+        if (block == NULL)
+            return NULL;
+    }
+    block->tag = BLOCK_TAG;
+    block->refs = 1;
+    block->size = (uint32_t)size;
+    block->pool = pool;
+    block->next_free = NULL;
+    pool->used_bytes += size;
+    return block;
+}
+
+struct block *block_ref(struct block *block)
+{
+    CHECK_TAG(block, BLOCK_TAG);
+    block->refs++;
+    return block;
+}
+
+void block_unref(struct block **unref)
+{
+    struct block *block = *unref;
+    *unref = NULL;
+    if (block == NULL)
+        return;
+    CHECK_TAG(block, BLOCK_TAG);
+    if (--block->refs > 0)
+        return;
+    struct block_pool *pool = block->pool;
+    pool->used_bytes -= block->size;
+    block->tag = 0;
+    if (pool->kept_bytes + block->size > pool->keep_bytes) {
+        free(block);
+        return;
+    }
+    int class = block_class(block->size);
+    block->next_free = pool->free[class];
+    pool->free[class] = block;
+    pool->kept_bytes += block->size;
+}

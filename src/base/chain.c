@@ -1,0 +1,102 @@
+/* A queue of bytes. Each piece stands at the front of its own block, before the bytes it describes. */
+
+#include "base/chain.h"
+
+#include "base/check.h"
+
+struct chain_piece {
+    struct chain_piece *next;
+    struct block *block;
+    uint32_t from; /* of data[] of the block */
+    uint32_t to;
+};
+
+void chain_init(struct chain *chain, struct block_pool *pool)
+{
+    *chain = (struct chain){.pool = pool};
+}
+
+static void chain_drop_first(struct chain *chain)
+{
+    struct chain_piece *piece = chain->first;
+    struct block *block = piece->block;
+    chain->first = piece->next;
+    if (chain->first == NULL)
+        chain->last = NULL;
+    block_unref(&block);
+}
+
+void chain_clear(struct chain *chain)
+{
+    while (chain->first != NULL)
+        chain_drop_first(chain);
+    chain->len = 0;
+}
+
+static struct chain_piece *chain_grow(struct chain *chain, size_t want)
+{
+    size_t size = want + sizeof(struct chain_piece);
+    struct block *block = block_create(chain->pool, size > BLOCK_HUGE ? BLOCK_HUGE : size);
+    if (block == NULL)
+        return NULL;
+    struct chain_piece *piece = (struct chain_piece *)(void *)block->data;
+    *piece = (struct chain_piece){NULL, block, sizeof(*piece), sizeof(*piece)};
+    if (chain->last == NULL)
+        chain->first = piece;
+    else
+        chain->last->next = piece;
+    chain->last = piece;
+    return piece;
+}
+
+enum status chain_append(struct chain *chain, struct slice bytes)
+{
+    while (bytes.len > 0) {
+        struct chain_piece *piece = chain->last;
+        if (piece == NULL || piece->to == piece->block->size)
+            piece = chain_grow(chain, bytes.len);
+        if (piece == NULL)
+            return ST_NOMEM;
+        size_t room = piece->block->size - piece->to;
+        size_t take = bytes.len < room ? bytes.len : room;
+        memcpy(piece->block->data + piece->to, bytes.at, take);
+        piece->to += (uint32_t)take;
+        chain->len += take;
+        bytes = slice_from(bytes, take);
+    }
+    return ST_OK;
+}
+
+struct slice chain_front(const struct chain *chain)
+{
+    const struct chain_piece *piece = chain->first;
+    if (piece == NULL)
+        return SLICE_NONE;
+    return slice_of(piece->block->data + piece->from, piece->to - piece->from);
+}
+
+int chain_iovec(const struct chain *chain, struct iovec *iov, int max)
+{
+    int count = 0;
+    for (struct chain_piece *piece = chain->first; piece != NULL && count < max;
+         piece = piece->next) {
+        iov[count].iov_base = piece->block->data + piece->from;
+        iov[count++].iov_len = piece->to - piece->from;
+    }
+    return count;
+}
+
+void chain_consume(struct chain *chain, size_t len)
+{
+    CHECK(len <= chain->len);
+    chain->len -= len;
+    while (len > 0) {
+        struct chain_piece *piece = chain->first;
+        size_t have = piece->to - piece->from;
+        size_t take = len < have ? len : have;
+        piece->from += (uint32_t)take;
+        len -= take;
+        if (piece->from == piece->to)
+            chain_drop_first(chain);
+    }
+}

@@ -1,0 +1,170 @@
+/* Open addressing with linear probing; a removal shifts the run back, so there are no tombstones.
+ * Names from peers are hashed with SipHash-1-3 under a random seed of the process. */
+
+#include "base/table.h"
+
+#include "base/random.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct table_slot {
+    uint64_t hash;
+    void *entry; /* NULL: free */
+};
+
+enum { TABLE_FIRST_SLOTS = 16 };
+
+static uint64_t table_seed[2];
+static pthread_once_t table_seeded = PTHREAD_ONCE_INIT;
+
+static void table_make_seed(void)
+{
+    random_secure(table_seed, sizeof(table_seed));
+}
+
+static inline uint64_t rotate(uint64_t x, int by)
+{
+    return x << by | x >> (64 - by);
+}
+
+static void sip_round(uint64_t v[4])
+{
+    v[0] += v[1];
+    v[1] = rotate(v[1], 13) ^ v[0];
+    v[0] = rotate(v[0], 32);
+    v[2] += v[3];
+    v[3] = rotate(v[3], 16) ^ v[2];
+    v[0] += v[3];
+    v[3] = rotate(v[3], 21) ^ v[0];
+    v[2] += v[1];
+    v[1] = rotate(v[1], 17) ^ v[2];
+    v[2] = rotate(v[2], 32);
+}
+
+uint64_t table_hash(struct slice bytes)
+{
+    (void)pthread_once(&table_seeded, table_make_seed);
+    uint64_t v[4] = {table_seed[0] ^ 0x736f6d6570736575ULL, table_seed[1] ^ 0x646f72616e646f6dULL,
+                     table_seed[0] ^ 0x6c7967656e657261ULL, table_seed[1] ^ 0x7465646279746573ULL};
+    size_t left = bytes.len;
+    const char *at = bytes.at;
+    for (; left >= 8; left -= 8, at += 8) {
+        uint64_t word;
+        memcpy(&word, at, 8);
+        v[3] ^= word;
+        sip_round(v);
+        v[0] ^= word;
+    }
+    uint64_t last = (uint64_t)bytes.len << 56;
+    for (size_t i = 0; i < left; i++)
+        last |= (uint64_t)(unsigned char)at[i] << (8 * i);
+    v[3] ^= last;
+    sip_round(v);
+    v[0] ^= last;
+    v[2] ^= 0xff;
+    for (int i = 0; i < 3; i++)
+        sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+void table_init(struct table *table)
+{
+    *table = (struct table){0};
+}
+
+void table_done(struct table *table)
+{
+    free(table->slots);
+    *table = (struct table){0};
+}
+
+void *table_find(const struct table *table, uint64_t hash, table_match_fn *match, const void *key)
+{
+    if (table->slots == NULL)
+        return NULL;
+    for (size_t i = hash & table->mask; table->slots[i].entry != NULL; i = (i + 1) & table->mask) {
+        if (table->slots[i].hash == hash && match(table->slots[i].entry, key))
+            return table->slots[i].entry;
+    }
+    return NULL;
+}
+
+static void table_place(struct table *table, uint64_t hash, void *entry)
+{
+    size_t i = hash & table->mask;
+    while (table->slots[i].entry != NULL)
+        i = (i + 1) & table->mask;
+    table->slots[i] = (struct table_slot){hash, entry};
+}
+
+static enum status table_grow(struct table *table)
+{
+    size_t old_count = table->slots == NULL ? 0 : table->mask + 1;
+    size_t new_count = old_count == 0 ? TABLE_FIRST_SLOTS : old_count * 2;
+    struct table_slot *old = table->slots;
+    struct table_slot *slots = calloc(new_count, sizeof(*slots));
+    if (slots == NULL)
+        return ST_NOMEM;
+    table->slots = slots;
+    table->mask = new_count - 1;
+    for (size_t i = 0; i < old_count; i++) {
+        if (old[i].entry != NULL)
+            table_place(table, old[i].hash, old[i].entry);
+    }
+    free(old);
+    return ST_OK;
+}
+
+enum status table_add(struct table *table, uint64_t hash, void *entry)
+{
+    if (table->slots == NULL || (table->count + 1) * 4 > (table->mask + 1) * 3) {
+        enum status status = table_grow(table);
+        if (status != ST_OK)
+            return status;
+    }
+    table_place(table, hash, entry);
+    table->count++;
+    return ST_OK;
+}
+
+/* Close the gap at `hole`: move back what its probe would no longer find. */
+static void table_shift(struct table *table, size_t hole)
+{
+    size_t i = hole;
+    for (;;) {
+        i = (i + 1) & table->mask;
+        if (table->slots[i].entry == NULL)
+            break;
+        size_t home = table->slots[i].hash & table->mask;
+        if (((i - home) & table->mask) >= ((i - hole) & table->mask)) {
+            table->slots[hole] = table->slots[i];
+            hole = i;
+        }
+    }
+    table->slots[hole] = (struct table_slot){0};
+}
+
+bool table_remove(struct table *table, uint64_t hash, const void *entry)
+{
+    if (table->slots == NULL)
+        return false;
+    for (size_t i = hash & table->mask; table->slots[i].entry != NULL; i = (i + 1) & table->mask) {
+        if (table->slots[i].entry == entry) {
+            table_shift(table, i);
+            table->count--;
+            return true;
+        }
+    }
+    return false;
+}
+
+void *table_next(const struct table *table, size_t *cursor)
+{
+    while (table->slots != NULL && *cursor <= table->mask) {
+        void *entry = table->slots[table->mask - (*cursor)++].entry;
+        if (entry != NULL)
+            return entry;
+    }
+    return NULL;
+}
