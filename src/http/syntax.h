@@ -1,0 +1,29 @@
+#ifndef FAIRLEAD_HTTP_SYNTAX_H
+#define FAIRLEAD_HTTP_SYNTAX_H
+
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Classes of bytes in HTTP, one bit each, looked up in one table. */
+enum {
+    SYNTAX_TOKEN = 1,  /* tchar (RFC 9110 §5.6.2) */
+    SYNTAX_VALUE = 2,  /* what a field value may hold: VCHAR, obs-text, SP, HTAB (RFC 9110 §5.5) */
+    SYNTAX_VCHAR = 4,  /* 0x21 to 0x7E */
+    SYNTAX_TARGET = 8, /* goes on a request-target for the head parser: VCHAR and obs-text */
+};
+
+extern const uint8_t syntax_classes[256];
+
+static inline bool syntax_is(char c, unsigned classes)
+{
+    return (syntax_classes[(unsigned char)c] & classes) != 0;
+}
+
+/* True where `s` is not empty and all its bytes are tchar. */
+bool syntax_is_token(struct slice s);
+/* True where all bytes are allowed in a field value; true for an empty one. */
+bool syntax_is_value(struct slice s);
+
+#endif

@@ -1,0 +1,306 @@
+/* The request-target and Host.
+ *
+ * The form is told by the method and the first byte, then each form has one strict reader. Nothing is decoded
+ * or normalised: the path goes on as it came, and only the host is made canonical, by base/host, so that
+ * what policy sees is what is dialled.
+ *
+ * Refused by name: what RFC 9112 §3.2 has no place for (fragments, blanks, control and non-ASCII bytes), and what
+ * has cheated parsers (user information, backslashes before the query, odd ports). A backslash in the query
+ * passes, since browsers send it so; other bytes that a URI should escape pass as well.
+ *
+ * It does not know which schemes can be fetched or which ports are allowed: SCHEME_OTHER is returned with its
+ * name, and nothing behind it is looked at. */
+#include "http/target.h"
+
+#include "http/syntax.h"
+
+struct fault_row {
+    unsigned status;
+    const char *word;
+    const char *sentence;
+};
+
+static const struct fault_row fault_rows[] = {
+#define X(name, word, status, sentence) [TARGET_FAULT_##name] = {status, word, sentence},
+    TARGET_FAULTS(X)
+#undef X
+};
+
+unsigned target_fault_status(enum target_fault fault)
+{
+    return fault_rows[fault].status;
+}
+
+const char *target_fault_text(enum target_fault fault)
+{
+    return fault_rows[fault].sentence;
+}
+
+const char *target_fault_name(enum target_fault fault)
+{
+    return fault_rows[fault].word;
+}
+
+/* Digits of a port; empty means that none was written (RFC 3986 §3.2.3). */
+static enum target_fault parse_port(struct slice digits, uint16_t *ret_port)
+{
+    uint64_t value = 0;
+    if (slice_is_empty(digits)) {
+        *ret_port = 0;
+        return TARGET_FAULT_NONE;
+    }
+    if (digits.len > 5 || slice_to_u64(digits, UINT16_MAX, &value) != ST_OK || value == 0)
+        return TARGET_FAULT_BAD_PORT;
+    *ret_port = (uint16_t)value;
+    return TARGET_FAULT_NONE;
+}
+
+/* Length of the host in host [":" port]: to behind the bracket, else to the last colon. */
+static size_t host_length(struct slice authority)
+{
+    if (authority.len > 0 && authority.at[0] == '[') {
+        size_t bracket = slice_find(authority, ']');
+        return bracket < authority.len ? bracket + 1 : authority.len;
+    }
+    return slice_find_last(authority, ':');
+}
+
+enum target_fault target_parse_authority(struct slice authority, struct slice *ret_name,
+                                         struct host *ret_host, uint16_t *ret_port,
+                                         enum host_fault *ret_host_fault)
+{
+    *ret_host_fault = HOST_FINE;
+    if (slice_is_empty(authority))
+        return TARGET_FAULT_NO_HOST;
+    if (slice_find(authority, '@') < authority.len)
+        return TARGET_FAULT_USERINFO;
+    if (slice_find(authority, '\\') < authority.len)
+        return TARGET_FAULT_BACKSLASH;
+
+    struct slice name = slice_first(authority, host_length(authority));
+    struct slice rest = slice_from(authority, name.len);
+    if (slice_is_empty(name))
+        return TARGET_FAULT_NO_HOST;
+    if (rest.len > 0 && rest.at[0] != ':')
+        return TARGET_FAULT_BAD_HOST;
+    enum target_fault fault = parse_port(slice_from(rest, 1), ret_port);
+    if (fault != TARGET_FAULT_NONE)
+        return fault;
+    *ret_host_fault = host_parse(name, ret_host);
+    if (*ret_host_fault != HOST_FINE)
+        return TARGET_FAULT_BAD_HOST;
+    *ret_name = name;
+    return TARGET_FAULT_NONE;
+}
+
+static enum target_fault set_authority(struct target *target, struct slice authority)
+{
+    enum target_fault fault = target_parse_authority(authority, &target->host_name, &target->host,
+                                                     &target->port, &target->host_fault);
+    if (fault != TARGET_FAULT_NONE)
+        return fault;
+    target->authority = authority;
+    target->has_host = true;
+    return TARGET_FAULT_NONE;
+}
+
+/* Bytes that no form has. */
+static enum target_fault check_bytes(struct slice raw)
+{
+    for (size_t i = 0; i < raw.len; i++) {
+        if (!syntax_is(raw.at[i], SYNTAX_VCHAR))
+            return TARGET_FAULT_BAD_BYTE;
+        if (raw.at[i] == '#')
+            return TARGET_FAULT_FRAGMENT;
+    }
+    return TARGET_FAULT_NONE;
+}
+
+static enum target_fault set_path(struct target *target, struct slice path_and_query)
+{
+    struct slice path = slice_first(path_and_query, slice_find(path_and_query, '?'));
+    if (slice_find(path, '\\') < path.len)
+        return TARGET_FAULT_BACKSLASH;
+    target->path_and_query = path_and_query;
+    return TARGET_FAULT_NONE;
+}
+
+/* RFC 9112 §3.2.3: host ":" port, both needed. */
+static enum target_fault parse_authority_form(struct slice raw, struct target *target)
+{
+    target->form = TARGET_AUTHORITY;
+    if (slice_find(raw, '/') < raw.len || slice_find(raw, '?') < raw.len)
+        return TARGET_FAULT_MALFORMED;
+    enum target_fault fault = set_authority(target, raw);
+    if (fault != TARGET_FAULT_NONE)
+        return fault;
+    return target->port == 0 ? TARGET_FAULT_NO_PORT : TARGET_FAULT_NONE;
+}
+
+/* ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ), RFC 3986 §3.1 */
+static bool is_scheme(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = char_lower(s.at[i]);
+        bool is_letter = c >= 'a' && c <= 'z';
+        bool is_other = char_is_digit(c) || c == '+' || c == '-' || c == '.';
+        if (!is_letter && (i == 0 || !is_other))
+            return false;
+    }
+    return s.len > 0;
+}
+
+static enum target_scheme scheme_of(struct slice name)
+{
+    if (slice_equals_nocase(name, SLICE("http")))
+        return SCHEME_HTTP;
+    return slice_equals_nocase(name, SLICE("https")) ? SCHEME_HTTPS : SCHEME_OTHER;
+}
+
+static enum target_fault parse_absolute_form(struct slice raw, struct target *target)
+{
+    target->form = TARGET_ABSOLUTE;
+    size_t colon = slice_find(raw, ':');
+    struct slice scheme = slice_first(raw, colon);
+    if (colon == raw.len || !is_scheme(scheme))
+        return TARGET_FAULT_MALFORMED;
+    struct slice rest = slice_from(raw, colon + 1);
+    target->scheme_name = scheme;
+    target->scheme = scheme_of(scheme);
+    if (target->scheme == SCHEME_OTHER) {
+        target->path_and_query = rest;
+        return TARGET_FAULT_NONE;
+    }
+
+    if (!slice_starts_with(rest, SLICE("//")))
+        return TARGET_FAULT_MALFORMED;
+    rest = slice_from(rest, 2);
+    size_t slash = slice_find(rest, '/');
+    size_t query = slice_find(rest, '?');
+    size_t end = slash < query ? slash : query;
+    enum target_fault fault = set_authority(target, slice_first(rest, end));
+    return fault != TARGET_FAULT_NONE ? fault : set_path(target, slice_from(rest, end));
+}
+
+enum target_fault target_parse(struct slice raw, enum method method, struct target *ret_target)
+{
+    *ret_target = (struct target){.form = TARGET_ORIGIN};
+    enum target_fault fault = check_bytes(raw);
+    if (fault != TARGET_FAULT_NONE)
+        return fault;
+    if (slice_is_empty(raw))
+        return TARGET_FAULT_MALFORMED;
+    if (method == METHOD_CONNECT)
+        return parse_authority_form(raw, ret_target);
+    if (slice_equals(raw, SLICE("*"))) {
+        ret_target->form = TARGET_ASTERISK;
+        ret_target->path_and_query = raw;
+        return method == METHOD_OPTIONS ? TARGET_FAULT_NONE : TARGET_FAULT_ASTERISK_METHOD;
+    }
+    if (raw.at[0] == '/')
+        return set_path(ret_target, raw);
+    return parse_absolute_form(raw, ret_target);
+}
+
+/* Read Host into `from_field`, whatever the form of the target (RFC 9112 §3.2). */
+static enum target_fault read_host_field(const struct head *head, struct target *from_field)
+{
+    const struct field *field = fields_find(&head->fields, TOKEN_HOST);
+    if (field == NULL)
+        return head_is_modern(head) ? TARGET_FAULT_HOST_FIELD_MISSING : TARGET_FAULT_NONE;
+    if (fields_find_next(&head->fields, field) != NULL)
+        return TARGET_FAULT_HOST_FIELD_REPEATED;
+    if (slice_is_empty(field->value))
+        return TARGET_FAULT_NONE;
+    return set_authority(from_field, field->value) == TARGET_FAULT_NONE
+               ? TARGET_FAULT_NONE
+               : TARGET_FAULT_HOST_FIELD_BAD;
+}
+
+enum target_fault target_of_head(const struct head *head, struct target *ret_target)
+{
+    enum target_fault fault = target_parse(head->target, head->method, ret_target);
+    if (fault != TARGET_FAULT_NONE)
+        return fault;
+    struct target from_field = {.form = ret_target->form};
+    fault = read_host_field(head, &from_field);
+    if (fault != TARGET_FAULT_NONE) {
+        ret_target->host_fault = from_field.host_fault;
+        return fault;
+    }
+    bool takes_field = ret_target->form == TARGET_ORIGIN || ret_target->form == TARGET_ASTERISK;
+    if (!takes_field || !from_field.has_host)
+        return TARGET_FAULT_NONE;
+    from_field.path_and_query = ret_target->path_and_query;
+    *ret_target = from_field;
+    return TARGET_FAULT_NONE;
+}
+
+enum target_fault target_of_parts(enum method method, struct slice scheme, struct slice authority,
+                                  struct slice path, struct target *ret_target)
+{
+    *ret_target = (struct target){.form = TARGET_ABSOLUTE};
+    enum target_fault fault = check_bytes(authority);
+    if (fault == TARGET_FAULT_NONE)
+        fault = check_bytes(path);
+    if (fault != TARGET_FAULT_NONE)
+        return fault;
+    if (method == METHOD_CONNECT) {
+        bool is_bare = slice_is_empty(scheme) && slice_is_empty(path);
+        return is_bare ? parse_authority_form(authority, ret_target) : TARGET_FAULT_MALFORMED;
+    }
+    if (!is_scheme(scheme) || slice_is_empty(path))
+        return TARGET_FAULT_MALFORMED;
+
+    ret_target->scheme_name = scheme;
+    ret_target->scheme = scheme_of(scheme);
+    bool is_asterisk = slice_equals(path, SLICE("*"));
+    if (is_asterisk)
+        ret_target->form = TARGET_ASTERISK;
+    if (is_asterisk && method != METHOD_OPTIONS)
+        return TARGET_FAULT_ASTERISK_METHOD;
+    if (!is_asterisk && path.at[0] != '/')
+        return TARGET_FAULT_MALFORMED;
+    if (slice_find(authority, '/') < authority.len || slice_find(authority, '?') < authority.len)
+        return TARGET_FAULT_BAD_HOST;
+    fault = set_authority(ret_target, authority);
+    return fault != TARGET_FAULT_NONE ? fault : set_path(ret_target, path);
+}
+
+static uint16_t default_port(enum target_scheme scheme)
+{
+    switch (scheme) {
+    case SCHEME_HTTP: return 80;
+    case SCHEME_HTTPS: return 443;
+    case SCHEME_NONE:
+    case SCHEME_OTHER: break;
+    }
+    return 0;
+}
+
+uint16_t target_port(const struct target *target)
+{
+    return target->port != 0 ? target->port : default_port(target->scheme);
+}
+
+struct slice target_origin_form(const struct target *target, enum method method,
+                                struct arena *arena)
+{
+    struct slice path = target->path_and_query;
+    if (slice_is_empty(path))
+        return method == METHOD_OPTIONS ? SLICE("*") : SLICE("/");
+    if (path.at[0] != '?')
+        return path;
+    char *at = arena_alloc(arena, path.len + 1);
+    if (at == NULL)
+        return SLICE_NONE;
+    at[0] = '/';
+    memcpy(at + 1, path.at, path.len);
+    return slice_of(at, path.len + 1);
+}
+
+struct slice target_host_field(const struct target *target)
+{
+    bool is_usual = target->port == 0 || target->port == default_port(target->scheme);
+    return is_usual ? target->host_name : target->authority;
+}

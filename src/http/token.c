@@ -1,0 +1,90 @@
+/* Field names by number.
+ *
+ * A name is found by a perfect hash of its length, first and last letter into 256 places. The places are
+ * filled by designated initialisers made from the rows of token.h, so a row that collides is an
+ * initialiser given twice, which the compiler refuses. The found spelling is then compared eight bytes at
+ * a time with bit 0x20 set, which folds the case of letters. That bit also maps CR to '-', and nothing
+ * else onto a byte of a known name, so bytes below 0x20 are kept out by a second mask.
+ *
+ * Names that are not in the table stay text: TOKEN_OTHER. */
+#include "http/token.h"
+
+#include <assert.h>
+
+#define HASH(length, first, last) \
+    (((unsigned)(length) + (unsigned)(first)*16u + (unsigned)(last)*9u) & 255u)
+
+enum { NAME_MAX_BYTES = 25 };
+
+static_assert(TOKEN_COUNT <= 64, "a set of tokens is one word");
+
+static const uint8_t places[256] = {
+#define X(name, spelling, length, first, last) [HASH(length, first, last)] = TOKEN_##name,
+    FIELD_TOKENS(X)
+#undef X
+};
+
+static const struct slice names[TOKEN_COUNT] = {
+#define X(name, spelling, length, first, last) [TOKEN_##name] = {spelling, length},
+    FIELD_TOKENS(X)
+#undef X
+};
+
+#define X(name, spelling, length, first, last)                              \
+    static_assert(sizeof(spelling) - 1 == (length), "length of " spelling); \
+    static_assert((length) >= 2 && (length) <= NAME_MAX_BYTES, "size of " spelling);
+FIELD_TOKENS(X)
+#undef X
+
+static inline uint64_t load8(const char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+/* Equal but for case; a byte of `a` below 0x20 makes them differ. */
+static inline bool words_equal(uint64_t a, uint64_t b)
+{
+    const uint64_t fold = 0x2020202020202020u;
+    const uint64_t graphic = 0x4040404040404040u;
+    bool has_control = (((a << 1) | a) & graphic) != graphic;
+    return (a | fold) == (b | fold) && !has_control;
+}
+
+/* Up to seven bytes as a word, filled up with '-'. */
+static inline uint64_t load_short(const char *at, size_t len)
+{
+    char bytes[8] = {'-', '-', '-', '-', '-', '-', '-', '-'};
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = at[i];
+    return load8(bytes);
+}
+
+static bool names_equal(const char *a, const char *b, size_t len)
+{
+    if (len < 8)
+        return words_equal(load_short(a, len), load_short(b, len));
+    for (size_t i = 0; i + 8 <= len; i += 8) {
+        if (!words_equal(load8(a + i), load8(b + i)))
+            return false;
+    }
+    return words_equal(load8(a + len - 8), load8(b + len - 8));
+}
+
+enum token token_of(struct slice name)
+{
+    if (name.len < 2 || name.len > NAME_MAX_BYTES)
+        return TOKEN_OTHER;
+    unsigned first = (unsigned char)name.at[0] | 0x20u;
+    unsigned last = (unsigned char)name.at[name.len - 1] | 0x20u;
+    enum token token = (enum token)places[HASH(name.len, first, last)];
+    if (token == TOKEN_OTHER || names[token].len != name.len)
+        return TOKEN_OTHER;
+    return names_equal(name.at, names[token].at, name.len) ? token : TOKEN_OTHER;
+}
+
+struct slice token_name(enum token token)
+{
+    return names[token];
+}
