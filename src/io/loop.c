@@ -1,0 +1,260 @@
+/* The turn: poll, dispatch, timers, mailbox, ready tasks, graveyard. docs/loop.md has the same order.
+ *
+ * Nothing is freed and nothing acts while events are dispatched; tasks act afterwards, when every fact of the
+ * turn is known. Tasks that queue tasks are served in the same turn up to a bound, so that a busy connection
+ * cannot keep the loop from polling. */
+
+#include "io/loop_internal.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { LOOP_TASK_ROUNDS = 4 };
+
+static void loop_on_mail(struct watch *watch, unsigned ready)
+{
+    (void)ready;
+    uint64_t count;
+    ssize_t got = read(watch->fd, &count, sizeof(count)); /* only clears it */
+    (void)got;
+}
+
+static struct loop *loop_allocate(bool is_simulated)
+{
+    struct loop *loop = calloc(1, sizeof(*loop));
+    if (loop == NULL)
+        return NULL;
+    loop->is_simulated = is_simulated;
+    loop->poller.epoll_fd = -1;
+    loop->mailbox_fd = -1;
+    loop->mailbox_watch = (struct watch){-1, loop_on_mail};
+    link_init(&loop->ready);
+    link_init(&loop->mailbox);
+    link_init(&loop->simulated);
+    (void)pthread_mutex_init(&loop->mailbox_lock, NULL);
+    loop->now_ns = clock_monotonic_ns();
+    wheel_init(&loop->wheel, loop->now_ns);
+    return loop;
+}
+
+enum status loop_create(struct loop **ret_loop)
+{
+    struct loop *loop = loop_allocate(/* is_simulated= */ false);
+    if (loop == NULL)
+        return ST_NOMEM;
+    enum status status = poller_open(&loop->poller);
+    if (status == ST_OK)
+        loop->mailbox_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (status == ST_OK && loop->mailbox_fd >= 0)
+        status = loop_watch(loop, &loop->mailbox_watch, loop->mailbox_fd, WATCH_READ);
+    if (status != ST_OK || loop->mailbox_fd < 0) {
+        loop_destroy(&loop);
+        return ST_IO;
+    }
+    *ret_loop = loop;
+    return ST_OK;
+}
+
+enum status loop_create_simulated(struct loop **ret_loop)
+{
+    struct loop *loop = loop_allocate(/* is_simulated= */ true);
+    if (loop == NULL)
+        return ST_NOMEM;
+    *ret_loop = loop;
+    return ST_OK;
+}
+
+static size_t loop_bury_all(struct loop *loop)
+{
+    size_t count = 0;
+    while (loop->graves != NULL) {
+        struct grave *grave = loop->graves;
+        loop->graves = grave->next;
+        grave->bury(grave);
+        count++;
+    }
+    return count;
+}
+
+void loop_destroy(struct loop **destroy)
+{
+    struct loop *loop = *destroy;
+    *destroy = NULL;
+    if (loop == NULL)
+        return;
+    (void)loop_bury_all(loop);
+    if (loop->mailbox_fd >= 0)
+        (void)close(loop->mailbox_fd);
+    poller_close(&loop->poller);
+    (void)pthread_mutex_destroy(&loop->mailbox_lock);
+    free(loop);
+}
+
+/* ---- the turn ---- */
+
+static uint64_t loop_wait_ns(const struct loop *loop, uint64_t max_wait_ns)
+{
+    if (!list_is_empty(&loop->ready) || loop->is_stopping)
+        return 0;
+    uint64_t next = wheel_next_ns(&loop->wheel);
+    if (next == UINT64_MAX)
+        return max_wait_ns;
+    uint64_t now = clock_monotonic_ns();
+    uint64_t wait = next > now ? next - now : 0;
+    return wait < max_wait_ns ? wait : max_wait_ns;
+}
+
+static size_t loop_dispatch(struct loop *loop)
+{
+    struct poller *poller = &loop->poller;
+    size_t ran = 0;
+    while (poller->at < poller->count) {
+        struct poller_event *event = &poller->events[poller->at++];
+        if (event->watch == NULL)
+            continue;
+        event->watch->on_ready(event->watch, event->ready);
+        ran++;
+    }
+    return ran;
+}
+
+static size_t loop_deliver_mail(struct loop *loop)
+{
+    struct link mail;
+    size_t ran = 0;
+    link_init(&mail);
+    (void)pthread_mutex_lock(&loop->mailbox_lock);
+    list_take_all(&mail, &loop->mailbox);
+    (void)pthread_mutex_unlock(&loop->mailbox_lock);
+    struct link *link;
+    while ((link = list_first(&mail)) != NULL) {
+        struct message *message = CONTAINER_OF(link, struct message, link);
+        link_remove(link);
+        message->deliver(message);
+        ran++;
+    }
+    return ran;
+}
+
+static size_t loop_run_tasks(struct loop *loop)
+{
+    size_t ran = 0;
+    for (int round = 0; round < LOOP_TASK_ROUNDS && !list_is_empty(&loop->ready); round++) {
+        struct link batch;
+        struct link *link;
+        link_init(&batch);
+        list_take_all(&batch, &loop->ready);
+        while ((link = list_first(&batch)) != NULL) {
+            struct task *task = CONTAINER_OF(link, struct task, link);
+            link_remove(link);
+            task->run(task);
+            ran++;
+        }
+    }
+    return ran;
+}
+
+size_t loop_turn(struct loop *loop, uint64_t max_wait_ns)
+{
+    if (!loop->is_simulated)
+        poller_wait(&loop->poller, loop_wait_ns(loop, max_wait_ns));
+    loop->now_ns = clock_monotonic_ns();
+
+    size_t ran = loop_dispatch(loop);
+    ran += wheel_turn(&loop->wheel, loop->now_ns);
+    ran += loop_deliver_mail(loop);
+    ran += loop_run_tasks(loop);
+    (void)loop_bury_all(loop);
+    return ran;
+}
+
+void loop_run(struct loop *loop)
+{
+    while (!loop->is_stopping)
+        (void)loop_turn(loop, UINT64_MAX);
+    loop->is_stopping = false;
+}
+
+void loop_stop(struct loop *loop)
+{
+    loop->is_stopping = true;
+}
+
+uint64_t loop_now_ns(const struct loop *loop)
+{
+    return loop->is_simulated ? clock_monotonic_ns() : loop->now_ns;
+}
+
+uint64_t loop_next_deadline_ns(const struct loop *loop)
+{
+    return wheel_earliest_ns(&loop->wheel);
+}
+
+/* ---- watches ---- */
+
+enum status loop_watch(struct loop *loop, struct watch *watch, int fd, unsigned ask)
+{
+    watch->fd = fd;
+    if (loop->is_simulated)
+        return ST_OK;
+    enum status status = poller_add(&loop->poller, watch, ask);
+    if (status != ST_OK)
+        watch->fd = -1;
+    return status;
+}
+
+enum status loop_rewatch(struct loop *loop, struct watch *watch, unsigned ask)
+{
+    return loop->is_simulated ? ST_OK : poller_change(&loop->poller, watch, ask);
+}
+
+void loop_unwatch(struct loop *loop, struct watch *watch, bool is_closing)
+{
+    if (watch->fd < 0)
+        return;
+    poller_remove(&loop->poller, watch, is_closing || loop->is_simulated);
+    watch->fd = -1;
+}
+
+void loop_simulate(struct loop *loop, struct watch *watch, unsigned ready)
+{
+    CHECK(loop->is_simulated);
+    watch->on_ready(watch, ready);
+}
+
+/* ---- tasks, graves, messages ---- */
+
+void loop_queue(struct loop *loop, struct task *task)
+{
+    if (!link_is_linked(&task->link))
+        list_append(&loop->ready, &task->link);
+}
+
+void task_cancel(struct task *task)
+{
+    link_remove(&task->link);
+}
+
+void loop_bury(struct loop *loop, struct grave *grave)
+{
+    grave->next = loop->graves;
+    loop->graves = grave;
+}
+
+void loop_post(struct loop *loop, struct message *message)
+{
+    (void)pthread_mutex_lock(&loop->mailbox_lock);
+    link_init(&message->link);
+    list_append(&loop->mailbox, &message->link);
+    (void)pthread_mutex_unlock(&loop->mailbox_lock);
+    uint64_t one = 1;
+    if (loop->mailbox_fd >= 0) {
+        ssize_t put = write(loop->mailbox_fd, &one, sizeof(one)); /* full means: awake anyway */
+        (void)put;
+    }
+}

@@ -1,0 +1,64 @@
+#ifndef FAIRLEAD_IO_LOOP_INTERNAL_H
+#define FAIRLEAD_IO_LOOP_INTERNAL_H
+
+#include "io/loop.h"
+
+#include <pthread.h>
+
+/* What loop.c, timer.c and poller_epoll.c share. */
+
+enum { WHEEL_LEVELS = 4, WHEEL_SLOTS = 64, POLLER_BATCH = 256 };
+
+/* Hierarchical timer wheel: level n has 64 slots of 64^n ms. */
+struct wheel {
+    uint64_t now_ms; /* everything before it has fired */
+    size_t count;
+    struct link slots[WHEEL_LEVELS][WHEEL_SLOTS];
+};
+
+void wheel_init(struct wheel *wheel, uint64_t now_ns);
+void wheel_add(struct wheel *wheel, struct timer *timer);
+/* Fire what is due at now_ns; returns how many fired. */
+size_t wheel_turn(struct wheel *wheel, uint64_t now_ns);
+/* When wheel_turn should be called next, UINT64_MAX for never; never after the earliest deadline. */
+uint64_t wheel_next_ns(const struct wheel *wheel);
+/* The earliest deadline itself; walks all timers. */
+uint64_t wheel_earliest_ns(const struct wheel *wheel);
+
+struct poller_event {
+    struct watch *watch; /* NULL: the watch was removed after the poll */
+    unsigned ready;
+};
+
+struct poller {
+    int epoll_fd;
+    struct poller_event events[POLLER_BATCH];
+    int count; /* events of this turn that are not dispatched yet stand from `at` to `count` */
+    int at;
+};
+
+enum status poller_open(struct poller *poller) MUST_USE;
+void poller_close(struct poller *poller);
+/* Wait at most `wait_ns`; fills events. */
+void poller_wait(struct poller *poller, uint64_t wait_ns);
+enum status poller_add(struct poller *poller, struct watch *watch, unsigned ask) MUST_USE;
+enum status poller_change(struct poller *poller, struct watch *watch, unsigned ask) MUST_USE;
+void poller_remove(struct poller *poller, struct watch *watch, bool is_closing);
+
+struct loop {
+    bool is_simulated;
+    bool is_stopping;
+    uint64_t now_ns;
+    struct poller poller;
+    struct wheel wheel;
+    struct link ready;
+    struct grave *graves;
+    struct link simulated; /* events of a simulated loop */
+    /* the mailbox */
+    pthread_mutex_t mailbox_lock;
+    struct link mailbox;
+    int mailbox_fd;
+    struct watch mailbox_watch;
+};
+
+#endif

@@ -1,0 +1,284 @@
+/* Every system call of the data path on sockets and pipes. */
+
+#include "io/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#ifndef IP_BIND_ADDRESS_NO_PORT
+#define IP_BIND_ADDRESS_NO_PORT 24
+#endif
+
+static void socket_set(int fd, int level, int name, int value)
+{
+    (void)setsockopt(fd, level, name, &value, sizeof(value)); /* a hint: its failure harms nothing */
+}
+
+/* Close without losing errno. */
+static enum status socket_fail(int *fd)
+{
+    int error = errno;
+    socket_close(fd);
+    errno = error;
+    return ST_IO;
+}
+
+/* ---- listening ---- */
+
+enum status socket_listen(const struct inet_endpoint *endpoint,
+                          const struct socket_listen_options *options, int *ret_fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = inet_to_sockaddr(endpoint, &address);
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return ST_IO;
+    socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (options->reuse_port)
+        socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (endpoint->addr.family == INET_V6)
+        socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->only_v6);
+    socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, options->backlog) < 0)
+        return socket_fail(&fd);
+    *ret_fd = fd;
+    return ST_OK;
+}
+
+/* Does anybody answer at this path? */
+static bool socket_unix_is_live(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return true;
+    int got = connect(fd, (const struct sockaddr *)address, sizeof(*address));
+    bool is_live = got == 0 || errno == EAGAIN || errno == EINPROGRESS || errno == EACCES;
+    (void)close(fd);
+    return is_live;
+}
+
+enum status socket_listen_unix(struct slice path, unsigned mode, int backlog, int *ret_fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (path.len == 0 || path.len >= sizeof(address.sun_path))
+        return ST_LIMIT;
+    memcpy(address.sun_path, path.at, path.len);
+    struct stat found;
+    if (lstat(address.sun_path, &found) == 0 && S_ISSOCK(found.st_mode)) {
+        if (socket_unix_is_live(&address)) {
+            errno = EADDRINUSE;
+            return ST_IO;
+        }
+        (void)unlink(address.sun_path);
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return ST_IO;
+    (void)fchmod(fd, mode); /* the mode that the file gets, on Linux */
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        chmod(address.sun_path, mode) < 0 || listen(fd, backlog) < 0)
+        return socket_fail(&fd);
+    *ret_fd = fd;
+    return ST_OK;
+}
+
+enum status socket_accept(int listener, int *ret_fd, struct inet_endpoint *ret_peer)
+{
+    struct sockaddr_storage address;
+    for (;;) {
+        socklen_t len = sizeof(address);
+        int fd = accept4(listener, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            *ret_fd = fd;
+            *ret_peer = inet_from_sockaddr((struct sockaddr *)&address, len);
+            return ST_OK;
+        }
+        switch (errno) {
+        case EAGAIN: return ST_AGAIN;
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM: return ST_LIMIT;
+        case EINTR:
+        case ECONNABORTED:
+        case EPROTO:
+        case ENETDOWN:
+        case ENOPROTOOPT:
+        case EHOSTDOWN:
+        case EHOSTUNREACH:
+        case ENETUNREACH:
+        case EPERM: continue;
+        default: return ST_IO;
+        }
+    }
+}
+
+/* ---- dialling ---- */
+
+enum status socket_dial(const struct inet_endpoint *endpoint,
+                        const struct socket_dial_options *options, int *ret_fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = inet_to_sockaddr(endpoint, &address);
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno == EMFILE || errno == ENFILE || errno == ENOBUFS ? ST_LIMIT : ST_IO;
+    socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    socket_set_user_timeout(fd, options->user_timeout_ms);
+    socket_set_congestion(fd, options->congestion);
+    if (options->source != NULL && options->source->family == endpoint->addr.family) {
+        struct inet_endpoint source = {*options->source, 0};
+        struct sockaddr_storage from;
+        socklen_t from_len = inet_to_sockaddr(&source, &from);
+        socket_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+        if (bind(fd, (struct sockaddr *)&from, from_len) < 0)
+            return socket_fail(&fd);
+    }
+    int got;
+    do
+        got = connect(fd, (struct sockaddr *)&address, len);
+    while (got < 0 && errno == EINTR);
+    if (got < 0 && errno != EINPROGRESS) {
+        bool is_out_of_ports = errno == EADDRNOTAVAIL || errno == EAGAIN;
+        (void)socket_fail(&fd);
+        return is_out_of_ports ? ST_LIMIT : ST_IO;
+    }
+    *ret_fd = fd;
+    return ST_OK;
+}
+
+int socket_error(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? errno : error;
+}
+
+struct inet_endpoint socket_local(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
+        return (struct inet_endpoint){0};
+    return inet_from_sockaddr((struct sockaddr *)&address, len);
+}
+
+struct inet_endpoint socket_peer(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof(address);
+    if (getpeername(fd, (struct sockaddr *)&address, &len) < 0)
+        return (struct inet_endpoint){0};
+    return inet_from_sockaddr((struct sockaddr *)&address, len);
+}
+
+void socket_set_user_timeout(int fd, unsigned user_timeout_ms)
+{
+    if (user_timeout_ms > 0)
+        socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms);
+}
+
+void socket_set_congestion(int fd, const char *congestion)
+{
+    if (congestion != NULL && congestion[0] != '\0') /* an unknown name was refused at start */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
+                         (socklen_t)strlen(congestion));
+}
+
+/* ---- bytes ---- */
+
+static enum status socket_received(ssize_t got, size_t *ret_len)
+{
+    if (got > 0) {
+        *ret_len = (size_t)got;
+        return ST_OK;
+    }
+    if (got == 0)
+        return ST_EOF;
+    return errno == EAGAIN ? ST_AGAIN : ST_IO;
+}
+
+static enum status socket_recv_flags(int fd, void *into, size_t cap, int flags, size_t *ret_len)
+{
+    ssize_t got;
+    do
+        got = recv(fd, into, cap, flags);
+    while (got < 0 && errno == EINTR);
+    return socket_received(got, ret_len);
+}
+
+enum status socket_recv(int fd, void *into, size_t cap, size_t *ret_len)
+{
+    return socket_recv_flags(fd, into, cap, 0, ret_len);
+}
+
+enum status socket_peek(int fd, void *into, size_t cap, size_t *ret_len)
+{
+    return socket_recv_flags(fd, into, cap, MSG_PEEK, ret_len);
+}
+
+enum status socket_send(int fd, const struct iovec *iov, int count, bool more, size_t *ret_len)
+{
+    int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov,
+                             .msg_iovlen = (size_t)count};
+    ssize_t sent;
+    do
+        sent = count == 1 ? send(fd, iov[0].iov_base, iov[0].iov_len, flags)
+                          : sendmsg(fd, &message, flags);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return errno == EAGAIN ? ST_AGAIN : ST_IO;
+    *ret_len = (size_t)sent;
+    return ST_OK;
+}
+
+enum status socket_splice(int from, int to, size_t max, bool more, size_t *ret_len)
+{
+    unsigned flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0);
+    ssize_t moved;
+    do
+        moved = splice(from, NULL, to, NULL, max, flags);
+    while (moved < 0 && errno == EINTR);
+    return socket_received(moved, ret_len);
+}
+
+enum status socket_pipe(size_t want_bytes, int ret_ends[2], size_t *ret_bytes)
+{
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
+        return errno == EMFILE || errno == ENFILE ? ST_LIMIT : ST_IO;
+    (void)fcntl(ends[1], F_SETPIPE_SZ, (int)want_bytes); /* refused beyond the user's allowance */
+    int got = fcntl(ends[1], F_GETPIPE_SZ);
+    memcpy(ret_ends, ends, sizeof(ends));
+    *ret_bytes = got < 0 ? 0 : (size_t)got;
+    return ST_OK;
+}
+
+/* ---- ends ---- */
+
+enum status socket_shutdown(int fd)
+{
+    return shutdown(fd, SHUT_WR) < 0 ? ST_IO : ST_OK;
+}
+
+void socket_close(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+void socket_reset(int *fd)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(*fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    socket_close(fd);
+}
