@@ -1,0 +1,132 @@
+#ifndef FAIRLEAD_CONFIG_CONFIG_H
+#define FAIRLEAD_CONFIG_CONFIG_H
+
+#include "base/inet.h"
+#include "base/slice.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* The settings of one run, as plain values. The schema table (schema.c) is the authority on keys, units,
+ * defaults and help; a file and the command line fill the same table, and a flag wins. Immutable after
+ * config_load. */
+
+struct config_prefixes {
+    struct inet_prefix *at;
+    size_t count;
+};
+struct config_strings {
+    struct slice *at; /* each is terminated */
+    size_t count;
+};
+struct config_endpoints {
+    struct inet_endpoint *at;
+    size_t count;
+};
+struct config_ports {
+    uint16_t *at;
+    size_t count;
+    bool is_any;
+};
+
+enum config_listen_kind { LISTEN_TCP, LISTEN_UNIX, LISTEN_INHERITED };
+
+struct config_listen {
+    enum config_listen_kind kind;
+    struct inet_endpoint endpoint; /* LISTEN_TCP */
+    struct slice path;             /* LISTEN_UNIX */
+    unsigned mode;                 /* LISTEN_UNIX: of the socket file */
+    bool is_tls;
+    struct slice certificate; /* paths */
+    struct slice key;
+    struct slice client_ca;
+    bool needs_client_certificate;
+    struct config_prefixes proxy_from; /* senders of PROXY headers; empty: none is read */
+};
+
+enum config_log_format { LOG_LINE, LOG_JSON, LOG_COMBINED, LOG_SQUID };
+enum config_forwarded { FORWARDED_OFF, FORWARDED_X, FORWARDED_STANDARD };
+
+struct config {
+    struct config_listen *listen;
+    size_t listen_count;
+    struct {
+        bool is_off;
+        struct config_listen listen;
+        struct slice token_file;
+    } admin;
+    unsigned workers; /* 0: one a core */
+    struct slice run_as;
+    struct config_prefixes clients;
+    struct inet_addr source;
+    struct {
+        struct config_endpoints servers;
+        struct slice hosts_file;
+        uint64_t cache_entries;
+    } resolver;
+    struct {
+        struct config_prefixes allow;
+        struct config_prefixes deny;
+        struct config_strings allow_names;
+        struct config_strings deny_names;
+        struct config_ports connect_ports;
+        struct config_endpoints floor_exceptions;
+        bool skips_mixed;
+    } egress;
+    struct {
+        uint64_t client_tls_ns, client_head_ns, dns_ns, connect_ns, connect_attempt_ns,
+            upstream_tls_ns, response_head_ns, body_stall_ns, keepalive_ns, upstream_keepalive_ns,
+            tunnel_idle_ns, tunnel_half_closed_ns, tunnel_lifetime_ns, drain_ns;
+    } timeouts;
+    struct {
+        uint64_t head_bytes, head_fields, target_bytes, pool_per_origin, pool_total, buffer_bytes;
+        uint64_t pool_max_age_ns;
+    } limits;
+    struct {
+        struct slice pseudonym; /* empty: unique for each run */
+    } via;
+    enum config_forwarded forwarded;
+    struct {
+        uint64_t user_timeout_ns;
+        const char *congestion_client; /* "" leaves the system's */
+        const char *congestion_upstream;
+    } tcp;
+    struct {
+        struct slice ca_file; /* empty: the system's store */
+    } tls_upstream;
+    struct {
+        enum config_log_format format;
+        bool has_format; /* said by the user; otherwise a terminal gets lines and the rest JSON */
+        struct slice file; /* "-" standard output, "off" none */
+        bool keeps_query;
+        struct slice diagnostics;
+    } log;
+};
+
+/* Where errors go: called once for each, with a whole line without a line feed. */
+struct config_errors {
+    void (*report)(struct config_errors *errors, const char *line);
+    unsigned count;
+};
+
+/* Make a configuration from the text of a file (`name` for messages; empty text for none) and flags
+ * (argc/argv without the program and command names). Every error is reported, up to 20.
+ * Errors: ST_BAD after reports; ST_NOMEM. */
+enum status config_load(const char *name, struct slice text, int argc, const char *const *argv,
+                        struct config_errors *errors, struct config **ret_config) MUST_USE;
+void config_destroy(struct config **config);
+/* The value of -c/--config among the flags, or NULL. */
+const char *config_file_flag(int argc, const char *const *argv);
+/* The effective configuration as YAML that loads again. */
+void config_print(const struct config *config, FILE *out);
+/* Keys, types, defaults and help as Markdown. */
+void config_print_reference(FILE *out);
+/* The flags as --help shows them. */
+void config_print_flags(FILE *out);
+
+bool config_prefixes_contain(const struct config_prefixes *prefixes, const struct inet_addr *addr);
+
+#endif

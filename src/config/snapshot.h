@@ -1,0 +1,37 @@
+#ifndef FAIRLEAD_CONFIG_SNAPSHOT_H
+#define FAIRLEAD_CONFIG_SNAPSHOT_H
+
+#include "config/config.h"
+#include "net/tls_context.h"
+#include "policy/gate.h"
+
+#include <stdatomic.h>
+
+/* What everything is decided under: the settings with what was compiled from them. Made by the main thread,
+ * then only read; counted atomically, since workers and their exchanges pin it. */
+struct snapshot {
+    _Atomic uint32_t refs;
+    struct config *config;
+    struct gate *gate;
+    struct tls_client_context *tls_client;
+    struct tls_server_context **tls_server; /* one for each config->listen, NULL in clear */
+    struct slice via;                       /* our pseudonym in Via and Proxy-Status */
+    char via_text[64];
+};
+
+/* Reads a whole file that the configuration names. Errors: ST_IO with errno, ST_NOMEM. */
+struct snapshot_files {
+    enum status (*read)(struct snapshot_files *files, struct slice path, char **ret_text,
+                        size_t *ret_len);
+};
+
+/* Compile `config`, which the snapshot owns from now on also where this fails. `gate` likewise.
+ * `fault` gets a sentence. Errors: ST_BAD, ST_NOMEM. */
+enum status snapshot_create(struct config *config, struct gate *gate, struct snapshot_files *files,
+                            struct tls_tickets *tickets, struct slice via, struct text *fault,
+                            struct snapshot **ret_snapshot) MUST_USE;
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+/* *snapshot is NULL afterwards. Takes a pointer to NULL. Thread: any. */
+void snapshot_unref(struct snapshot **snapshot);
+
+#endif

@@ -1,0 +1,74 @@
+#ifndef FAIRLEAD_POLICY_GATE_H
+#define FAIRLEAD_POLICY_GATE_H
+
+#include "base/host.h"
+#include "base/inet.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The one gate before every dial, in two stages that both must pass.
+ *
+ *   request   on what was asked for: client range, name, port. Rules over names and identities join here.
+ *   address   on each address that would be dialled, after unwrapping IPv4 inside IPv6.
+ *
+ * A name or a user never opens an address, only a range does. Pure and by value: nothing is resolved or
+ * dialled here. A gate is made once for a configuration snapshot and then only read, by all workers. */
+struct gate;
+
+struct gate_names {
+    const struct slice *at; /* "example.com" or "*.example.com" (labels below, not the name itself) */
+    size_t count;
+};
+struct gate_prefixes {
+    const struct inet_prefix *at;
+    size_t count;
+};
+
+struct gate_options {
+    struct gate_prefixes allow; /* open part of the default deny list */
+    struct gate_prefixes deny;
+    struct gate_names allow_names; /* where there are any, every other name is refused */
+    struct gate_names deny_names;
+    struct gate_prefixes clients; /* where there are any, every other client is refused */
+    const uint16_t *connect_ports;
+    size_t connect_port_count;
+    bool connects_any_port;
+    const struct inet_endpoint *own; /* listening sockets; an unspecified address counts for all local ones */
+    size_t own_count;
+    const struct inet_addr *interfaces; /* addresses of interfaces other than loopback */
+    size_t interface_count;
+    const struct inet_endpoint *floor_exceptions; /* port 0: any port */
+    size_t floor_exception_count;
+};
+
+enum { GATE_TEXT = 160 };
+
+/* Why, and what would change it. */
+struct gate_answer {
+    char rule[GATE_TEXT];   /* "default-deny 127.0.0.0/8 (loopback)" */
+    char remedy[GATE_TEXT]; /* "--allow 127.0.0.0/8"; empty where nothing does */
+};
+
+struct gate_question {
+    const struct host *host;
+    uint16_t port;
+    bool is_connect;
+    struct inet_addr client; /* INET_NONE for Unix sockets */
+};
+
+/* Copies all of `options`. Errors: NULL out of memory. */
+struct gate *gate_create(const struct gate_options *options);
+void gate_destroy(struct gate **gate);
+
+/* May this client connect at all? */
+bool gate_client(const struct gate *gate, const struct inet_addr *client);
+/* The request stage; *ret_answer is written when it refuses. */
+bool gate_request(const struct gate *gate, const struct gate_question *question,
+                  struct gate_answer *ret_answer);
+/* The address stage; *ret_answer is written when it refuses. */
+bool gate_address(const struct gate *gate, const struct inet_endpoint *endpoint,
+                  struct gate_answer *ret_answer);
+
+#endif
