@@ -50,8 +50,10 @@ uint32_t fields_count_of(const struct fields *fields, enum token token);
 /* The first field of this name, whatever its case, or NULL; for names without a token. */
 const struct field *fields_find_name(const struct fields *fields, struct slice name);
 
-#define FIELDS_EACH(field, fields)                                                         \
-    for (const struct field *field = (fields)->at, *field##_end = field + (fields)->count; \
-         field != field##_end; field++)
+/* Walk the list: FIELDS_EACH (field, &head->fields) { ... field->name ... } */
+#define FIELDS_EACH(var, list)                                                          \
+    for (const struct field *var = (list)->at,                                          \
+                            *var##_end = (list)->count > 0 ? var + (list)->count : var; \
+         var != var##_end; var++)
 
 #endif

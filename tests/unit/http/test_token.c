@@ -1,0 +1,83 @@
+#include "http_test.h"
+
+#include "http/syntax.h"
+#include "http/token.h"
+
+static void every_known_name_is_found_whatever_its_case(void **state)
+{
+    (void)state;
+    for (unsigned i = TOKEN_OTHER + 1; i < TOKEN_COUNT; i++) {
+        struct slice name = token_name((enum token)i);
+        char upper[32];
+        char lower[32];
+        for (size_t k = 0; k < name.len; k++) {
+            lower[k] = char_lower(name.at[k]);
+            upper[k] = lower[k] >= 'a' && lower[k] <= 'z' ? (char)(lower[k] - 32) : lower[k];
+        }
+        assert_int_equal(token_of(name), i);
+        assert_int_equal(token_of(slice_of(upper, name.len)), i);
+        assert_int_equal(token_of(slice_of(lower, name.len)), i);
+    }
+}
+
+static void a_name_that_differs_in_one_byte_is_another(void **state)
+{
+    (void)state;
+    for (unsigned i = TOKEN_OTHER + 1; i < TOKEN_COUNT; i++) {
+        struct slice name = token_name((enum token)i);
+        char copy[32];
+        for (size_t at = 0; at < name.len; at++) {
+            for (unsigned c = 0; c < 256; c++) {
+                memcpy(copy, name.at, name.len);
+                copy[at] = (char)c;
+                bool is_same = char_lower((char)c) == char_lower(name.at[at]);
+                enum token token = token_of(slice_of(copy, name.len));
+                assert_int_equal(is_same, token == (enum token)i);
+            }
+        }
+    }
+}
+
+static void shorter_and_longer_names_are_others(void **state)
+{
+    (void)state;
+    assert_int_equal(token_of(SLICE("")), TOKEN_OTHER);
+    assert_int_equal(token_of(SLICE_NONE), TOKEN_OTHER);
+    assert_int_equal(token_of(SLICE("h")), TOKEN_OTHER);
+    assert_int_equal(token_of(SLICE("hos")), TOKEN_OTHER);
+    assert_int_equal(token_of(SLICE("hostt")), TOKEN_OTHER);
+    assert_int_equal(token_of(SLICE("content-lengthx")), TOKEN_OTHER);
+    assert_int_equal(token_of(SLICE("proxy-authentication-infoo")), TOKEN_OTHER);
+    assert_slice(token_name(TOKEN_OTHER), "");
+}
+
+static void byte_classes_are_the_sets_of_the_rfc(void **state)
+{
+    (void)state;
+    for (unsigned c = 0; c < 256; c++) {
+        bool is_alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        bool is_tchar = is_alnum || (c != 0 && strchr("!#$%&'*+-.^_`|~", (int)c) != NULL);
+        bool is_obs_text = c >= 0x80;
+        bool is_vchar = c > 0x20 && c < 0x7f;
+        assert_int_equal(syntax_is((char)c, SYNTAX_TOKEN), is_tchar);
+        assert_int_equal(syntax_is((char)c, SYNTAX_VCHAR), is_vchar);
+        assert_int_equal(syntax_is((char)c, SYNTAX_TARGET), is_vchar || is_obs_text);
+        assert_int_equal(syntax_is((char)c, SYNTAX_VALUE),
+                         is_vchar || is_obs_text || c == ' ' || c == '\t');
+    }
+    assert_false(syntax_is_token(SLICE("")));
+    assert_true(syntax_is_value(SLICE("")));
+    assert_false(syntax_is_token(SLICE("a b")));
+    assert_false(syntax_is_value(SLICE("a\nb")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_known_name_is_found_whatever_its_case),
+        cmocka_unit_test(a_name_that_differs_in_one_byte_is_another),
+        cmocka_unit_test(shorter_and_longer_names_are_others),
+        cmocka_unit_test(byte_classes_are_the_sets_of_the_rfc),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
