@@ -1,0 +1,139 @@
+#ifndef FAIRLEAD_NET_DIAL_H
+#define FAIRLEAD_NET_DIAL_H
+
+#include "base/host.h"
+#include "io/loop.h"
+#include "io/socket.h"
+#include "net/addr_source.h"
+#include "net/resolver.h"
+#include "record/record.h"
+
+/* One connection to a host and port: resolve, ask the gate, race (Happy Eyeballs v2, RFC 8305).
+ *
+ * A and AAAA are asked at the same time; what arrives is sorted (RFC 6724) and interleaved by family,
+ * attempts start `attempt_delay_ns` apart or as soon as one fails, the first to connect wins and the
+ * others are closed. There is no other way to an upstream socket. */
+
+/* How a dial ended. X(NAME, "word", "sentence") */
+#define DIAL_CAUSES(X)                                                                    \
+    X(NONE, "none", "not ended yet")                                                      \
+    X(CONNECTED, "connected", "connected")                                                \
+    X(DNS_NXDOMAIN, "dns_nxdomain", "the name does not exist")                            \
+    X(DNS_NODATA, "dns_nodata", "the name has no address")                                \
+    X(DNS_TIMEOUT, "dns_timeout", "the name servers did not answer in time")              \
+    X(DNS_SERVFAIL, "dns_servfail", "the name servers failed to look the name up")        \
+    X(DNS_REFUSED, "dns_refused", "the name servers refuse to answer")                    \
+    X(DNS_ERROR, "dns_error", "the look-up failed")                                       \
+    X(DENIED, "denied", "the address may not be dialled")                                 \
+    X(CONNECT_REFUSED, "connect_refused", "the connection was refused")                   \
+    X(CONNECT_UNREACHABLE, "connect_unreachable", "the address cannot be reached")        \
+    X(CONNECT_TIMEOUT, "connect_timeout", "nobody answered in time")                      \
+    X(CONNECT_RESET, "connect_reset", "the connection was reset while it was being made") \
+    X(CONNECT_LIMIT, "connect_limit", "out of descriptors, memory or local ports")        \
+    X(CONNECT_ERROR, "connect_error", "the connection could not be made")
+
+enum dial_cause {
+#define X(name, word, sentence) DIAL_##name,
+    DIAL_CAUSES(X)
+#undef X
+};
+
+/* What an answer with refused and permitted addresses leads to. */
+enum dial_mixed { DIAL_MIXED_REFUSE, DIAL_MIXED_SKIP };
+
+/* What the worker lends; outlives every dial. */
+struct dial_engine {
+    struct loop *loop;
+    struct resolver *resolver;
+    struct addr_source *sources;
+    struct counters *counters; /* or NULL */
+};
+
+struct dial_options {
+    uint64_t attempt_delay_ns;    /* 0: 250 ms */
+    uint64_t resolution_delay_ns; /* 0: 50 ms */
+    enum dial_mixed mixed;
+    struct socket_dial_options
+        socket; /* `source` also limits the family; it must outlive the dial */
+};
+
+struct dial;
+
+struct dial_request {
+    const struct host *host; /* not kept */
+    uint16_t port;
+    uint64_t deadline_ns; /* monotonic, for all of it */
+    struct dial_options options;
+    void *owner;
+    /* The gate, asked once for each address before any attempt to it; unmapped. Never calls back. */
+    bool (*permit)(void *owner, const struct inet_endpoint *endpoint);
+    /* The dial ended: dial->cause tells. From a task, never under dial_start; it may call dial_take_fd
+     * and dial_cancel. */
+    void (*on_done)(void *owner, struct dial *dial);
+};
+
+enum { DIAL_CANDIDATES_MAX = 128 };
+
+/* An attempt under way. */
+struct dial_attempt {
+    struct watch watch;
+    struct dial *dial;
+};
+
+/* Embedded by its owner. Everything above "private" is for reading, during the race and after it, until
+ * the next dial_start. */
+struct dial {
+    enum dial_cause cause;
+    int os_error;               /* errno of the attempt that gave `cause`; 0 none */
+    struct inet_endpoint peer;  /* the winner; for DENIED the first refused address */
+    struct inet_endpoint local; /* our side of the winner */
+    enum dns_source dns_source; /* of the answer that the race began with */
+    uint8_t dns_answers;        /* addresses that came back, capped at 255 */
+    uint64_t dns_begin_ns;      /* 0 for literals */
+    uint64_t dns_end_ns;        /* the answer that the race began with, or the failure */
+    uint64_t connect_begin_ns;  /* first attempt; 0 none */
+    uint64_t connect_end_ns;    /* the winner's; 0 none */
+    uint32_t attempt_total;     /* also those that had no room in `attempts` */
+    uint8_t attempt_count;      /* rows of `attempts`; live ones have end_ns 0 and os_error
+                                        EINPROGRESS */
+    struct record_attempt attempts[RECORD_ATTEMPTS_MAX];
+    /* private */
+    bool is_active;
+    bool is_racing;
+    uint8_t candidate_count;
+    uint8_t candidate_next;
+    uint8_t failure_weight;
+    uint16_t port;
+    uint16_t denied_count;
+    int fd;
+    uint64_t deadline_ns;
+    const struct dial_engine *engine;
+    struct dial_options options;
+    void *owner;
+    bool (*permit)(void *owner, const struct inet_endpoint *endpoint);
+    void (*on_done)(void *owner, struct dial *dial);
+    struct question question;
+    struct timer deadline;
+    struct timer pace; /* the next attempt, or the end of the resolution delay */
+    struct task task;
+    uint8_t race_ready[RECORD_ATTEMPTS_MAX]; /* attempts whose watch reported */
+    struct dial_attempt race[RECORD_ATTEMPTS_MAX];
+    uint8_t candidates[DIAL_CANDIDATES_MAX]; /* half << 7 | index in that half's answer */
+};
+
+/* Start; on_done runs once, in a later step, unless dial_cancel comes first.
+ * Ownership: the caller owns `dial`, which need not be initialised before the first start but must be
+ * all zero or ended otherwise; `engine` and `request->owner` must outlive the race. */
+void dial_start(struct dial *dial, const struct dial_engine *engine,
+                const struct dial_request *request);
+/* The connected socket, which is the caller's from now on; -1 where there is none (any more). */
+int dial_take_fd(struct dial *dial);
+/* Stop at once: attempts and a socket that nobody took are closed, no callback comes after this.
+ * Idempotent, safe when all zero, and due in the end also after on_done. */
+void dial_cancel(struct dial *dial);
+
+/* "dns_timeout", ... and the sentence for people; static storage. */
+const char *dial_cause_word(enum dial_cause cause);
+const char *dial_cause_text(enum dial_cause cause);
+
+#endif

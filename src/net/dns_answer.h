@@ -1,0 +1,50 @@
+#ifndef FAIRLEAD_NET_DNS_ANSWER_H
+#define FAIRLEAD_NET_DNS_ANSWER_H
+
+#include "base/inet.h"
+#include "base/slice.h"
+
+/* Reads one raw DNS response to an A or AAAA question (RFC 1035 §4), bounded and strict. Pure. */
+
+enum {
+    DNS_ADDRESSES_MAX = 64, /* what comes behind is left out */
+    DNS_CHAIN_MAX = 16,     /* CNAMEs followed */
+    DNS_RECORDS_MAX = 512,  /* records looked at, all sections together */
+    DNS_NAME_TEXT = 256,    /* a name as text, terminated */
+};
+
+/* How a question ended. X(NAME, "word") */
+#define ANSWER_RESULTS(X)    \
+    X(FOUND, "found")        \
+    X(NODATA, "no data")     \
+    X(NXDOMAIN, "no domain") \
+    X(REFUSED, "refused")    \
+    X(ERROR, "error")        \
+    X(SERVFAIL, "servfail")  \
+    X(TIMEOUT, "timeout")
+
+enum answer_result {
+#define X(name, word) ANSWER_##name,
+    ANSWER_RESULTS(X)
+#undef X
+};
+
+struct dns_answer {
+    enum answer_result
+        result;     /* FOUND, NODATA, NXDOMAIN, SERVFAIL, REFUSED or ERROR by the RCODE */
+    bool has_ttl;   /* false: a negative answer without SOA, not to be cached */
+    uint32_t ttl_s; /* the least of the chain and the addresses; RFC 2308 §5 for negatives */
+    uint32_t count;
+    struct inet_addr addr[DNS_ADDRESSES_MAX];
+};
+
+/* Read `packet`, the response to a question for `name` (any case, with or without a trailing dot) in
+ * `family`. An empty `name` takes the name that the packet itself asks for (a search list was at work).
+ * Errors: ST_BAD malformed, another question, a CNAME loop, or a chain or packet beyond the bounds. */
+enum status dns_answer_parse(struct slice packet, struct slice name, enum inet_family family,
+                             struct dns_answer *ret_answer) MUST_USE;
+
+/* "found", "no data", ...; static storage. */
+const char *answer_result_word(enum answer_result result);
+
+#endif

@@ -1,0 +1,34 @@
+#ifndef FAIRLEAD_NET_HOSTS_H
+#define FAIRLEAD_NET_HOSTS_H
+
+#include "net/address_set.h"
+
+#include <stdbool.h>
+
+/* The hosts file in memory: canonical name to addresses, in the file's order. Read again when the file
+ * changed (hosts_refresh), whole or not at all. Bounded: what exceeds the caps is left out. */
+struct hosts;
+
+enum {
+    HOSTS_FILE_MAX = 8 * 1024 * 1024, /* a longer file counts as unreadable */
+    HOSTS_ADDRESSES_MAX = 64,         /* of one name and family */
+};
+
+/* Reads `path`; a file that is missing or unreadable is an empty table. `path` is copied.
+ * Errors: NULL out of memory. */
+struct hosts *hosts_create(const char *path) MUST_USE;
+/* Takes a pointer to NULL. */
+void hosts_destroy(struct hosts **hosts);
+
+/* Look at the file's time and size, and read it again where they changed; true where it was read. */
+bool hosts_refresh(struct hosts *hosts);
+/* Replace the table by what `text` says, in the form of hosts(5). Errors: ST_NOMEM, nothing changed. */
+enum status hosts_parse(struct hosts *hosts, struct slice text) MUST_USE;
+
+/* True where `name` (canonical: lower case, no trailing dot) is in the table with any family; *ret_set
+ * is borrowed, NULL where the name has no address of `family`. */
+bool hosts_find(const struct hosts *hosts, struct slice name, enum inet_family family,
+                struct address_set **ret_set);
+size_t hosts_count(const struct hosts *hosts);
+
+#endif

@@ -1,0 +1,193 @@
+/* The plain transport: a stream socket in the loop, edge-triggered and registered once.
+ *
+ * The kernel reports each change of the socket once. What it reported is remembered in `ready` until a
+ * call shows that it is used up: a receive that filled less than was asked for has emptied the socket,
+ * a send that took less has filled it. Both then wait for the next edge without the system call that
+ * could only say EAGAIN. One exception: when the peer's end was seen (HANGUP or ERROR) no further edge
+ * will come, so READ stays set until the end of file or the error was received.
+ *
+ * What it does not do: time limits, counting, or telling an orderly end from a cut message; that is for
+ * whoever knows the protocol. */
+
+#include "net/tcp.h"
+
+#include "base/check.h"
+#include "io/socket.h"
+#include "net/tls.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define TCP_TAG TAG('t', 'c', 'p', ' ')
+
+struct tcp {
+    uint32_t tag;
+    struct watch watch;
+    struct grave grave;
+    struct transport base;
+};
+
+static struct tcp *tcp_of(struct transport *transport)
+{
+    struct tcp *tcp = CONTAINER_OF(transport, struct tcp, base);
+    CHECK_TAG(tcp, TCP_TAG);
+    return tcp;
+}
+
+/* Recorder of the poller's news. */
+static void tcp_on_ready(struct watch *watch, unsigned ready)
+{
+    struct tcp *tcp = CONTAINER_OF(watch, struct tcp, watch);
+    CHECK_TAG(tcp, TCP_TAG);
+
+    tcp->base.ready |= ready;
+    if (ready & (WATCH_ERROR | WATCH_HANGUP))
+        tcp->base.ready |= WATCH_READ;
+    if (ready & WATCH_ERROR)
+        tcp->base.ready |= WATCH_WRITE;
+    if (tcp->base.on_ready != NULL)
+        tcp->base.on_ready(&tcp->base);
+}
+
+static enum status tcp_handshake(struct transport *transport)
+{
+    (void)tcp_of(transport);
+    return ST_OK;
+}
+
+static enum status tcp_recv(struct transport *transport, void *into, size_t cap, size_t *ret_len)
+{
+    struct tcp *tcp = tcp_of(transport);
+    size_t len = 0;
+    enum status status = socket_recv(tcp->watch.fd, into, cap, &len);
+
+    if (status == ST_IO)
+        transport->os_error = errno;
+    if (status == ST_AGAIN)
+        transport->ready &= ~(unsigned)WATCH_READ;
+    if (status != ST_OK)
+        return status;
+    if (len < cap && !(transport->ready & (WATCH_HANGUP | WATCH_ERROR)))
+        transport->ready &= ~(unsigned)WATCH_READ;
+    *ret_len = len;
+    return ST_OK;
+}
+
+static enum status tcp_send(struct transport *transport, const struct iovec *iov, int count,
+                            size_t *ret_len)
+{
+    struct tcp *tcp = tcp_of(transport);
+    size_t wanted = 0;
+    for (int i = 0; i < count; i++)
+        wanted += iov[i].iov_len;
+
+    size_t len = 0;
+    enum status status = socket_send(tcp->watch.fd, iov, count, /* more= */ false, &len);
+    if (status == ST_IO)
+        transport->os_error = errno;
+    if (status == ST_AGAIN)
+        transport->ready &= ~(unsigned)WATCH_WRITE;
+    if (status != ST_OK)
+        return status;
+    if (len < wanted)
+        transport->ready &= ~(unsigned)WATCH_WRITE;
+    *ret_len = len;
+    return ST_OK;
+}
+
+static enum status tcp_flush(struct transport *transport)
+{
+    (void)tcp_of(transport);
+    return ST_OK;
+}
+
+static enum status tcp_shut(struct transport *transport)
+{
+    struct tcp *tcp = tcp_of(transport);
+    enum status status = socket_shutdown(tcp->watch.fd);
+    if (status == ST_IO)
+        transport->os_error = errno;
+    return status;
+}
+
+static void tcp_bury(struct grave *grave)
+{
+    struct tcp *tcp = CONTAINER_OF(grave, struct tcp, grave);
+    tcp->tag = 0;
+    free(tcp);
+}
+
+static void tcp_close(struct transport *transport, bool is_abort)
+{
+    struct tcp *tcp = tcp_of(transport);
+    CHECK(tcp->watch.fd >= 0); /* closed once */
+
+    int fd = tcp->watch.fd;
+    loop_unwatch(transport->loop, &tcp->watch, /* is_closing= */ true);
+    tcp->watch.fd = -1;
+    if (is_abort)
+        socket_reset(&fd);
+    else
+        socket_close(&fd);
+    transport_listen(transport, NULL, NULL);
+    loop_bury(transport->loop, &tcp->grave);
+}
+
+static int tcp_splice_fd(struct transport *transport)
+{
+    return tcp_of(transport)->watch.fd;
+}
+
+static const char *tcp_fault(struct transport *transport)
+{
+    if (transport->os_error == 0)
+        return "";
+    const char *text = strerrordesc_np(transport->os_error);
+    return text != NULL ? text : "";
+}
+
+static const struct transport_ops tcp_ops = {
+    .handshake = tcp_handshake,
+    .recv = tcp_recv,
+    .send = tcp_send,
+    .flush = tcp_flush,
+    .shut = tcp_shut,
+    .close = tcp_close,
+    .splice_fd = tcp_splice_fd,
+    .fault = tcp_fault,
+};
+
+enum status tcp_create(struct loop *loop, int fd, struct transport **ret_transport)
+{
+    struct tcp *tcp = calloc(1, sizeof *tcp);
+    if (tcp == NULL) {
+        socket_close(&fd);
+        return ST_NOMEM;
+    }
+    *tcp = (struct tcp){
+        .tag = TCP_TAG,
+        .watch = {.fd = -1, .on_ready = tcp_on_ready},
+        .grave = {.bury = tcp_bury},
+        .base = {.ops = &tcp_ops, .loop = loop, .ready = WATCH_READ | WATCH_WRITE},
+    };
+    enum status status = loop_watch(loop, &tcp->watch, fd, WATCH_READ | WATCH_WRITE);
+    if (status != ST_OK) {
+        int error = errno;
+        free(tcp);
+        socket_close(&fd);
+        errno = error;
+        return status;
+    }
+    *ret_transport = &tcp->base;
+    return ST_OK;
+}
+
+int tcp_fd(const struct transport *transport)
+{
+    while (transport != NULL && tls_is_tls(transport))
+        transport = tls_lower(transport);
+    if (transport == NULL || transport->ops != &tcp_ops)
+        return -1;
+    const char *at = (const char *)transport - offsetof(struct tcp, base);
+    return ((const struct tcp *)(const void *)at)->watch.fd;
+}
