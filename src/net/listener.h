@@ -13,7 +13,7 @@ struct listener;
 enum { LISTENER_BATCH = 32, LISTENER_RETRY_MS = 100 };
 
 struct listener_options {
-    int fd;         /* listening and non-blocking; stays the caller's, and open until listener_destroy */
+    int fd; /* listening and non-blocking; stays the caller's, and open until listener_destroy */
     bool is_shared; /* other loops watch it too: EPOLLEXCLUSIVE */
     unsigned batch; /* accepts in one go before others have their turn; 0: LISTENER_BATCH */
     void *owner;

@@ -12,7 +12,10 @@
  * of one send waits in a queue of at most TLS_QUEUE_MAX bytes, which leaves by itself when the lower
  * transport is writable (transport_flush asks whether it is empty). An idle connection holds no buffer. */
 
-enum { TLS_QUEUE_MAX = 160 * 1024, TLS_SEND_MAX = 64 * 1024 /* plaintext one send takes at most */ };
+enum {
+    TLS_QUEUE_MAX = 160 * 1024,
+    TLS_SEND_MAX = 64 * 1024 /* plaintext one send takes at most */
+};
 
 /* ---- what the TLS transports of one thread share ---- */
 

@@ -34,11 +34,13 @@ void tls_tickets_unref(struct tls_tickets **tickets);
 /* ---- server side ---- */
 
 struct tls_server_options {
-    struct slice certificate;     /* PEM: the certificate, then its chain */
-    struct slice key;             /* PEM, not encrypted */
-    struct slice client_ca;       /* PEM: authorities for client certificates; empty: none are asked for */
+    struct slice certificate; /* PEM: the certificate, then its chain */
+    struct slice key;         /* PEM, not encrypted */
+    struct slice
+        client_ca; /* PEM: authorities for client certificates; empty: none are asked for */
     bool client_cert_is_required; /* refuse clients without one; needs client_ca */
-    struct tls_tickets *tickets;  /* shared keys (a reference is taken), or NULL for keys of its own */
+    struct tls_tickets
+        *tickets; /* shared keys (a reference is taken), or NULL for keys of its own */
 };
 
 /* Make a context out of PEM in memory; nothing of `options` is kept but the reference to the tickets.

@@ -1,0 +1,178 @@
+/* Accepting connections: one descriptor, one loop, bounded batches.
+ *
+ * The watch is edge-triggered and registered once; its callback queues a task, and the task accepts
+ * until the kernel's queue is empty, at most `batch` in one go. When there is more it queues itself again,
+ * so that connections that are already here have their turn.
+ *
+ *     L1  Not paused and the kernel's queue not known to be empty  =>  the task is queued.
+ *     L2  Paused by the limit  <=>  the timer is set.
+ *
+ * Out of descriptors or memory, and errors that nobody can name, pause for LISTENER_RETRY_MS instead of
+ * spinning: what waits stays in the kernel's queue. Since the watch is edge-triggered, leaving a pause
+ * always tries first.
+ *
+ * Not done here: opening and closing of the listening descriptor, connection caps. */
+#include "net/listener.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "io/socket.h"
+
+#include <stdlib.h>
+
+struct listener {
+    uint32_t tag;
+    struct loop *loop;
+    struct listener_options options;
+    struct listener_counts counts;
+    struct watch watch;
+    struct task task;
+    struct timer timer;
+    struct grave grave;
+    bool is_paused_by_owner;
+    bool is_paused_by_limit;
+    bool
+        has_ended; /* destroyed, maybe inside on_accept; the memory lasts until the end of the turn */
+};
+
+#define TAG_LISTENER TAG('l', 's', 't', 'n')
+
+bool listener_is_paused(const struct listener *listener)
+{
+    CHECK_TAG(listener, TAG_LISTENER);
+    return listener->is_paused_by_owner || listener->is_paused_by_limit;
+}
+
+const struct listener_counts *listener_counts(const struct listener *listener)
+{
+    CHECK_TAG(listener, TAG_LISTENER);
+    return &listener->counts;
+}
+
+static void pause_by_limit(struct listener *listener)
+{
+    listener->is_paused_by_limit = true;
+    timer_set_in(listener->loop, &listener->timer, LISTENER_RETRY_MS * NS_PER_MS);
+}
+
+/* One connection; false where this batch is over. */
+static bool accept_one(struct listener *listener)
+{
+    int fd = -1;
+    struct inet_endpoint peer;
+    enum status status = socket_accept(listener->options.fd, &fd, &peer);
+    if (status == ST_OK) {
+        listener->counts.accepted++;
+        listener->options.on_accept(listener->options.owner, fd, &peer);
+        return !listener->has_ended && !listener_is_paused(listener);
+    }
+    if (status == ST_AGAIN)
+        return false;
+    if (status == ST_LIMIT)
+        listener->counts.limit_pauses++;
+    else
+        listener->counts.errors++;
+    pause_by_limit(listener);
+    return false;
+}
+
+static void run_accept(struct task *task)
+{
+    struct listener *listener = CONTAINER_OF(task, struct listener, task);
+    CHECK_TAG(listener, TAG_LISTENER);
+    if (listener_is_paused(listener))
+        return;
+    for (unsigned i = 0; i < listener->options.batch; i++) {
+        if (!accept_one(listener))
+            return;
+    }
+    loop_queue(listener->loop, &listener->task);
+}
+
+static void on_ready(struct watch *watch, unsigned ready)
+{
+    (void)ready; /* errors are found by accepting */
+    struct listener *listener = CONTAINER_OF(watch, struct listener, watch);
+    CHECK_TAG(listener, TAG_LISTENER);
+    loop_queue(listener->loop, &listener->task);
+}
+
+static void on_timer(struct timer *timer)
+{
+    listener_resume_limit(CONTAINER_OF(timer, struct listener, timer));
+}
+
+static void bury_listener(struct grave *grave)
+{
+    struct listener *listener = CONTAINER_OF(grave, struct listener, grave);
+    listener->tag = 0;
+    free(listener);
+}
+
+enum status listener_create(struct loop *loop, const struct listener_options *options,
+                            struct listener **ret_listener)
+{
+    struct listener *listener = calloc(1, sizeof(*listener));
+    if (listener == NULL)
+        return ST_NOMEM;
+    listener->tag = TAG_LISTENER;
+    listener->loop = loop;
+    listener->options = *options;
+    if (options->batch == 0)
+        listener->options.batch = LISTENER_BATCH;
+    listener->watch = (struct watch){.fd = -1, .on_ready = on_ready};
+    task_init(&listener->task, run_accept);
+    timer_init(&listener->timer, on_timer);
+    listener->grave.bury = bury_listener;
+    unsigned ask = WATCH_READ | (options->is_shared ? WATCH_EXCLUSIVE : 0U);
+    enum status status = loop_watch(loop, &listener->watch, options->fd, ask);
+    if (status != ST_OK) {
+        free(listener);
+        return status;
+    }
+    loop_queue(loop, &listener->task); /* try first: what waits made no edge for us */
+    *ret_listener = listener;
+    return ST_OK;
+}
+
+void listener_destroy(struct listener **listener)
+{
+    struct listener *gone = *listener;
+    *listener = NULL;
+    if (gone == NULL)
+        return;
+    CHECK_TAG(gone, TAG_LISTENER);
+    CHECK(!gone->has_ended);
+    gone->has_ended = true;
+    loop_unwatch(gone->loop, &gone->watch, /* is_closing= */ false);
+    task_cancel(&gone->task);
+    timer_cancel(&gone->timer);
+    loop_bury(gone->loop, &gone->grave);
+}
+
+void listener_pause(struct listener *listener)
+{
+    CHECK_TAG(listener, TAG_LISTENER);
+    listener->is_paused_by_owner = true;
+}
+
+void listener_resume(struct listener *listener)
+{
+    CHECK_TAG(listener, TAG_LISTENER);
+    if (!listener->is_paused_by_owner)
+        return;
+    listener->is_paused_by_owner = false;
+    if (!listener->is_paused_by_limit)
+        loop_queue(listener->loop, &listener->task);
+}
+
+void listener_resume_limit(struct listener *listener)
+{
+    CHECK_TAG(listener, TAG_LISTENER);
+    if (!listener->is_paused_by_limit)
+        return;
+    listener->is_paused_by_limit = false;
+    timer_cancel(&listener->timer);
+    if (!listener->is_paused_by_owner)
+        loop_queue(listener->loop, &listener->task);
+}

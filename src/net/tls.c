@@ -1,0 +1,886 @@
+/* TLS over any transport.
+ *
+ *      owner          recv, send, shut ...          on_ready
+ *        |                                              ^
+ *     struct tls   SSL_read_ex, SSL_write_ex            |
+ *        |                                              |
+ *      the BIO     reads: straight from the lower transport into the library's 64 KiB buffer
+ *        |         writes: into the thread's scratch, which leaves with one lower send when the call ends
+ *        v                                              |
+ *      lower          recv, send, shut ...          on_ready
+ *
+ * The library never meets an end or an error of the lower transport: the BIO tells it "later" and notes
+ * `lower_end`, which we then turn into the exact end ourselves. So an end of file without close_notify
+ * does not break the connection inside the library, and sending may go on (half-close).
+ *
+ * What the lower transport does not take of the scratch is copied to `queue`. As long as that holds
+ * anything, no plaintext is taken, and once it holds QUEUE_STOP nothing is read either, since reading
+ * may answer (key updates). A task empties it when the lower transport is writable again.
+ *
+ *     E1  No SSL_ function that may write runs outside corked() ... uncork(); the scratch is empty
+ *         between calls.
+ *     E2  base.ready says WATCH_WRITE only when `queue` is empty.
+ *     E3  base.ready says WATCH_READ while the library holds bytes or the lower transport does, unless
+ *         the library asked for more and the lower one is dry.
+ *     E4  After recv_end or send_end is set, that direction of the library is not called again.
+ *     E5  close never sends close_notify: without transport_shut the peer sees a cut-off stream, which
+ *         is what a body that was cut short must look like.
+ *
+ * Not done here: renegotiation, early data, kernel TLS, growing record sizes. */
+#include "net/tls.h"
+
+#include "base/chain.h"
+#include "base/slab.h"
+#include "net/tls_internal.h"
+#include "net/tls_sniff.h"
+
+#include <errno.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+
+enum {
+    RECORD = 16384,
+    SCRATCH =
+        TLS_SEND_MAX + 8 * 1024, /* four records with their headers and tags, and a little more */
+    QUEUE_STOP = 64 * 1024,
+    QUEUE_PIECES = 16,
+    FAULT_TEXT = 200,
+    KEEP_OBJECTS = 64,
+};
+
+/* Reading stops at QUEUE_STOP, and one call adds at most a scratch and a handshake flight. */
+_Static_assert(QUEUE_STOP + SCRATCH < TLS_QUEUE_MAX, "the queue's bound holds");
+
+struct tls_scratch {
+    uint32_t tag;
+    struct block_pool *pool;
+    BIO_METHOD *bio_method;
+    struct slab objects;
+    struct tls *corked; /* who writes into `out` at present */
+    size_t out_len;
+    char out[SCRATCH];   /* ciphertext of the call that runs */
+    char gather[RECORD]; /* small pieces of plaintext that make one record */
+};
+
+struct tls {
+    struct transport base;
+    uint32_t tag;
+    struct tls_scratch *scratch;
+    struct transport *lower;
+    SSL *ssl;
+    struct tls_server_context *server; /* one of these two */
+    struct tls_client_context *client;
+    struct tls_sessions *sessions;
+    struct chain queue;
+    struct task flush_task;
+    struct grave grave;
+    enum status lower_end; /* how reading from below ended: ST_OK not yet, ST_EOF, ST_IO */
+    enum status recv_end;  /* the result of every further recv, ST_OK while there may be bytes */
+    enum status send_end;  /* likewise for send: ST_OK, ST_IO, ST_BAD */
+    bool is_open;          /* the handshake is done */
+    bool is_shut;          /* close_notify was handed to the library */
+    bool is_first_seen;    /* the peer's first bytes were looked at */
+    bool spoke_http;
+    bool is_reading_held; /* the library wants to read, and `queue` is too long */
+    bool is_end_told;     /* the owner was given recv_end */
+    bool has_session_digest;
+    int peer_alert;
+    uint8_t session_digest[TLS_SESSION_DIGEST];
+    char host[HOST_MAX + 1];
+    char fault[FAULT_TEXT];
+};
+
+#define TAG_TLS     TAG('t', 'l', 's', 't')
+#define TAG_SCRATCH TAG('t', 'l', 's', 'w')
+
+static const struct transport_ops TLS_OPS;
+
+static struct tls *tls_of(struct transport *transport)
+{
+    struct tls *tls = CONTAINER_OF(transport, struct tls, base);
+    CHECK_TAG(tls, TAG_TLS);
+    return tls;
+}
+
+static const struct tls *tls_of_const(const struct transport *transport)
+{
+    const struct tls *tls = (const void *)transport; /* base is the first member */
+    CHECK_TAG(tls, TAG_TLS);
+    return tls;
+}
+
+static void tls_say(struct tls *tls, const char *sentence)
+{
+    struct text text = text_on(tls->fault, sizeof(tls->fault));
+    text_add(&text, slice_from_string(sentence));
+    (void)text_string(&text);
+}
+
+static void tls_tell(struct tls *tls)
+{
+    if (tls->base.on_ready != NULL)
+        tls->base.on_ready(&tls->base);
+}
+
+/* ---- ciphertext on its way out ---- */
+
+static void send_failed(struct tls *tls, int os_error)
+{
+    tls->send_end = ST_IO;
+    tls->base.os_error = os_error;
+    chain_clear(&tls->queue);
+}
+
+/* Push the queue. ST_OK: it is empty; ST_AGAIN; ST_IO. */
+static enum status queue_push(struct tls *tls)
+{
+    if (tls->send_end == ST_IO)
+        return ST_IO;
+    while (!chain_is_empty(&tls->queue)) {
+        struct iovec iov[QUEUE_PIECES];
+        int count = chain_iovec(&tls->queue, iov, QUEUE_PIECES);
+        size_t len = 0;
+        enum status status = transport_send(tls->lower, iov, count, &len);
+        if (status == ST_AGAIN)
+            return ST_AGAIN;
+        if (status != ST_OK) {
+            send_failed(tls, tls->lower->os_error);
+            return ST_IO;
+        }
+        chain_consume(&tls->queue, len);
+    }
+    if (tls->is_reading_held) {
+        tls->is_reading_held = false;
+        tls->base.ready |= WATCH_READ;
+        tls_tell(tls);
+    }
+    return ST_OK;
+}
+
+/* Hand the scratch to the lower transport, or what it does not take to the queue. */
+static void scratch_push(struct tls *tls)
+{
+    struct tls_scratch *scratch = tls->scratch;
+    size_t sent = 0;
+    size_t len = scratch->out_len;
+    scratch->out_len = 0;
+    if (len == 0 || tls->send_end == ST_IO)
+        return;
+    if (chain_is_empty(&tls->queue)) {
+        struct iovec iov = {scratch->out, len};
+        enum status status = transport_send(tls->lower, &iov, 1, &sent);
+        if (status != ST_OK && status != ST_AGAIN) {
+            send_failed(tls, tls->lower->os_error);
+            return;
+        }
+    }
+    if (sent == len)
+        return;
+    if (chain_append(&tls->queue, slice_of(scratch->out + sent, len - sent)) != ST_OK)
+        send_failed(tls, ENOMEM);
+    else
+        (void)queue_push(tls); /* a short send may have left room; its end is noted inside */
+}
+
+static void cork(struct tls *tls)
+{
+    CHECK(tls->scratch->corked == NULL);
+    tls->scratch->corked = tls;
+    ERR_clear_error();
+}
+
+static void uncork(struct tls *tls)
+{
+    scratch_push(tls);
+    tls->scratch->corked = NULL;
+}
+
+/* ---- what may be tried now ---- */
+
+/* E2, E3. `is_dry`: the library asked for bytes that are not there. */
+static void ready_update(struct tls *tls, bool is_dry)
+{
+    unsigned lower = tls->lower->ready;
+    unsigned ready = lower & (WATCH_HANGUP | WATCH_ERROR);
+    bool may_read = (lower & WATCH_READ) != 0 || (!is_dry && SSL_has_pending(tls->ssl));
+    may_read = may_read && !tls->is_reading_held;
+    if (tls->recv_end != ST_OK)
+        may_read = !tls->is_end_told;
+    if (may_read)
+        ready |= WATCH_READ;
+    if (tls->send_end != ST_OK || (chain_is_empty(&tls->queue) && (lower & WATCH_WRITE) != 0))
+        ready |= WATCH_WRITE;
+    tls->base.ready = ready;
+}
+
+static void on_lower_ready(struct transport *lower)
+{
+    struct tls *tls = lower->owner;
+    CHECK_TAG(tls, TAG_TLS);
+    unsigned ready = lower->ready & (WATCH_READ | WATCH_HANGUP | WATCH_ERROR);
+    if (chain_is_empty(&tls->queue))
+        ready |= lower->ready & WATCH_WRITE;
+    else if ((lower->ready & WATCH_WRITE) != 0)
+        loop_queue(tls->base.loop, &tls->flush_task);
+    if (tls->is_reading_held || tls->is_end_told)
+        ready &= ~(unsigned)WATCH_READ;
+    tls->base.ready |= ready;
+    tls_tell(tls);
+}
+
+/* Empty the queue on our own; the owner hears when it may go on. */
+static void run_flush(struct task *task)
+{
+    struct tls *tls = CONTAINER_OF(task, struct tls, flush_task);
+    CHECK_TAG(tls, TAG_TLS);
+    if (queue_push(tls) == ST_AGAIN)
+        return;
+    tls->base.ready |= WATCH_WRITE;
+    tls_tell(tls);
+}
+
+/* ---- the BIO ---- */
+
+/* Look at the peer's very first bytes; false where it spoke clear HTTP. */
+static bool first_bytes_are_fine(struct tls *tls, struct slice first)
+{
+    if (tls->is_first_seen)
+        return true;
+    tls->is_first_seen = true;
+    tls->spoke_http = tls_sniff_is_http(first);
+    return !tls->spoke_http;
+}
+
+static int bio_read(BIO *bio, char *into, int cap)
+{
+    struct tls *tls = BIO_get_data(bio);
+    CHECK_TAG(tls, TAG_TLS);
+    BIO_set_retry_read(bio);
+    if (cap <= 0 || tls->lower_end != ST_OK || tls->spoke_http)
+        return -1;
+    if (tls->queue.len + tls->scratch->out_len > QUEUE_STOP) {
+        tls->is_reading_held = true;
+        return -1;
+    }
+    if ((tls->lower->ready & WATCH_READ) == 0)
+        return -1;
+    size_t len = 0;
+    enum status status = transport_recv(tls->lower, into, (size_t)cap, &len);
+    if (status == ST_AGAIN)
+        return -1;
+    if (status != ST_OK) {
+        tls->lower_end = status == ST_EOF ? ST_EOF : ST_IO;
+        return -1;
+    }
+    if (!first_bytes_are_fine(tls, slice_of(into, len)))
+        return -1;
+    BIO_clear_retry_flags(bio);
+    return (int)len;
+}
+
+/* Takes everything: the scratch, and the queue when that is full (E1). */
+static int bio_write(BIO *bio, const char *from, int len)
+{
+    struct tls *tls = BIO_get_data(bio);
+    CHECK_TAG(tls, TAG_TLS);
+    struct tls_scratch *scratch = tls->scratch;
+    CHECK(scratch->corked == tls);
+    BIO_clear_retry_flags(bio);
+    for (size_t done = 0; done < (size_t)len;) {
+        if (scratch->out_len == sizeof(scratch->out))
+            scratch_push(tls);
+        size_t room = sizeof(scratch->out) - scratch->out_len;
+        size_t part = (size_t)len - done < room ? (size_t)len - done : room;
+        memcpy(scratch->out + scratch->out_len, from + done, part);
+        scratch->out_len += part;
+        done += part;
+    }
+    return len;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+static BIO_METHOD *bio_method_new(void)
+{
+    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "transport");
+    if (method == NULL)
+        return NULL;
+    bool is_set = BIO_meth_set_read(method, bio_read) == 1 &&
+                  BIO_meth_set_write(method, bio_write) == 1 &&
+                  BIO_meth_set_ctrl(method, bio_ctrl) == 1;
+    if (is_set)
+        return method;
+    BIO_meth_free(method);
+    return NULL;
+}
+
+/* ---- scratch ---- */
+
+struct tls_scratch *tls_scratch_create(struct block_pool *pool)
+{
+    struct tls_scratch *scratch = malloc(sizeof(*scratch));
+    BIO_METHOD *method = bio_method_new();
+    if (scratch == NULL || method == NULL) {
+        BIO_meth_free(method);
+        free(scratch);
+        return NULL;
+    }
+    scratch->tag = TAG_SCRATCH;
+    scratch->pool = pool;
+    scratch->bio_method = method;
+    scratch->corked = NULL;
+    scratch->out_len = 0;
+    slab_init(&scratch->objects, sizeof(struct tls), KEEP_OBJECTS);
+    return scratch;
+}
+
+void tls_scratch_destroy(struct tls_scratch **scratch)
+{
+    struct tls_scratch *gone = *scratch;
+    *scratch = NULL;
+    if (gone == NULL)
+        return;
+    CHECK_TAG(gone, TAG_SCRATCH);
+    slab_done(&gone->objects);
+    BIO_meth_free(gone->bio_method);
+    gone->tag = 0;
+    free(gone);
+}
+
+/* ---- creation ---- */
+
+static void bury_tls(struct grave *grave)
+{
+    struct tls *tls = CONTAINER_OF(grave, struct tls, grave);
+    slab_free(&tls->scratch->objects, tls);
+}
+
+/* Everything but the peers' roles. NULL out of memory; `*lower` is still the caller's. */
+static struct tls *tls_new(struct tls_scratch *scratch, struct transport *lower, SSL_CTX *context)
+{
+    CHECK_TAG(scratch, TAG_SCRATCH);
+    struct tls *tls = slab_alloc(&scratch->objects);
+    if (tls == NULL)
+        return NULL;
+    SSL *ssl = SSL_new(context);
+    BIO *bio = BIO_new(scratch->bio_method);
+    if (ssl == NULL || bio == NULL) {
+        BIO_free(bio);
+        SSL_free(ssl);
+        slab_free(&scratch->objects, tls);
+        ERR_clear_error();
+        return NULL;
+    }
+    BIO_set_data(bio, tls);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl, bio, bio);
+    SSL_set_app_data(ssl, tls);
+    tls->tag = TAG_TLS;
+    tls->base = (struct transport){.ops = &TLS_OPS, .loop = lower->loop, .ready = lower->ready};
+    tls->scratch = scratch;
+    tls->lower = lower;
+    tls->ssl = ssl;
+    tls->peer_alert = -1;
+    tls->grave.bury = bury_tls;
+    chain_init(&tls->queue, scratch->pool);
+    task_init(&tls->flush_task, run_flush);
+    return tls;
+}
+
+/* Give back all but the lower transport; the object itself goes at the end of the turn. */
+static void tls_end(struct tls *tls)
+{
+    CHECK(tls->scratch->corked != tls);
+    task_cancel(&tls->flush_task);
+    tls->base.on_ready = NULL;
+    /* Without this the library takes a connection that was only dropped for a broken one, and spoils
+     * the session that others may resume. */
+    if (tls->is_open && tls->recv_end != ST_BAD)
+        SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(tls->ssl);
+    ERR_clear_error();
+    tls->ssl = NULL;
+    tls_server_context_unref(&tls->server);
+    tls_client_context_unref(&tls->client);
+    chain_clear(&tls->queue);
+    tls->tag = 0;
+    loop_bury(tls->base.loop, &tls->grave);
+}
+
+/* From here on nothing can fail: take the lower transport over. */
+static void tls_adopt(struct tls *tls, struct transport **lower, struct transport **ret_transport)
+{
+    transport_listen(*lower, tls, on_lower_ready);
+    *lower = NULL;
+    *ret_transport = &tls->base;
+}
+
+enum status tls_accept_create(struct tls_scratch *scratch, struct transport **lower,
+                              struct tls_server_context *context, struct transport **ret_transport)
+{
+    CHECK_TAG(context, TAG_TLS_SERVER);
+    struct tls *tls = tls_new(scratch, *lower, context->ssl);
+    if (tls == NULL)
+        return ST_NOMEM;
+    tls->server = tls_server_context_ref(context);
+    SSL_set_accept_state(tls->ssl);
+    tls_adopt(tls, lower, ret_transport);
+    return ST_OK;
+}
+
+/* Whom the certificate must name, and what to tell the server of it (RFC 6066 §3: no addresses). */
+static bool connect_set_host(struct tls *tls, const struct host *host)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(tls->ssl);
+    memcpy(tls->host, host->text, host->len);
+    if (host->kind != HOST_NAME)
+        return X509_VERIFY_PARAM_set1_ip(param, host->addr.bytes,
+                                         host->addr.family == INET_V4 ? 4 : 16) == 1;
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return X509_VERIFY_PARAM_set1_host(param, host->text, host->len) == 1 &&
+           SSL_set_tlsext_host_name(tls->ssl, tls->host) == 1;
+}
+
+static void connect_set_session(struct tls *tls, const struct tls_connect_options *options)
+{
+    if (options->sessions == NULL || options->session_key.len == 0 ||
+        options->session_key.len > TLS_SESSION_KEY_MAX)
+        return;
+    tls->sessions = options->sessions;
+    tls->has_session_digest = true;
+    tls_session_digest(tls->client->id, options->session_key, tls->session_digest);
+    SSL_SESSION *session = tls_sessions_take(tls->sessions, tls->session_digest);
+    if (session == NULL)
+        return;
+    (void)SSL_set_session(tls->ssl, session); /* where it cannot, the handshake is a full one */
+    SSL_SESSION_free(session);
+}
+
+enum status tls_connect_create(struct tls_scratch *scratch, struct transport **lower,
+                               struct tls_client_context *context,
+                               const struct tls_connect_options *options,
+                               struct transport **ret_transport)
+{
+    CHECK_TAG(context, TAG_TLS_CLIENT);
+    struct tls *tls = tls_new(scratch, *lower, context->ssl);
+    if (tls == NULL)
+        return ST_NOMEM;
+    tls->client = tls_client_context_ref(context);
+    SSL_set_connect_state(tls->ssl);
+    if (!connect_set_host(tls, options->host)) {
+        tls_end(tls);
+        return ST_NOMEM;
+    }
+    connect_set_session(tls, options);
+    tls_adopt(tls, lower, ret_transport);
+    return ST_OK;
+}
+
+int tls_on_new_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct tls *tls = SSL_get_app_data(ssl);
+    CHECK_TAG(tls, TAG_TLS);
+    if (!tls->has_session_digest)
+        return 0;
+    tls_sessions_give(tls->sessions, tls->session_digest, session);
+    return 1;
+}
+
+/* ---- failure ---- */
+
+/* The library gave up: both directions are over. */
+static void tls_broke(struct tls *tls)
+{
+    struct text text = text_on(tls->fault, sizeof(tls->fault));
+    tls->peer_alert = tls_explain(tls->ssl, tls->host, &text);
+    (void)text_string(&text);
+    tls->recv_end = ST_BAD;
+    if (tls->send_end == ST_OK)
+        tls->send_end = ST_BAD;
+}
+
+/* The lower transport ended where the library wanted more. */
+static void tls_was_cut(struct tls *tls)
+{
+    tls->recv_end = tls->lower_end;
+    if (tls->lower_end == ST_EOF)
+        tls->base.is_truncated = true;
+    else
+        tls->base.os_error = tls->lower->os_error;
+}
+
+/* ---- handshake ---- */
+
+static void handshake_was_cut(struct tls *tls)
+{
+    tls_was_cut(tls);
+    tls_say(tls, tls->lower_end == ST_EOF ? "the peer closed the connection during the handshake"
+                                          : "the connection broke during the handshake");
+}
+
+static void handshake_met_http(struct tls *tls)
+{
+    tls_say(tls, tls->server != NULL ? "the client speaks clear HTTP on a port that speaks TLS"
+                                     : "the server speaks clear HTTP, not TLS");
+    tls->recv_end = ST_BAD;
+    tls->send_end = ST_BAD;
+}
+
+static enum status tls_handshake(struct transport *transport)
+{
+    struct tls *tls = tls_of(transport);
+    if (tls->is_open)
+        return ST_OK;
+    if (tls->recv_end != ST_OK)
+        return tls->recv_end;
+    tls->is_reading_held = false;
+    cork(tls);
+    int result = SSL_do_handshake(tls->ssl);
+    int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl, result);
+    if (result == 1)
+        tls->is_open = true;
+    else if (tls->spoke_http)
+        handshake_met_http(tls);
+    else if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
+        tls_broke(tls);
+    else if (tls->lower_end != ST_OK)
+        handshake_was_cut(tls);
+    uncork(tls);
+    ready_update(tls, /* is_dry= */ !tls->is_open);
+    if (tls->recv_end != ST_OK)
+        return tls->recv_end;
+    if (tls->send_end != ST_OK)
+        return tls->send_end;
+    return tls->is_open ? ST_OK : ST_AGAIN;
+}
+
+/* ---- receiving ---- */
+
+/* Decrypt into `into` until it is full or nothing is left; true where the library asked for more. */
+static bool read_records(struct tls *tls, char *into, size_t cap, size_t *ret_len)
+{
+    size_t got = 0;
+    bool is_dry = false;
+    while (got < cap) {
+        size_t len = 0;
+        int result = SSL_read_ex(tls->ssl, into + got, cap - got, &len);
+        if (result == 1) {
+            got += len;
+            if (!SSL_has_pending(tls->ssl))
+                break; /* the lower transport is asked again by the next call */
+            continue;
+        }
+        int error = SSL_get_error(tls->ssl, result);
+        if (error == SSL_ERROR_ZERO_RETURN)
+            tls->recv_end = ST_EOF;
+        else if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
+            tls_broke(tls);
+        else if (tls->lower_end != ST_OK)
+            tls_was_cut(tls);
+        is_dry = true;
+        break;
+    }
+    *ret_len = got;
+    return is_dry;
+}
+
+static enum status recv_tell_end(struct tls *tls)
+{
+    tls->is_end_told = true;
+    tls->base.ready &= ~(unsigned)WATCH_READ;
+    return tls->recv_end;
+}
+
+static enum status tls_recv(struct transport *transport, void *into, size_t cap, size_t *ret_len)
+{
+    struct tls *tls = tls_of(transport);
+    CHECK(cap > 0);
+    if (!tls->is_open) {
+        enum status status = tls_handshake(transport);
+        if (status != ST_OK)
+            return status;
+    }
+    if (tls->recv_end != ST_OK)
+        return recv_tell_end(tls);
+    tls->is_reading_held = false;
+    size_t got = 0;
+    cork(tls);
+    bool is_dry = read_records(tls, into, cap, &got);
+    uncork(tls);
+    ready_update(tls, is_dry);
+    if (got > 0) {
+        *ret_len = got;
+        return ST_OK;
+    }
+    return tls->recv_end == ST_OK ? ST_AGAIN : recv_tell_end(tls);
+}
+
+/* ---- sending ---- */
+
+/* Where the walk over the caller's pieces stands. */
+struct walk {
+    const struct iovec *iov;
+    int count;
+    size_t offset; /* in iov[0] */
+};
+
+static void walk_skip(struct walk *walk, size_t len)
+{
+    walk->offset += len;
+    while (walk->count > 0 && walk->offset >= walk->iov->iov_len) {
+        walk->offset -= walk->iov->iov_len;
+        walk->iov++;
+        walk->count--;
+    }
+}
+
+/* The plaintext of the next record: out of one piece where that fills it, else gathered from several
+ * small ones. The walk does not move. */
+static struct slice walk_record(const struct walk *walk, char gather[RECORD])
+{
+    size_t first = walk->iov->iov_len - walk->offset;
+    const char *at = (const char *)walk->iov->iov_base + walk->offset;
+    if (first >= RECORD || walk->count == 1)
+        return slice_of(at, first < RECORD ? first : RECORD);
+    struct walk next = *walk;
+    size_t len = 0;
+    while (next.count > 0 && len < RECORD) {
+        size_t part = next.iov->iov_len - next.offset;
+        part = part < RECORD - len ? part : RECORD - len;
+        memcpy(gather + len, (const char *)next.iov->iov_base + next.offset, part);
+        len += part;
+        walk_skip(&next, part);
+    }
+    return slice_of(gather, len);
+}
+
+/* Encrypt up to TLS_SEND_MAX; returns the plaintext bytes that were taken. */
+static size_t write_records(struct tls *tls, const struct iovec *iov, int count)
+{
+    struct walk walk = {iov, count, 0};
+    size_t total = 0;
+    walk_skip(&walk, 0);
+    while (walk.count > 0 && total < TLS_SEND_MAX) {
+        struct slice plain = walk_record(&walk, tls->scratch->gather);
+        plain = slice_first(plain, TLS_SEND_MAX - total);
+        size_t len = 0;
+        int result = SSL_write_ex(tls->ssl, plain.at, plain.len, &len);
+        if (result != 1) {
+            int error = SSL_get_error(tls->ssl, result);
+            if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
+                tls_broke(tls);
+            break;
+        }
+        total += len;
+        walk_skip(&walk, len);
+    }
+    return total;
+}
+
+/* May plaintext be taken? ST_OK, ST_AGAIN, or the end of sending. */
+static enum status send_begin(struct tls *tls)
+{
+    if (!tls->is_open) {
+        enum status status = tls_handshake(&tls->base);
+        if (status != ST_OK)
+            return status;
+    }
+    if (tls->send_end != ST_OK)
+        return tls->send_end;
+    enum status status = queue_push(tls);
+    if (status != ST_OK)
+        return status;
+    return (tls->lower->ready & WATCH_WRITE) != 0 ? ST_OK : ST_AGAIN;
+}
+
+static enum status tls_send(struct transport *transport, const struct iovec *iov, int count,
+                            size_t *ret_len)
+{
+    struct tls *tls = tls_of(transport);
+    CHECK(!tls->is_shut);
+    enum status status = send_begin(tls);
+    if (status != ST_OK) {
+        tls->base.ready &= ~(unsigned)WATCH_WRITE;
+        return status;
+    }
+    cork(tls);
+    size_t total = write_records(tls, iov, count);
+    uncork(tls);
+    ready_update(tls, /* is_dry= */ (tls->base.ready & WATCH_READ) == 0);
+    if (tls->send_end != ST_OK)
+        return tls->send_end;
+    *ret_len = total;
+    return ST_OK;
+}
+
+static enum status tls_flush(struct transport *transport)
+{
+    struct tls *tls = tls_of(transport);
+    enum status status = queue_push(tls);
+    ready_update(tls, /* is_dry= */ (tls->base.ready & WATCH_READ) == 0);
+    return status;
+}
+
+/* ---- ends ---- */
+
+static enum status tls_shut(struct transport *transport)
+{
+    struct tls *tls = tls_of(transport);
+    if (!tls->is_shut && tls->is_open && tls->send_end == ST_OK) {
+        cork(tls);
+        (void)SSL_shutdown(tls->ssl); /* 0 and 1 say whether the peer's came; -1 cannot be helped */
+        uncork(tls);
+        ERR_clear_error();
+    }
+    tls->is_shut = true;
+    enum status status = queue_push(tls);
+    return status == ST_OK ? transport_shut(tls->lower) : status;
+}
+
+static void tls_close(struct transport *transport, bool is_abort)
+{
+    struct tls *tls = tls_of(transport);
+    if (!is_abort)
+        (void)queue_push(
+            tls); /* the last chance; what stays is lost, and looks so to the peer (E5) */
+    transport_close(&tls->lower, is_abort);
+    tls_end(tls);
+}
+
+static int tls_splice_fd(struct transport *transport)
+{
+    (void)transport;
+    return -1;
+}
+
+static const char *tls_fault_text(struct transport *transport)
+{
+    struct tls *tls = tls_of(transport);
+    return tls->fault[0] != '\0' ? tls->fault : transport_fault(tls->lower);
+}
+
+static const struct transport_ops TLS_OPS = {
+    .handshake = tls_handshake,
+    .recv = tls_recv,
+    .send = tls_send,
+    .flush = tls_flush,
+    .shut = tls_shut,
+    .close = tls_close,
+    .splice_fd = tls_splice_fd,
+    .fault = tls_fault_text,
+};
+
+/* ---- facts ---- */
+
+bool tls_is_tls(const struct transport *transport)
+{
+    return transport->ops == &TLS_OPS;
+}
+
+uint16_t tls_version(const struct transport *transport)
+{
+    const struct tls *tls = tls_of_const(transport);
+    return tls->is_open ? (uint16_t)SSL_version(tls->ssl) : 0;
+}
+
+uint16_t tls_cipher(const struct transport *transport)
+{
+    const struct tls *tls = tls_of_const(transport);
+    const SSL_CIPHER *cipher = tls->is_open ? SSL_get_current_cipher(tls->ssl) : NULL;
+    return cipher != NULL ? SSL_CIPHER_get_protocol_id(cipher) : 0;
+}
+
+const char *tls_version_text(const struct transport *transport)
+{
+    const struct tls *tls = tls_of_const(transport);
+    return tls->is_open ? SSL_get_version(tls->ssl) : "";
+}
+
+const char *tls_cipher_text(const struct transport *transport)
+{
+    const struct tls *tls = tls_of_const(transport);
+    const SSL_CIPHER *cipher = tls->is_open ? SSL_get_current_cipher(tls->ssl) : NULL;
+    const char *name = cipher != NULL ? SSL_CIPHER_standard_name(cipher) : NULL;
+    return name != NULL ? name : "";
+}
+
+bool tls_is_resumed(const struct transport *transport)
+{
+    const struct tls *tls = tls_of_const(transport);
+    return tls->is_open && SSL_session_reused(tls->ssl);
+}
+
+struct slice tls_sni(const struct transport *transport)
+{
+    const struct tls *tls = tls_of_const(transport);
+    if (tls->server == NULL)
+        return SLICE_NONE;
+    return slice_from_string(SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name));
+}
+
+struct slice tls_alpn(const struct transport *transport)
+{
+    const struct tls *tls = tls_of_const(transport);
+    const unsigned char *at = NULL;
+    unsigned len = 0;
+    SSL_get0_alpn_selected(tls->ssl, &at, &len);
+    return len > 0 ? slice_of((const char *)at, len) : SLICE_NONE;
+}
+
+bool tls_peer_subject(const struct transport *transport, struct text *into)
+{
+    const struct tls *tls = tls_of_const(transport);
+    X509 *peer = SSL_get1_peer_certificate(tls->ssl);
+    BIO *memory = peer != NULL ? BIO_new(BIO_s_mem()) : NULL;
+    bool is_told = memory != NULL &&
+                   X509_NAME_print_ex(memory, X509_get_subject_name(peer), 0, XN_FLAG_RFC2253) >= 0;
+    if (is_told) {
+        char *at = NULL;
+        long len = BIO_get_mem_data(memory, &at);
+        text_add(into, slice_of(at, len > 0 ? (size_t)len : 0));
+    }
+    BIO_free(memory);
+    X509_free(peer);
+    return is_told;
+}
+
+const char *tls_verify_error(const struct transport *transport)
+{
+    return tls_explain_verdict(tls_of_const(transport)->ssl);
+}
+
+int tls_peer_alert(const struct transport *transport)
+{
+    return tls_of_const(transport)->peer_alert;
+}
+
+bool tls_peer_spoke_http(const struct transport *transport)
+{
+    return tls_of_const(transport)->spoke_http;
+}
+
+/* ---- the transport below ---- */
+
+struct transport *tls_lower(const struct transport *transport)
+{
+    return tls_of_const(transport)->lower;
+}
+
+struct transport *tls_take_lower(struct transport **transport)
+{
+    struct tls *tls = tls_of(*transport);
+    *transport = NULL;
+    struct transport *lower = tls->lower;
+    tls->lower = NULL;
+    transport_listen(lower, NULL, NULL);
+    tls_end(tls);
+    return lower;
+}
