@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Print "passed failed skipped" of a test run, from the file its runner left behind.
+
+Usage: tally.py meson testlog.json | tally.py pytest junit.xml. No file means that the runner broke down:
+one failure. A cmocka program counts as many tests as it says it ran."""
+import json
+import pathlib
+import re
+import sys
+import xml.etree.ElementTree
+
+CMOCKA = {"passed": re.compile(r"\[  PASSED  \] (\d+) test"), "failed": re.compile(r"\[  FAILED  \] (\d+) test")}
+
+
+def tally_program(entry):
+    """One program of meson's: what cmocka printed, corrected by how the program ended."""
+    output = entry.get("stdout", "") + entry.get("stderr", "")
+    count = {word: sum(map(int, pattern.findall(output))) for word, pattern in CMOCKA.items()}
+    if entry["result"] == "SKIP":
+        return 0, 0, 1
+    if entry["result"] in ("OK", "EXPECTEDFAIL"):
+        return max(count["passed"], 1), 0, 0
+    return count["passed"], max(count["failed"], 1), 0
+
+
+def tally_meson(text):
+    rows = [tally_program(json.loads(line)) for line in text.splitlines() if line]
+    return [sum(column) for column in zip(*rows)] or [0, 0, 0]
+
+
+def tally_pytest(text):
+    suites = list(xml.etree.ElementTree.fromstring(text).iter("testsuite"))
+    total, bad, skipped = (sum(int(s.get(key, 0)) for s in suites for key in keys)
+                           for keys in (["tests"], ["failures", "errors"], ["skipped"]))
+    return [total - bad - skipped, bad, skipped]
+
+
+def main():
+    path = pathlib.Path(sys.argv[2])
+    if not path.exists():
+        print(0, 1, 0)
+        return
+    print(*{"meson": tally_meson, "pytest": tally_pytest}[sys.argv[1]](path.read_text(errors="replace")))
+
+
+if __name__ == "__main__":
+    main()
