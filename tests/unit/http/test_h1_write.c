@@ -1,0 +1,123 @@
+#include "http_test.h"
+
+#include "http/h1_write.h"
+
+static void a_written_request_is_read_back(void **state)
+{
+    (void)state;
+    struct http_test test;
+    http_test_begin(&test);
+    char into[256];
+    struct text text = text_on(into, sizeof(into));
+    struct h1_writer writer;
+    h1_write_begin(&writer, &text);
+    h1_write_request_line(&writer, SLICE("GET"), SLICE("/a?b"));
+    h1_write_field(&writer, SLICE("Host"), SLICE("a"));
+    h1_write_field(&writer, SLICE("X-Empty"), SLICE_NONE);
+    h1_write_field_u64(&writer, SLICE("Content-Length"), 0);
+    h1_write_field_u64(&writer, SLICE("X-Max"), UINT64_MAX);
+    assert_int_equal(h1_write_end(&writer), ST_OK);
+    assert_slice(text_slice(&text),
+                 "GET /a?b HTTP/1.1\r\nHost: a\r\nX-Empty: \r\nContent-Length: 0\r\n"
+                 "X-Max: 18446744073709551615\r\n\r\n");
+    assert_int_equal(http_test_request(&test, text_string(&text))->fields.count, 4);
+    http_test_end(&test);
+}
+
+static void a_status_line_has_the_given_or_the_registered_reason(void **state)
+{
+    (void)state;
+    const struct {
+        unsigned status;
+        const char *reason;
+        const char *line;
+    } cases[] = {
+        {200, "", "HTTP/1.1 200 OK\r\n\r\n"},
+        {403, "Refused by rule x", "HTTP/1.1 403 Refused by rule x\r\n\r\n"},
+        {299, "", "HTTP/1.1 299 \r\n\r\n"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char into[64];
+        struct text text = text_on(into, sizeof(into));
+        struct h1_writer writer;
+        h1_write_begin(&writer, &text);
+        h1_write_status_line(&writer, cases[i].status, slice_from_string(cases[i].reason));
+        assert_int_equal(h1_write_end(&writer), ST_OK);
+        assert_slice(text_slice(&text), cases[i].line);
+    }
+}
+
+static enum status write_one(struct slice method, struct slice target, struct slice name,
+                             struct slice value)
+{
+    char into[256];
+    struct text text = text_on(into, sizeof(into));
+    struct h1_writer writer;
+    h1_write_begin(&writer, &text);
+    h1_write_request_line(&writer, method, target);
+    h1_write_field(&writer, name, value);
+    h1_write_field(&writer, SLICE("Last"), SLICE("fine"));
+    return h1_write_end(&writer);
+}
+
+static void no_control_byte_gets_out(void **state)
+{
+    (void)state;
+    const struct slice get = SLICE("GET");
+    const struct slice path = SLICE("/");
+    const struct slice name = SLICE("A");
+    assert_int_equal(write_one(get, path, name, SLICE("b\tc\x80")), ST_OK);
+    assert_int_equal(write_one(SLICE("G T"), path, name, SLICE("b")), ST_BAD);
+    assert_int_equal(write_one(SLICE(""), path, name, SLICE("b")), ST_BAD);
+    assert_int_equal(write_one(get, SLICE(""), name, SLICE("b")), ST_BAD);
+    assert_int_equal(write_one(get, SLICE("/ a"), name, SLICE("b")), ST_BAD);
+    assert_int_equal(write_one(get, SLICE("/\r\n"), name, SLICE("b")), ST_BAD);
+    assert_int_equal(write_one(get, path, SLICE("A:"), SLICE("b")), ST_BAD);
+    assert_int_equal(write_one(get, path, SLICE(""), SLICE("b")), ST_BAD);
+    assert_int_equal(write_one(get, path, SLICE("A\n"), SLICE("b")), ST_BAD);
+    assert_int_equal(write_one(get, path, name, SLICE("b\r\nC: d")), ST_BAD);
+    assert_int_equal(write_one(get, path, name, SLICE("b\n")), ST_BAD);
+    assert_int_equal(write_one(get, path, name, SLICE("b\0")), ST_BAD);
+    assert_int_equal(write_one(get, path, name, SLICE("b\x7f")), ST_BAD);
+    char into[64];
+    struct text text = text_on(into, sizeof(into));
+    struct h1_writer writer;
+    h1_write_begin(&writer, &text);
+    h1_write_status_line(&writer, 200, SLICE("a\r\nb"));
+    assert_int_equal(h1_write_end(&writer), ST_BAD);
+    h1_write_begin(&writer, &text);
+    h1_write_status_line(&writer, 99, SLICE("a"));
+    assert_int_equal(h1_write_end(&writer), ST_BAD);
+    h1_write_begin(&writer, &text);
+    h1_write_status_line(&writer, 1000, SLICE("a"));
+    assert_int_equal(h1_write_end(&writer), ST_BAD);
+    assert_int_equal(text.len, 0);
+}
+
+static void every_missing_byte_of_room_is_told(void **state)
+{
+    (void)state;
+    const size_t need = strlen("HTTP/1.1 200 OK\r\nA: b\r\n\r\n");
+    for (size_t cap = 0; cap <= need; cap++) {
+        char into[64];
+        struct text text = text_on(into, cap);
+        struct h1_writer writer;
+        h1_write_begin(&writer, &text);
+        h1_write_status_line(&writer, 200, SLICE_NONE);
+        h1_write_field(&writer, SLICE("A"), SLICE("b"));
+        assert_int_equal(h1_write_end(&writer), cap < need ? ST_LIMIT : ST_OK);
+        assert_int_equal(text.is_cut, cap < need);
+        assert_true(text.len <= cap);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_written_request_is_read_back),
+        cmocka_unit_test(a_status_line_has_the_given_or_the_registered_reason),
+        cmocka_unit_test(no_control_byte_gets_out),
+        cmocka_unit_test(every_missing_byte_of_room_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
