@@ -2,6 +2,7 @@
 #define FAIRLEAD_RECORD_COUNTER_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Counters and gauges of one worker: one writing thread, relaxed atomics, summed by any reader.
@@ -52,6 +53,8 @@ enum counter {
         COUNT_COUNT
 };
 
+enum counter_kind { COUNTER, GAUGE };
+
 struct counters {
     _Atomic uint64_t value[COUNT_COUNT];
 };
@@ -78,5 +81,14 @@ static inline uint64_t counter_get(const struct counters *counters, enum counter
 {
     return atomic_load_explicit(&counters->value[which], memory_order_relaxed);
 }
+
+/* The sum over all workers. A gauge that one worker raised and another lowered still comes out right.
+ * Thread: any. */
+uint64_t counter_sum(const struct counters *const *workers, size_t worker_count,
+                     enum counter which);
+
+enum counter_kind counter_kind(enum counter which);
+const char *counter_metric(enum counter which); /* without the prefix */
+const char *counter_help(enum counter which);
 
 #endif

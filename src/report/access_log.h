@@ -1,0 +1,43 @@
+#ifndef FAIRLEAD_REPORT_ACCESS_LOG_H
+#define FAIRLEAD_REPORT_ACCESS_LOG_H
+
+#include "base/slice.h"
+#include "base/text.h"
+#include "record/record.h"
+
+#include <stdbool.h>
+
+/* One record as one line of an access log. Each format is described in docs/log.md.
+ * X(NAME, "word") */
+#define ACCESS_LOG_FORMATS(X) \
+    X(LINE, "line")           \
+    X(JSON, "json")           \
+    X(COMBINED, "combined")   \
+    X(SQUID, "squid")
+
+enum access_log_format {
+#define X(name, word) ACCESS_LOG_##name,
+    ACCESS_LOG_FORMATS(X)
+#undef X
+        ACCESS_LOG_FORMAT_COUNT
+};
+
+/* Room that any record needs in any format, line feed included. */
+enum { ACCESS_LOG_LINE_MAX = 32768 };
+
+struct access_log_style {
+    enum access_log_format format;
+    bool has_color; /* only for ACCESS_LOG_LINE */
+};
+
+/* Add the line for `record`, with its line feed. No byte that a peer chose reaches it raw: control bytes
+ * and what is not ASCII (for JSON: not UTF-8) are escaped. `into` needs ACCESS_LOG_LINE_MAX bytes of room. */
+void access_log_add(const struct record *record, const struct access_log_style *style,
+                    struct text *into);
+
+/* "line", "json", "combined", "squid". */
+const char *access_log_format_word(enum access_log_format format);
+/* The format of that word; false where there is none. */
+bool access_log_format_find(struct slice word, enum access_log_format *ret_format);
+
+#endif

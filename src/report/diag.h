@@ -1,0 +1,64 @@
+#ifndef FAIRLEAD_REPORT_DIAG_H
+#define FAIRLEAD_REPORT_DIAG_H
+
+#include "base/slice.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The diagnostics log: what the operator must know, one line each on stderr.
+ *
+ *     diag(DIAG_WARNING, "%s: no descriptor left, accepting pauses", name);
+ *
+ * Lines carry the date and the level; under the journal (JOURNAL_STREAM) they carry "<N>" instead. Control
+ * bytes and non-ASCII are escaped, so a peer's text cannot forge a line. Each call site may say
+ * DIAG_BURST lines in DIAG_WINDOW_S seconds; the next window's first line tells how many were left out.
+ * "%m" is errno's sentence. X(NAME, "word", syslog severity). */
+#define DIAG_LEVELS(X)       \
+    X(ERROR, "error", 3)     \
+    X(WARNING, "warning", 4) \
+    X(NOTICE, "notice", 5)   \
+    X(INFO, "info", 6)       \
+    X(DEBUG, "debug", 7)
+
+enum diag_level {
+#define X(name, word, severity) DIAG_##name,
+    DIAG_LEVELS(X)
+#undef X
+        DIAG_LEVEL_COUNT
+};
+
+enum { DIAG_BURST = 5, DIAG_WINDOW_S = 10, DIAG_LINE_MAX = 1024 };
+
+/* What a call site remembers. `said` holds the window's number above, and the calls in it below; any
+ * thread writes it by compare-and-exchange, relaxed, since nothing hangs on it. */
+struct diag_site {
+    _Atomic uint64_t said;
+};
+
+/* Thread: any. */
+#define diag(level, ...)                                 \
+    do {                                                 \
+        static struct diag_site diag_site_;              \
+        if (diag_is_on(level))                           \
+            diag_say(&diag_site_, (level), __VA_ARGS__); \
+    } while (0)
+
+/* Look at the environment once, and show `level` and what is more serious. Until it is called the level is
+ * DIAG_INFO and lines carry the date. Thread: the main one, before others start. */
+void diag_begin(enum diag_level level);
+/* Thread: any. */
+void diag_set_level(enum diag_level level);
+bool diag_is_on(enum diag_level level);
+/* Another descriptor than 2, borrowed. Thread: any. */
+void diag_set_output(int fd);
+/* Behind the macro. `site` NULL: without a limit. Keeps errno. */
+void diag_say(struct diag_site *site, enum diag_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+const char *diag_level_word(enum diag_level level);
+/* False where there is no such level. */
+bool diag_level_find(struct slice word, enum diag_level *ret_level);
+
+#endif
