@@ -104,16 +104,29 @@ static enum status take_digit(struct parser *p, enum h1_fault otherwise, uint8_t
     return ST_OK;
 }
 
-/* The longest run of bytes of `class`; may be empty. */
-static inline struct slice take_run(struct parser *p, unsigned class)
+/* The longest runs of bytes of a class; may be empty. */
+static inline struct slice take_token(struct parser *p)
 {
     const char *from = p->at;
     const char *at = from;
-    const char *end = p->end;
-    while (at < end && syntax_is(*at, class))
+    while (at < p->end && syntax_is(*at, SYNTAX_TOKEN))
         at++;
     p->at = at;
     return slice_of(from, (size_t)(at - from));
+}
+
+static inline struct slice take_value(struct parser *p)
+{
+    struct slice run = slice_of(p->at, syntax_value_span(p->at, p->end));
+    p->at += run.len;
+    return run;
+}
+
+static inline struct slice take_target_bytes(struct parser *p)
+{
+    struct slice run = slice_of(p->at, syntax_target_span(p->at, p->end));
+    p->at += run.len;
+    return run;
 }
 
 /* "HTTP/1.x" (RFC 9112 §2.3). */
@@ -156,7 +169,7 @@ static enum status skip_empty_lines(struct parser *p)
 
 static enum status take_target(struct parser *p, struct head *head)
 {
-    struct slice target = take_run(p, SYNTAX_TARGET);
+    struct slice target = take_target_bytes(p);
     if (target.len > p->limits->target_bytes)
         return over_limit(p, H1_FAULT_TARGET_TOO_LONG);
     if (p->at == p->end)
@@ -174,7 +187,7 @@ static enum status take_request_line(struct parser *p, struct head *head)
     if (status != ST_OK)
         return status;
 
-    struct slice method = take_run(p, SYNTAX_TOKEN);
+    struct slice method = take_token(p);
     if (p->at == p->end)
         return ST_AGAIN;
     if (slice_is_empty(method))
@@ -223,7 +236,7 @@ static enum status take_status_line(struct parser *p, struct head *head)
         return ST_AGAIN;
     if (*p->at == ' ') {
         p->at++;
-        head->reason = take_run(p, SYNTAX_VALUE);
+        head->reason = take_value(p);
     }
     return take_line_end(p, H1_FAULT_BAD_STATUS_LINE);
 }
@@ -246,7 +259,7 @@ static enum status bad_name(struct parser *p, bool is_empty)
 
 static enum status take_field_name(struct parser *p, struct slice *ret_name)
 {
-    struct slice name = take_run(p, SYNTAX_TOKEN);
+    struct slice name = take_token(p);
     /* RFC 9112 §5.1: removed from responses, refused in requests */
     while (p->is_response && name.len > 0 && p->at < p->end && is_blank(*p->at))
         p->at++;
@@ -269,7 +282,7 @@ static inline enum status take_field(struct parser *p)
 
     while (p->at < p->end && is_blank(*p->at))
         p->at++;
-    struct slice value = take_run(p, SYNTAX_VALUE);
+    struct slice value = take_value(p);
     status = take_line_end(p, H1_FAULT_FIELD_VALUE);
     if (status != ST_OK)
         return status;

@@ -45,11 +45,7 @@ static bool refuse_unless(struct h1_writer *writer, bool is_fine)
 
 static bool is_target(struct slice s)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        if (!syntax_is(s.at[i], SYNTAX_TARGET))
-            return false;
-    }
-    return s.len > 0;
+    return s.len > 0 && syntax_target_span(s.at, s.at + s.len) == s.len;
 }
 
 void h1_write_request_line(struct h1_writer *writer, struct slice method, struct slice target)

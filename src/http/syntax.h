@@ -21,6 +21,11 @@ static inline bool syntax_is(char c, unsigned classes)
     return (syntax_classes[(unsigned char)c] & classes) != 0;
 }
 
+/* How many bytes from `at` on, before `end`, may stand in a field value. */
+size_t syntax_value_span(const char *at, const char *end);
+/* The same for SYNTAX_TARGET. */
+size_t syntax_target_span(const char *at, const char *end);
+
 /* True where `s` is not empty and all its bytes are tchar. */
 bool syntax_is_token(struct slice s);
 /* True where all bytes are allowed in a field value; true for an empty one. */

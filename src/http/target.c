@@ -203,15 +203,16 @@ enum target_fault target_parse(struct slice raw, enum method method, struct targ
 }
 
 /* Read Host into `from_field`, whatever the form of the target (RFC 9112 §3.2). */
-static enum target_fault read_host_field(const struct head *head, struct target *from_field)
+static enum target_fault read_host_field(const struct head *head, const struct target *target,
+                                         struct target *from_field)
 {
     const struct field *field = fields_find(&head->fields, TOKEN_HOST);
     if (field == NULL)
         return head_is_modern(head) ? TARGET_FAULT_HOST_FIELD_MISSING : TARGET_FAULT_NONE;
     if (fields_find_next(&head->fields, field) != NULL)
         return TARGET_FAULT_HOST_FIELD_REPEATED;
-    if (slice_is_empty(field->value))
-        return TARGET_FAULT_NONE;
+    if (slice_is_empty(field->value) || slice_equals(field->value, target->authority))
+        return TARGET_FAULT_NONE; /* nothing to read, or read already */
     return set_authority(from_field, field->value) == TARGET_FAULT_NONE
                ? TARGET_FAULT_NONE
                : TARGET_FAULT_HOST_FIELD_BAD;
@@ -223,7 +224,7 @@ enum target_fault target_of_head(const struct head *head, struct target *ret_tar
     if (fault != TARGET_FAULT_NONE)
         return fault;
     struct target from_field = {.form = ret_target->form};
-    fault = read_host_field(head, &from_field);
+    fault = read_host_field(head, ret_target, &from_field);
     if (fault != TARGET_FAULT_NONE) {
         ret_target->host_fault = from_field.host_fault;
         return fault;

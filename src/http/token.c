@@ -52,13 +52,22 @@ static inline bool words_equal(uint64_t a, uint64_t b)
     return (a | fold) == (b | fold) && !has_control;
 }
 
-/* Up to seven bytes as a word, filled up with '-'. */
+/* Two to seven bytes as a word of two overlapping halves, the gaps filled with '@' to be above 0x20. */
 static inline uint64_t load_short(const char *at, size_t len)
 {
-    char bytes[8] = {'-', '-', '-', '-', '-', '-', '-', '-'};
-    for (size_t i = 0; i < len; i++)
-        bytes[i] = at[i];
-    return load8(bytes);
+    uint32_t first = 0x40404040u;
+    uint32_t last = 0x40404040u;
+    if (len >= 4) {
+        memcpy(&first, at, 4);
+        memcpy(&last, at + len - 4, 4);
+    } else {
+        uint16_t half;
+        memcpy(&half, at, 2);
+        first = first << 16 | half;
+        memcpy(&half, at + len - 2, 2);
+        last = last << 16 | half;
+    }
+    return (uint64_t)first << 32 | last;
 }
 
 static bool names_equal(const char *a, const char *b, size_t len)

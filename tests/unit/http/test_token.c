@@ -71,12 +71,30 @@ static void byte_classes_are_the_sets_of_the_rfc(void **state)
     assert_false(syntax_is_value(SLICE("a\nb")));
 }
 
+static void spans_end_at_the_first_byte_that_is_not_allowed(void **state)
+{
+    (void)state;
+    char text[27];
+    for (size_t at = 0; at < sizeof(text); at++) {
+        for (unsigned c = 0; c < 256; c++) {
+            memset(text, 'x', sizeof(text));
+            text[at] = (char)c;
+            size_t value = syntax_value_span(text, text + sizeof(text));
+            size_t target = syntax_target_span(text, text + sizeof(text));
+            assert_int_equal(value, syntax_is((char)c, SYNTAX_VALUE) ? sizeof(text) : at);
+            assert_int_equal(target, syntax_is((char)c, SYNTAX_TARGET) ? sizeof(text) : at);
+        }
+    }
+    assert_int_equal(syntax_value_span(text, text), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_known_name_is_found_whatever_its_case),
         cmocka_unit_test(a_name_that_differs_in_one_byte_is_another),
         cmocka_unit_test(shorter_and_longer_names_are_others),
+        cmocka_unit_test(spans_end_at_the_first_byte_that_is_not_allowed),
         cmocka_unit_test(byte_classes_are_the_sets_of_the_rfc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
