@@ -1,0 +1,143 @@
+/* Filling a record, and its words.
+ *
+ * Texts are copied one behind the other into `text`; a record_text names its bytes by offset and length, so
+ * a record may be copied, and cut to `size`, without a pointer to mend. A text that is set again uses its
+ * old place where it fits. What finds no room is cut silently, except for URLs, which say so.
+ *
+ * Not done here: escaping. A record holds what the peer sent; whoever prints it escapes it. */
+#include "record/record.h"
+
+#include "base/check.h"
+
+#include <assert.h>
+#include <string.h>
+
+static_assert(RECORD_TEXT_MAX <= UINT16_MAX, "offsets of texts are 16 bits wide");
+
+void record_begin(struct record *record)
+{
+    memset(record, 0, offsetof(struct record, text));
+}
+
+void record_set(struct record *record, struct record_text *which, struct slice value, size_t max)
+{
+    struct slice kept = slice_first(value, max);
+    bool fits_old_place = kept.len <= which->len;
+    if (!fits_old_place) {
+        kept = slice_first(kept, (size_t)RECORD_TEXT_MAX - record->text_len);
+        which->at = record->text_len;
+        record->text_len = (uint16_t)(record->text_len + kept.len);
+    }
+    which->len = (uint16_t)kept.len;
+    if (kept.len > 0)
+        memmove(record->text + which->at, kept.at, kept.len);
+}
+
+/* Index behind the scheme and "://", or 0. */
+static size_t url_authority_at(struct slice url)
+{
+    size_t colon = slice_find(url, ':');
+    bool has_scheme = slice_starts_with(slice_from(url, colon), SLICE("://"));
+    return has_scheme ? colon + 3 : 0;
+}
+
+/* Where the credentials in front of the host begin and end; an empty range where there are none. */
+static void url_find_userinfo(struct slice url, size_t *ret_begin, size_t *ret_end)
+{
+    size_t begin = url_authority_at(url);
+    size_t end = begin;
+    size_t behind = begin;
+    while (end < url.len && memchr("/?#", url.at[end], 3) == NULL) {
+        if (url.at[end] == '@')
+            behind = end + 1;
+        end++;
+    }
+    *ret_begin = begin;
+    *ret_end = behind;
+}
+
+void record_set_url(struct record *record, struct slice url, bool keep_query)
+{
+    char clean[RECORD_URL_MAX];
+    struct slice parts[3] = {url, SLICE_NONE, SLICE_NONE};
+    size_t begin;
+    size_t end;
+
+    /* What is kept: before the credentials, behind them, and a sign in place of the query. */
+    url_find_userinfo(url, &begin, &end);
+    parts[0] = slice_first(url, begin);
+    parts[1] = slice_from(url, end);
+    size_t query = slice_find(parts[1], '?');
+    if (!keep_query && query < parts[1].len) {
+        parts[1] = slice_first(parts[1], query);
+        parts[2] = SLICE("?-");
+    }
+
+    size_t len = 0;
+    size_t whole = 0;
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        struct slice piece = slice_first(parts[i], sizeof(clean) - len);
+        if (piece.len > 0)
+            memcpy(clean + len, piece.at, piece.len);
+        len += piece.len;
+        whole += parts[i].len;
+    }
+    record_set(record, &record->url, slice_of(clean, len), RECORD_URL_MAX);
+    record->url_is_cut = record->url.len < whole;
+}
+
+struct slice record_get(const struct record *record, struct record_text which)
+{
+    return slice_of(record->text + which.at, which.len);
+}
+
+void record_seal(struct record *record)
+{
+    record->size = (uint32_t)(offsetof(struct record, text) + record->text_len);
+}
+
+const char *record_kind_word(enum record_kind kind)
+{
+    switch (kind) {
+    case RECORD_EXCHANGE: return "exchange";
+    case RECORD_TUNNEL: return "tunnel";
+    case RECORD_UPGRADE: return "upgrade";
+    case RECORD_LOCAL: return "local";
+    }
+    return "-";
+}
+
+const char *record_leg_word(enum record_leg leg)
+{
+    switch (leg) {
+    case LEG_NONE: return "-";
+    case LEG_CLIENT: return "client";
+    case LEG_UPSTREAM: return "upstream";
+    case LEG_PROXY: return "proxy";
+    }
+    return "-";
+}
+
+const char *record_end_word(enum record_end end)
+{
+    switch (end) {
+#define X(name, word, meaning) \
+    case END_##name: return word;
+        RECORD_ENDS(X)
+#undef X
+    }
+    return "-";
+}
+
+const char *dns_source_word(enum dns_source source)
+{
+    switch (source) {
+    case DNS_NONE: return "-";
+    case DNS_LITERAL: return "literal";
+    case DNS_HOSTS: return "hosts";
+    case DNS_CACHE: return "cache";
+    case DNS_COALESCED: return "coalesced";
+    case DNS_QUERY: return "query";
+    }
+    return "-";
+}
