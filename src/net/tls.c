@@ -139,6 +139,8 @@ static enum status queue_push(struct tls *tls)
     if (tls->send_end == ST_IO)
         return ST_IO;
     while (!chain_is_empty(&tls->queue)) {
+        if ((tls->lower->ready & WATCH_WRITE) == 0)
+            return ST_AGAIN;
         struct iovec iov[QUEUE_PIECES];
         int count = chain_iovec(&tls->queue, iov, QUEUE_PIECES);
         size_t len = 0;
@@ -168,7 +170,7 @@ static void scratch_push(struct tls *tls)
     scratch->out_len = 0;
     if (len == 0 || tls->send_end == ST_IO)
         return;
-    if (chain_is_empty(&tls->queue)) {
+    if (chain_is_empty(&tls->queue) && (tls->lower->ready & WATCH_WRITE) != 0) {
         struct iovec iov = {scratch->out, len};
         enum status status = transport_send(tls->lower, &iov, 1, &sent);
         if (status != ST_OK && status != ST_AGAIN) {

@@ -160,8 +160,11 @@ static int ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP
 {
     struct tls_tickets *tickets = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
     CHECK_TAG(tickets, TAG_TICKETS);
-    return is_sealing ? ticket_seal(tickets, name, iv, cipher, mac)
-                      : ticket_open(tickets, name, iv, cipher, mac);
+    if (is_sealing)
+        return ticket_seal(tickets, name, iv, cipher, mac);
+    int verdict = ticket_open(tickets, name, iv, cipher, mac);
+    /* TLS 1.3 clients use a ticket once (RFC 8446 appendix C.4), so they always need another. */
+    return verdict == 1 && SSL_version(ssl) >= TLS1_3_VERSION ? 2 : verdict;
 }
 
 void tls_tickets_use(struct tls_tickets *tickets, SSL_CTX *ssl)

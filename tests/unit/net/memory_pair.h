@@ -1,0 +1,30 @@
+#ifndef FAIRLEAD_TESTS_NET_MEMORY_PAIR_H
+#define FAIRLEAD_TESTS_NET_MEMORY_PAIR_H
+
+#include "net/transport.h"
+
+/* Two plain transports in memory, each other's peers, that behave as two ends of a TCP connection: bounded,
+ * edge-triggered, half-closable. on_ready comes from a task of the loop. */
+struct memory_end {
+    struct transport base;
+    struct memory_end *peer; /* NULL once it was closed */
+    struct task task;
+    struct grave grave;
+    char *bytes; /* what waits to be received here */
+    size_t len;
+    size_t cap;        /* room for what waits */
+    size_t recv_limit; /* bytes one recv gives at most; 0: no limit */
+    bool is_fin_in;    /* the peer ended its direction */
+    bool is_reset_in;
+    size_t recv_calls;
+    size_t send_calls;
+    size_t sent; /* bytes in all */
+};
+
+/* `room`: bytes that each end holds. Ends free themselves when closed. */
+void memory_pair_create(struct loop *loop, size_t room, struct memory_end **ret_a,
+                        struct memory_end **ret_b);
+/* Change how much may wait at this end; a blocked peer hears of it. */
+void memory_end_set_room(struct memory_end *end, size_t room);
+
+#endif
