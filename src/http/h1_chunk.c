@@ -17,7 +17,7 @@
 #include "base/check.h"
 #include "http/syntax.h"
 
-enum {
+enum state {
     STATE_SIZE,
     STATE_BLANK,
     STATE_EXTENSION,
@@ -29,6 +29,31 @@ enum {
     STATE_FAILED
 };
 
+#define FROM(state) (1u << (state))
+
+/* The states that may come before each. */
+static const uint16_t predecessors[] = {
+    [STATE_SIZE] = FROM(STATE_DATA_LF),
+    [STATE_BLANK] = FROM(STATE_SIZE),
+    [STATE_EXTENSION] = FROM(STATE_SIZE) | FROM(STATE_BLANK),
+    [STATE_SIZE_LF] = FROM(STATE_SIZE) | FROM(STATE_EXTENSION),
+    [STATE_DATA] = FROM(STATE_SIZE_LF),
+    [STATE_DATA_CR] = FROM(STATE_DATA),
+    [STATE_DATA_LF] = FROM(STATE_DATA_CR),
+    [STATE_LAST] = FROM(STATE_SIZE_LF),
+    [STATE_FAILED] = 0xffff,
+};
+
+static void chunk_enter(struct h1_chunk *chunk, enum state state)
+{
+    CHECK(predecessors[state] & FROM(chunk->state));
+    chunk->state = (uint8_t)state;
+    if (state == STATE_SIZE) {
+        chunk->digits = 0;
+        chunk->extension = 0;
+    }
+}
+
 void h1_chunk_init(struct h1_chunk *chunk)
 {
     *chunk = (struct h1_chunk){.state = STATE_SIZE};
@@ -37,7 +62,7 @@ void h1_chunk_init(struct h1_chunk *chunk)
 static enum status fail(struct h1_chunk *chunk, enum h1_fault fault)
 {
     chunk->fault = fault;
-    chunk->state = STATE_FAILED;
+    chunk_enter(chunk, STATE_FAILED);
     return fault == H1_FAULT_CHUNK_EXTENSION_TOO_LONG ? ST_LIMIT : ST_BAD;
 }
 
@@ -74,11 +99,11 @@ static enum status on_size_byte(struct h1_chunk *chunk, char c)
         return ST_OK;
     }
     switch (c) {
-    case '\r': chunk->state = STATE_SIZE_LF; return ST_OK;
+    case '\r': chunk_enter(chunk, STATE_SIZE_LF); return ST_OK;
     case '\n': return fail(chunk, H1_FAULT_BARE_LF);
-    case ';': chunk->state = STATE_EXTENSION; return count_extension_byte(chunk);
+    case ';': chunk_enter(chunk, STATE_EXTENSION); return count_extension_byte(chunk);
     case ' ':
-    case '\t': chunk->state = STATE_BLANK; return count_extension_byte(chunk);
+    case '\t': chunk_enter(chunk, STATE_BLANK); return count_extension_byte(chunk);
     default: return fail(chunk, H1_FAULT_CHUNK_SIZE);
     }
 }
@@ -86,7 +111,7 @@ static enum status on_size_byte(struct h1_chunk *chunk, char c)
 static enum status on_blank_byte(struct h1_chunk *chunk, char c)
 {
     if (c == ';')
-        chunk->state = STATE_EXTENSION;
+        chunk_enter(chunk, STATE_EXTENSION);
     else if (c != ' ' && c != '\t')
         return fail(chunk, H1_FAULT_CHUNK_SIZE);
     return count_extension_byte(chunk);
@@ -95,7 +120,7 @@ static enum status on_blank_byte(struct h1_chunk *chunk, char c)
 static enum status on_extension_byte(struct h1_chunk *chunk, char c)
 {
     if (c == '\r') {
-        chunk->state = STATE_SIZE_LF;
+        chunk_enter(chunk, STATE_SIZE_LF);
         return ST_OK;
     }
     if (c == '\n')
@@ -109,7 +134,7 @@ static enum status on_size_lf(struct h1_chunk *chunk, char c)
 {
     if (c != '\n')
         return fail(chunk, H1_FAULT_BARE_CR);
-    chunk->state = chunk->left == 0 ? STATE_LAST : STATE_DATA;
+    chunk_enter(chunk, chunk->left == 0 ? STATE_LAST : STATE_DATA);
     return ST_OK;
 }
 
@@ -119,12 +144,10 @@ static enum status on_data_end(struct h1_chunk *chunk, char c)
     if (c != (is_cr ? '\r' : '\n'))
         return fail(chunk, H1_FAULT_CHUNK_END);
     if (is_cr) {
-        chunk->state = STATE_DATA_LF;
+        chunk_enter(chunk, STATE_DATA_LF);
         return ST_OK;
     }
-    chunk->state = STATE_SIZE;
-    chunk->digits = 0;
-    chunk->extension = 0;
+    chunk_enter(chunk, STATE_SIZE);
     return ST_OK;
 }
 
@@ -176,7 +199,7 @@ void h1_chunk_skip(struct h1_chunk *chunk, uint64_t len)
     chunk->left -= len;
     chunk->data_bytes += len;
     if (chunk->left == 0)
-        chunk->state = STATE_DATA_CR;
+        chunk_enter(chunk, STATE_DATA_CR);
 }
 
 size_t h1_chunk_prefix(uint64_t size, char into[static H1_CHUNK_PREFIX_MAX])
