@@ -17,8 +17,8 @@
  * anything, no plaintext is taken, and once it holds QUEUE_STOP nothing is read either, since reading
  * may answer (key updates). A task empties it when the lower transport is writable again.
  *
- *     E1  No SSL_ function that may write runs outside corked() ... uncork(); the scratch is empty
- *         between calls.
+ *     E1  No SSL_ function that may write runs outside cork() ... uncork(); the scratch is empty
+ *         between calls. With TLS over TLS the calls nest, and so do their regions of the scratch.
  *     E2  base.ready says WATCH_WRITE only when `queue` is empty.
  *     E3  base.ready says WATCH_READ while the library holds bytes or the lower transport does, unless
  *         the library asked for more and the lower one is dry.
@@ -42,24 +42,24 @@
 
 enum {
     RECORD = 16384,
-    SCRATCH =
-        TLS_SEND_MAX + 8 * 1024, /* four records with their headers and tags, and a little more */
+    REGION = TLS_SEND_MAX + 16 * 1024, /* four records with headers and tags, and some more */
+    SCRATCH = 2 * REGION,
     QUEUE_STOP = 64 * 1024,
     QUEUE_PIECES = 16,
     FAULT_TEXT = 200,
     KEEP_OBJECTS = 64,
 };
 
-/* Reading stops at QUEUE_STOP, and one call adds at most a scratch and a handshake flight. */
-_Static_assert(QUEUE_STOP + SCRATCH < TLS_QUEUE_MAX, "the queue's bound holds");
+/* Reading stops at QUEUE_STOP, and one call adds at most a region and a handshake flight. */
+_Static_assert(QUEUE_STOP + REGION < TLS_QUEUE_MAX, "the queue's bound holds");
 
 struct tls_scratch {
     uint32_t tag;
     struct block_pool *pool;
     BIO_METHOD *bio_method;
     struct slab objects;
-    struct tls *corked; /* who writes into `out` at present */
-    size_t out_len;
+    struct tls *corked;  /* who writes into `out` at present */
+    size_t out_len;      /* bytes in `out`, of all who are corked */
     char out[SCRATCH];   /* ciphertext of the call that runs */
     char gather[RECORD]; /* small pieces of plaintext that make one record */
 };
@@ -73,6 +73,8 @@ struct tls {
     struct tls_server_context *server; /* one of these two */
     struct tls_client_context *client;
     struct tls_sessions *sessions;
+    struct tls *corked_before; /* whose call ours runs inside of, while corked: TLS over TLS */
+    size_t out_start;          /* where our region of the scratch begins, while corked */
     struct chain queue;
     struct task flush_task;
     struct grave grave;
@@ -161,26 +163,26 @@ static enum status queue_push(struct tls *tls)
     return ST_OK;
 }
 
-/* Hand the scratch to the lower transport, or what it does not take to the queue. */
+/* Hand our region of the scratch to the lower transport, or what it does not take to the queue. The bytes
+ * stay where they are until then, for a lower transport that is TLS too uses what lies behind them. */
 static void scratch_push(struct tls *tls)
 {
     struct tls_scratch *scratch = tls->scratch;
-    size_t sent = 0;
-    size_t len = scratch->out_len;
-    scratch->out_len = 0;
-    if (len == 0 || tls->send_end == ST_IO)
+    struct slice bytes = slice_of(scratch->out + tls->out_start, scratch->out_len - tls->out_start);
+    if (bytes.len == 0 || tls->send_end == ST_IO)
         return;
+    size_t sent = 0;
     if (chain_is_empty(&tls->queue) && (tls->lower->ready & WATCH_WRITE) != 0) {
-        struct iovec iov = {scratch->out, len};
+        struct iovec iov = {scratch->out + tls->out_start, bytes.len};
         enum status status = transport_send(tls->lower, &iov, 1, &sent);
         if (status != ST_OK && status != ST_AGAIN) {
             send_failed(tls, tls->lower->os_error);
             return;
         }
     }
-    if (sent == len)
+    if (sent == bytes.len)
         return;
-    if (chain_append(&tls->queue, slice_of(scratch->out + sent, len - sent)) != ST_OK)
+    if (chain_append(&tls->queue, slice_from(bytes, sent)) != ST_OK)
         send_failed(tls, ENOMEM);
     else
         (void)queue_push(tls); /* a short send may have left room; its end is noted inside */
@@ -188,15 +190,29 @@ static void scratch_push(struct tls *tls)
 
 static void cork(struct tls *tls)
 {
-    CHECK(tls->scratch->corked == NULL);
-    tls->scratch->corked = tls;
+    struct tls_scratch *scratch = tls->scratch;
+    CHECK(scratch->corked != tls);
+    tls->corked_before = scratch->corked;
+    tls->out_start = scratch->out_len;
+    scratch->corked = tls;
     ERR_clear_error();
 }
 
 static void uncork(struct tls *tls)
 {
+    struct tls_scratch *scratch = tls->scratch;
+    CHECK(scratch->corked == tls);
     scratch_push(tls);
-    tls->scratch->corked = NULL;
+    scratch->out_len = tls->out_start;
+    scratch->corked = tls->corked_before;
+    tls->corked_before = NULL;
+}
+
+/* Each takes at most half of what is free where its region begins, so that there is always room for a
+ * lower one. */
+static size_t region_end(const struct tls *tls)
+{
+    return tls->out_start + (SCRATCH - tls->out_start) / 2;
 }
 
 /* ---- what may be tried now ---- */
@@ -262,7 +278,7 @@ static int bio_read(BIO *bio, char *into, int cap)
     BIO_set_retry_read(bio);
     if (cap <= 0 || tls->lower_end != ST_OK || tls->spoke_http)
         return -1;
-    if (tls->queue.len + tls->scratch->out_len > QUEUE_STOP) {
+    if (tls->queue.len + tls->scratch->out_len - tls->out_start > QUEUE_STOP) {
         tls->is_reading_held = true;
         return -1;
     }
@@ -290,10 +306,14 @@ static int bio_write(BIO *bio, const char *from, int len)
     struct tls_scratch *scratch = tls->scratch;
     CHECK(scratch->corked == tls);
     BIO_clear_retry_flags(bio);
+    size_t end = region_end(tls);
+    CHECK(end > tls->out_start);
     for (size_t done = 0; done < (size_t)len;) {
-        if (scratch->out_len == sizeof(scratch->out))
+        if (scratch->out_len == end) {
             scratch_push(tls);
-        size_t room = sizeof(scratch->out) - scratch->out_len;
+            scratch->out_len = tls->out_start;
+        }
+        size_t room = end - scratch->out_len;
         size_t part = (size_t)len - done < room ? (size_t)len - done : room;
         memcpy(scratch->out + scratch->out_len, from + done, part);
         scratch->out_len += part;

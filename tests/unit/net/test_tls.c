@@ -8,12 +8,15 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "memory_pair.h"
+#include "net/tcp.h"
 #include "net/tls.h"
+#include "net/tls_internal.h"
 #include "net/tls_sniff.h"
 #include "pki.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 enum { ROOM = 256 * 1024, BULK = 1024 * 1024 };
 
@@ -558,6 +561,123 @@ static void a_full_transport_takes_no_more_until_the_queue_has_left(void **state
     end_pair(&f);
 }
 
+static void tls_runs_over_tls(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    expect_status(f.client, ST_AGAIN);
+    struct transport *outer_server = f.server;
+    struct transport *outer_client = f.client;
+    struct host host;
+    assert_int_equal(host_parse(SLICE("proxy.example"), &host), HOST_FINE);
+    struct tls_connect_options options = {.host = &host};
+    assert_int_equal(tls_accept_create(f.scratch, &outer_server, server_context, &f.server), ST_OK);
+    assert_int_equal(
+        tls_connect_create(f.scratch, &outer_client, client_context, &options, &f.client), ST_OK);
+    transport_listen(f.server, &f.server_calls, count_call);
+    transport_listen(f.client, &f.client_calls, count_call);
+    shake_well(&f);
+    expect_status(f.client, ST_AGAIN);
+    memory_end_set_room(f.below_client, 5000);
+    move_bulk(&f, BULK);
+    assert_int_equal(transport_shut(f.server), ST_OK);
+    turn(&f);
+    expect_status(f.client, ST_EOF);
+    assert_false(f.client->is_truncated);
+    end_pair(&f);
+}
+
+/* Both ends over a real socket pair with small buffers, in a real loop. */
+static void bulk_goes_through_sockets(void **state)
+{
+    (void)state;
+    struct fixture f = {0};
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    int small = 8192;
+    assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+    assert_int_equal(loop_create(&f.loop), ST_OK);
+    f.pool = block_pool_create(1 << 20, 0);
+    f.scratch = tls_scratch_create(f.pool);
+    struct transport *lower = NULL;
+    struct host host;
+    assert_int_equal(host_parse(SLICE("proxy.example"), &host), HOST_FINE);
+    struct tls_connect_options options = {.host = &host};
+    assert_int_equal(tcp_create(f.loop, fds[0], &lower), ST_OK);
+    assert_int_equal(tls_accept_create(f.scratch, &lower, server_context, &f.server), ST_OK);
+    assert_int_equal(tcp_create(f.loop, fds[1], &lower), ST_OK);
+    assert_int_equal(tls_connect_create(f.scratch, &lower, client_context, &options, &f.client),
+                     ST_OK);
+    transport_listen(f.server, &f.server_calls, count_call);
+    transport_listen(f.client, &f.client_calls, count_call);
+    shake_well(&f);
+    expect_status(f.client, ST_AGAIN);
+    move_bulk(&f, 65536);
+    assert_int_equal(transport_shut(f.server), ST_OK);
+    turn(&f);
+    expect_status(f.client, ST_EOF);
+    assert_false(f.client->is_truncated);
+    send_all(f.client, SLICE("half open"));
+    turn(&f);
+    expect(f.server, SLICE("half open"));
+    end_pair(&f);
+}
+
+/* Reading may answer (key updates), so a peer that takes nothing is not read from without end. */
+static void a_long_queue_holds_reading_until_it_has_left(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    expect_status(f.client, ST_AGAIN);
+    memory_end_set_room(f.below_client, 1);
+    size_t len = 0;
+    assert_int_equal(send_bytes(f.server, pattern, TLS_SEND_MAX, &len), ST_OK);
+    send_all(f.client, SLICE("more"));
+    turn(&f);
+    /* The queue is beyond what lets reading go on: the bytes stay below. */
+    expect_status(f.server, ST_AGAIN);
+    assert_true(f.below_server->len > 0);
+    assert_false((f.server->ready & WATCH_READ) != 0);
+    memory_end_set_room(f.below_client, ROOM);
+    turn(&f);
+    assert_true((f.server->ready & WATCH_READ) != 0);
+    expect(f.server, SLICE("more"));
+    end_pair(&f);
+}
+
+/* ---- TLS 1.2 ---- */
+
+static void tls_1_2_resumes_and_half_closes_too(void **state)
+{
+    (void)state;
+    struct tls_client_context *old =
+        make_client(&(struct tls_client_options){.ca = pki_certificate(&authority)});
+    assert_int_equal(SSL_CTX_set_max_proto_version(old->ssl, TLS1_2_VERSION), 1);
+    struct tls_sessions *sessions = tls_sessions_create(1);
+    for (int i = 0; i < 3; i++) {
+        struct fixture f;
+        begin_with(&f, server_context, old, sessions);
+        shake_well(&f);
+        assert_int_equal(tls_version(f.server), 0x0303);
+        assert_int_equal(tls_is_resumed(f.client), i > 0);
+        assert_true(slice_equals(tls_sni(f.server), SLICE("proxy.example")));
+        send_all(f.client, SLICE("request"));
+        assert_int_equal(transport_shut(f.client), ST_OK);
+        turn(&f);
+        expect(f.server, SLICE("request"));
+        expect_status(f.server, ST_EOF);
+        send_all(f.server, SLICE("answer"));
+        turn(&f);
+        expect(f.client, SLICE("answer"));
+        end_pair(&f);
+    }
+    assert_int_equal(tls_sessions_count(sessions), 1);
+    tls_sessions_destroy(&sessions);
+    tls_client_context_unref(&old);
+}
+
 /* ---- ends ---- */
 
 static void close_notify_ends_one_direction_and_the_other_goes_on(void **state)
@@ -793,6 +913,10 @@ int main(void)
         cmocka_unit_test(decrypted_bytes_that_did_not_fit_keep_the_read_bit),
         cmocka_unit_test(bulk_goes_through_a_narrow_transport_whole_and_bounded),
         cmocka_unit_test(a_full_transport_takes_no_more_until_the_queue_has_left),
+        cmocka_unit_test(tls_runs_over_tls),
+        cmocka_unit_test(bulk_goes_through_sockets),
+        cmocka_unit_test(a_long_queue_holds_reading_until_it_has_left),
+        cmocka_unit_test(tls_1_2_resumes_and_half_closes_too),
         cmocka_unit_test(close_notify_ends_one_direction_and_the_other_goes_on),
         cmocka_unit_test(an_end_of_file_without_close_notify_is_a_truncation),
         cmocka_unit_test(sending_goes_on_after_an_end_of_file_without_close_notify),
