@@ -23,12 +23,13 @@ def check(path, rules):
     text = csource.read(path)
     blanked = csource.blank(text)
     functions = csource.functions(blanked)
-    for number, (line, code) in enumerate(zip(text.split("\n"), blanked.split("\n")), 1):
+    for number, comment in csource.comments(text):
+        if NOTE.search(comment):
+            yield f"{path}:{number}: a note to oneself needs a number: TODO #12"
+    for number, code in enumerate(blanked.split("\n"), 1):
         for where, pattern, reason in rules:
             if (where == "*" or str(path).startswith(where)) and (hit := pattern.search(code)):
                 yield f"{path}:{number}: {hit.group(0).rstrip('( ')}: {reason}"
-        if NOTE.search(line):
-            yield f"{path}:{number}: a note to oneself needs a number: TODO #12"
         if path.parts[0] == "src" and STATE.search(code):
             name = next((n for n, first, last in functions if first <= number <= last), "?")
             if not name.endswith("_enter"):

@@ -33,6 +33,13 @@ def blank(text):
     return _TOKEN.sub(spaces, text)
 
 
+def comments(text):
+    """(line, text) of each comment."""
+    for match in _TOKEN.finditer(text):
+        if match.group(0)[0] == "/":
+            yield text.count("\n", 0, match.start()) + 1, match.group(0)
+
+
 def functions(blanked):
     """(name, first line, last line) of each function, lines counted from 1."""
     lines, found, head, begin = blanked.split("\n"), [], 0, None

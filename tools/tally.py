@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Print "passed failed skipped" of a test run, from the file its runner left behind.
 
-Usage: tally.py meson testlog.json | tally.py pytest junit.xml. No file means that the runner broke down:
-one failure. A cmocka program counts as many tests as it says it ran."""
+Usage: tally.py meson testlog.json | tally.py pytest junit.xml. No file, or a run of no test at all, is
+one failure: something broke down. A cmocka program counts as many tests as it says it ran."""
 import json
 import pathlib
 import re
@@ -40,7 +40,8 @@ def main():
     if not path.exists():
         print(0, 1, 0)
         return
-    print(*{"meson": tally_meson, "pytest": tally_pytest}[sys.argv[1]](path.read_text(errors="replace")))
+    counts = {"meson": tally_meson, "pytest": tally_pytest}[sys.argv[1]](path.read_text(errors="replace"))
+    print(*(counts if sum(counts) else (0, 1, 0)))
 
 
 if __name__ == "__main__":
