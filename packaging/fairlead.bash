@@ -1,0 +1,35 @@
+# Completion of fairlead for bash. Installed as /usr/share/bash-completion/completions/fairlead.
+# shellcheck shell=bash
+
+_fairlead() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+    local flags='--config --listen --listen-tls --tls-cert --tls-key --client-ca --admin --workers --run-as
+        --allow-clients --allow --deny --connect-port --resolver --source --upstream-ca --via --timeout
+        --log-format --log-file --print --help --version'
+    local timeouts='client_tls= client_head= dns= connect= connect_attempt= upstream_tls= response_head=
+        body_stall= keepalive= upstream_keepalive= tunnel_idle= tunnel_half_closed= tunnel_lifetime= drain='
+    local words='' path
+
+    case $before in
+    -c | --config | --tls-cert | --tls-key | --client-ca | --upstream-ca | --log-file)
+        while IFS= read -r path; do COMPREPLY+=("$path"); done < <(compgen -f -- "$word")
+        compopt -o filenames
+        return
+        ;;
+    --log-format) words='line json combined squid' ;;
+    --connect-port) words='443 8443 any' ;;
+    --admin) words='127.0.0.1:3129 off' ;;
+    --run-as) words=$(compgen -u) ;;
+    --timeout)
+        words=$timeouts
+        compopt -o nospace
+        ;;
+    --listen | --listen-tls | --workers | --allow* | --deny | --resolver | --source | --via) return ;;
+    *)
+        words=$flags
+        [ "$COMP_CWORD" != 1 ] || words+=' run check'
+        ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+complete -F _fairlead fairlead
