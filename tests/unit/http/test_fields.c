@@ -89,7 +89,7 @@ static void methods_are_case_sensitive_and_have_their_properties(void **state)
     assert_int_equal(method_of(SLICE("get")), METHOD_OTHER);
     assert_int_equal(method_of(SLICE("PROPFIND")), METHOD_OTHER);
     assert_int_equal(method_of(SLICE("G")), METHOD_OTHER);
-    assert_int_equal(method_of(SLICE("XXX")), METHOD_OTHER);
+    assert_int_equal(method_of(SLICE("ABC")), METHOD_OTHER);
     assert_slice(method_name(METHOD_PATCH), "PATCH");
     assert_slice(method_name(METHOD_OTHER), "");
     assert_true(method_is_safe(METHOD_OPTIONS));
@@ -106,6 +106,12 @@ static void status_codes_have_their_phrases(void **state)
     assert_slice(status_code_reason(200), "OK");
     assert_slice(status_code_reason(407), "Proxy Authentication Required");
     assert_slice(status_code_reason(299), "");
+#define X(code, reason) assert_slice(status_code_reason(code), reason);
+    STATUS_CODES(X)
+#undef X
+    assert_true(head_is_interim(&(struct head){.status = 199}));
+    assert_false(head_is_interim(&(struct head){.status = 200}));
+    assert_false(head_is_interim(&(struct head){.is_request = true}));
     assert_true(status_code_is_bodiless(103));
     assert_true(status_code_is_bodiless(204));
     assert_true(status_code_is_bodiless(304));

@@ -238,6 +238,34 @@ static void single_bytes_give_the_same_answer_as_the_whole(void **state)
     http_test_end(&test);
 }
 
+static void responses_and_trailers_may_come_in_single_bytes(void **state)
+{
+    (void)state;
+    const struct slice response = SLICE("HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\n\r\n");
+    const struct slice trailers = SLICE("A: b\r\nC: d\r\n\r\n");
+    struct http_test test;
+    http_test_begin(&test);
+    struct h1_progress progress = {0};
+    size_t consumed = 0;
+    enum h1_fault fault = H1_FAULT_NONE;
+    for (size_t len = 0; len <= response.len; len++) {
+        struct slice input = slice_first(response, len);
+        enum status status =
+            h1_parse_response(input, &test_limits, &progress, &test.head, &consumed, &fault);
+        assert_int_equal(status, len < response.len ? ST_AGAIN : ST_OK);
+    }
+    assert_int_equal(test.head.fields.count, 2);
+    progress = (struct h1_progress){0};
+    for (size_t len = 0; len <= trailers.len; len++) {
+        struct slice input = slice_first(trailers, len);
+        enum status status =
+            h1_parse_trailers(input, &test_limits, &progress, &test.head.fields, &consumed, &fault);
+        assert_int_equal(status, len < trailers.len ? ST_AGAIN : ST_OK);
+    }
+    assert_int_equal(test.head.fields.count, 2);
+    http_test_end(&test);
+}
+
 static void limits_are_exact(void **state)
 {
     (void)state;
@@ -354,6 +382,7 @@ int main(void)
         cmocka_unit_test(malformed_responses_are_named),
         cmocka_unit_test(every_cut_is_incomplete_and_every_split_gives_the_same),
         cmocka_unit_test(single_bytes_give_the_same_answer_as_the_whole),
+        cmocka_unit_test(responses_and_trailers_may_come_in_single_bytes),
         cmocka_unit_test(limits_are_exact),
         cmocka_unit_test(a_full_arena_is_a_named_fault),
         cmocka_unit_test(what_was_understood_stays_after_a_fault),
