@@ -78,35 +78,41 @@ enum { DIAL_CANDIDATES_MAX = 128 };
 struct dial_attempt {
     struct watch watch;
     struct dial *dial;
+    unsigned ready; /* what the watch reported */
 };
 
 /* Embedded by its owner. Everything above "private" is for reading, during the race and after it, until
  * the next dial_start. */
 struct dial {
     enum dial_cause cause;
-    int os_error;               /* errno of the attempt that gave `cause`; 0 none */
-    struct inet_endpoint peer;  /* the winner; for DENIED the first refused address */
-    struct inet_endpoint local; /* our side of the winner */
-    enum dns_source dns_source; /* of the answer that the race began with */
-    uint8_t dns_answers;        /* addresses that came back, capped at 255 */
-    uint64_t dns_begin_ns;      /* 0 for literals */
-    uint64_t dns_end_ns;        /* the answer that the race began with, or the failure */
-    uint64_t connect_begin_ns;  /* first attempt; 0 none */
-    uint64_t connect_end_ns;    /* the winner's; 0 none */
-    uint32_t attempt_total;     /* also those that had no room in `attempts` */
-    uint8_t attempt_count;      /* rows of `attempts`; live ones have end_ns 0 and os_error
+    int os_error;                /* errno of the attempt that gave `cause`; 0 none */
+    struct inet_endpoint peer;   /* the winner */
+    struct inet_endpoint denied; /* the first refused address; INET_NONE none */
+    uint16_t denied_count;       /* refused addresses */
+    struct inet_endpoint local;  /* our side of the winner */
+    enum dns_source dns_source;  /* of the answer that the race began with */
+    uint8_t dns_answers;         /* addresses that came back, capped at 255 */
+    uint64_t dns_begin_ns;       /* 0 for literals */
+    uint64_t dns_end_ns;         /* the answer that the race began with, or the failure */
+    uint64_t connect_begin_ns;   /* first attempt; 0 none */
+    uint64_t connect_end_ns;     /* the winner's; 0 none */
+    uint32_t attempt_total;      /* also those that had no room in `attempts` */
+    uint8_t attempt_count;       /* rows of `attempts`; live ones have end_ns 0 and os_error
                                         EINPROGRESS */
     struct record_attempt attempts[RECORD_ATTEMPTS_MAX];
     /* private */
-    bool is_active;
-    bool is_racing;
+    bool is_active;     /* on_done is still to come */
+    bool is_racing;     /* the first attempt may begin, or began */
+    bool is_pace_due;   /* the pace timer fired */
+    bool is_late;       /* the deadline passed */
+    uint8_t adopted;    /* bits of the halves whose answer was taken in */
+    uint8_t live_count; /* attempts under way */
+    uint8_t last_family;
+    uint8_t failure_weight;
     uint8_t candidate_count;
     uint8_t candidate_next;
-    uint8_t failure_weight;
     uint16_t port;
-    uint16_t denied_count;
     int fd;
-    uint64_t deadline_ns;
     const struct dial_engine *engine;
     struct dial_options options;
     void *owner;
@@ -116,9 +122,8 @@ struct dial {
     struct timer deadline;
     struct timer pace; /* the next attempt, or the end of the resolution delay */
     struct task task;
-    uint8_t race_ready[RECORD_ATTEMPTS_MAX]; /* attempts whose watch reported */
-    struct dial_attempt race[RECORD_ATTEMPTS_MAX];
-    uint8_t candidates[DIAL_CANDIDATES_MAX]; /* half << 7 | index in that half's answer */
+    struct dial_attempt race[RECORD_ATTEMPTS_MAX]; /* row by row with `attempts` */
+    uint8_t candidates[DIAL_CANDIDATES_MAX];       /* half << 7 | index in that half's answer */
 };
 
 /* Start; on_done runs once, in a later step, unless dial_cancel comes first.

@@ -55,6 +55,7 @@ struct question_half {
     /* private */
     struct address_set *set;
     struct resolver_fetch *fetch;
+    struct question *question;
     struct link link; /* in the fetch's list of those who wait */
 };
 
