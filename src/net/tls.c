@@ -13,12 +13,11 @@
  * `lower_end`, which we then turn into the exact end ourselves. So an end of file without close_notify
  * does not break the connection inside the library, and sending may go on (half-close).
  *
- * What the lower transport does not take of the scratch is copied to `queue`. As long as that holds
- * anything, no plaintext is taken, and once it holds QUEUE_STOP nothing is read either, since reading
+ * What the lower transport does not take of the scratch is copied to `queue` (tls_wire.c). As long as
+ * that holds anything, no plaintext is taken, and once it is long nothing is read either, since reading
  * may answer (key updates). A task empties it when the lower transport is writable again.
  *
- *     E1  No SSL_ function that may write runs outside cork() ... uncork(); the scratch is empty
- *         between calls. With TLS over TLS the calls nest, and so do their regions of the scratch.
+ *     E1  No SSL_ function that may write runs outside tls_cork() ... tls_uncork().
  *     E2  base.ready says WATCH_WRITE only when `queue` is empty.
  *     E3  base.ready says WATCH_READ while the library holds bytes or the lower transport does, unless
  *         the library asked for more and the lower one is dry.
@@ -29,88 +28,31 @@
  * Not done here: renegotiation, early data, kernel TLS, growing record sizes. */
 #include "net/tls.h"
 
-#include "base/chain.h"
-#include "base/slab.h"
-#include "net/tls_internal.h"
-#include "net/tls_sniff.h"
+#include "net/tls_stream_internal.h"
 
-#include <errno.h>
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <stdlib.h>
-
-enum {
-    RECORD = 16384,
-    REGION = TLS_SEND_MAX + 16 * 1024, /* four records with headers and tags, and some more */
-    SCRATCH = 2 * REGION,
-    QUEUE_STOP = 64 * 1024,
-    QUEUE_PIECES = 16,
-    FAULT_TEXT = 200,
-    KEEP_OBJECTS = 64,
-};
-
-/* Reading stops at QUEUE_STOP, and one call adds at most a region and a handshake flight. */
-_Static_assert(QUEUE_STOP + REGION < TLS_QUEUE_MAX, "the queue's bound holds");
-
-struct tls_scratch {
-    uint32_t tag;
-    struct block_pool *pool;
-    BIO_METHOD *bio_method;
-    struct slab objects;
-    struct tls *corked;  /* who writes into `out` at present */
-    size_t out_len;      /* bytes in `out`, of all who are corked */
-    char out[SCRATCH];   /* ciphertext of the call that runs */
-    char gather[RECORD]; /* small pieces of plaintext that make one record */
-};
-
-struct tls {
-    struct transport base;
-    uint32_t tag;
-    struct tls_scratch *scratch;
-    struct transport *lower;
-    SSL *ssl;
-    struct tls_server_context *server; /* one of these two */
-    struct tls_client_context *client;
-    struct tls_sessions *sessions;
-    struct tls *corked_before; /* whose call ours runs inside of, while corked: TLS over TLS */
-    size_t out_start;          /* where our region of the scratch begins, while corked */
-    struct chain queue;
-    struct task flush_task;
-    struct grave grave;
-    enum status lower_end; /* how reading from below ended: ST_OK not yet, ST_EOF, ST_IO */
-    enum status recv_end;  /* the result of every further recv, ST_OK while there may be bytes */
-    enum status send_end;  /* likewise for send: ST_OK, ST_IO, ST_BAD */
-    bool is_open;          /* the handshake is done */
-    bool is_shut;          /* close_notify was handed to the library */
-    bool is_first_seen;    /* the peer's first bytes were looked at */
-    bool spoke_http;
-    bool is_reading_held; /* the library wants to read, and `queue` is too long */
-    bool is_end_told;     /* the owner was given recv_end */
-    bool has_session_digest;
-    int peer_alert;
-    uint8_t session_digest[TLS_SESSION_DIGEST];
-    char host[HOST_MAX + 1];
-    char fault[FAULT_TEXT];
-};
-
-#define TAG_TLS     TAG('t', 'l', 's', 't')
-#define TAG_SCRATCH TAG('t', 'l', 's', 'w')
 
 static const struct transport_ops TLS_OPS;
 
-static struct tls *tls_of(struct transport *transport)
+struct tls *tls_of(struct transport *transport)
 {
     struct tls *tls = CONTAINER_OF(transport, struct tls, base);
     CHECK_TAG(tls, TAG_TLS);
     return tls;
 }
 
-static const struct tls *tls_of_const(const struct transport *transport)
+const struct tls *tls_of_const(const struct transport *transport)
 {
     const struct tls *tls = (const void *)transport; /* base is the first member */
     CHECK_TAG(tls, TAG_TLS);
     return tls;
+}
+
+void tls_tell(struct tls *tls)
+{
+    if (tls->base.on_ready != NULL)
+        tls->base.on_ready(&tls->base);
 }
 
 static void tls_say(struct tls *tls, const char *sentence)
@@ -118,101 +60,6 @@ static void tls_say(struct tls *tls, const char *sentence)
     struct text text = text_on(tls->fault, sizeof(tls->fault));
     text_add(&text, slice_from_string(sentence));
     (void)text_string(&text);
-}
-
-static void tls_tell(struct tls *tls)
-{
-    if (tls->base.on_ready != NULL)
-        tls->base.on_ready(&tls->base);
-}
-
-/* ---- ciphertext on its way out ---- */
-
-static void send_failed(struct tls *tls, int os_error)
-{
-    tls->send_end = ST_IO;
-    tls->base.os_error = os_error;
-    chain_clear(&tls->queue);
-}
-
-/* Push the queue. ST_OK: it is empty; ST_AGAIN; ST_IO. */
-static enum status queue_push(struct tls *tls)
-{
-    if (tls->send_end == ST_IO)
-        return ST_IO;
-    while (!chain_is_empty(&tls->queue)) {
-        if ((tls->lower->ready & WATCH_WRITE) == 0)
-            return ST_AGAIN;
-        struct iovec iov[QUEUE_PIECES];
-        int count = chain_iovec(&tls->queue, iov, QUEUE_PIECES);
-        size_t len = 0;
-        enum status status = transport_send(tls->lower, iov, count, &len);
-        if (status == ST_AGAIN)
-            return ST_AGAIN;
-        if (status != ST_OK) {
-            send_failed(tls, tls->lower->os_error);
-            return ST_IO;
-        }
-        chain_consume(&tls->queue, len);
-    }
-    if (tls->is_reading_held) {
-        tls->is_reading_held = false;
-        tls->base.ready |= WATCH_READ;
-        tls_tell(tls);
-    }
-    return ST_OK;
-}
-
-/* Hand our region of the scratch to the lower transport, or what it does not take to the queue. The bytes
- * stay where they are until then, for a lower transport that is TLS too uses what lies behind them. */
-static void scratch_push(struct tls *tls)
-{
-    struct tls_scratch *scratch = tls->scratch;
-    struct slice bytes = slice_of(scratch->out + tls->out_start, scratch->out_len - tls->out_start);
-    if (bytes.len == 0 || tls->send_end == ST_IO)
-        return;
-    size_t sent = 0;
-    if (chain_is_empty(&tls->queue) && (tls->lower->ready & WATCH_WRITE) != 0) {
-        struct iovec iov = {scratch->out + tls->out_start, bytes.len};
-        enum status status = transport_send(tls->lower, &iov, 1, &sent);
-        if (status != ST_OK && status != ST_AGAIN) {
-            send_failed(tls, tls->lower->os_error);
-            return;
-        }
-    }
-    if (sent == bytes.len)
-        return;
-    if (chain_append(&tls->queue, slice_from(bytes, sent)) != ST_OK)
-        send_failed(tls, ENOMEM);
-    else
-        (void)queue_push(tls); /* a short send may have left room; its end is noted inside */
-}
-
-static void cork(struct tls *tls)
-{
-    struct tls_scratch *scratch = tls->scratch;
-    CHECK(scratch->corked != tls);
-    tls->corked_before = scratch->corked;
-    tls->out_start = scratch->out_len;
-    scratch->corked = tls;
-    ERR_clear_error();
-}
-
-static void uncork(struct tls *tls)
-{
-    struct tls_scratch *scratch = tls->scratch;
-    CHECK(scratch->corked == tls);
-    scratch_push(tls);
-    scratch->out_len = tls->out_start;
-    scratch->corked = tls->corked_before;
-    tls->corked_before = NULL;
-}
-
-/* Each takes at most half of what is free where its region begins, so that there is always room for a
- * lower one. */
-static size_t region_end(const struct tls *tls)
-{
-    return tls->out_start + (SCRATCH - tls->out_start) / 2;
 }
 
 /* ---- what may be tried now ---- */
@@ -253,128 +100,10 @@ static void run_flush(struct task *task)
 {
     struct tls *tls = CONTAINER_OF(task, struct tls, flush_task);
     CHECK_TAG(tls, TAG_TLS);
-    if (queue_push(tls) == ST_AGAIN)
+    if (tls_queue_push(tls) == ST_AGAIN)
         return;
     tls->base.ready |= WATCH_WRITE;
     tls_tell(tls);
-}
-
-/* ---- the BIO ---- */
-
-/* Look at the peer's very first bytes; false where it spoke clear HTTP. */
-static bool first_bytes_are_fine(struct tls *tls, struct slice first)
-{
-    if (tls->is_first_seen)
-        return true;
-    tls->is_first_seen = true;
-    tls->spoke_http = tls_sniff_is_http(first);
-    return !tls->spoke_http;
-}
-
-static int bio_read(BIO *bio, char *into, int cap)
-{
-    struct tls *tls = BIO_get_data(bio);
-    CHECK_TAG(tls, TAG_TLS);
-    BIO_set_retry_read(bio);
-    if (cap <= 0 || tls->lower_end != ST_OK || tls->spoke_http)
-        return -1;
-    if (tls->queue.len + tls->scratch->out_len - tls->out_start > QUEUE_STOP) {
-        tls->is_reading_held = true;
-        return -1;
-    }
-    if ((tls->lower->ready & WATCH_READ) == 0)
-        return -1;
-    size_t len = 0;
-    enum status status = transport_recv(tls->lower, into, (size_t)cap, &len);
-    if (status == ST_AGAIN)
-        return -1;
-    if (status != ST_OK) {
-        tls->lower_end = status == ST_EOF ? ST_EOF : ST_IO;
-        return -1;
-    }
-    if (!first_bytes_are_fine(tls, slice_of(into, len)))
-        return -1;
-    BIO_clear_retry_flags(bio);
-    return (int)len;
-}
-
-/* Takes everything: the scratch, and the queue when that is full (E1). */
-static int bio_write(BIO *bio, const char *from, int len)
-{
-    struct tls *tls = BIO_get_data(bio);
-    CHECK_TAG(tls, TAG_TLS);
-    struct tls_scratch *scratch = tls->scratch;
-    CHECK(scratch->corked == tls);
-    BIO_clear_retry_flags(bio);
-    size_t end = region_end(tls);
-    CHECK(end > tls->out_start);
-    for (size_t done = 0; done < (size_t)len;) {
-        if (scratch->out_len == end) {
-            scratch_push(tls);
-            scratch->out_len = tls->out_start;
-        }
-        size_t room = end - scratch->out_len;
-        size_t part = (size_t)len - done < room ? (size_t)len - done : room;
-        memcpy(scratch->out + scratch->out_len, from + done, part);
-        scratch->out_len += part;
-        done += part;
-    }
-    return len;
-}
-
-static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
-{
-    (void)bio;
-    (void)number;
-    (void)pointer;
-    return command == BIO_CTRL_FLUSH ? 1 : 0;
-}
-
-static BIO_METHOD *bio_method_new(void)
-{
-    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "transport");
-    if (method == NULL)
-        return NULL;
-    bool is_set = BIO_meth_set_read(method, bio_read) == 1 &&
-                  BIO_meth_set_write(method, bio_write) == 1 &&
-                  BIO_meth_set_ctrl(method, bio_ctrl) == 1;
-    if (is_set)
-        return method;
-    BIO_meth_free(method);
-    return NULL;
-}
-
-/* ---- scratch ---- */
-
-struct tls_scratch *tls_scratch_create(struct block_pool *pool)
-{
-    struct tls_scratch *scratch = malloc(sizeof(*scratch));
-    BIO_METHOD *method = bio_method_new();
-    if (scratch == NULL || method == NULL) {
-        BIO_meth_free(method);
-        free(scratch);
-        return NULL;
-    }
-    scratch->tag = TAG_SCRATCH;
-    scratch->pool = pool;
-    scratch->bio_method = method;
-    scratch->corked = NULL;
-    scratch->out_len = 0;
-    slab_init(&scratch->objects, sizeof(struct tls), KEEP_OBJECTS);
-    return scratch;
-}
-
-void tls_scratch_destroy(struct tls_scratch **scratch)
-{
-    struct tls_scratch *gone = *scratch;
-    *scratch = NULL;
-    if (gone == NULL)
-        return;
-    CHECK_TAG(gone, TAG_SCRATCH);
-    slab_done(&gone->objects);
-    BIO_meth_free(gone->bio_method);
-    gone->tag = 0;
-    free(gone);
 }
 
 /* ---- creation ---- */
@@ -564,7 +293,7 @@ static enum status tls_handshake(struct transport *transport)
     if (tls->recv_end != ST_OK)
         return tls->recv_end;
     tls->is_reading_held = false;
-    cork(tls);
+    tls_cork(tls);
     int result = SSL_do_handshake(tls->ssl);
     int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl, result);
     if (result == 1)
@@ -575,7 +304,7 @@ static enum status tls_handshake(struct transport *transport)
         tls_broke(tls);
     else if (tls->lower_end != ST_OK)
         handshake_was_cut(tls);
-    uncork(tls);
+    tls_uncork(tls);
     ready_update(tls, /* is_dry= */ !tls->is_open);
     if (tls->recv_end != ST_OK)
         return tls->recv_end;
@@ -634,9 +363,9 @@ static enum status tls_recv(struct transport *transport, void *into, size_t cap,
         return recv_tell_end(tls);
     tls->is_reading_held = false;
     size_t got = 0;
-    cork(tls);
+    tls_cork(tls);
     bool is_dry = read_records(tls, into, cap, &got);
-    uncork(tls);
+    tls_uncork(tls);
     ready_update(tls, is_dry);
     if (got > 0) {
         *ret_len = got;
@@ -666,17 +395,17 @@ static void walk_skip(struct walk *walk, size_t len)
 
 /* The plaintext of the next record: out of one piece where that fills it, else gathered from several
  * small ones. The walk does not move. */
-static struct slice walk_record(const struct walk *walk, char gather[RECORD])
+static struct slice walk_record(const struct walk *walk, char gather[TLS_RECORD])
 {
     size_t first = walk->iov->iov_len - walk->offset;
     const char *at = (const char *)walk->iov->iov_base + walk->offset;
-    if (first >= RECORD || walk->count == 1)
-        return slice_of(at, first < RECORD ? first : RECORD);
+    if (first >= TLS_RECORD || walk->count == 1)
+        return slice_of(at, first < TLS_RECORD ? first : TLS_RECORD);
     struct walk next = *walk;
     size_t len = 0;
-    while (next.count > 0 && len < RECORD) {
+    while (next.count > 0 && len < TLS_RECORD) {
         size_t part = next.iov->iov_len - next.offset;
-        part = part < RECORD - len ? part : RECORD - len;
+        part = part < TLS_RECORD - len ? part : TLS_RECORD - len;
         memcpy(gather + len, (const char *)next.iov->iov_base + next.offset, part);
         len += part;
         walk_skip(&next, part);
@@ -717,7 +446,7 @@ static enum status send_begin(struct tls *tls)
     }
     if (tls->send_end != ST_OK)
         return tls->send_end;
-    enum status status = queue_push(tls);
+    enum status status = tls_queue_push(tls);
     if (status != ST_OK)
         return status;
     return (tls->lower->ready & WATCH_WRITE) != 0 ? ST_OK : ST_AGAIN;
@@ -733,9 +462,9 @@ static enum status tls_send(struct transport *transport, const struct iovec *iov
         tls->base.ready &= ~(unsigned)WATCH_WRITE;
         return status;
     }
-    cork(tls);
+    tls_cork(tls);
     size_t total = write_records(tls, iov, count);
-    uncork(tls);
+    tls_uncork(tls);
     ready_update(tls, /* is_dry= */ (tls->base.ready & WATCH_READ) == 0);
     if (tls->send_end != ST_OK)
         return tls->send_end;
@@ -746,7 +475,7 @@ static enum status tls_send(struct transport *transport, const struct iovec *iov
 static enum status tls_flush(struct transport *transport)
 {
     struct tls *tls = tls_of(transport);
-    enum status status = queue_push(tls);
+    enum status status = tls_queue_push(tls);
     ready_update(tls, /* is_dry= */ (tls->base.ready & WATCH_READ) == 0);
     return status;
 }
@@ -757,13 +486,13 @@ static enum status tls_shut(struct transport *transport)
 {
     struct tls *tls = tls_of(transport);
     if (!tls->is_shut && tls->is_open && tls->send_end == ST_OK) {
-        cork(tls);
+        tls_cork(tls);
         (void)SSL_shutdown(tls->ssl); /* 0 and 1 say whether the peer's came; -1 cannot be helped */
-        uncork(tls);
+        tls_uncork(tls);
         ERR_clear_error();
     }
     tls->is_shut = true;
-    enum status status = queue_push(tls);
+    enum status status = tls_queue_push(tls);
     return status == ST_OK ? transport_shut(tls->lower) : status;
 }
 
@@ -771,7 +500,7 @@ static void tls_close(struct transport *transport, bool is_abort)
 {
     struct tls *tls = tls_of(transport);
     if (!is_abort)
-        (void)queue_push(
+        (void)tls_queue_push(
             tls); /* the last chance; what stays is lost, and looks so to the peer (E5) */
     transport_close(&tls->lower, is_abort);
     tls_end(tls);
@@ -800,96 +529,12 @@ static const struct transport_ops TLS_OPS = {
     .fault = tls_fault_text,
 };
 
-/* ---- facts ---- */
+/* ---- the transport below ---- */
 
 bool tls_is_tls(const struct transport *transport)
 {
     return transport->ops == &TLS_OPS;
 }
-
-uint16_t tls_version(const struct transport *transport)
-{
-    const struct tls *tls = tls_of_const(transport);
-    return tls->is_open ? (uint16_t)SSL_version(tls->ssl) : 0;
-}
-
-uint16_t tls_cipher(const struct transport *transport)
-{
-    const struct tls *tls = tls_of_const(transport);
-    const SSL_CIPHER *cipher = tls->is_open ? SSL_get_current_cipher(tls->ssl) : NULL;
-    return cipher != NULL ? SSL_CIPHER_get_protocol_id(cipher) : 0;
-}
-
-const char *tls_version_text(const struct transport *transport)
-{
-    const struct tls *tls = tls_of_const(transport);
-    return tls->is_open ? SSL_get_version(tls->ssl) : "";
-}
-
-const char *tls_cipher_text(const struct transport *transport)
-{
-    const struct tls *tls = tls_of_const(transport);
-    const SSL_CIPHER *cipher = tls->is_open ? SSL_get_current_cipher(tls->ssl) : NULL;
-    const char *name = cipher != NULL ? SSL_CIPHER_standard_name(cipher) : NULL;
-    return name != NULL ? name : "";
-}
-
-bool tls_is_resumed(const struct transport *transport)
-{
-    const struct tls *tls = tls_of_const(transport);
-    return tls->is_open && SSL_session_reused(tls->ssl);
-}
-
-struct slice tls_sni(const struct transport *transport)
-{
-    const struct tls *tls = tls_of_const(transport);
-    if (tls->server == NULL)
-        return SLICE_NONE;
-    return slice_from_string(SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name));
-}
-
-struct slice tls_alpn(const struct transport *transport)
-{
-    const struct tls *tls = tls_of_const(transport);
-    const unsigned char *at = NULL;
-    unsigned len = 0;
-    SSL_get0_alpn_selected(tls->ssl, &at, &len);
-    return len > 0 ? slice_of((const char *)at, len) : SLICE_NONE;
-}
-
-bool tls_peer_subject(const struct transport *transport, struct text *into)
-{
-    const struct tls *tls = tls_of_const(transport);
-    X509 *peer = SSL_get1_peer_certificate(tls->ssl);
-    BIO *memory = peer != NULL ? BIO_new(BIO_s_mem()) : NULL;
-    bool is_told = memory != NULL &&
-                   X509_NAME_print_ex(memory, X509_get_subject_name(peer), 0, XN_FLAG_RFC2253) >= 0;
-    if (is_told) {
-        char *at = NULL;
-        long len = BIO_get_mem_data(memory, &at);
-        text_add(into, slice_of(at, len > 0 ? (size_t)len : 0));
-    }
-    BIO_free(memory);
-    X509_free(peer);
-    return is_told;
-}
-
-const char *tls_verify_error(const struct transport *transport)
-{
-    return tls_explain_verdict(tls_of_const(transport)->ssl);
-}
-
-int tls_peer_alert(const struct transport *transport)
-{
-    return tls_of_const(transport)->peer_alert;
-}
-
-bool tls_peer_spoke_http(const struct transport *transport)
-{
-    return tls_of_const(transport)->spoke_http;
-}
-
-/* ---- the transport below ---- */
 
 struct transport *tls_lower(const struct transport *transport)
 {
