@@ -1,0 +1,443 @@
+/* HTTP/1.x as a stream: heads parsed in place, bodies handed on as views, messages written anew.
+ *
+ * Receiving. A head is parsed where it was received; its slices stay good because the codec keeps a
+ * reference on the block until h1_codec_next. A body is never copied here: recv_body gives a view of the
+ * input, and consume drops it. Of a chunked body the decoder eats the framing, and `decoded` says how many
+ * bytes at the front of the input are data that it has passed already.
+ *
+ * Sending. Heads and framing go into the wire's queue, body bytes as far as the peer takes them. A chunk is
+ * begun for what the caller has at hand; if the peer takes less, the chunk stays open for what follows.
+ *
+ * It does not decide who closes: the exchange does, with `persists` and the record of both ends. */
+
+#include "codec/h1_codec.h"
+
+#include "base/check.h"
+#include "base/text.h"
+#include "http/h1_write.h"
+
+#include <stddef.h>
+
+enum { H1_ARENA_CAP = 512 * 1024, H1_TRAILERS_MAX = 16384 };
+
+static const struct stream_ops h1_ops;
+
+void h1_codec_init(struct h1_codec *codec, enum h1_role role, struct transport *transport,
+                   struct wire_shared *shared)
+{
+    *codec = (struct h1_codec){.stream.ops = &h1_ops, .role = role, .persists = true};
+    wire_init(&codec->wire, transport, shared);
+    arena_init(&codec->arena, shared->blocks, H1_ARENA_CAP);
+    codec->limits = (struct h1_limits){65536, 1000, 32768};
+}
+
+void h1_codec_done(struct h1_codec *codec, bool is_abort)
+{
+    block_unref(&codec->head_block);
+    block_unref(&codec->trailer_block);
+    arena_done(&codec->arena);
+    wire_done(&codec->wire, is_abort);
+}
+
+void h1_codec_next(struct h1_codec *codec)
+{
+    block_unref(&codec->head_block);
+    block_unref(&codec->trailer_block);
+    arena_done(&codec->arena);
+    arena_init(&codec->arena, codec->wire.shared->blocks, H1_ARENA_CAP);
+    codec->head = (struct head){.is_request = false};
+    codec->stream.fault_text = NULL;
+    codec->receiving = H1_RECV_HEAD;
+    codec->sending = H1_SEND_HEAD;
+    codec->progress = (struct h1_progress){0};
+    codec->decoded = 0;
+    codec->received_body_bytes = 0;
+    codec->sent_body_bytes = 0;
+    codec->asked = METHOD_OTHER;
+}
+
+void h1_codec_expect(struct h1_codec *codec, enum method asked)
+{
+    codec->asked = asked;
+}
+
+bool h1_codec_is_reusable(const struct h1_codec *codec)
+{
+    return codec->persists && codec->receiving == H1_RECV_ENDED &&
+           codec->sending == H1_SEND_ENDED && codec->wire.in.len == 0 && !codec->wire.is_eof &&
+           chain_is_empty(&codec->wire.out);
+}
+
+struct transport *h1_codec_detach(struct h1_codec *codec, struct slice *ret_unread)
+{
+    struct transport *transport = codec->wire.transport;
+    codec->wire.transport = NULL;
+    *ret_unread = codec->wire.in;
+    return transport;
+}
+
+/* ---- receiving ---- */
+
+static enum status h1_fail(struct h1_codec *codec, enum status status)
+{
+    codec->receiving = H1_RECV_FAILED;
+    codec->persists = false;
+    return status;
+}
+
+static void h1_note_fault(struct h1_codec *codec, enum h1_fault fault)
+{
+    codec->stream.fault_status = h1_fault_status(fault);
+    codec->stream.fault_text = h1_fault_text(fault);
+}
+
+/* The end of the connection where a head should be. */
+static enum status h1_head_cut(struct h1_codec *codec, enum status status)
+{
+    bool is_between = codec->wire.in.len == 0;
+    (void)h1_fail(codec, status);
+    if (status == ST_EOF && !is_between)
+        return ST_IO;
+    return status;
+}
+
+static enum status h1_parse_head(struct h1_codec *codec, size_t *ret_used)
+{
+    struct head *head = &codec->head;
+    enum h1_fault fault = H1_FAULT_NONE;
+    enum status status;
+    if (codec->role == H1_SERVER)
+        status = h1_parse_request(codec->wire.in, &codec->limits, &codec->progress, head, ret_used,
+                                  &fault);
+    else
+        status = h1_parse_response(codec->wire.in, &codec->limits, &codec->progress, head, ret_used,
+                                   &fault);
+    if (status != ST_OK && status != ST_AGAIN)
+        h1_note_fault(codec, fault);
+    return status;
+}
+
+static enum status h1_frame(struct h1_codec *codec)
+{
+    enum framing_fault fault = codec->role == H1_SERVER
+                                   ? framing_of_request(&codec->head, &codec->body)
+                                   : framing_of_response(&codec->head, codec->asked, &codec->body);
+    if (fault == FRAMING_FAULT_NONE)
+        return ST_OK;
+    codec->stream.fault_status = framing_fault_status(fault);
+    codec->stream.fault_text = framing_fault_text(fault);
+    return ST_BAD;
+}
+
+/* After a complete head: how its body is received. */
+static void h1_begin_body(struct h1_codec *codec)
+{
+    codec->receiving = H1_RECV_BODY;
+    codec->body_left = codec->body.length;
+    codec->decoded = 0;
+    fields_init(&codec->trailers, &codec->arena);
+    if (codec->body.kind == FRAMING_CHUNKED)
+        h1_chunk_init(&codec->chunk);
+    if (codec->body.kind == FRAMING_NONE ||
+        (codec->body.kind == FRAMING_LENGTH && codec->body_left == 0))
+        codec->receiving = H1_RECV_ENDED;
+    if (codec->body.kind == FRAMING_CLOSE)
+        codec->persists = false;
+}
+
+static enum status h1_recv_head(struct stream *stream, struct head **ret_head,
+                                struct framing *ret_body)
+{
+    struct h1_codec *codec = h1_codec_of(stream);
+    struct wire *wire = &codec->wire;
+    CHECK(codec->receiving == H1_RECV_HEAD);
+    size_t used = 0;
+    enum status status = ST_AGAIN;
+    if (codec->head.fields.arena == NULL)
+        head_init(&codec->head, &codec->arena);
+    for (;;) {
+        if (wire->in.len > 0 && wire->block == NULL && wire_settle(wire) != ST_OK)
+            return ST_NOMEM;
+        if (wire->in.len > 0)
+            status = h1_parse_head(codec, &used);
+        if (status == ST_OK)
+            break;
+        if (status != ST_AGAIN)
+            return h1_fail(codec, status);
+        status = wire_fill(wire, codec->limits.head_bytes + 1024);
+        if (status == ST_AGAIN || status == ST_NOMEM)
+            return status;
+        if (status == ST_LIMIT) {
+            h1_note_fault(codec, H1_FAULT_HEAD_TOO_LARGE);
+            return h1_fail(codec, ST_LIMIT);
+        }
+        if (status != ST_OK)
+            return h1_head_cut(codec, status);
+        status = ST_AGAIN;
+    }
+    status = h1_frame(codec);
+    if (status != ST_OK)
+        return h1_fail(codec, status);
+    block_unref(&codec->head_block);
+    codec->head_block = block_ref(wire->block);
+    wire_consume(wire, used);
+    codec->progress = (struct h1_progress){0};
+    h1_begin_body(codec);
+    if (codec->role == H1_CLIENT && codec->head.status < 200 && codec->head.status != 101)
+        codec->receiving = H1_RECV_HEAD;
+    *ret_head = &codec->head;
+    *ret_body = codec->body;
+    return ST_OK;
+}
+
+/* The fields behind the last chunk. Their block is kept like that of the head. */
+static enum status h1_recv_trailer_section(struct h1_codec *codec)
+{
+    struct wire *wire = &codec->wire;
+    for (;;) {
+        size_t used = 0;
+        enum h1_fault fault = H1_FAULT_NONE;
+        enum status status = wire_settle(wire);
+        if (status != ST_OK)
+            return status;
+        status = h1_parse_trailers(wire->in, &codec->limits, &codec->progress, &codec->trailers,
+                                   &used, &fault);
+        if (status == ST_OK) {
+            if (codec->trailers.count > 0)
+                codec->trailer_block = block_ref(wire->block);
+            wire_consume(wire, used);
+            codec->progress = (struct h1_progress){0};
+            codec->receiving = H1_RECV_ENDED;
+            return ST_EOF;
+        }
+        if (status != ST_AGAIN || wire->in.len > H1_TRAILERS_MAX) {
+            h1_note_fault(codec, status == ST_AGAIN ? H1_FAULT_HEAD_TOO_LARGE : fault);
+            return ST_BAD;
+        }
+        status = wire_fill(wire, H1_TRAILERS_MAX + 1);
+        if (status != ST_OK)
+            return status == ST_EOF ? ST_IO : status;
+    }
+}
+
+static enum status h1_recv_chunked(struct h1_codec *codec, struct slice *ret_view)
+{
+    struct wire *wire = &codec->wire;
+    for (;;) {
+        if (codec->decoded > 0) {
+            *ret_view = slice_first(wire->in, codec->decoded);
+            return ST_OK;
+        }
+        size_t used = 0;
+        struct slice data = SLICE_NONE;
+        enum status status = ST_AGAIN;
+        if (wire->in.len > 0)
+            status = h1_chunk_next(&codec->chunk, wire->in, &used, &data);
+        if (status == ST_BAD || status == ST_LIMIT) {
+            h1_note_fault(codec, codec->chunk.fault);
+            return ST_BAD;
+        }
+        if (used > 0 || data.len > 0) {
+            wire_consume(wire, used - data.len);
+            codec->decoded = data.len;
+        }
+        if (status == ST_EOF) {
+            codec->receiving = H1_RECV_TRAILERS;
+            return h1_recv_trailer_section(codec);
+        }
+        if (codec->decoded > 0)
+            continue;
+        CHECK(wire->in.len == 0); /* the decoder eats all that is not data */
+        status = wire_fill_scratch(wire);
+        if (status != ST_OK)
+            return status == ST_EOF ? ST_IO : status;
+    }
+}
+
+static enum status h1_recv_plain(struct h1_codec *codec, struct slice *ret_view)
+{
+    struct wire *wire = &codec->wire;
+    bool is_counted = codec->body.kind == FRAMING_LENGTH;
+    if (wire->in.len == 0) {
+        enum status status = wire_fill_scratch(wire);
+        if (status == ST_EOF && !is_counted) {
+            if (wire->transport->is_truncated)
+                return ST_IO;
+            codec->receiving = H1_RECV_ENDED;
+            return ST_EOF;
+        }
+        if (status != ST_OK)
+            return status == ST_EOF ? ST_IO : status;
+    }
+    *ret_view = is_counted && codec->body_left < wire->in.len
+                    ? slice_first(wire->in, (size_t)codec->body_left)
+                    : wire->in;
+    return ST_OK;
+}
+
+static enum status h1_recv_body(struct stream *stream, struct slice *ret_view)
+{
+    struct h1_codec *codec = h1_codec_of(stream);
+    enum status status = ST_EOF;
+    if (codec->receiving == H1_RECV_FAILED)
+        return ST_BAD;
+    if (codec->receiving == H1_RECV_ENDED)
+        return ST_EOF;
+    if (codec->receiving == H1_RECV_TRAILERS)
+        status = h1_recv_trailer_section(codec);
+    else if (codec->body.kind == FRAMING_CHUNKED)
+        status = h1_recv_chunked(codec, ret_view);
+    else
+        status = h1_recv_plain(codec, ret_view);
+    if (status != ST_OK && status != ST_EOF && status != ST_AGAIN)
+        return h1_fail(codec, status);
+    return status;
+}
+
+static void h1_consume(struct stream *stream, size_t len)
+{
+    struct h1_codec *codec = h1_codec_of(stream);
+    wire_consume(&codec->wire, len);
+    codec->received_body_bytes += len;
+    if (codec->body.kind == FRAMING_CHUNKED) {
+        CHECK(len <= codec->decoded);
+        codec->decoded -= len;
+    } else if (codec->body.kind == FRAMING_LENGTH) {
+        CHECK(len <= codec->body_left);
+        codec->body_left -= len;
+        if (codec->body_left == 0)
+            codec->receiving = H1_RECV_ENDED;
+    }
+}
+
+static const struct fields *h1_recv_trailers(struct stream *stream)
+{
+    struct h1_codec *codec = h1_codec_of(stream);
+    bool has_some = codec->body.kind == FRAMING_CHUNKED && codec->trailers.count > 0;
+    return has_some ? &codec->trailers : NULL;
+}
+
+/* ---- sending ---- */
+
+static enum status h1_put_head(struct h1_codec *codec, const struct head *head)
+{
+    struct block *block = block_create(codec->wire.shared->blocks, BLOCK_MEDIUM);
+    enum status status = ST_NOMEM;
+    for (size_t size = BLOCK_MEDIUM; block != NULL; size = BLOCK_HUGE) {
+        struct text text = text_on(block->data, block->size);
+        struct h1_writer writer;
+        h1_write_begin(&writer, &text);
+        if (head->is_request)
+            h1_write_request_line(&writer, head->method_name, head->target);
+        else
+            h1_write_status_line(&writer, head->status, head->reason);
+        FIELDS_EACH(field, &head->fields)
+            h1_write_field(&writer, field->name, field->value);
+        status = h1_write_end(&writer);
+        if (status == ST_OK)
+            status = wire_put(&codec->wire, text_slice(&text));
+        block_unref(&block);
+        if (status == ST_LIMIT && size < BLOCK_HUGE)
+            block = block_create(codec->wire.shared->blocks, BLOCK_HUGE);
+    }
+    return status;
+}
+
+static enum status h1_send_head(struct stream *stream, const struct head *head, struct framing body)
+{
+    struct h1_codec *codec = h1_codec_of(stream);
+    CHECK(codec->sending == H1_SEND_HEAD);
+    enum status status = h1_put_head(codec, head);
+    if (status != ST_OK)
+        return status;
+    if (!head->is_request && head->status < 200 && head->status != 101)
+        return ST_OK;
+    codec->sending = H1_SEND_BODY;
+    codec->send_body = body;
+    codec->send_left = body.kind == FRAMING_LENGTH ? body.length : 0;
+    return ST_OK;
+}
+
+/* Begin a chunk for `len` bytes. */
+static enum status h1_put_chunk_line(struct h1_codec *codec, size_t len)
+{
+    char line[24];
+    struct text text = text_on(line, sizeof(line));
+    text_add_hex(&text, len);
+    text_add(&text, SLICE("\r\n"));
+    codec->send_left = len;
+    return wire_put(&codec->wire, text_slice(&text));
+}
+
+static enum status h1_send_body(struct stream *stream, struct slice bytes, size_t *ret_taken)
+{
+    struct h1_codec *codec = h1_codec_of(stream);
+    CHECK(codec->sending == H1_SEND_BODY);
+    bool is_chunked = codec->send_body.kind == FRAMING_CHUNKED;
+    if (is_chunked && codec->send_left == 0) {
+        if (codec->wire.out.len >= WIRE_BACKLOG_MAX)
+            return wire_flush(&codec->wire) == ST_AGAIN ? ST_AGAIN : ST_IO;
+        enum status status = h1_put_chunk_line(codec, bytes.len);
+        if (status != ST_OK)
+            return status;
+    }
+    if (codec->send_body.kind != FRAMING_CLOSE && bytes.len > codec->send_left)
+        bytes = slice_first(bytes, (size_t)codec->send_left);
+    if (bytes.len == 0)
+        return ST_BAD;
+    size_t taken = 0;
+    enum status status = wire_send(&codec->wire, bytes, &taken);
+    if (status != ST_OK)
+        return status;
+    codec->sent_body_bytes += taken;
+    if (codec->send_body.kind != FRAMING_CLOSE)
+        codec->send_left -= taken;
+    *ret_taken = taken;
+    if (is_chunked && codec->send_left == 0)
+        return wire_put(&codec->wire, SLICE("\r\n"));
+    return ST_OK;
+}
+
+static enum status h1_send_end(struct stream *stream, const struct fields *trailers)
+{
+    struct h1_codec *codec = h1_codec_of(stream);
+    CHECK(codec->sending == H1_SEND_BODY);
+    if (codec->send_left > 0)
+        return ST_BAD;
+    codec->sending = H1_SEND_ENDED;
+    if (codec->send_body.kind != FRAMING_CHUNKED)
+        return ST_OK;
+    enum status status = wire_put(&codec->wire, SLICE("0\r\n"));
+    for (uint32_t i = 0; status == ST_OK && trailers != NULL && i < trailers->count; i++) {
+        status = wire_put(&codec->wire, trailers->at[i].name);
+        if (status == ST_OK)
+            status = wire_put(&codec->wire, SLICE(": "));
+        if (status == ST_OK)
+            status = wire_put(&codec->wire, trailers->at[i].value);
+        if (status == ST_OK)
+            status = wire_put(&codec->wire, SLICE("\r\n"));
+    }
+    return status == ST_OK ? wire_put(&codec->wire, SLICE("\r\n")) : status;
+}
+
+static enum status h1_flush(struct stream *stream)
+{
+    return wire_flush(&h1_codec_of(stream)->wire);
+}
+
+static enum status h1_settle(struct stream *stream)
+{
+    return wire_settle(&h1_codec_of(stream)->wire);
+}
+
+static const struct stream_ops h1_ops = {
+    .recv_head = h1_recv_head,
+    .recv_body = h1_recv_body,
+    .consume = h1_consume,
+    .recv_trailers = h1_recv_trailers,
+    .send_head = h1_send_head,
+    .send_body = h1_send_body,
+    .send_end = h1_send_end,
+    .flush = h1_flush,
+    .settle = h1_settle,
+};

@@ -1,0 +1,60 @@
+#ifndef FAIRLEAD_CODEC_STREAM_H
+#define FAIRLEAD_CODEC_STREAM_H
+
+#include "base/slice.h"
+#include "base/status.h"
+#include "http/framing.h"
+#include "http/head.h"
+#include "net/transport.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One request/response slot on a connection, whatever the HTTP version: the seam between the exchange
+ * (what is forwarded) and the codec (how it is spelt on the wire).
+ *
+ * The exchange pulls: an event only says that asking again makes sense (the codec's owner is told and
+ * queues its task); recv_* and send_* then do what they can and say ST_AGAIN. Back-pressure follows by
+ * itself, since nobody pulls what he cannot pass on, and no callback ever runs under its own caller.
+ *
+ *   receive:  await head --> await body --> ended          (interim responses repeat the first step)
+ *   send:     head --> body* --> end                       (interim responses repeat the first step)
+ *
+ * Invariants
+ *   S1  a view from recv_body is good until consume, settle or the next recv_*.
+ *   S2  after ST_BAD, ST_IO or an early ST_EOF the stream only takes detach and its connection's close.
+ *   S3  a message whose end was not sent is visibly cut short when its connection closes.
+ *   S4  heads and framing are always taken whole; body bytes only as far as the peer takes them. */
+struct stream;
+
+struct stream_ops {
+    /* The next head. The head and its slices live until stream_next or detach. `*ret_body` is how its
+     * body is framed. Errors: ST_AGAIN; ST_EOF no byte of a head came; ST_BAD and ST_LIMIT with
+     * `stream->fault_status` and `fault_text` set; ST_IO; ST_NOMEM. */
+    enum status (*recv_head)(struct stream *, struct head **ret_head, struct framing *ret_body);
+    /* The next bytes of the body. ST_EOF: the message is complete, trailers are at recv_trailers.
+     * Errors: ST_AGAIN, ST_BAD broken framing, ST_IO cut short. */
+    enum status (*recv_body)(struct stream *, struct slice *ret_view);
+    void (*consume)(struct stream *, size_t len);
+    /* Trailers of a complete message; NULL where there are none. */
+    const struct fields *(*recv_trailers)(struct stream *);
+    /* Queue a head. `text` of the head is written anew from its parts. Errors: ST_NOMEM, ST_LIMIT. */
+    enum status (*send_head)(struct stream *, const struct head *, struct framing body);
+    /* Send body bytes; takes what fits. Errors: ST_AGAIN, ST_IO. */
+    enum status (*send_body)(struct stream *, struct slice bytes, size_t *ret_taken);
+    /* The message is complete; `trailers` may be NULL. Errors: ST_NOMEM; ST_BAD fewer or more bytes
+     * were sent than announced. */
+    enum status (*send_end)(struct stream *, const struct fields *trailers);
+    /* Push everything queued. ST_OK: the kernel has it all. Errors: ST_AGAIN, ST_IO. */
+    enum status (*flush)(struct stream *);
+    /* The turn's work on this stream is done: nothing may stay in shared buffers. Errors: ST_NOMEM. */
+    enum status (*settle)(struct stream *);
+};
+
+struct stream {
+    const struct stream_ops *ops;
+    unsigned fault_status;  /* why recv_head or recv_body said ST_BAD or ST_LIMIT: what answers a request */
+    const char *fault_text; /* and in words; static; NULL for no fault */
+};
+
+#endif

@@ -1,0 +1,65 @@
+#ifndef FAIRLEAD_CODEC_WIRE_H
+#define FAIRLEAD_CODEC_WIRE_H
+
+#include "base/block.h"
+#include "base/chain.h"
+#include "base/slice.h"
+#include "net/transport.h"
+
+#include <stdbool.h>
+
+/* The bytes of one connection on their way between its transport and a codec.
+ *
+ * Input: `in` are the bytes read and not yet used. They lie in `block`, or in the worker's shared scratch
+ * buffer, which is only good until wire_settle: whoever reads calls it before the turn's next
+ * connection runs. Output: `out` are the bytes written and not yet taken by the transport.
+ *
+ * Invariants
+ *   W1  an idle wire (nothing in, nothing out) holds no block after wire_settle.
+ *   W2  a block that somebody else references is never written below the end of `in`.
+ *   W3  bytes leave in the order in which they were put. */
+
+/* What all wires of a worker share. */
+struct wire_shared {
+    struct block_pool *blocks;
+    char *scratch;
+    size_t scratch_bytes;
+};
+
+enum { WIRE_SCRATCH = BLOCK_HUGE, WIRE_SMALL_BODY = 4096, WIRE_BACKLOG_MAX = 65536 };
+
+struct wire {
+    struct transport *transport; /* owned */
+    struct wire_shared *shared;
+    struct slice in;
+    struct block *block; /* where `in` lies; NULL: in the scratch, or empty */
+    struct chain out;
+    uint64_t in_bytes;  /* received so far */
+    uint64_t out_bytes; /* taken by the transport so far */
+    bool is_eof;        /* the peer ended its direction in order */
+};
+
+void wire_init(struct wire *wire, struct transport *transport, struct wire_shared *shared);
+/* Close the transport and give all blocks back. */
+void wire_done(struct wire *wire, bool is_abort);
+
+/* Receive once behind `in`, into a block that keeps `in` contiguous, up to `max_bytes` of unread input.
+ * Errors: ST_AGAIN, ST_EOF, ST_IO, ST_BAD; ST_LIMIT at max_bytes; ST_NOMEM. */
+enum status wire_fill(struct wire *wire, size_t max_bytes) MUST_USE;
+/* Receive once into the shared scratch; only while `in` is empty. Errors: as wire_fill. */
+enum status wire_fill_scratch(struct wire *wire) MUST_USE;
+/* Mark `len` bytes of the input as used. */
+void wire_consume(struct wire *wire, size_t len);
+/* Move unread bytes out of the scratch and let an empty block go. Errors: ST_NOMEM, the bytes are lost
+ * and the connection must end. */
+enum status wire_settle(struct wire *wire) MUST_USE;
+
+/* Queue bytes of bounded length: heads and framing. Errors: ST_NOMEM. */
+enum status wire_put(struct wire *wire, struct slice bytes) MUST_USE;
+/* Send what is queued and then as much of `body` as is taken. Small bodies are queued, so that one send
+ * carries head and body. Errors: ST_AGAIN nothing of `body` was taken; ST_IO, ST_BAD, ST_NOMEM. */
+enum status wire_send(struct wire *wire, struct slice body, size_t *ret_taken) MUST_USE;
+/* Send what is queued. ST_OK: all of it reached the kernel. Errors: ST_AGAIN, ST_IO, ST_BAD. */
+enum status wire_flush(struct wire *wire) MUST_USE;
+
+#endif

@@ -1,0 +1,138 @@
+/* Compiling a configuration into what the workers use: TLS contexts from the files it names, the gate, the
+ * pseudonym. Nothing here opens a file by itself: a privileged parent may be the one who can. */
+
+#include "config/snapshot.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct snapshot_file {
+    char *text;
+    size_t len;
+};
+
+static enum status snapshot_read(struct snapshot_files *files, struct slice path,
+                                 struct snapshot_file *file, struct text *fault)
+{
+    if (path.len == 0)
+        return ST_OK;
+    enum status status = files->read(files, path, &file->text, &file->len);
+    if (status != ST_OK)
+        text_add_format(fault, "%s: %s", path.at, strerror(errno));
+    return status;
+}
+
+static struct slice snapshot_slice(const struct snapshot_file *file)
+{
+    return slice_of(file->text, file->len);
+}
+
+/* Private keys pass through here. */
+static void snapshot_forget(struct snapshot_file *file)
+{
+    if (file->text != NULL)
+        explicit_bzero(file->text, file->len);
+    free(file->text);
+    *file = (struct snapshot_file){0};
+}
+
+static enum status snapshot_make_server(const struct config_listen *listen,
+                                        struct snapshot_files *files, struct tls_tickets *tickets,
+                                        struct text *fault, struct tls_server_context **ret_context)
+{
+    struct snapshot_file certificate = {0};
+    struct snapshot_file key = {0};
+    struct snapshot_file ca = {0};
+    enum status status = snapshot_read(files, listen->certificate, &certificate, fault);
+    if (status == ST_OK)
+        status = snapshot_read(files, listen->key, &key, fault);
+    if (status == ST_OK)
+        status = snapshot_read(files, listen->client_ca, &ca, fault);
+    if (status == ST_OK) {
+        struct tls_server_options options = {
+            .certificate = snapshot_slice(&certificate),
+            .key = snapshot_slice(&key),
+            .client_ca = snapshot_slice(&ca),
+            .client_cert_is_required = listen->needs_client_certificate,
+            .tickets = tickets,
+        };
+        text_add_format(fault, "%s: ", listen->certificate.at);
+        status = tls_server_context_create(&options, fault, ret_context);
+        if (status == ST_OK)
+            fault->len = 0;
+    }
+    snapshot_forget(&certificate);
+    snapshot_forget(&key);
+    snapshot_forget(&ca);
+    return status;
+}
+
+static enum status snapshot_make_client(const struct config *config, struct snapshot_files *files,
+                                        struct text *fault,
+                                        struct tls_client_context **ret_context)
+{
+    struct snapshot_file ca = {0};
+    enum status status = snapshot_read(files, config->tls_upstream.ca_file, &ca, fault);
+    if (status == ST_OK) {
+        struct tls_client_options options = {.ca = snapshot_slice(&ca)};
+        status = tls_client_context_create(&options, fault, ret_context);
+    }
+    snapshot_forget(&ca);
+    return status;
+}
+
+enum status snapshot_create(struct config *config, struct gate *gate, struct snapshot_files *files,
+                            struct tls_tickets *tickets, struct slice via, struct text *fault,
+                            struct snapshot **ret_snapshot)
+{
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    if (snapshot == NULL || gate == NULL) {
+        free(snapshot);
+        gate_destroy(&gate);
+        config_destroy(&config);
+        return ST_NOMEM;
+    }
+    atomic_init(&snapshot->refs, 1);
+    snapshot->config = config;
+    snapshot->gate = gate;
+    struct text name = text_on(snapshot->via_text, sizeof(snapshot->via_text) - 1);
+    text_add(&name, config->via.pseudonym.len > 0 ? config->via.pseudonym : via);
+    snapshot->via = text_slice(&name);
+    snapshot->tls_server = calloc(config->listen_count + 1, sizeof(struct tls_server_context *));
+    enum status status = snapshot->tls_server == NULL ? ST_NOMEM : ST_OK;
+    for (size_t i = 0; status == ST_OK && i < config->listen_count; i++) {
+        if (config->listen[i].is_tls)
+            status = snapshot_make_server(&config->listen[i], files, tickets, fault,
+                                          &snapshot->tls_server[i]);
+    }
+    if (status == ST_OK)
+        status = snapshot_make_client(config, files, fault, &snapshot->tls_client);
+    if (status == ST_OK)
+        *ret_snapshot = snapshot;
+    else
+        snapshot_unref(&snapshot);
+    return status;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot)
+{
+    atomic_fetch_add_explicit(&snapshot->refs, 1, memory_order_relaxed);
+    return snapshot;
+}
+
+void snapshot_unref(struct snapshot **unref)
+{
+    struct snapshot *snapshot = *unref;
+    *unref = NULL;
+    if (snapshot == NULL || atomic_fetch_sub_explicit(&snapshot->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    for (size_t i = 0; snapshot->tls_server != NULL && i < snapshot->config->listen_count; i++)
+        tls_server_context_unref(&snapshot->tls_server[i]);
+    free(snapshot->tls_server);
+    tls_client_context_unref(&snapshot->tls_client);
+    gate_destroy(&snapshot->gate);
+    config_destroy(&snapshot->config);
+    free(snapshot);
+}

@@ -1,0 +1,63 @@
+#ifndef FAIRLEAD_PROXY_CLIENT_H
+#define FAIRLEAD_PROXY_CLIENT_H
+
+#include "codec/h1_codec.h"
+#include "proxy/proxy.h"
+
+/* A downstream connection: from accept to close.
+ *
+ *   PROXY header -> TLS handshake -> serving <-> one exchange at a time -> lingering -> closed
+ *                                      `--> handed over to a tunnel
+ *
+ *   C1  while an exchange is open, the client's events go to it.
+ *   C2  a client that is told of an error and closed is read from for a while, so that the answer is not
+ *       lost to a reset (RFC 9112 §9.6). */
+
+enum client_state {
+    CLIENT_PROXY_HEADER,
+    CLIENT_HANDSHAKE,
+    CLIENT_SERVING,
+    CLIENT_LINGERING,
+    CLIENT_CLOSED,
+};
+
+struct exchange;
+struct config_listen;
+
+struct client {
+    uint32_t tag;
+    enum client_state state;
+    struct proxy *proxy;
+    struct link link;
+    struct task task;
+    struct timer timer;
+    struct grave grave;
+    struct transport *transport; /* until the codec has it */
+    struct h1_codec h1;
+    bool has_codec;
+    struct exchange *exchange;
+    const struct config_listen *listen; /* in `snapshot` */
+    struct tls_server_context *tls_server;     /* borrowed from `snapshot`; NULL in clear */
+    struct snapshot *snapshot;          /* the one the connection was accepted under */
+    uint64_t id;
+    uint32_t uses;
+    uint64_t accepted_ns;
+    uint64_t tls_done_ns;
+    struct record_tls tls;
+    struct inet_endpoint peer;
+    struct inet_endpoint local;
+    uint64_t linger_bytes;
+};
+
+/* Take over an accepted socket. On failure it is closed, and counted. */
+void client_accept(struct proxy *proxy, const struct config_listen *listen,
+                   struct tls_server_context *tls_server, int fd, const struct inet_endpoint *peer);
+/* The exchange ended and its answer is with the kernel, or never will be.
+ * `persists`: another request may follow; `is_abort`: end with a reset, the answer was cut short. */
+void client_exchange_done(struct client *client, bool persists, bool is_abort);
+/* The exchange takes the transport away (tunnel); the client dies. `*ret_unread`: see h1_codec_detach. */
+struct transport *client_detach(struct client *client, struct slice *ret_unread);
+/* Close now. */
+void client_close(struct client *client, bool is_abort);
+
+#endif

@@ -1,0 +1,250 @@
+/* Moving bytes one way: by copy while traffic is small, by splice while it is bulk.
+ *
+ * The loop below makes one receive and one send a round and stops at a short receive, since the
+ * transport's ready bits say when another makes sense. A round limit keeps one busy tunnel from starving
+ * the others of its worker. */
+
+#include "proxy/pipe.h"
+
+#include "base/check.h"
+#include "io/socket.h"
+
+#include <string.h>
+
+enum { PIPE_ROUNDS = 8, PIPE_BULK = 65536, PIPE_TRICKLE = 4096 };
+
+void pipe_pool_init(struct pipe_pool *pool, unsigned limit)
+{
+    *pool = (struct pipe_pool){.limit = limit, .pipe_bytes = PIPE_BYTES};
+}
+
+void pipe_pool_done(struct pipe_pool *pool)
+{
+    while (pool->spare_count > 0) {
+        int *ends = pool->spare[--pool->spare_count];
+        socket_close(&ends[0]);
+        socket_close(&ends[1]);
+    }
+}
+
+static bool pipe_pool_take(struct pipe_pool *pool, int ends[2])
+{
+    if (pool->spare_count > 0) {
+        pool->spare_count--;
+        memcpy(ends, pool->spare[pool->spare_count], sizeof(pool->spare[0]));
+        pool->used++;
+        return true;
+    }
+    size_t bytes = 0;
+    if (pool->used >= pool->limit || socket_pipe(pool->pipe_bytes, ends, &bytes) != ST_OK)
+        return false;
+    if (bytes < PIPE_BULK) { /* the kernel's allowance is used up: a copy is quicker */
+        socket_close(&ends[0]);
+        socket_close(&ends[1]);
+        return false;
+    }
+    pool->used++;
+    return true;
+}
+
+/* Give back a pipe; one that still holds bytes is closed. */
+static void pipe_pool_give(struct pipe_pool *pool, int ends[2], bool is_empty)
+{
+    pool->used--;
+    if (is_empty && pool->spare_count < PIPE_SPARE_MAX) {
+        memcpy(pool->spare[pool->spare_count++], ends, sizeof(pool->spare[0]));
+        ends[0] = ends[1] = -1;
+        return;
+    }
+    socket_close(&ends[0]);
+    socket_close(&ends[1]);
+}
+
+void pipe_init(struct pipe *pipe, struct transport *from, struct transport *to,
+               struct wire_shared *shared, struct pipe_pool *pool)
+{
+    *pipe = (struct pipe){.from = from, .to = to, .shared = shared, .pool = pool, .ends = {-1, -1}};
+    pipe->may_splice = transport_splice_fd(from) >= 0 && transport_splice_fd(to) >= 0;
+}
+
+static void pipe_leave_splice(struct pipe *pipe)
+{
+    if (pipe->ends[0] >= 0)
+        pipe_pool_give(pipe->pool, pipe->ends, pipe->in_kernel == 0);
+    pipe->in_kernel = 0;
+}
+
+void pipe_done(struct pipe *pipe)
+{
+    pipe_leave_splice(pipe);
+    block_unref(&pipe->block);
+    pipe->held = SLICE_NONE;
+}
+
+enum status pipe_preload(struct pipe *pipe, struct slice bytes)
+{
+    CHECK(pipe->block == NULL);
+    if (bytes.len == 0)
+        return ST_OK;
+    pipe->block = block_create(pipe->shared->blocks, bytes.len);
+    if (pipe->block == NULL)
+        return ST_NOMEM;
+    memcpy(pipe->block->data, bytes.at, bytes.len);
+    pipe->held = slice_of(pipe->block->data, bytes.len);
+    return ST_OK;
+}
+
+/* Send from `bytes`; gives how much was taken. */
+static enum status pipe_send(struct pipe *pipe, struct slice bytes, size_t *ret_sent)
+{
+    struct iovec iov = {(void *)(uintptr_t)bytes.at, bytes.len};
+    size_t sent = 0;
+    enum status status = transport_send(pipe->to, &iov, 1, &sent);
+    if (status == ST_OK) {
+        pipe->bytes += sent;
+        *ret_sent = sent;
+    }
+    return status;
+}
+
+/* Send what is held. ST_OK when nothing is left. */
+static enum status pipe_unload(struct pipe *pipe)
+{
+    while (pipe->held.len > 0) {
+        size_t sent = 0;
+        enum status status = pipe_send(pipe, pipe->held, &sent);
+        if (status != ST_OK)
+            return status;
+        pipe->held = slice_from(pipe->held, sent);
+    }
+    block_unref(&pipe->block);
+    return ST_OK;
+}
+
+/* One round by copy. ST_OK: go on; ST_AGAIN: wait; ST_EOF: `from` ended. */
+static enum status pipe_copy_round(struct pipe *pipe, bool *ret_is_sending)
+{
+    *ret_is_sending = false;
+    size_t got = 0;
+    enum status status = transport_recv(pipe->from, pipe->shared->scratch,
+                                        pipe->shared->scratch_bytes, &got);
+    if (status != ST_OK)
+        return status;
+    *ret_is_sending = true;
+    struct slice rest = slice_of(pipe->shared->scratch, got);
+    while (rest.len > 0) {
+        size_t sent = 0;
+        status = pipe_send(pipe, rest, &sent);
+        if (status == ST_AGAIN)
+            break;
+        if (status != ST_OK)
+            return status;
+        rest = slice_from(rest, sent);
+    }
+    if (rest.len > 0)
+        return pipe_preload(pipe, rest) == ST_OK ? ST_AGAIN : ST_NOMEM;
+    pipe->is_bulk = got >= PIPE_BULK;
+    return ST_OK;
+}
+
+/* Push what the kernel pipe holds. ST_OK when it is empty. */
+static enum status pipe_push(struct pipe *pipe)
+{
+    while (pipe->in_kernel > 0) {
+        size_t moved = 0;
+        enum status status = socket_splice(pipe->ends[0], transport_splice_fd(pipe->to),
+                                           pipe->in_kernel, false, &moved);
+        if (status == ST_AGAIN)
+            pipe->to->ready &= ~(unsigned)WATCH_WRITE;
+        if (status != ST_OK)
+            return status;
+        pipe->in_kernel -= moved;
+        pipe->bytes += moved;
+    }
+    return ST_OK;
+}
+
+/* One round by splice; results as pipe_copy_round. */
+static enum status pipe_splice_round(struct pipe *pipe, bool *ret_is_sending)
+{
+    *ret_is_sending = true;
+    enum status status = pipe_push(pipe);
+    if (status != ST_OK)
+        return status;
+    *ret_is_sending = false;
+    if ((pipe->from->ready & WATCH_READ) == 0) {
+        pipe_leave_splice(pipe);
+        return ST_AGAIN;
+    }
+    size_t moved = 0;
+    status = socket_splice(transport_splice_fd(pipe->from), pipe->ends[1], pipe->pool->pipe_bytes,
+                           false, &moved);
+    if (status == ST_AGAIN)
+        pipe->from->ready &= ~(unsigned)WATCH_READ;
+    if (status != ST_OK) {
+        pipe_leave_splice(pipe);
+        return status;
+    }
+    pipe->in_kernel = moved;
+    *ret_is_sending = true;
+    status = pipe_push(pipe);
+    pipe->is_bulk = moved >= PIPE_TRICKLE;
+    return status;
+}
+
+/* Choose between copy and splice for the next round. */
+static bool pipe_wants_splice(struct pipe *pipe)
+{
+    if (pipe->in_kernel > 0)
+        return true;
+    if (!pipe->is_bulk || !pipe->may_splice) {
+        pipe_leave_splice(pipe);
+        return false;
+    }
+    return pipe->ends[0] >= 0 || pipe_pool_take(pipe->pool, pipe->ends);
+}
+
+/* After the last byte: the end of file goes on. */
+static enum pipe_result pipe_finish(struct pipe *pipe)
+{
+    enum status status = transport_flush(pipe->to);
+    if (status == ST_OK)
+        status = transport_shut(pipe->to);
+    if (status == ST_AGAIN)
+        return PIPE_WAITING;
+    pipe->is_ended = true;
+    return status == ST_OK ? PIPE_ENDED : PIPE_TO_FAILED;
+}
+
+/* The transport's own queue must be empty before more is received. */
+static enum pipe_result pipe_settle_output(struct pipe *pipe)
+{
+    enum status status = transport_flush(pipe->to);
+    return status == ST_OK || status == ST_AGAIN ? PIPE_WAITING : PIPE_TO_FAILED;
+}
+
+enum pipe_result pipe_run(struct pipe *pipe)
+{
+    if (pipe->is_ended)
+        return PIPE_ENDED;
+    enum status status = pipe_unload(pipe);
+    if (status != ST_OK)
+        return status == ST_AGAIN ? PIPE_WAITING : PIPE_TO_FAILED;
+
+    for (int round = 0; !pipe->from_ended && round < PIPE_ROUNDS; round++) {
+        bool is_sending = false;
+        if (pipe_wants_splice(pipe))
+            status = pipe_splice_round(pipe, &is_sending);
+        else
+            status = pipe_copy_round(pipe, &is_sending);
+        if (status == ST_AGAIN)
+            return pipe_settle_output(pipe);
+        if (status == ST_EOF && !is_sending)
+            pipe->from_ended = true;
+        else if (status != ST_OK)
+            return is_sending ? PIPE_TO_FAILED : PIPE_FROM_FAILED;
+    }
+    if (!pipe->from_ended)
+        return PIPE_BUSY;
+    return pipe_finish(pipe);
+}

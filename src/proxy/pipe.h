@@ -1,0 +1,73 @@
+#ifndef FAIRLEAD_PROXY_PIPE_H
+#define FAIRLEAD_PROXY_PIPE_H
+
+#include "base/block.h"
+#include "base/slice.h"
+#include "codec/wire.h"
+#include "net/transport.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One direction of a tunnel: bytes from one transport to another, in order, none lost.
+ *
+ * Small traffic is received into the worker's scratch and sent at once; what the receiver does not take
+ * is held in a block, and nothing more is received until it went. Bulk goes by splice(2) through a kernel
+ * pipe from a bounded pool while both ends have a descriptor. An idle pipe holds neither.
+ *
+ *   copy --(a receive of 64 KiB or more)--> splice --(a splice under 4 KiB)--> copy
+ *
+ *   P1  `held` and bytes in the kernel pipe are never both there: order is kept.
+ *   P2  an end of file is passed on only after the last byte was taken.
+ *   P3  after PIPE_ENDED nothing moves any more. */
+
+/* Kernel pipes of a worker that wait to be used. */
+enum { PIPE_SPARE_MAX = 16, PIPE_BYTES = 262144 };
+struct pipe_pool {
+    int spare[PIPE_SPARE_MAX][2];
+    unsigned spare_count;
+    unsigned used;
+    unsigned limit; /* in use together */
+    size_t pipe_bytes;
+};
+void pipe_pool_init(struct pipe_pool *pool, unsigned limit);
+void pipe_pool_done(struct pipe_pool *pool);
+
+enum pipe_result {
+    PIPE_WAITING,    /* both ends did what they could */
+    PIPE_BUSY,       /* stopped for fairness: run again soon */
+    PIPE_ENDED,      /* end of file passed on */
+    PIPE_FROM_FAILED, /* receiving broke: reset, TLS error */
+    PIPE_TO_FAILED,  /* sending broke */
+};
+
+struct pipe {
+    struct transport *from; /* borrowed from the tunnel */
+    struct transport *to;
+    struct wire_shared *shared;
+    struct pipe_pool *pool;
+    uint64_t bytes;         /* taken by `to` so far */
+    struct slice held;      /* received, not yet taken; in `block` */
+    struct block *block;
+    int ends[2];            /* kernel pipe, -1 while copying */
+    size_t in_kernel;       /* bytes in it */
+    bool from_ended;        /* end of file received */
+    bool is_ended;          /* and passed on */
+    bool may_splice;
+    bool is_bulk;           /* the last round was large: splice the next */
+};
+
+void pipe_init(struct pipe *pipe, struct transport *from, struct transport *to,
+               struct wire_shared *shared, struct pipe_pool *pool);
+void pipe_done(struct pipe *pipe);
+/* Bytes that were read before the tunnel began. Errors: ST_NOMEM. */
+enum status pipe_preload(struct pipe *pipe, struct slice bytes) MUST_USE;
+/* Move what can be moved. */
+enum pipe_result pipe_run(struct pipe *pipe);
+/* True while something is received and waits for `to`. */
+static inline bool pipe_is_loaded(const struct pipe *pipe)
+{
+    return pipe->held.len > 0 || pipe->in_kernel > 0;
+}
+
+#endif

@@ -1,0 +1,41 @@
+#ifndef FAIRLEAD_PROXY_PROXY_H
+#define FAIRLEAD_PROXY_PROXY_H
+
+#include "base/slab.h"
+#include "proxy/tunnel.h"
+#include "record/record.h"
+#include "upstream/engine.h"
+
+/* The data plane of one worker: its clients, exchanges and tunnels. */
+
+struct handler;
+
+struct proxy {
+    struct engine *engine;
+    struct tunnel_room tunnels;
+    struct slab client_slab;
+    struct slab exchange_slab;
+    struct link clients;    /* every open client connection */
+    uint32_t client_count;
+    bool is_draining;       /* answer what is open, take nothing new */
+    struct record *record;  /* scratch for the record that is being made */
+    const struct handler *handler; /* answers instead of forwarding: the admin listener; or NULL */
+    /* A record is finished; it is good during the call only. */
+    void (*on_record)(struct proxy *, const struct record *);
+    /* A descriptor was freed: accepting may go on. */
+    void (*on_room)(struct proxy *);
+    void *owner;
+};
+
+/* Errors: ST_NOMEM. */
+enum status proxy_init(struct proxy *proxy, struct engine *engine) MUST_USE;
+/* Ends whatever is open. */
+void proxy_done(struct proxy *proxy);
+/* Close idle clients, and the others after their exchange. */
+void proxy_drain(struct proxy *proxy);
+/* Nothing is open any more. */
+bool proxy_is_empty(const struct proxy *proxy);
+/* End everything at once. */
+void proxy_end_all(struct proxy *proxy);
+
+#endif

@@ -1,0 +1,260 @@
+/* Answers made here: refusals, errors, the help page, OPTIONS and TRACE at Max-Forwards 0.
+ *
+ * Each names phase, cause, elapsed time and, for a refusal, the rule and the way to change it: in the
+ * reason phrase (all that clients show of a refused CONNECT), in Proxy-Status (RFC 9209), and in a short body
+ * as text, JSON or HTML by Accept. Whatever a peer chose is escaped for where it stands. */
+
+#include "proxy/exchange.h"
+
+#include "base/text.h"
+#include "http/proxy_status.h"
+#include "http/status_code.h"
+
+enum { REPLY_BODY_MAX = 4096, REPLY_FIELD_MAX = 1024 };
+
+enum reply_format { REPLY_TEXT, REPLY_JSON, REPLY_HTML };
+
+static enum reply_format reply_format_for(const struct exchange *x)
+{
+    const struct field *accept =
+        x->request == NULL ? NULL : fields_find(&x->request->fields, TOKEN_ACCEPT);
+    if (accept == NULL)
+        return REPLY_TEXT;
+    struct slice rest = accept->value;
+    struct slice element;
+    while (slice_next_element(&rest, &element)) {
+        if (slice_starts_with_nocase(element, SLICE("application/json")))
+            return REPLY_JSON;
+        if (slice_starts_with_nocase(element, SLICE("text/html")))
+            return REPLY_HTML;
+        if (slice_starts_with_nocase(element, SLICE("text/plain")))
+            return REPLY_TEXT;
+    }
+    return REPLY_TEXT;
+}
+
+/* The phase in which it failed, for people. */
+static const char *reply_phase(const struct exchange *x)
+{
+    const struct timeline *t = &x->timeline;
+    if (x->request == NULL)
+        return phase_word(PHASE_RECEIVE);
+    if (timeline_has(t, MARK_U_RX0))
+        return phase_word(PHASE_LOAD);
+    if (timeline_has(t, MARK_U_TX1))
+        return phase_word(PHASE_WAIT);
+    if (timeline_has(t, MARK_U_TX0))
+        return phase_word(PHASE_SEND);
+    if (timeline_has(t, MARK_U_TLS0))
+        return phase_word(PHASE_TLS);
+    if (timeline_has(t, MARK_U_SYN0))
+        return phase_word(PHASE_CONNECT);
+    if (timeline_has(t, MARK_U_DNS0))
+        return phase_word(PHASE_DNS);
+    return "decide";
+}
+
+static void reply_text_body(struct exchange *x, struct text *text, uint64_t elapsed_ns)
+{
+    const struct failure_row *row = failure_row(x->cause);
+    text_add_format(text, "fairlead: %s", row->sentence);
+    if (x->detail[0] != '\0')
+        text_add_format(text, ": %s", x->detail);
+    text_add(text, SLICE(".\n"));
+    if (x->remedy[0] != '\0')
+        text_add_format(text, "To allow it: %s\n", x->remedy);
+    text_add_format(text, "phase %s, after ", reply_phase(x));
+    text_add_duration(text, elapsed_ns);
+    text_add_format(text, ", exchange %016llx\n", (unsigned long long)x->id);
+}
+
+static void reply_json_member(struct text *text, const char *name, struct slice value, bool is_last)
+{
+    text_add_format(text, "\"%s\":\"", name);
+    text_add_json(text, value);
+    text_add(text, is_last ? SLICE("\"}\n") : SLICE("\","));
+}
+
+static void reply_json_body(struct exchange *x, struct text *text, uint64_t elapsed_ns)
+{
+    const struct failure_row *row = failure_row(x->cause);
+    char id[20];
+    struct text id_text = text_on(id, sizeof(id));
+    text_add_format(&id_text, "%016llx", (unsigned long long)x->id);
+    text_add_format(text, "{\"status\":%u,\"elapsed_ms\":%llu,", x->status,
+                    (unsigned long long)(elapsed_ns / NS_PER_MS));
+    reply_json_member(text, "cause", slice_from_string(row->word), false);
+    reply_json_member(text, "error", slice_from_string(row->token), false);
+    reply_json_member(text, "message", slice_from_string(row->sentence), false);
+    reply_json_member(text, "detail", slice_from_string(x->detail), false);
+    if (x->rule[0] != '\0')
+        reply_json_member(text, "rule", slice_from_string(x->rule), false);
+    if (x->remedy[0] != '\0')
+        reply_json_member(text, "remedy", slice_from_string(x->remedy), false);
+    reply_json_member(text, "phase", slice_from_string(reply_phase(x)), false);
+    reply_json_member(text, "exchange", text_slice(&id_text), true);
+}
+
+static void reply_html_body(struct exchange *x, struct text *text, uint64_t elapsed_ns)
+{
+    const struct failure_row *row = failure_row(x->cause);
+    text_add_format(text,
+                    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
+                    "<title>%u %s</title><body style=\"font-family:sans-serif;max-width:40em;"
+                    "margin:3em auto\"><h1>%s</h1><p>",
+                    x->status, row->sentence, row->sentence);
+    text_add_html(text, slice_from_string(x->detail));
+    text_add(text, SLICE("</p>"));
+    if (x->remedy[0] != '\0') {
+        text_add(text, SLICE("<p>To allow it: <code>"));
+        text_add_html(text, slice_from_string(x->remedy));
+        text_add(text, SLICE("</code></p>"));
+    }
+    text_add_format(text, "<p><small>fairlead &middot; phase %s, after ", reply_phase(x));
+    text_add_duration(text, elapsed_ns);
+    text_add_format(text, " &middot; exchange %016llx</small></p></body></html>\n",
+                    (unsigned long long)x->id);
+}
+
+static enum status reply_add(struct exchange *x, struct head *head, enum token token,
+                             struct slice value)
+{
+    struct slice copy = arena_copy(&x->arena, value);
+    if (copy.at == NULL)
+        return ST_NOMEM;
+    return fields_add_token(&head->fields, token, token_name(token), copy);
+}
+
+static enum status reply_add_proxy_status(struct exchange *x, struct head *head)
+{
+    char field[REPLY_FIELD_MAX];
+    char id[20];
+    struct text id_text = text_on(id, sizeof(id));
+    text_add_format(&id_text, "%016llx", (unsigned long long)x->id);
+    struct text text = text_on(field, sizeof(field));
+    const struct failure_row *row = failure_row(x->cause);
+    struct proxy_status status = {
+        .name = x->snapshot->via,
+        .details = slice_from_string(x->detail[0] != '\0' ? x->detail : row->sentence),
+        .rule = slice_from_string(x->rule),
+        .exchange_id = text_slice(&id_text),
+    };
+    for (int error = PROXY_ERROR_NONE; error <= (int)PROXY_ERROR_PROXY_LOOP_DETECTED; error++) {
+        struct slice token = proxy_error_token((enum proxy_error)error);
+        if (slice_equals(token, slice_from_string(row->token)))
+            status.error = (enum proxy_error)error;
+    }
+    proxy_status_write(&text, &status);
+    return reply_add(x, head, TOKEN_PROXY_STATUS, text_slice(&text));
+}
+
+/* The reason phrase of a failure: all that a client shows of a refused CONNECT. */
+static struct slice reply_reason(struct exchange *x)
+{
+    if (x->rule[0] == '\0')
+        return SLICE_NONE;
+    char reason[REPLY_FIELD_MAX];
+    struct text text = text_on(reason, 200);
+    text_add(&text, status_code_reason(x->status));
+    text_add_format(&text, " (%s", x->rule);
+    if (x->remedy[0] != '\0')
+        text_add_format(&text, "; to allow it: %s", x->remedy);
+    text_add_char(&text, ')');
+    return arena_copy(&x->arena, text_slice(&text));
+}
+
+enum status reply_send(struct exchange *x, unsigned code, const char *type, struct slice body)
+{
+    struct stream *down = &x->client->h1.stream;
+    struct head head;
+    head_init(&head, &x->arena);
+    head.status = (uint16_t)code;
+    head.major = head.minor = 1;
+    head.reason = x->cause == CAUSE_NONE ? SLICE_NONE : reply_reason(x);
+    x->status = (uint16_t)code;
+    x->is_local = true;
+    bool is_read_out = x->client->h1.receiving == H1_RECV_ENDED;
+    if (!is_read_out || x->proxy->is_draining)
+        x->client_persists = false;
+
+    char date[CLOCK_HTTP_DATE_TEXT];
+    char digits[24];
+    clock_http_date(clock_wall_ns(), date);
+    struct text length = text_on(digits, sizeof(digits));
+    text_add_u64(&length, body.len);
+    enum status status = reply_add(x, &head, TOKEN_DATE, slice_from_string(date));
+    if (status == ST_OK && body.len > 0)
+        status = reply_add(x, &head, TOKEN_CONTENT_TYPE, slice_from_string(type));
+    if (status == ST_OK)
+        status = reply_add(x, &head, TOKEN_CONTENT_LENGTH, text_slice(&length));
+    if (status == ST_OK)
+        status = reply_add(x, &head, TOKEN_CACHE_CONTROL, SLICE("no-store"));
+    if (status == ST_OK && x->cause != CAUSE_NONE)
+        status = reply_add_proxy_status(x, &head);
+    if (status == ST_OK && code == 405)
+        status = reply_add(x, &head, TOKEN_ALLOW, SLICE("GET, HEAD"));
+    if (status == ST_OK && !x->client_persists)
+        status = reply_add(x, &head, TOKEN_CONNECTION, SLICE("close"));
+    if (x->method == METHOD_HEAD)
+        body = SLICE_NONE;
+    x->reply_body = arena_copy(&x->arena, body);
+    if (status != ST_OK || (body.len > 0 && x->reply_body.at == NULL))
+        return ST_NOMEM;
+    struct framing framing = {.kind = body.len > 0 ? FRAMING_LENGTH : FRAMING_NONE,
+                              .length = body.len};
+    status = down->ops->send_head(down, &head, framing);
+    if (status != ST_OK)
+        return status;
+    x->response_head_done = true;
+    timeline_mark(&x->timeline, MARK_D_TX0);
+    return ST_OK;
+}
+
+/* OPTIONS * and OPTIONS or TRACE with Max-Forwards 0: we are the last recipient (RFC 9110 §7.6.2). */
+static enum status reply_send_own(struct exchange *x)
+{
+    if (x->method != METHOD_TRACE)
+        return reply_send(x, 200, "text/plain", SLICE_NONE);
+    char body[REPLY_BODY_MAX];
+    struct text text = text_on(body, sizeof(body));
+    text_add(&text, SLICE("TRACE "));
+    text_add(&text, x->request->target);
+    text_add_format(&text, " HTTP/1.%u\r\n", x->request->minor);
+    FIELDS_EACH(field, &x->request->fields) {
+        bool is_secret = field->token == TOKEN_PROXY_AUTHORIZATION ||
+                         field->token == TOKEN_AUTHORIZATION || field->token == TOKEN_COOKIE;
+        if (is_secret) /* RFC 9110 §9.3.8 */
+            continue;
+        text_add(&text, field->name);
+        text_add(&text, SLICE(": "));
+        text_add(&text, field->value);
+        text_add(&text, SLICE("\r\n"));
+    }
+    text_add(&text, SLICE("\r\n"));
+    return reply_send(x, 200, "message/http", text_slice(&text));
+}
+
+enum status reply_send_failure(struct exchange *x)
+{
+    if (x->cause == CAUSE_NONE)
+        return reply_send_own(x);
+    const struct failure_row *row = failure_row(x->cause);
+    if (x->status == 0 || x->cause != CAUSE_BAD_REQUEST)
+        x->status = row->status;
+    char body[REPLY_BODY_MAX];
+    struct text text = text_on(body, sizeof(body));
+    uint64_t elapsed_ns = clock_monotonic_ns() - x->timeline.base_ns;
+    const char *type = "text/plain; charset=utf-8";
+    switch (reply_format_for(x)) {
+    case REPLY_TEXT: reply_text_body(x, &text, elapsed_ns); break;
+    case REPLY_JSON:
+        type = "application/json";
+        reply_json_body(x, &text, elapsed_ns);
+        break;
+    case REPLY_HTML:
+        type = "text/html; charset=utf-8";
+        reply_html_body(x, &text, elapsed_ns);
+        break;
+    }
+    return reply_send(x, x->status, type, text_slice(&text));
+}

@@ -1,0 +1,86 @@
+/* The record of an exchange, filled from its facts in one place. */
+
+#include "proxy/exchange.h"
+
+#include <string.h>
+
+enum { TELL_FIELD_MAX = 256 };
+
+static struct slice tell_field(const struct exchange *x, enum token token)
+{
+    const struct field *field = fields_find(&x->request->fields, token);
+    return field == NULL ? SLICE_NONE : field->value;
+}
+
+static void tell_request(const struct exchange *x, struct record *record)
+{
+    const struct head *request = x->request;
+    bool keeps_query = x->snapshot->config->log.keeps_query;
+    record->client_minor = request->minor;
+    record_set(record, &record->method, request->method_name, 32);
+    record_set_url(record, request->target, keeps_query);
+    record_set(record, &record->host, host_slice(&x->host), HOST_MAX);
+    record_set(record, &record->referer, tell_field(x, TOKEN_REFERER), TELL_FIELD_MAX);
+    record_set(record, &record->user_agent, tell_field(x, TOKEN_USER_AGENT), TELL_FIELD_MAX);
+}
+
+static void tell_upstream(const struct exchange *x, struct record *record)
+{
+    const struct upstream *up = x->up;
+    const struct wire *wire = &up->h1.wire;
+    record->upstream = up->peer;
+    record->source = up->source;
+    record->upstream_tls = up->tls;
+    record->upstream_conn_id = up->id;
+    record->upstream_use = up->uses;
+    record->upstream_age_ns = clock_monotonic_ns() - up->connected_ns;
+    record->paid_dns_ns = up->paid_dns_ns;
+    record->paid_connect_ns = up->paid_connect_ns;
+    record->paid_tls_ns = up->paid_tls_ns;
+    record->upstream_in_bytes = wire->in_bytes - x->up_in_before;
+    record->upstream_out_bytes = wire->out_bytes - x->up_out_before;
+    record->upstream_minor = up->h1.head.minor;
+    record->upstream_status = up->h1.head.status;
+    record->response_body_bytes = up->h1.received_body_bytes;
+}
+
+void exchange_tell(struct exchange *x, struct record *record)
+{
+    const struct client *client = x->client;
+    const struct wire *wire = &client->h1.wire;
+    const struct failure_row *row = failure_row(x->cause);
+    record_begin(record);
+    record->kind = x->is_local ? RECORD_LOCAL : RECORD_EXCHANGE;
+    record->id = x->id;
+    record->worker = x->proxy->engine->worker;
+    record->status = x->response_head_done ? x->status : 0;
+    record->end = x->end;
+    record->ended_by = x->ended_by;
+    record->client = client->peer;
+    record->listener = client->local;
+    record->client_conn_id = client->id;
+    record->client_use = client->uses;
+    record->client_tls = client->tls;
+    record->client_in_bytes = wire->in_bytes - wire->in.len - x->client_in_before;
+    record->client_out_bytes = wire->out_bytes - x->client_out_before;
+    record->request_body_bytes = client->h1.received_body_bytes;
+    record->response_body_bytes = client->h1.sent_body_bytes;
+    record->stalled_by_client_ns = x->stalled_by_client_ns;
+    record->stalled_by_upstream_ns = x->stalled_by_upstream_ns;
+    record->retries = x->has_retried ? 1 : 0;
+    record->retry_was_stale_pool = x->has_retried;
+    record->timeline = x->timeline;
+    record->dns_source = x->reach.dns_source;
+    record->dns_answers = x->reach.dns_answers;
+    record->attempt_count = x->reach.attempt_count;
+    memcpy(record->attempts, x->reach.attempts, sizeof(record->attempts));
+    if (x->up != NULL)
+        tell_upstream(x, record);
+    if (x->request != NULL)
+        tell_request(x, record);
+    record_set(record, &record->rule, slice_from_string(x->rule), sizeof(x->rule));
+    record_set(record, &record->cause, slice_from_string(row->word), 64);
+    if (x->is_local)
+        record_set(record, &record->token, slice_from_string(row->token), 64);
+    record_set(record, &record->detail, slice_from_string(x->detail), sizeof(x->detail));
+}

@@ -1,0 +1,258 @@
+/* Tunnels: both pipes run in one task, ends are judged after each run.
+ *
+ * The record so far is packed into memory of its own size, so that an open tunnel costs little; the marks
+ * and counts it adds live in the tunnel and are joined to it when somebody looks or when it ends.
+ *
+ * Timers: one for each tunnel, moved lazily. It carries the nearest of idle, half-closed and lifetime
+ * limits; progress only writes a time. */
+
+#include "proxy/tunnel.h"
+
+#include "base/check.h"
+#include "io/socket.h"
+#include "net/tcp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TUNNEL_TAG = TAG('t', 'u', 'n', 'l') };
+
+struct tunnel {
+    uint32_t tag;
+    uint8_t ended_by;
+    uint8_t end;
+    bool was_up, was_down; /* first bytes seen */
+    struct tunnel_room *room;
+    struct link link;
+    struct task task;
+    struct timer timer;
+    struct grave grave;
+    struct transport *client;
+    struct transport *origin;
+    struct pipe up;   /* client to origin */
+    struct pipe down; /* origin to client */
+    struct tunnel_limits limits;
+    uint64_t opened_ns;
+    uint64_t progress_ns;
+    uint64_t seen_bytes;
+    struct record *record; /* packed: `record->size` bytes */
+};
+
+static void tunnel_run(struct task *task);
+static void tunnel_time_out(struct timer *timer);
+
+void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
+                      void (*on_ended)(struct tunnel_room *, struct record *))
+{
+    room->engine = engine;
+    pipe_pool_init(&room->pipes, 64);
+    slab_init(&room->slab, sizeof(struct tunnel), 64);
+    link_init(&room->open);
+    room->on_ended = on_ended;
+}
+
+void tunnel_room_done(struct tunnel_room *room)
+{
+    tunnel_room_end_all(room, END_DRAIN);
+}
+
+static void tunnel_on_ready(struct transport *transport)
+{
+    struct tunnel *tunnel = transport->owner;
+    CHECK_TAG(tunnel, TUNNEL_TAG);
+    loop_queue(tunnel->room->engine->loop, &tunnel->task);
+}
+
+/* A copy of exactly the used part of a record. */
+static struct record *tunnel_pack(const struct record *record)
+{
+    struct record *packed = malloc(record->size);
+    if (packed != NULL)
+        memcpy(packed, record, record->size);
+    return packed;
+}
+
+static void tunnel_arm(struct tunnel *tunnel)
+{
+    bool is_half = tunnel->up.is_ended != tunnel->down.is_ended;
+    uint64_t quiet = is_half ? tunnel->limits.half_closed_ns : tunnel->limits.idle_ns;
+    uint64_t deadline = tunnel->progress_ns + quiet;
+    if (tunnel->limits.lifetime_ns > 0 &&
+        tunnel->opened_ns + tunnel->limits.lifetime_ns < deadline)
+        deadline = tunnel->opened_ns + tunnel->limits.lifetime_ns;
+    timer_set(tunnel->room->engine->loop, &tunnel->timer, deadline);
+}
+
+enum status tunnel_start(struct tunnel_room *room, struct transport **client,
+                         struct transport **origin, struct slice from_client,
+                         struct slice from_origin, const struct record *record,
+                         const struct tunnel_limits *limits)
+{
+    struct tunnel *tunnel = slab_alloc(&room->slab);
+    struct record *packed = tunnel_pack(record);
+    if (tunnel == NULL || packed == NULL)
+        goto shed;
+    *tunnel = (struct tunnel){.tag = TUNNEL_TAG, .room = room, .limits = *limits};
+    tunnel->record = packed;
+    pipe_init(&tunnel->up, *client, *origin, &room->engine->shared, &room->pipes);
+    pipe_init(&tunnel->down, *origin, *client, &room->engine->shared, &room->pipes);
+    if (pipe_preload(&tunnel->up, from_client) != ST_OK ||
+        pipe_preload(&tunnel->down, from_origin) != ST_OK) {
+        pipe_done(&tunnel->up);
+        pipe_done(&tunnel->down);
+        goto shed;
+    }
+    tunnel->client = *client;
+    tunnel->origin = *origin;
+    *client = *origin = NULL;
+    transport_listen(tunnel->client, tunnel, tunnel_on_ready);
+    transport_listen(tunnel->origin, tunnel, tunnel_on_ready);
+    tunnel->opened_ns = tunnel->progress_ns = loop_now_ns(room->engine->loop);
+    task_init(&tunnel->task, tunnel_run);
+    timer_init(&tunnel->timer, tunnel_time_out);
+    list_append(&room->open, &tunnel->link);
+    counter_add(room->engine->counters, COUNT_TUNNELS, 1);
+    counter_add(room->engine->counters, COUNT_TUNNELS_OPEN, 1);
+    tunnel_arm(tunnel);
+    loop_queue(room->engine->loop, &tunnel->task);
+    return ST_OK;
+
+shed:
+    free(packed);
+    if (tunnel != NULL)
+        slab_free(&room->slab, tunnel);
+    transport_close(client, /* is_abort= */ true);
+    transport_close(origin, /* is_abort= */ true);
+    return ST_NOMEM;
+}
+
+/* Join what the tunnel counted to its record. */
+static void tunnel_tell(struct tunnel *tunnel, struct record *record)
+{
+    record->client_in_bytes += tunnel->up.bytes;
+    record->upstream_out_bytes += tunnel->up.bytes;
+    record->upstream_in_bytes += tunnel->down.bytes;
+    record->client_out_bytes += tunnel->down.bytes;
+    record->request_body_bytes = tunnel->up.bytes;
+    record->response_body_bytes = tunnel->down.bytes;
+    record->ended_by = tunnel->ended_by;
+    record->end = tunnel->end;
+}
+
+static void tunnel_bury(struct grave *grave)
+{
+    struct tunnel *tunnel = CONTAINER_OF(grave, struct tunnel, grave);
+    slab_free(&tunnel->room->slab, tunnel);
+}
+
+static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record_end end)
+{
+    struct tunnel_room *room = tunnel->room;
+    bool is_abort = end != END_DONE;
+    if (tunnel->end == END_NONE || is_abort) {
+        tunnel->end = (uint8_t)end;
+        tunnel->ended_by = (uint8_t)by;
+    }
+    pipe_done(&tunnel->up);
+    pipe_done(&tunnel->down);
+    transport_close(&tunnel->client, is_abort);
+    transport_close(&tunnel->origin, is_abort);
+    timer_cancel(&tunnel->timer);
+    task_cancel(&tunnel->task);
+    link_remove(&tunnel->link);
+    tunnel->tag = 0;
+    timeline_mark(&tunnel->record->timeline, MARK_X_END);
+    tunnel_tell(tunnel, tunnel->record);
+    struct counters *counters = room->engine->counters;
+    counter_sub(counters, COUNT_TUNNELS_OPEN, 1);
+    counter_add(counters, COUNT_CLIENT_IN_BYTES, tunnel->up.bytes);
+    counter_add(counters, COUNT_UPSTREAM_OUT_BYTES, tunnel->up.bytes);
+    counter_add(counters, COUNT_UPSTREAM_IN_BYTES, tunnel->down.bytes);
+    counter_add(counters, COUNT_CLIENT_OUT_BYTES, tunnel->down.bytes);
+    room->on_ended(room, tunnel->record);
+    free(tunnel->record);
+    tunnel->grave.bury = tunnel_bury;
+    loop_bury(room->engine->loop, &tunnel->grave);
+}
+
+static void tunnel_time_out(struct timer *timer)
+{
+    struct tunnel *tunnel = CONTAINER_OF(timer, struct tunnel, timer);
+    uint64_t now = loop_now_ns(tunnel->room->engine->loop);
+    uint64_t before = tunnel->timer.deadline_ns;
+    tunnel_arm(tunnel);
+    if (tunnel->timer.deadline_ns > now) /* there was progress since it was set */
+        return;
+    (void)before;
+    tunnel_finish(tunnel, LEG_PROXY, END_TIMEOUT);
+}
+
+/* Note first bytes, ends and progress after a run. */
+static void tunnel_note(struct tunnel *tunnel)
+{
+    struct timeline *timeline = &tunnel->record->timeline;
+    uint64_t bytes = tunnel->up.bytes + tunnel->down.bytes;
+    if (bytes != tunnel->seen_bytes) {
+        tunnel->seen_bytes = bytes;
+        tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop);
+        timeline_clear(timeline, MARK_T_LAST);
+        timeline_mark_at(timeline, MARK_T_LAST, tunnel->progress_ns);
+    }
+    if (tunnel->up.bytes > 0)
+        timeline_mark(timeline, MARK_T_UP);
+    if (tunnel->down.bytes > 0)
+        timeline_mark(timeline, MARK_T_DOWN);
+    if (tunnel->up.from_ended)
+        timeline_mark(timeline, MARK_X_FIN_C);
+    if (tunnel->down.from_ended)
+        timeline_mark(timeline, MARK_X_FIN_U);
+    if (tunnel->end == END_NONE && (tunnel->up.from_ended || tunnel->down.from_ended)) {
+        tunnel->end = END_DONE;
+        tunnel->ended_by = tunnel->up.from_ended ? LEG_CLIENT : LEG_UPSTREAM;
+    }
+}
+
+static void tunnel_run(struct task *task)
+{
+    struct tunnel *tunnel = CONTAINER_OF(task, struct tunnel, task);
+    CHECK_TAG(tunnel, TUNNEL_TAG);
+    bool was_half = tunnel->up.is_ended || tunnel->down.is_ended;
+    enum pipe_result up = pipe_run(&tunnel->up);
+    enum pipe_result down = pipe_run(&tunnel->down);
+    tunnel_note(tunnel);
+    if (up == PIPE_FROM_FAILED || down == PIPE_TO_FAILED) {
+        timeline_mark(&tunnel->record->timeline, MARK_X_FIN_C);
+        tunnel_finish(tunnel, LEG_CLIENT, END_RST);
+        return;
+    }
+    if (up == PIPE_TO_FAILED || down == PIPE_FROM_FAILED) {
+        timeline_mark(&tunnel->record->timeline, MARK_X_FIN_U);
+        tunnel_finish(tunnel, LEG_UPSTREAM, END_RST);
+        return;
+    }
+    if (up == PIPE_ENDED && down == PIPE_ENDED) {
+        tunnel_finish(tunnel, tunnel->ended_by, END_DONE);
+        return;
+    }
+    if (up == PIPE_BUSY || down == PIPE_BUSY)
+        loop_queue(tunnel->room->engine->loop, &tunnel->task);
+    if (!was_half && (tunnel->up.is_ended || tunnel->down.is_ended)) {
+        timer_cancel(&tunnel->timer);
+        tunnel_arm(tunnel);
+    }
+}
+
+void tunnel_room_end_all(struct tunnel_room *room, enum record_end end)
+{
+    LIST_EACH(link, &room->open)
+        tunnel_finish(CONTAINER_OF(link, struct tunnel, link), LEG_PROXY, end);
+}
+
+void tunnel_snapshot(struct link *link, struct record *into)
+{
+    struct tunnel *tunnel = CONTAINER_OF(link, struct tunnel, link);
+    CHECK_TAG(tunnel, TUNNEL_TAG);
+    memcpy(into, tunnel->record, tunnel->record->size);
+    tunnel_tell(tunnel, into);
+    into->is_in_progress = true;
+}

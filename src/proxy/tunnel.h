@@ -1,0 +1,53 @@
+#ifndef FAIRLEAD_PROXY_TUNNEL_H
+#define FAIRLEAD_PROXY_TUNNEL_H
+
+#include "proxy/pipe.h"
+#include "record/record.h"
+#include "upstream/engine.h"
+
+/* Two pipes between two byte ends: what a CONNECT or an upgrade becomes.
+ *
+ *   open --(one end of file passed on)--> half closed --(the other)--> ended
+ *     |            |
+ *     +--(reset, error, idle, lifetime, drain, kill)--> ended
+ *
+ *   T1  each direction ends by itself: an end of file becomes a shutdown after the last byte, and the
+ *       reverse direction goes on as long as it makes progress.
+ *   T2  a reset of one side becomes a reset of the other.
+ *   T3  an idle tunnel holds no buffer and no kernel pipe. */
+
+struct tunnel_limits {
+    uint64_t idle_ns;
+    uint64_t half_closed_ns; /* without progress */
+    uint64_t lifetime_ns;    /* 0: none */
+};
+
+/* What the tunnels of one worker share. */
+struct tunnel_room {
+    struct engine *engine;
+    struct pipe_pool pipes;
+    struct slab slab;
+    struct link open; /* all tunnels, oldest first */
+    /* Called once a tunnel has ended, with its finished record; the record is the tunnel's. */
+    void (*on_ended)(struct tunnel_room *room, struct record *record);
+};
+
+struct tunnel;
+
+void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
+                      void (*on_ended)(struct tunnel_room *, struct record *));
+/* Ends every tunnel. */
+void tunnel_room_done(struct tunnel_room *room);
+
+/* Start a tunnel. Takes over both transports and copies the record so far; `from_client` and
+ * `from_origin` are bytes that were read already. Errors: ST_NOMEM, both transports are closed. */
+enum status tunnel_start(struct tunnel_room *room, struct transport **client,
+                         struct transport **origin, struct slice from_client,
+                         struct slice from_origin, const struct record *record,
+                         const struct tunnel_limits *limits) MUST_USE;
+/* End all tunnels now: END_DRAIN or END_KILLED. */
+void tunnel_room_end_all(struct tunnel_room *room, enum record_end end);
+/* Walk: the record of the tunnel behind `link` of room->open as it stands now, for listings. */
+void tunnel_snapshot(struct link *link, struct record *into);
+
+#endif

@@ -1,0 +1,111 @@
+/* One writer, one reader, no lock.
+ *
+ * Messages lie one behind the other with a length in front, padded to 8 bytes; a message never wraps: where it
+ * would, a length of all ones sends the reader to the start. The writer publishes with a release store of its
+ * position, the reader frees with a release store of its own; each reads the other's with acquire. */
+
+#include "record/ring.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RING_ALIGN = 8 };
+#define RING_SKIP UINT32_MAX
+
+struct ring {
+    _Alignas(64) _Atomic uint64_t written; /* writer: the writer; reader: the reader */
+    _Alignas(64) _Atomic uint64_t read;    /* writer: the reader; reader: the writer */
+    _Alignas(64) _Atomic uint64_t refused; /* writer: the writer; readers: any */
+    uint64_t size;
+    char *bytes;
+};
+
+static uint64_t ring_padded(uint64_t len)
+{
+    return (len + RING_ALIGN + RING_ALIGN - 1) & ~(uint64_t)(RING_ALIGN - 1);
+}
+
+struct ring *ring_create(size_t bytes)
+{
+    uint64_t size = 4096;
+    while (size < bytes)
+        size *= 2;
+    struct ring *ring = aligned_alloc(64, sizeof(*ring));
+    if (ring == NULL)
+        return NULL;
+    memset(ring, 0, sizeof(*ring));
+    ring->size = size;
+    ring->bytes = malloc(size);
+    if (ring->bytes == NULL) {
+        free(ring);
+        return NULL;
+    }
+    return ring;
+}
+
+void ring_destroy(struct ring **ring)
+{
+    if (*ring == NULL)
+        return;
+    free((*ring)->bytes);
+    free(*ring);
+    *ring = NULL;
+}
+
+bool ring_put(struct ring *ring, const void *message, uint32_t len)
+{
+    uint64_t written = atomic_load_explicit(&ring->written, memory_order_relaxed);
+    uint64_t read = atomic_load_explicit(&ring->read, memory_order_acquire);
+    uint64_t need = ring_padded(len);
+    uint64_t at = written & (ring->size - 1);
+    uint64_t skip = ring->size - at < need ? ring->size - at : 0;
+    if (len == RING_SKIP || ring->size - (written - read) < need + skip) {
+        uint64_t refused = atomic_load_explicit(&ring->refused, memory_order_relaxed);
+        atomic_store_explicit(&ring->refused, refused + 1, memory_order_relaxed);
+        return false;
+    }
+    if (skip > 0) {
+        uint32_t mark = RING_SKIP;
+        memcpy(ring->bytes + at, &mark, sizeof(mark));
+        at = 0;
+    }
+    memcpy(ring->bytes + at, &len, sizeof(len));
+    memcpy(ring->bytes + at + RING_ALIGN, message, len);
+    atomic_store_explicit(&ring->written, written + skip + need, memory_order_release);
+    return true;
+}
+
+/* Step over the mark at the end of the buffer, if it is there; the position of the next message. */
+static uint64_t ring_skip(struct ring *ring, uint64_t read, uint32_t *ret_len)
+{
+    uint64_t at = read & (ring->size - 1);
+    memcpy(ret_len, ring->bytes + at, sizeof(*ret_len));
+    if (*ret_len != RING_SKIP)
+        return read;
+    read += ring->size - at;
+    memcpy(ret_len, ring->bytes, sizeof(*ret_len));
+    return read;
+}
+
+const void *ring_peek(struct ring *ring, uint32_t *ret_len)
+{
+    uint64_t read = atomic_load_explicit(&ring->read, memory_order_relaxed);
+    if (read == atomic_load_explicit(&ring->written, memory_order_acquire))
+        return NULL;
+    read = ring_skip(ring, read, ret_len);
+    return ring->bytes + (read & (ring->size - 1)) + RING_ALIGN;
+}
+
+void ring_drop(struct ring *ring)
+{
+    uint64_t read = atomic_load_explicit(&ring->read, memory_order_relaxed);
+    uint32_t len;
+    read = ring_skip(ring, read, &len);
+    atomic_store_explicit(&ring->read, read + ring_padded(len), memory_order_release);
+}
+
+uint64_t ring_refused(const struct ring *ring)
+{
+    return atomic_load_explicit(&ring->refused, memory_order_relaxed);
+}

@@ -1,0 +1,39 @@
+#ifndef FAIRLEAD_UPSTREAM_ENGINE_H
+#define FAIRLEAD_UPSTREAM_ENGINE_H
+
+#include "base/random.h"
+#include "codec/wire.h"
+#include "config/snapshot.h"
+#include "io/loop.h"
+#include "net/dial.h"
+#include "net/resolver.h"
+#include "net/tls.h"
+#include "record/counter.h"
+#include "upstream/reach.h"
+
+/* What a worker lends to everything above. One a worker, never shared between threads.
+ *
+ * `reach_start` and `reach_cancel` are pointers so that simulated tests can answer without sockets. */
+struct engine {
+    struct loop *loop;
+    struct wire_shared shared;
+    struct resolver *resolver;
+    struct dial_engine dial;
+    struct tls_scratch *tls_scratch;
+    struct tls_sessions *tls_sessions;
+    struct pool *pool;
+    struct counters *counters;
+    struct snapshot *snapshot; /* current; exchanges pin the one they began with */
+    uint16_t worker;
+    uint64_t next_conn_id;
+    void (*reach_start)(struct reach *);
+    void (*reach_cancel)(struct reach *);
+};
+
+/* A number for a connection, unique in the process. */
+static inline uint64_t engine_conn_id(struct engine *engine)
+{
+    return ((uint64_t)engine->worker + 1) << 48 | ++engine->next_conn_id;
+}
+
+#endif

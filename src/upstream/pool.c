@@ -1,0 +1,292 @@
+/* Idle connections by origin, newest first, with caps.
+ *
+ * An origin's entry lives as long as it has idle connections. All idle connections also stand in one list
+ * ordered by the time they became idle; one timer walks its old end. Events of idle connections only mark
+ * them stale and queue the sweep. */
+
+#include "upstream/pool.h"
+
+#include "base/check.h"
+#include "base/slab.h"
+#include "base/table.h"
+#include "io/socket.h"
+#include "net/tcp.h"
+
+#include <stdlib.h>
+
+enum { UPSTREAM_TAG = TAG('u', 'p', 's', 't'), POOL_PEEK_AFTER_MS = 1000 };
+
+struct pool_origin {
+    struct link idle; /* newest first */
+    uint64_t hash;
+    uint32_t count;
+    struct host host;
+    uint16_t port;
+    bool is_tls;
+};
+
+struct pool {
+    struct engine *engine;
+    struct table origins;
+    struct slab origin_slab;
+    struct slab upstream_slab;
+    struct link by_age; /* longest idle first */
+    uint32_t idle_count;
+    struct timer timer;
+    struct task sweep;
+};
+
+struct pool_key {
+    const struct host *host;
+    uint16_t port;
+    bool is_tls;
+};
+
+static bool pool_match(const void *entry, const void *key)
+{
+    const struct pool_origin *origin = entry;
+    const struct pool_key *wanted = key;
+    return origin->port == wanted->port && origin->is_tls == wanted->is_tls &&
+           slice_equals(host_slice(&origin->host), host_slice(wanted->host));
+}
+
+static uint64_t pool_hash(const struct pool_key *key)
+{
+    return table_hash(host_slice(key->host)) ^ ((uint64_t)key->port << 1 | key->is_tls);
+}
+
+/* Take a connection out of the idle lists. */
+static void pool_detach(struct pool *pool, struct upstream *upstream)
+{
+    struct pool_origin *origin = upstream->origin;
+    link_remove(&upstream->origin_link);
+    link_remove(&upstream->age_link);
+    upstream->origin = NULL;
+    pool->idle_count--;
+    counter_sub(pool->engine->counters, COUNT_POOL_IDLE, 1);
+    if (--origin->count == 0) {
+        table_remove(&pool->origins, origin->hash, origin);
+        slab_free(&pool->origin_slab, origin);
+    }
+}
+
+static void pool_close(struct pool *pool, struct upstream *upstream)
+{
+    pool_detach(pool, upstream);
+    upstream_destroy(&upstream, /* is_abort= */ false);
+}
+
+static struct upstream *pool_oldest(struct pool *pool)
+{
+    struct link *first = list_first(&pool->by_age);
+    return first == NULL ? NULL : CONTAINER_OF(first, struct upstream, age_link);
+}
+
+/* Close what idled for too long, and set the timer for the next. */
+static void pool_expire(struct timer *timer)
+{
+    struct pool *pool = CONTAINER_OF(timer, struct pool, timer);
+    uint64_t now = loop_now_ns(pool->engine->loop);
+    uint64_t limit = pool->engine->snapshot->config->timeouts.upstream_keepalive_ns;
+    struct upstream *oldest;
+    while ((oldest = pool_oldest(pool)) != NULL && oldest->idle_since_ns + limit <= now)
+        pool_close(pool, oldest);
+    if (oldest != NULL)
+        timer_set(pool->engine->loop, &pool->timer, oldest->idle_since_ns + limit);
+}
+
+static void pool_sweep(struct task *task)
+{
+    struct pool *pool = CONTAINER_OF(task, struct pool, sweep);
+    LIST_EACH(link, &pool->by_age) {
+        struct upstream *upstream = CONTAINER_OF(link, struct upstream, age_link);
+        if (upstream->is_stale)
+            pool_close(pool, upstream);
+    }
+}
+
+/* An idle connection became readable: closed, or bytes that nobody asked for. */
+static void pool_on_ready(struct transport *transport)
+{
+    struct upstream *upstream = transport->owner;
+    CHECK_TAG(upstream, UPSTREAM_TAG);
+    if ((transport->ready & (WATCH_READ | WATCH_HANGUP | WATCH_ERROR)) == 0)
+        return;
+    upstream->is_stale = true;
+    loop_queue(upstream->engine->loop, &upstream->engine->pool->sweep);
+}
+
+struct pool *pool_create(struct engine *engine)
+{
+    struct pool *pool = calloc(1, sizeof(*pool));
+    if (pool == NULL)
+        return NULL;
+    pool->engine = engine;
+    table_init(&pool->origins);
+    slab_init(&pool->origin_slab, sizeof(struct pool_origin), 64);
+    slab_init(&pool->upstream_slab, sizeof(struct upstream), 64);
+    link_init(&pool->by_age);
+    timer_init(&pool->timer, pool_expire);
+    task_init(&pool->sweep, pool_sweep);
+    return pool;
+}
+
+void pool_flush(struct pool *pool)
+{
+    struct upstream *oldest;
+    while ((oldest = pool_oldest(pool)) != NULL)
+        pool_close(pool, oldest);
+}
+
+void pool_destroy(struct pool **pool)
+{
+    if (*pool == NULL)
+        return;
+    pool_flush(*pool);
+    timer_cancel(&(*pool)->timer);
+    task_cancel(&(*pool)->sweep);
+    table_done(&(*pool)->origins);
+    slab_done(&(*pool)->origin_slab);
+    slab_done(&(*pool)->upstream_slab);
+    free(*pool);
+    *pool = NULL;
+}
+
+/* Still as it was when it became idle? */
+static bool pool_is_alive(struct pool *pool, struct upstream *upstream, uint64_t now)
+{
+    const struct config *config = pool->engine->snapshot->config;
+    struct transport *transport = upstream->h1.wire.transport;
+    if (upstream->is_stale || (transport->ready & (WATCH_HANGUP | WATCH_ERROR)) != 0)
+        return false;
+    if (upstream->connected_ns + config->limits.pool_max_age_ns <= now)
+        return false;
+    bool was_read_out = (transport->ready & WATCH_READ) == 0;
+    if (was_read_out && now - upstream->idle_since_ns < POOL_PEEK_AFTER_MS * NS_PER_MS)
+        return true;
+    char byte;
+    size_t len;
+    int fd = tcp_fd(transport);
+    return fd < 0 || socket_peek(fd, &byte, 1, &len) == ST_AGAIN;
+}
+
+struct upstream *pool_take(struct pool *pool, const struct host *host, uint16_t port, bool is_tls)
+{
+    struct pool_key key = {host, port, is_tls};
+    uint64_t now = loop_now_ns(pool->engine->loop);
+    struct pool_origin *origin;
+    while ((origin = table_find(&pool->origins, pool_hash(&key), pool_match, &key)) != NULL) {
+        struct upstream *upstream =
+            CONTAINER_OF(list_first(&origin->idle), struct upstream, origin_link);
+        bool is_usable = pool_is_alive(pool, upstream, now) &&
+                         (!is_tls || upstream->snapshot == pool->engine->snapshot);
+        pool_detach(pool, upstream);
+        if (is_usable)
+            return upstream;
+        upstream_destroy(&upstream, /* is_abort= */ false);
+    }
+    return NULL;
+}
+
+static struct pool_origin *pool_origin_for(struct pool *pool, const struct upstream *upstream)
+{
+    struct pool_key key = {&upstream->host, upstream->port, upstream->is_tls};
+    uint64_t hash = pool_hash(&key);
+    struct pool_origin *origin = table_find(&pool->origins, hash, pool_match, &key);
+    if (origin != NULL)
+        return origin;
+    origin = slab_alloc(&pool->origin_slab);
+    if (origin == NULL)
+        return NULL;
+    link_init(&origin->idle);
+    origin->hash = hash;
+    origin->host = upstream->host;
+    origin->port = upstream->port;
+    origin->is_tls = upstream->is_tls;
+    if (table_add(&pool->origins, hash, origin) == ST_OK)
+        return origin;
+    slab_free(&pool->origin_slab, origin);
+    return NULL;
+}
+
+void pool_give(struct pool *pool, struct upstream **give)
+{
+    struct upstream *upstream = *give;
+    *give = NULL;
+    CHECK_TAG(upstream, UPSTREAM_TAG);
+    const struct config *config = pool->engine->snapshot->config;
+    struct pool_origin *origin = NULL;
+    if (h1_codec_is_reusable(&upstream->h1) && config->limits.pool_total > 0 &&
+        config->limits.pool_per_origin > 0)
+        origin = pool_origin_for(pool, upstream);
+    if (origin == NULL) {
+        upstream_destroy(&upstream, /* is_abort= */ false);
+        return;
+    }
+    upstream->origin = origin;
+    upstream->is_stale = false;
+    upstream->idle_since_ns = loop_now_ns(pool->engine->loop);
+    list_prepend(&origin->idle, &upstream->origin_link);
+    list_append(&pool->by_age, &upstream->age_link);
+    origin->count++;
+    pool->idle_count++;
+    counter_add(pool->engine->counters, COUNT_POOL_IDLE, 1);
+    transport_listen(upstream->h1.wire.transport, upstream, pool_on_ready);
+    if (origin->count > config->limits.pool_per_origin)
+        pool_close(pool, CONTAINER_OF(origin->idle.prev, struct upstream, origin_link));
+    if (pool->idle_count > config->limits.pool_total)
+        pool_close(pool, pool_oldest(pool));
+    if (!timer_is_set(&pool->timer))
+        timer_set(pool->engine->loop, &pool->timer,
+                  pool_oldest(pool)->idle_since_ns + config->timeouts.upstream_keepalive_ns);
+}
+
+struct upstream *upstream_create(struct engine *engine, struct reach *reach)
+{
+    struct upstream *upstream = slab_alloc(&engine->pool->upstream_slab);
+    if (upstream == NULL) {
+        transport_close(&reach->transport, /* is_abort= */ false);
+        return NULL;
+    }
+    upstream->tag = UPSTREAM_TAG;
+    upstream->engine = engine;
+    link_init(&upstream->origin_link);
+    link_init(&upstream->age_link);
+    h1_codec_init(&upstream->h1, H1_CLIENT, reach->transport, &engine->shared);
+    reach->transport = NULL;
+    upstream->host = *reach->host;
+    upstream->port = reach->port;
+    upstream->is_tls = reach->is_tls;
+    upstream->snapshot = snapshot_ref(engine->snapshot);
+    upstream->peer = reach->peer;
+    upstream->source = reach->source;
+    upstream->tls = reach->tls;
+    upstream->id = engine_conn_id(engine);
+    upstream->connected_ns = clock_monotonic_ns();
+    upstream->paid_dns_ns = reach->dns_end_ns - reach->dns_begin_ns;
+    upstream->paid_connect_ns = reach->connect_end_ns - reach->connect_begin_ns;
+    upstream->paid_tls_ns = reach->tls_end_ns - reach->tls_begin_ns;
+    counter_add(engine->counters, COUNT_CONNECTS, 1);
+    return upstream;
+}
+
+static void upstream_bury(struct grave *grave)
+{
+    struct upstream *upstream = CONTAINER_OF(grave, struct upstream, grave);
+    slab_free(&upstream->engine->pool->upstream_slab, upstream);
+}
+
+void upstream_destroy(struct upstream **destroy, bool is_abort)
+{
+    struct upstream *upstream = *destroy;
+    *destroy = NULL;
+    if (upstream == NULL)
+        return;
+    CHECK_TAG(upstream, UPSTREAM_TAG);
+    CHECK(upstream->origin == NULL);
+    upstream->tag = 0;
+    h1_codec_done(&upstream->h1, is_abort);
+    snapshot_unref(&upstream->snapshot);
+    upstream->grave.bury = upstream_bury;
+    loop_bury(upstream->engine->loop, &upstream->grave);
+}

@@ -1,0 +1,189 @@
+/* Reaching an origin: the dial, then TLS where it is wanted.
+ *
+ * The dial's end and the handshake's events only queue the task; the task goes on from where it is. All
+ * facts of the way are copied out, so that the exchange never looks into a dial. */
+
+#include "upstream/reach.h"
+
+#include "base/check.h"
+#include "net/tcp.h"
+#include "net/tls.h"
+#include "upstream/engine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void reach_finish(struct reach *reach, enum reach_result result)
+{
+    reach->result = result;
+    reach->is_handed = true;
+    timer_cancel(&reach->timer);
+    if (result != REACH_OK)
+        transport_close(&reach->transport, /* is_abort= */ true);
+    reach->on_done(reach);
+}
+
+/* The gate is the caller's; the dial knows only this reach. */
+static bool reach_permit(void *owner, const struct inet_endpoint *endpoint)
+{
+    struct reach *reach = owner;
+    return reach->permit(reach->owner, endpoint);
+}
+
+static void reach_on_dialled(void *owner, struct dial *dial)
+{
+    (void)dial;
+    struct reach *reach = owner;
+    reach->is_dialled = true;
+    loop_queue(reach->engine->loop, &reach->task);
+}
+
+static void reach_on_ready(struct transport *transport)
+{
+    struct reach *reach = transport->owner;
+    loop_queue(reach->engine->loop, &reach->task);
+}
+
+static void reach_time_out(struct timer *timer)
+{
+    struct reach *reach = CONTAINER_OF(timer, struct reach, timer);
+    (void)snprintf(reach->detail, sizeof(reach->detail), "the handshake took too long");
+    reach_finish(reach, REACH_TLS_TIMEOUT);
+}
+
+static void reach_copy_facts(struct reach *reach)
+{
+    const struct dial *dial = &reach->dial;
+    reach->dial_cause = dial->cause;
+    reach->peer = dial->peer;
+    reach->source = dial->local;
+    reach->dns_source = (uint8_t)dial->dns_source;
+    reach->dns_answers = dial->dns_answers;
+    reach->dns_begin_ns = dial->dns_begin_ns;
+    reach->dns_end_ns = dial->dns_end_ns;
+    reach->connect_begin_ns = dial->connect_begin_ns;
+    reach->connect_end_ns = dial->connect_end_ns;
+    reach->attempt_count = dial->attempt_count;
+    memcpy(reach->attempts, dial->attempts, sizeof(reach->attempts));
+}
+
+/* The dial ended: a plain transport, or the begin of TLS. False: ended. */
+static bool reach_begin_transport(struct reach *reach)
+{
+    reach->is_dialled = false;
+    reach_copy_facts(reach);
+    if (reach->dial.cause != DIAL_CONNECTED) {
+        char peer[INET_ENDPOINT_TEXT];
+        inet_endpoint_format(&reach->peer, peer);
+        bool has_peer = reach->peer.addr.family != INET_NONE;
+        (void)snprintf(reach->detail, sizeof(reach->detail), "%s%s%s",
+                       has_peer ? peer : reach->host->text, ": ",
+                       dial_cause_text(reach->dial.cause));
+        reach_finish(reach, REACH_DIAL_FAILED);
+        return false;
+    }
+    struct engine *engine = reach->engine;
+    if (tcp_create(engine->loop, dial_take_fd(&reach->dial), &reach->transport) != ST_OK) {
+        reach_finish(reach, REACH_NO_MEMORY);
+        return false;
+    }
+    if (!reach->is_tls) {
+        reach_finish(reach, REACH_OK);
+        return false;
+    }
+    struct transport *lower = reach->transport;
+    reach->transport = NULL;
+    int len = snprintf(reach->session_key, sizeof(reach->session_key), "%s:%u", reach->host->text,
+                       reach->port);
+    struct tls_connect_options options = {
+        .host = reach->host,
+        .sessions = engine->tls_sessions,
+        .session_key = slice_of(reach->session_key, len < 0 ? 0 : (size_t)len),
+    };
+    enum status status = tls_connect_create(engine->tls_scratch, &lower,
+                                            engine->snapshot->tls_client, &options,
+                                            &reach->transport);
+    if (status != ST_OK) {
+        transport_close(&lower, /* is_abort= */ true);
+        reach_finish(reach, REACH_NO_MEMORY);
+        return false;
+    }
+    transport_listen(reach->transport, reach, reach_on_ready);
+    reach->tls_begin_ns = clock_monotonic_ns();
+    timer_set_in(engine->loop, &reach->timer,
+                 engine->snapshot->config->timeouts.upstream_tls_ns);
+    return true;
+}
+
+static void reach_shake_hands(struct reach *reach)
+{
+    enum status status = transport_handshake(reach->transport);
+    if (status == ST_AGAIN)
+        return;
+    if (status == ST_OK) {
+        reach->tls_end_ns = clock_monotonic_ns();
+        reach->tls = (struct record_tls){tls_version(reach->transport),
+                                         tls_cipher(reach->transport),
+                                         tls_is_resumed(reach->transport)};
+        counter_add(reach->engine->counters, COUNT_UPSTREAM_TLS_HANDSHAKES, 1);
+        reach_finish(reach, REACH_OK);
+        return;
+    }
+    bool is_certificate = tls_verify_error(reach->transport) != NULL;
+    const char *fault = transport_fault(reach->transport);
+    (void)snprintf(reach->detail, sizeof(reach->detail), "%s: %s", reach->host->text,
+                   fault[0] != '\0' ? fault : "the connection ended during the handshake");
+    reach_finish(reach, is_certificate ? REACH_TLS_CERTIFICATE : REACH_TLS_FAILED);
+}
+
+static void reach_run(struct task *task)
+{
+    struct reach *reach = CONTAINER_OF(task, struct reach, task);
+    if (reach->is_handed)
+        return;
+    if (reach->is_dialled && !reach_begin_transport(reach))
+        return;
+    if (reach->transport != NULL)
+        reach_shake_hands(reach);
+}
+
+void reach_start(struct reach *reach)
+{
+    struct engine *engine = reach->engine;
+    const struct config *config = engine->snapshot->config;
+    CHECK(!reach->is_started);
+    reach->is_started = true;
+    task_init(&reach->task, reach_run);
+    timer_init(&reach->timer, reach_time_out);
+    struct dial_request request = {
+        .host = reach->host,
+        .port = reach->port,
+        .deadline_ns = loop_now_ns(engine->loop) + config->timeouts.connect_ns,
+        .options =
+            {
+                .attempt_delay_ns = config->timeouts.connect_attempt_ns,
+                .mixed = config->egress.skips_mixed ? DIAL_MIXED_SKIP : DIAL_MIXED_REFUSE,
+                .socket =
+                    {
+                        .source = &config->source,
+                        .user_timeout_ms = (unsigned)(config->tcp.user_timeout_ns / NS_PER_MS),
+                        .congestion = config->tcp.congestion_upstream,
+                    },
+            },
+        .owner = reach,
+        .permit = reach_permit,
+        .on_done = reach_on_dialled,
+    };
+    dial_start(&reach->dial, &engine->dial, &request);
+}
+
+void reach_cancel(struct reach *reach)
+{
+    if (!reach->is_started)
+        return;
+    dial_cancel(&reach->dial);
+    timer_cancel(&reach->timer);
+    task_cancel(&reach->task);
+    transport_close(&reach->transport, /* is_abort= */ true);
+    reach->is_started = false;
+}

@@ -1,0 +1,72 @@
+#ifndef FAIRLEAD_UPSTREAM_REACH_H
+#define FAIRLEAD_UPSTREAM_REACH_H
+
+#include "base/host.h"
+#include "net/dial.h"
+#include "net/transport.h"
+#include "record/record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Reaching an origin: name, connect, TLS, as one question with one answer.
+ *
+ *   idle --reach_start--> dialling --(TLS wanted)--> shaking hands --> done
+ *            any of them --reach_cancel--> idle
+ *
+ * Every connection that leaves this program is made here, and every address passes `permit` first. */
+
+struct engine;
+struct reach;
+
+enum reach_result {
+    REACH_OK,
+    REACH_DIAL_FAILED, /* `dial_cause` tells */
+    REACH_TLS_CERTIFICATE,
+    REACH_TLS_FAILED,
+    REACH_TLS_TIMEOUT,
+    REACH_NO_MEMORY,
+};
+
+struct reach {
+    /* The question; set by the caller before reach_start. */
+    struct engine *engine;
+    const struct host *host; /* borrowed until the end */
+    uint16_t port;
+    bool is_tls;
+    bool (*permit)(void *owner, const struct inet_endpoint *endpoint);
+    void (*on_done)(struct reach *reach); /* recorder */
+    void *owner;
+
+    /* The answer. */
+    enum reach_result result;
+    enum dial_cause dial_cause;
+    struct transport *transport; /* the caller's from REACH_OK on */
+    struct inet_endpoint peer;
+    struct inet_endpoint source;
+    struct record_tls tls;
+    uint64_t dns_begin_ns, dns_end_ns; /* 0 where it did not happen */
+    uint64_t connect_begin_ns, connect_end_ns;
+    uint64_t tls_begin_ns, tls_end_ns;
+    uint8_t dns_source;
+    uint8_t dns_answers;
+    uint8_t attempt_count;
+    struct record_attempt attempts[RECORD_ATTEMPTS_MAX];
+    char detail[160]; /* words of TLS or DNS, "" for none */
+
+    /* private */
+    struct dial dial;
+    struct timer timer;
+    struct task task;
+    char session_key[HOST_MAX + 8];
+    bool is_started;
+    bool is_dialled; /* the dial ended, the task has not looked yet */
+    bool is_handed;  /* on_done ran */
+};
+
+/* Begin. Thread: the worker's. on_done comes in a later step of the loop, never inside this call. */
+void reach_start(struct reach *reach);
+/* Stop; no on_done comes after it. Idempotent. A transport that was not taken is closed. */
+void reach_cancel(struct reach *reach);
+
+#endif
