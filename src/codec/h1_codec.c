@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "http/h1_write.h"
 
-#include <stddef.h>
+
 
 enum { H1_ARENA_CAP = 512 * 1024, H1_TRAILERS_MAX = 16384 };
 

@@ -2,6 +2,7 @@
 #define FAIRLEAD_CODEC_H1_CODEC_H
 
 #include "base/arena.h"
+#include "base/check.h"
 #include "codec/stream.h"
 #include "codec/wire.h"
 #include "http/h1_chunk.h"

@@ -7,6 +7,7 @@
 #include "proxy/client.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "io/socket.h"
 #include "net/proxy_protocol.h"
 #include "net/tcp.h"
@@ -60,8 +61,9 @@ static void client_begin_codec(struct client *client)
 {
     const struct config *config = client_config(client);
     h1_codec_init(&client->h1, H1_SERVER, client->transport, &client->proxy->engine->shared);
-    client->h1.limits = (struct h1_limits){config->limits.head_bytes, config->limits.head_fields,
-                                           config->limits.target_bytes};
+    client->h1.limits = (struct h1_limits){(uint32_t)config->limits.head_bytes,
+                                           (uint32_t)config->limits.head_fields,
+                                           (uint32_t)config->limits.target_bytes};
     client->transport = NULL;
     client->has_codec = true;
 }

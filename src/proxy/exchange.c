@@ -20,6 +20,7 @@
 #include "proxy/exchange.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "http/hop.h"
 #include "http/method.h"
 #include "proxy/handler.h"
@@ -350,8 +351,9 @@ static void acquire_take(struct exchange *x, struct upstream *up, bool is_reused
     x->up_out_before = up->h1.wire.out_bytes;
     h1_codec_next(&up->h1);
     const struct config *config = exchange_config(x);
-    up->h1.limits = (struct h1_limits){config->limits.head_bytes, config->limits.head_fields,
-                                       config->limits.target_bytes};
+    up->h1.limits = (struct h1_limits){(uint32_t)config->limits.head_bytes,
+                                           (uint32_t)config->limits.head_fields,
+                                           (uint32_t)config->limits.target_bytes};
     transport_listen(up->h1.wire.transport, x, exchange_on_up_ready);
 }
 
@@ -480,8 +482,9 @@ static enum next exchange_become_tunnel(struct exchange *x, enum record_kind kin
     struct slice from_origin;
     struct transport *down = client_detach(client, &from_client);
     struct transport *up = h1_codec_detach(&x->up->h1, &from_origin);
-    /* A failure closes both ends; there is nobody left to tell. */
-    (void)tunnel_start(&x->proxy->tunnels, &down, &up, from_client, from_origin, record, &limits);
+    if (tunnel_start(&x->proxy->tunnels, &down, &up, from_client, from_origin, record, &limits) !=
+        ST_OK)
+        counter_add(x->proxy->engine->counters, COUNT_FAILURES, 1); /* both ends are closed */
     upstream_destroy(&x->up, /* is_abort= */ false);
     counter_add(x->proxy->engine->counters, COUNT_RESPONSES_2XX, 1);
     x->end = END_DONE;

@@ -7,6 +7,7 @@
 
 #include "proxy/exchange.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "http/status_code.h"
 

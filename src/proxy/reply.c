@@ -6,6 +6,7 @@
 
 #include "proxy/exchange.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "http/proxy_status.h"
 #include "http/status_code.h"

@@ -2,6 +2,8 @@
 
 #include "proxy/exchange.h"
 
+#include "base/clock.h"
+
 #include <string.h>
 
 enum { TELL_FIELD_MAX = 256 };

@@ -9,6 +9,7 @@
 #include "proxy/tunnel.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "io/socket.h"
 #include "net/tcp.h"
 

@@ -1,6 +1,7 @@
 #ifndef FAIRLEAD_PROXY_TUNNEL_H
 #define FAIRLEAD_PROXY_TUNNEL_H
 
+#include "base/slab.h"
 #include "proxy/pipe.h"
 #include "record/record.h"
 #include "upstream/engine.h"

@@ -7,6 +7,7 @@
 #include "upstream/pool.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/slab.h"
 #include "base/table.h"
 #include "io/socket.h"

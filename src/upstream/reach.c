@@ -6,6 +6,7 @@
 #include "upstream/reach.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "net/tcp.h"
 #include "net/tls.h"
 #include "upstream/engine.h"
@@ -76,8 +77,8 @@ static bool reach_begin_transport(struct reach *reach)
         char peer[INET_ENDPOINT_TEXT];
         inet_endpoint_format(&reach->peer, peer);
         bool has_peer = reach->peer.addr.family != INET_NONE;
-        (void)snprintf(reach->detail, sizeof(reach->detail), "%s%s%s",
-                       has_peer ? peer : reach->host->text, ": ",
+        (void)snprintf(reach->detail, sizeof(reach->detail), "%.60s: %s",
+                       has_peer ? peer : reach->host->text,
                        dial_cause_text(reach->dial.cause));
         reach_finish(reach, REACH_DIAL_FAILED);
         return false;
@@ -131,7 +132,7 @@ static void reach_shake_hands(struct reach *reach)
     }
     bool is_certificate = tls_verify_error(reach->transport) != NULL;
     const char *fault = transport_fault(reach->transport);
-    (void)snprintf(reach->detail, sizeof(reach->detail), "%s: %s", reach->host->text,
+    (void)snprintf(reach->detail, sizeof(reach->detail), "%.60s: %.90s", reach->host->text,
                    fault[0] != '\0' ? fault : "the connection ended during the handshake");
     reach_finish(reach, is_certificate ? REACH_TLS_CERTIFICATE : REACH_TLS_FAILED);
 }

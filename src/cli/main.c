@@ -1,0 +1,69 @@
+/* The command line: which command, and help. */
+
+#include "config/config.h"
+#include "server/serve.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int print_help(void)
+{
+    (void)fputs("usage: fairlead [run] [-c FILE] [options]\n"
+                "       fairlead check [-c FILE] [options] [--print]\n\n"
+                "An HTTP(S) forward proxy that shows the anatomy of every transaction.\n\n",
+                stdout);
+    config_print_flags(stdout);
+    (void)fputs("  --help, --version\n", stdout);
+    return 0;
+}
+
+/* Validate without binding anything. */
+static int check(int argc, const char *const *argv)
+{
+    bool wants_print = false;
+    if (argc > 0 && strcmp(argv[argc - 1], "--print") == 0) {
+        wants_print = true;
+        argc--;
+    } else if (argc > 0 && strcmp(argv[0], "--print") == 0) {
+        wants_print = true;
+        argc--;
+        argv++;
+    }
+    struct config *config = serve_load_config(argc, argv);
+    if (config == NULL)
+        return 2;
+    if (wants_print)
+        config_print(config, stdout);
+    else
+        (void)fputs("fairlead: the configuration is good\n", stdout);
+    config_destroy(&config);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *const *flags = (const char *const *)argv + 1;
+    int count = argc - 1;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(flags[i], "--help") == 0 || strcmp(flags[i], "-h") == 0)
+            return print_help();
+        if (strcmp(flags[i], "--version") == 0) {
+            (void)printf("fairlead %s\n", FAIRLEAD_VERSION);
+            return 0;
+        }
+        if (strcmp(flags[i], "--reference") == 0) {
+            config_print_reference(stdout);
+            return 0;
+        }
+    }
+    if (count > 0 && strcmp(flags[0], "check") == 0)
+        return check(count - 1, flags + 1);
+    if (count > 0 && strcmp(flags[0], "run") == 0)
+        return serve(count - 1, flags + 1);
+    if (count > 0 && flags[0][0] != '-') {
+        (void)fprintf(stderr, "fairlead: unknown command \"%.40s\"; fairlead --help lists them\n",
+                      flags[0]);
+        return 2;
+    }
+    return serve(count, flags);
+}

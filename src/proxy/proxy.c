@@ -1,0 +1,70 @@
+/* The set-up and the end of a worker's data plane. */
+
+#include "proxy/proxy.h"
+
+#include "base/check.h"
+#include "proxy/client.h"
+#include "proxy/exchange.h"
+
+#include <stdlib.h>
+
+enum { PROXY_KEEP = 256 };
+
+static void proxy_tunnel_ended(struct tunnel_room *room, struct record *record)
+{
+    struct proxy *proxy = CONTAINER_OF(room, struct proxy, tunnels);
+    proxy->on_record(proxy, record);
+    if (proxy->on_room != NULL)
+        proxy->on_room(proxy);
+}
+
+enum status proxy_init(struct proxy *proxy, struct engine *engine)
+{
+    *proxy = (struct proxy){.engine = engine};
+    proxy->record = malloc(sizeof(*proxy->record));
+    if (proxy->record == NULL)
+        return ST_NOMEM;
+    tunnel_room_init(&proxy->tunnels, engine, proxy_tunnel_ended);
+    slab_init(&proxy->client_slab, sizeof(struct client), PROXY_KEEP);
+    slab_init(&proxy->exchange_slab, sizeof(struct exchange), PROXY_KEEP);
+    link_init(&proxy->clients);
+    return ST_OK;
+}
+
+void proxy_end_all(struct proxy *proxy)
+{
+    LIST_EACH(link, &proxy->clients) {
+        struct client *client = CONTAINER_OF(link, struct client, link);
+        if (client->exchange != NULL)
+            exchange_end(client->exchange, END_DRAIN);
+    }
+    LIST_EACH(link, &proxy->clients)
+        client_close(CONTAINER_OF(link, struct client, link), /* is_abort= */ true);
+    tunnel_room_end_all(&proxy->tunnels, END_DRAIN);
+}
+
+void proxy_done(struct proxy *proxy)
+{
+    CHECK(proxy_is_empty(proxy));
+    tunnel_room_done(&proxy->tunnels);
+    pipe_pool_done(&proxy->tunnels.pipes);
+    slab_done(&proxy->tunnels.slab);
+    slab_done(&proxy->client_slab);
+    slab_done(&proxy->exchange_slab);
+    free(proxy->record);
+}
+
+void proxy_drain(struct proxy *proxy)
+{
+    proxy->is_draining = true;
+    LIST_EACH(link, &proxy->clients) {
+        struct client *client = CONTAINER_OF(link, struct client, link);
+        if (client->exchange == NULL)
+            loop_queue(proxy->engine->loop, &client->task);
+    }
+}
+
+bool proxy_is_empty(const struct proxy *proxy)
+{
+    return proxy->client_count == 0 && list_is_empty(&proxy->tunnels.open);
+}

@@ -1,0 +1,273 @@
+/* A worker: everything it owns is made before its thread begins and freed after it ended; in between only
+ * messages reach it. */
+
+#include "server/worker.h"
+
+#include "base/check.h"
+#include "net/listener.h"
+#include "proxy/client.h"
+#include "record/ring.h"
+#include "upstream/pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORKER_KEEP_BYTES = 8 << 20, WORKER_SESSIONS = 1024, WORKER_LISTENERS_MAX = 64 };
+
+struct worker_listener {
+    struct worker *worker;
+    struct listener *listener;
+    struct worker_listen listen;
+};
+
+struct worker {
+    struct worker_options options;
+    pthread_t thread;
+    bool is_started;
+    struct loop *loop;
+    struct block_pool *blocks;
+    struct addr_source *sources;
+    struct engine engine;
+    struct proxy proxy;
+    struct worker_listener listeners[WORKER_LISTENERS_MAX];
+    size_t listener_count;
+
+};
+
+enum order_kind { ORDER_ADOPT, ORDER_DRAIN, ORDER_STOP };
+
+/* A message with its answer: the main thread waits on `done`. */
+struct order {
+    struct message message;
+    enum order_kind kind;
+    struct worker *worker;
+    struct snapshot *snapshot;
+    const struct worker_listen *listens;
+    size_t listen_count;
+    pthread_mutex_t lock;
+    pthread_cond_t condition;
+    bool is_done;
+};
+
+static void worker_on_record(struct proxy *proxy, const struct record *record)
+{
+    struct worker *worker = proxy->owner;
+    if (worker->options.ring == NULL)
+        return;
+    (void)ring_put(worker->options.ring, record, record->size); /* a full ring counts and is said */
+    recorder_wake(worker->options.recorder);
+}
+
+static void worker_on_room(struct proxy *proxy)
+{
+    struct worker *worker = proxy->owner;
+    for (size_t i = 0; i < worker->listener_count; i++)
+        listener_resume_limit(worker->listeners[i].listener);
+}
+
+static void worker_on_accept(void *owner, int fd, const struct inet_endpoint *peer)
+{
+    struct worker_listener *from = owner;
+    struct worker *worker = from->worker;
+    const struct snapshot *snapshot = worker->engine.snapshot;
+    int index = from->listen.index;
+    if (index < 0)
+        client_accept(&worker->proxy, NULL, NULL, fd, peer);
+    else
+        client_accept(&worker->proxy, &snapshot->config->listen[index],
+                      snapshot->tls_server[index], fd, peer);
+}
+
+static void worker_close_listeners(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->listener_count; i++)
+        listener_destroy(&worker->listeners[i].listener);
+    worker->listener_count = 0;
+}
+
+static void worker_take_listeners(struct worker *worker, const struct worker_listen *listens,
+                                  size_t count)
+{
+    worker_close_listeners(worker);
+    for (size_t i = 0; i < count && i < WORKER_LISTENERS_MAX; i++) {
+        struct worker_listener *mine = &worker->listeners[worker->listener_count];
+        *mine = (struct worker_listener){.worker = worker, .listen = listens[i]};
+        struct listener_options options = {
+            .fd = listens[i].fd,
+            .is_shared = listens[i].is_shared,
+            .owner = mine,
+            .on_accept = worker_on_accept,
+        };
+        if (listener_create(worker->loop, &options, &mine->listener) == ST_OK)
+            worker->listener_count++;
+    }
+}
+
+static void order_finish(struct order *order)
+{
+    (void)pthread_mutex_lock(&order->lock);
+    order->is_done = true;
+    (void)pthread_cond_signal(&order->condition);
+    (void)pthread_mutex_unlock(&order->lock);
+}
+
+static void worker_obey(struct message *message)
+{
+    struct order *order = CONTAINER_OF(message, struct order, message);
+    struct worker *worker = order->worker;
+    switch (order->kind) {
+    case ORDER_ADOPT:
+        if (order->snapshot != worker->engine.snapshot) {
+            struct snapshot *old = worker->engine.snapshot;
+            worker->engine.snapshot = snapshot_ref(order->snapshot);
+            snapshot_unref(&old);
+        }
+        worker_take_listeners(worker, order->listens, order->listen_count);
+        break;
+    case ORDER_DRAIN:
+        worker_close_listeners(worker);
+        proxy_drain(&worker->proxy);
+        pool_flush(worker->engine.pool);
+        break;
+    case ORDER_STOP:
+        worker_close_listeners(worker);
+        proxy_end_all(&worker->proxy);
+        loop_stop(worker->loop);
+        break;
+    }
+    order_finish(order);
+}
+
+static void worker_order(struct worker *worker, struct order *order)
+{
+    order->worker = worker;
+    order->message.deliver = worker_obey;
+    order->is_done = false;
+    (void)pthread_mutex_init(&order->lock, NULL);
+    (void)pthread_cond_init(&order->condition, NULL);
+    loop_post(worker->loop, &order->message);
+    (void)pthread_mutex_lock(&order->lock);
+    while (!order->is_done)
+        (void)pthread_cond_wait(&order->condition, &order->lock);
+    (void)pthread_mutex_unlock(&order->lock);
+    (void)pthread_cond_destroy(&order->condition);
+    (void)pthread_mutex_destroy(&order->lock);
+}
+
+static void *worker_main(void *argument)
+{
+    struct worker *worker = argument;
+    loop_run(worker->loop);
+    return NULL;
+}
+
+static enum status worker_make_engine(struct worker *worker)
+{
+    struct engine *engine = &worker->engine;
+    const struct config *config = worker->options.snapshot->config;
+    engine->loop = worker->loop;
+    engine->counters = worker->options.counters;
+    engine->worker = worker->options.id;
+    engine->snapshot = snapshot_ref(worker->options.snapshot);
+    engine->reach_start = reach_start;
+    engine->reach_cancel = reach_cancel;
+    engine->shared.blocks = worker->blocks;
+    engine->shared.scratch_bytes = WIRE_SCRATCH;
+    engine->shared.scratch = malloc(WIRE_SCRATCH);
+    engine->tls_scratch = tls_scratch_create(worker->blocks);
+    engine->tls_sessions = tls_sessions_create(WORKER_SESSIONS);
+    engine->pool = pool_create(engine);
+    if (engine->shared.scratch == NULL || engine->tls_scratch == NULL ||
+        engine->tls_sessions == NULL || engine->pool == NULL)
+        return ST_NOMEM;
+    struct resolver_options options = {
+        .servers = config->resolver.servers.at,
+        .server_count = config->resolver.servers.count,
+        .hosts_path = config->resolver.hosts_file.at,
+        .cache_limit_count = config->resolver.cache_entries,
+        .timeout_ns = config->timeouts.dns_ns,
+    };
+    enum status status =
+        resolver_create(worker->loop, &options, engine->counters, &engine->resolver);
+    worker->sources = addr_source_create();
+    if (worker->sources == NULL)
+        return ST_NOMEM;
+    engine->dial = (struct dial_engine){worker->loop, engine->resolver, worker->sources,
+                                        engine->counters};
+    return status;
+}
+
+enum status worker_create(const struct worker_options *options, struct worker **ret_worker)
+{
+    struct worker *worker = calloc(1, sizeof(*worker));
+    if (worker == NULL)
+        return ST_NOMEM;
+    worker->options = *options;
+    enum status status = loop_create(&worker->loop);
+    worker->blocks = block_pool_create(WORKER_KEEP_BYTES,
+                                       options->snapshot->config->limits.buffer_bytes);
+    if (status == ST_OK && worker->blocks != NULL)
+        status = worker_make_engine(worker);
+    if (status == ST_OK)
+        status = proxy_init(&worker->proxy, &worker->engine);
+    worker->proxy.handler = options->handler;
+    worker->proxy.owner = worker;
+    worker->proxy.on_record = worker_on_record;
+    worker->proxy.on_room = worker_on_room;
+    if (status == ST_OK)
+        *ret_worker = worker;
+    return status; /* a failure here ends the process: nothing is unwound */
+}
+
+enum status worker_start(struct worker *worker)
+{
+    worker->is_started = pthread_create(&worker->thread, NULL, worker_main, worker) == 0;
+    return worker->is_started ? ST_OK : ST_IO;
+}
+
+void worker_adopt(struct worker *worker, struct snapshot *snapshot,
+                  const struct worker_listen *listens, size_t count)
+{
+    struct order order = {
+        .kind = ORDER_ADOPT, .snapshot = snapshot, .listens = listens, .listen_count = count};
+    worker_order(worker, &order);
+}
+
+void worker_drain(struct worker *worker)
+{
+    struct order order = {.kind = ORDER_DRAIN};
+    worker_order(worker, &order);
+}
+
+bool worker_is_idle(const struct worker *worker)
+{
+    const struct counters *counters = worker->options.counters;
+    return counter_get(counters, COUNT_CONNECTIONS_OPEN) == 0 &&
+           counter_get(counters, COUNT_TUNNELS_OPEN) == 0;
+}
+
+void worker_stop(struct worker **stop)
+{
+    struct worker *worker = *stop;
+    *stop = NULL;
+    if (worker == NULL)
+        return;
+    struct order order = {.kind = ORDER_STOP};
+    worker_order(worker, &order);
+    (void)pthread_join(worker->thread, NULL);
+    struct engine *engine = &worker->engine;
+    pool_destroy(&engine->pool);
+    (void)loop_turn(worker->loop, 0); /* bury what the stop closed */
+    proxy_done(&worker->proxy);
+    resolver_destroy(&engine->resolver);
+    addr_source_destroy(&worker->sources);
+    tls_sessions_destroy(&engine->tls_sessions);
+    tls_scratch_destroy(&engine->tls_scratch);
+    snapshot_unref(&engine->snapshot);
+    loop_destroy(&worker->loop);
+    free(engine->shared.scratch);
+    block_pool_destroy(&worker->blocks);
+    free(worker);
+}

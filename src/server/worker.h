@@ -1,0 +1,44 @@
+#ifndef FAIRLEAD_SERVER_WORKER_H
+#define FAIRLEAD_SERVER_WORKER_H
+
+#include "config/snapshot.h"
+#include "proxy/handler.h"
+#include "record/counter.h"
+#include "report/recorder.h"
+
+/* One thread that serves: a loop, its listeners, its pools and its data plane; nothing is shared with other
+ * workers but what is only read. */
+struct worker;
+
+/* A listening descriptor for a worker; `index` is that of config->listen, or -1 for the admin listener. */
+struct worker_listen {
+    int fd; /* stays the server's */
+    int index;
+    bool is_shared;
+};
+
+struct worker_options {
+    uint16_t id;
+    struct snapshot *snapshot; /* a reference is taken */
+    struct counters *counters;
+    struct ring *ring; /* NULL: its exchanges are not recorded (admin) */
+    struct recorder *recorder;
+    const struct handler *handler; /* NULL: forwards */
+};
+
+/* Errors: ST_NOMEM, ST_IO. */
+enum status worker_create(const struct worker_options *options, struct worker **ret_worker) MUST_USE;
+/* Begin the thread. Errors: ST_IO. */
+enum status worker_start(struct worker *worker) MUST_USE;
+/* Take over a new snapshot and listeners between two turns. Both are copied, a reference is taken. Before
+ * worker_start it takes effect when the thread begins. Waits until the worker has done so. Thread: main. */
+void worker_adopt(struct worker *worker, struct snapshot *snapshot,
+                  const struct worker_listen *listens, size_t count);
+/* Stop accepting, let what is open end. Thread: main. */
+void worker_drain(struct worker *worker);
+/* No client and no tunnel is left. Thread: any. */
+bool worker_is_idle(const struct worker *worker);
+/* End what is open, end the thread, free. Thread: main. */
+void worker_stop(struct worker **worker);
+
+#endif
