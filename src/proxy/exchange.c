@@ -173,7 +173,7 @@ static struct exchange *exchange_create(struct client *client, const struct head
     x->snapshot = snapshot_ref(proxy->engine->snapshot);
     x->request = head;
     x->request_body = body;
-    x->id = client->id << 16 | client->uses;
+    x->id = engine_conn_id(proxy->engine);
     task_init(&x->task, exchange_run_task);
     timer_init(&x->timer, exchange_time_out);
     arena_init(&x->arena, proxy->engine->shared.blocks, (size_t)512 * 1024);
