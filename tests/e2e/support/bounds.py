@@ -1,0 +1,48 @@
+"""Every wait has a bound. FAIRLEAD_TEST_SLOW scales them for slow builds (sanitizers, valgrind)."""
+import os
+import threading
+import time
+
+SLOW = float(os.environ.get("FAIRLEAD_TEST_SLOW", "1"))
+BOUND = 5.0 * SLOW  # seconds that a wait may take
+QUIET = 0.15 * SLOW  # seconds in which something must not happen
+
+
+class Late(AssertionError):
+    """A bounded wait ran out."""
+
+
+class Signal:
+    """Lets one thread wait, bounded, for what another one makes true."""
+
+    def __init__(self):
+        self._changed = threading.Condition()
+
+    def __enter__(self):
+        return self._changed.__enter__()
+
+    def __exit__(self, *what):
+        self._changed.notify_all()
+        return self._changed.__exit__(*what)
+
+    def wait(self, question, what, bound=BOUND):
+        """Return the first true value of question(), asked after each change."""
+        end = time.monotonic() + bound
+        with self._changed:
+            while not (value := question()):
+                left = end - time.monotonic()
+                if left <= 0 or not self._changed.wait(left):
+                    if value := question():
+                        break
+                    raise Late(f"not within {bound:g} s: {what}")
+            return value
+
+
+def wait_until(question, what, bound=BOUND, step=0.005):
+    """Return the first true value of question(). For facts that nobody announces (files, /proc)."""
+    end = time.monotonic() + bound
+    while not (value := question()):
+        if time.monotonic() > end:
+            raise Late(f"not within {bound:g} s: {what}")
+        time.sleep(step)
+    return value

@@ -1,0 +1,214 @@
+"""The real binary, started with flags or a file, watched through its log, its stderr and its processes."""
+import os
+import re
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+from support.bounds import BOUND, Signal, wait_until
+from support.record import Record
+from support.wire import connect
+
+ROOT = Path(__file__).resolve().parents[3]
+SICK = re.compile(r"Sanitizer|runtime error:|CHECK|assert|==\d+==ERROR|core dumped", re.IGNORECASE)
+LISTENING = re.compile(r"listening on (\S+)")
+ADMIN = re.compile(r"admin on (\S+)")
+LOOPBACK = ["--allow", "127.0.0.0/8", "--allow", "::1", "--connect-port", "any"]
+
+
+def binary():
+    path = Path(os.environ.get("FAIRLEAD_BINARY") or os.environ.get("FAIRLEAD") or
+                ROOT / "build" / "fairlead")
+    assert path.exists(), f"{path} is missing: build it first, or name it in FAIRLEAD_BINARY"
+    return str(path.resolve())
+
+
+def clean_environment(**more):
+    kept = {name: value for name, value in os.environ.items()
+            if "proxy" not in name.lower() and name not in ("NOTIFY_SOCKET", "LISTEN_FDS")}
+    return {**kept, "NO_COLOR": "1", **more}
+
+
+def parse_address(url):
+    """('127.0.0.1', 3128) of http://127.0.0.1:3128, or a path of unix:/path."""
+    rest = url.split("://", 1)[-1].rstrip("/.,")
+    if rest.startswith("unix:") or rest.startswith("/"):
+        return rest[5:] if rest.startswith("unix:") else rest
+    host, _, port = rest.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+class Proxy:
+    def __init__(self, folder, flags=(), listeners=1, has_admin=True, environment=None, command=(),
+                 pass_fds=(), preexec=None, log="access.log"):
+        self.folder = folder
+        self.log_path = folder / log
+        self.flags = [str(flag) for flag in flags]
+        self.lines = []  # of stderr
+        self.changed = Signal()
+        self.is_read = False
+        self.is_stopped = False
+        self.may_restart = False  # the play kills the serving process
+        self.expects_exit = 0
+        self.process = subprocess.Popen(
+            [*command, binary(), *self.flags], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, env=environment or clean_environment(), pass_fds=pass_fds,
+            preexec_fn=preexec)
+        self.pid = self.process.pid
+        self.output = []
+        for stream, into in ((self.process.stderr, self._line), (self.process.stdout, self.output.append)):
+            threading.Thread(target=self._read, args=(stream, into), daemon=True).start()
+        if listeners is not None:
+            self._wait_listening(listeners, has_admin)
+
+    # ---- stderr
+    def _read(self, stream, into):
+        for line in stream:
+            into(line.decode(errors="replace").rstrip("\n"))
+        stream.close()
+        if into == self._line:
+            with self.changed:
+                self.is_read = True
+
+    def _line(self, line):
+        with self.changed:
+            self.lines.append(line)
+
+    @property
+    def stderr(self):
+        return "\n".join(self.lines)
+
+    def wait_line(self, pattern, bound=BOUND, after=0):
+        """The first line of stderr that matches, from line number `after` on."""
+        def find():
+            return next((line for line in self.lines[after:] if re.search(pattern, line)), None) or \
+                (self.is_read and "\0")
+        line = self.changed.wait(find, f"a line {pattern!r} on stderr; there is:\n{self.stderr}", bound)
+        assert line != "\0", f"the proxy ended without a line {pattern!r}:\n{self.stderr}"
+        return line
+
+    def _matches(self, pattern):
+        return [match.group(1) for line in self.lines if (match := pattern.search(line))]
+
+    def _wait_listening(self, listeners, has_admin):
+        def ready():
+            return self.is_read or (len(self._matches(LISTENING)) >= listeners and
+                                    len(self._matches(ADMIN)) >= has_admin)
+        try:
+            self.changed.wait(ready, "the proxy to listen")
+            assert not self.is_read, "the proxy ended"
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{error}: {' '.join(self.flags)}\n{self.stderr}") from None
+        self.learn_addresses()
+        self.served_by = self.children()
+
+    def learn_addresses(self):
+        urls = self._matches(LISTENING)
+        self.urls = urls
+        self.address = parse_address(next((u for u in urls if not u.startswith("https")), urls[0]))
+        tls = [u for u in urls if u.startswith("https")]
+        self.tls_address = parse_address(tls[0]) if tls else None
+        admin = self._matches(ADMIN)
+        self.admin = parse_address(admin[-1]) if admin else None
+
+    @property
+    def url(self):
+        return "http://%s:%d" % self.address
+
+    @property
+    def tls_url(self):
+        return "https://localhost:%d" % self.tls_address[1]
+
+    # ---- processes
+    def children(self):
+        """Process ids below ours, as /proc tells."""
+        try:
+            text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        except OSError:
+            return []
+        return [int(pid) for pid in text.split()]
+
+    def serving_pid(self):
+        """The process that serves: the child of a privileged parent, or the only one."""
+        children = self.children()
+        return children[0] if children else self.pid
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.serving_pid()}/fd"))
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def kill(self):
+        self.is_stopped = True
+        if self.process.poll() is None:
+            for pid in [*self.children(), self.pid]:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        self.process.wait(BOUND)
+
+    def wait_exit(self, bound=BOUND):
+        try:
+            code = self.process.wait(bound)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the proxy did not end within {bound:g} s:\n{self.stderr}") from None
+        self.is_stopped = True
+        self.changed.wait(lambda: self.is_read, "the end of stderr")
+        return code
+
+    def stop(self):
+        """SIGTERM; the exit code is 0, nothing was wrong on the way."""
+        if self.is_stopped:
+            return
+        died = self.served_by != self.children() and not self.may_restart
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        code = self.wait_exit()
+        assert code == self.expects_exit, f"exit code {code}:\n{self.stderr}"
+        assert not died, f"the serving process died and was started again:\n{self.stderr}"
+        assert not SICK.search(self.stderr), self.stderr
+
+    # ---- clients
+    def connect(self, tls=None, **more):
+        """A raw client; with a client context through the TLS listener."""
+        return connect(self.tls_address if tls else self.address, tls=tls, **more)
+
+    def connect_admin(self):
+        return connect(self.admin, name="admin client")
+
+    def ask_admin(self, path, *fields, method="GET", host=None):
+        host = host or ("localhost" if isinstance(self.admin, str) else "%s:%d" % self.admin)
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", *fields, "", ""]
+        with self.connect_admin() as wire:
+            return wire.ask("\r\n".join(lines).encode())
+
+    # ---- records
+    def log_lines(self):
+        if not self.log_path.exists():
+            return []
+        text = self.log_path.read_text(errors="replace")
+        return text[:text.rfind("\n") + 1].splitlines()
+
+    def records(self, count, question=lambda record: True, bound=BOUND):
+        """Exactly `count` records (that answer the question) are in the log, as soon as they are."""
+        def enough():
+            found = [r for r in map(Record, self.log_lines()) if question(r)]
+            return found if len(found) >= count else None
+        found = wait_until(enough, f"{count} records in {self.log_path}; there is "
+                           f"{self.log_path.exists() and self.log_path.read_text()}", bound)
+        assert len(found) == count, found
+        return found
+
+    def record(self, question=lambda record: True, bound=BOUND):
+        return self.records(1, question, bound)[0]
+
+
+def default_flags(folder, resolver=None, admin="127.0.0.1:0", workers=2, log_format="json"):
+    flags = ["--admin", admin, "--log-format", log_format, "--log-file", folder / "access.log",
+             "--workers", workers, "--timeout", "drain=2s", *LOOPBACK]
+    return flags + (["--resolver", resolver] if resolver else [])
