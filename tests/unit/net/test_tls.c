@@ -661,6 +661,7 @@ static void tls_1_2_resumes_and_half_closes_too(void **state)
         begin_with(&f, server_context, old, sessions);
         shake_well(&f);
         assert_int_equal(tls_version(f.server), 0x0303);
+        assert_int_equal(tls_cipher(f.server), 0xc02b); /* ECDHE, ECDSA, AES-128-GCM */
         assert_int_equal(tls_is_resumed(f.client), i > 0);
         assert_true(slice_equals(tls_sni(f.server), SLICE("proxy.example")));
         send_all(f.client, SLICE("request"));
