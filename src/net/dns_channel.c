@@ -57,6 +57,7 @@ struct dns_channel {
     struct timer timer;
     struct dns_file_mark mark;
     char *resolv_path;
+    size_t server_count;            /* named ones */
     char servers[DNS_SERVERS_TEXT]; /* "addr:port,..."; empty: resolv.conf */
 };
 
@@ -198,6 +199,8 @@ static enum status dns_open(struct dns_channel *channel, ares_channel *ret_ares)
     struct ares_options options = {0};
     int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
     options.flags = ARES_FLAG_EDNS;
+    if (channel->server_count == 1) /* nobody else to ask: take what it says, also "refused" */
+        options.flags |= ARES_FLAG_NOCHECKRESP;
     options.timeout = (int)channel->timeout_ms;
     options.tries = DNS_TRIES;
     options.sock_state_cb = dns_on_socket_state;
@@ -232,6 +235,7 @@ static enum status dns_keep_servers(struct dns_channel *channel,
                                     const struct dns_channel_options *options)
 {
     struct text text = text_on(channel->servers, sizeof(channel->servers));
+    channel->server_count = options->server_count;
     for (size_t i = 0; i < options->server_count; i++) {
         char endpoint[INET_ENDPOINT_TEXT];
         struct inet_endpoint server = options->servers[i];
@@ -311,7 +315,7 @@ static enum answer_result dns_result_of_status(int status)
     case ARES_ENOTFOUND: return ANSWER_NXDOMAIN;
     case ARES_ESERVFAIL: return ANSWER_SERVFAIL;
     case ARES_EREFUSED: return ANSWER_REFUSED;
-    case ARES_ECONNREFUSED: return ANSWER_SERVFAIL; /* no server could be reached */
+    case ARES_ECONNREFUSED: return ANSWER_SERVFAIL; /* no server could be reached, or all failed */
     case ARES_ETIMEOUT: return ANSWER_TIMEOUT;
     default: return ANSWER_ERROR;
     }

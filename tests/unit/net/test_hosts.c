@@ -1,0 +1,100 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "net/hosts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Comments, blanks and bad lines are skipped; case does not matter; addresses keep their order. */
+static void test_parse(void **state)
+{
+    (void)state;
+    struct hosts *hosts = hosts_create("");
+    struct address_set *set = NULL;
+    assert_non_null(hosts);
+    assert_int_equal(hosts_parse(hosts, SLICE("# comment\n"
+                                              "127.0.0.1\tLocalHost loop # names\r\n"
+                                              "  10.0.0.1 loop bad..name\n"
+                                              "::1 loop\n"
+                                              "fe80::1%lo0 zoned\n"
+                                              "300.1.1.1 nothing\n"
+                                              "10.0.0.2")),
+                     ST_OK);
+    assert_true(hosts_find(hosts, SLICE("localhost"), INET_V4, &set));
+    assert_int_equal(set->count, 1);
+    assert_true(hosts_find(hosts, SLICE("localhost"), INET_V6, &set));
+    assert_null(set);
+    assert_true(hosts_find(hosts, SLICE("loop"), INET_V4, &set));
+    assert_int_equal(set->count, 2);
+    assert_int_equal(set->addr[1].bytes[0], 10);
+    assert_true(hosts_find(hosts, SLICE("loop"), INET_V6, &set));
+    assert_int_equal(set->count, 1);
+    assert_false(hosts_find(hosts, SLICE("zoned"), INET_V4, &set));
+    assert_false(hosts_find(hosts, SLICE("nothing"), INET_V4, &set));
+    assert_int_equal(hosts_count(hosts), 2);
+    hosts_destroy(&hosts);
+    assert_null(hosts);
+}
+
+/* The file is read again when it changed, appeared or went away. */
+static void test_refresh(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/fairlead-hosts-XXXXXX";
+    struct address_set *set = NULL;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    struct hosts *hosts = hosts_create(path);
+    assert_int_equal(hosts_count(hosts), 0);
+    assert_false(hosts_refresh(hosts));
+
+    write_file(path, "10.0.0.1 one\n");
+    assert_true(hosts_refresh(hosts));
+    assert_false(hosts_refresh(hosts));
+    assert_true(hosts_find(hosts, SLICE("one"), INET_V4, &set));
+
+    assert_int_equal(unlink(path), 0);
+    assert_true(hosts_refresh(hosts));
+    assert_false(hosts_find(hosts, SLICE("one"), INET_V4, &set));
+    assert_false(hosts_refresh(hosts));
+    hosts_destroy(&hosts);
+}
+
+/* Somebody who holds a set keeps it when the table changes. */
+static void test_set_outlives_table(void **state)
+{
+    (void)state;
+    struct hosts *hosts = hosts_create("");
+    struct address_set *set = NULL;
+    assert_int_equal(hosts_parse(hosts, SLICE("10.0.0.1 one\n")), ST_OK);
+    assert_true(hosts_find(hosts, SLICE("one"), INET_V4, &set));
+    set = address_set_ref(set);
+    hosts_destroy(&hosts);
+    assert_int_equal(set->addr[0].bytes[0], 10);
+    address_set_unref(&set);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_refresh),
+        cmocka_unit_test(test_set_outlives_table),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
