@@ -93,7 +93,9 @@ class Bench:
     def run_wrk(self, port, origin):
         """Requests a second, and how many were lost."""
         script = self.folder / "absolute.lua"
-        script.write_text(f'request = function() return wrk.format("GET", "http://127.0.0.1:{origin}/") end\n')
+        host = f"127.0.0.1:{origin}"
+        script.write_text(f'wrk.headers["Host"] = "{host}"\n'
+                          f'request = function() return wrk.format("GET", "http://{host}/") end\n')
         output = subprocess.run(
             ["wrk", "-t", "1", "-c", str(self.options.connections), "-d", f"{self.options.seconds}s",
              "-s", str(script), f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True).stdout

@@ -37,6 +37,7 @@ def dim(text):
 class Origin(http.server.BaseHTTPRequestHandler):
     """Answers by path: what each is for stands in the list of transactions below."""
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         action = {"/slow": self.send_late, "/drip": self.send_in_drops, "/big": self.send_big,
@@ -105,10 +106,12 @@ def answer_name(question):
     end = question.index(b"\0", 12)
     is_ours = question[12:end].endswith(b"\4demo")
     wants_ipv4 = question[end + 1:end + 3] == b"\0\1"
-    count = 1 if is_ours and wants_ipv4 else 0
-    head = question[:2] + struct.pack("!HHHHH", 0x8580 if is_ours else 0x8583, 1, count, 0, 0)
-    record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1" if count else b""
-    return head + question[12:end + 5] + record
+    answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1" if is_ours and wants_ipv4 else b""
+    # Without an answer, the authority's record says how long that may be remembered: a minute.
+    nothing = b"" if answer else b"\0\0\6\0\1\0\0\0\x3c\0\x16\0\0" + struct.pack("!5I", 1, 60, 60, 60, 60)
+    flags = 0x8580 if is_ours else 0x8583
+    head = question[:2] + struct.pack("!5H", flags, 1, bool(answer), bool(nothing), 0)
+    return head + question[12:end + 5] + answer + nothing
 
 
 def start_resolver():
@@ -119,8 +122,7 @@ def start_resolver():
     def serve():
         while True:
             question, peer = udp.recvfrom(4096)
-            time.sleep(0.02)
-            udp.sendto(answer_name(question), peer)
+            threading.Timer(0.02, udp.sendto, (answer_name(question), peer)).start()
 
     threading.Thread(target=serve, daemon=True).start()
     return udp.getsockname()[1]
@@ -159,6 +161,8 @@ class Proxy:
         while (line := self.wait_line(5)) is not None:
             told.append(line)
             if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", line):
+                while self.wait_line(0.1):  # what else it says at the start
+                    pass
                 return int(found.group(1))
         sys.exit("demo: the proxy did not start:\n" + "\n".join(told))
 
@@ -199,8 +203,8 @@ class Demo:
             own.close()
         if answer.status < 400 or answer.headers.get("Proxy-Status") is None:
             return None
-        return f"{answer.status} {answer.reason}\n  {answer.headers['Proxy-Status']}" + (
-            f"\n  {text.decode(errors='replace').strip()[:300]}" if text else "")
+        lines = [f"{answer.status} {answer.reason}", f"Proxy-Status: {answer.headers['Proxy-Status']}"]
+        return "\n    ".join(lines + text.decode(errors="replace").strip().split("\n")[:6])
 
     def get(self, path):
         return lambda: self.ask("GET", self.site + path)
@@ -215,10 +219,7 @@ class Demo:
         client.close()
 
     def refused_tunnel(self):
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as client:
-            client.sendall(b"CONNECT 169.254.169.254:80 HTTP/1.1\r\nHost: 169.254.169.254:80\r\n\r\n")
-            head = client.makefile("rb").read().decode(errors="replace").split("\r\n\r\n")[0].split("\r\n")
-        return "\n  ".join([head[0]] + [line for line in head[1:] if line.lower().startswith("proxy-status")])
+        return self.ask("CONNECT", "169.254.169.254:80")
 
     def closed_port(self):
         with socket.socket() as unused:
@@ -260,8 +261,8 @@ def main():
     began, proxy = time.monotonic(), None
     try:
         origin, tls_origin = start_origin(), start_origin(make_certificate(folder))
-        proxy = Proxy(sys.argv[1], "--listen", "127.0.0.1:0", "--admin", "off", "--allow", "127.0.0.0/8",
-                      "--connect-port", "any", "--resolver", f"127.0.0.1:{start_resolver()}",
+        proxy = Proxy(sys.argv[1], "--listen", "127.0.0.1:0", "--admin", "off", "--workers", "1",
+                      "--allow", "127.0.0.0/8", "--connect-port", "any", "--resolver", f"127.0.0.1:{start_resolver()}",
                       "--log-format", "line")
         Demo(proxy, proxy.wait_port(), origin, tls_origin).play()
         print(dim(f"\nThat took {time.monotonic() - began:.1f} s. Now yours: ./dev run"))
