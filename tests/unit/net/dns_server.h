@@ -30,7 +30,7 @@ static inline struct slice packet_slice(const struct packet *packet)
     return slice_of((const char *)packet->bytes, packet->len);
 }
 
-enum { DNS_SERVER_RULES = 16, DNS_SERVER_ADDRESSES = 4, DNS_SERVER_HELD = 8 };
+enum { DNS_SERVER_RULES = 16, DNS_SERVER_ADDRESSES = 12, DNS_SERVER_HELD = 8 };
 
 /* What is said to a question. */
 struct dns_rule {

@@ -446,6 +446,63 @@ static void test_interleaving(void **state)
     end(&f);
 }
 
+static void add_many(struct fixture *f)
+{
+    struct dns_rule rule = {.name = "a.test",
+                            .type = RR_A,
+                            .address = {"127.0.0.10", "127.0.0.11", "127.0.0.12", "127.0.0.13",
+                                        "127.0.0.14", "127.0.0.15", "127.0.0.16", "127.0.0.17",
+                                        "127.0.0.18", "127.0.0.19"},
+                            .ttl = 60};
+    dns_server_add(&f->server, rule);
+    add_rule(f, RR_AAAA, NULL, NULL);
+}
+
+/* More addresses than rows: all are tried, the rows stay within their number. */
+static void test_many_refuse(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    add_many(&f);
+    start(&f, "a.test");
+    await_done(&f, DIAL_CONNECT_REFUSED);
+    assert_int_equal(f.dial.attempt_total, 10);
+    assert_int_equal(f.dial.attempt_count, RECORD_ATTEMPTS_MAX);
+    assert_int_equal(f.dial.dns_answers, 10);
+    end(&f);
+}
+
+/* D3: at most eight attempts live; the oldest gives way to one more. */
+static void test_many_are_deaf(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    socket_close(&f.good_fd);
+    socket_close(&f.deaf_fd);
+    const struct inet_endpoint any = {.addr = {.family = INET_V4}, .port = f.port};
+    const struct socket_listen_options options = {.backlog = 0};
+    assert_int_equal(socket_listen(&any, &options, &f.deaf_fd), ST_OK);
+    const struct inet_endpoint deaf = {.addr = {INET_V4, {127, 0, 0, 1}}, .port = f.port};
+    const struct socket_dial_options plain = {0};
+    for (size_t i = 0; i < FILLERS; i++) {
+        socket_close(&f.filler_fd[i]);
+        assert_int_equal(socket_dial(&deaf, &plain, &f.filler_fd[i]), ST_OK);
+    }
+    add_many(&f);
+    start(&f, "a.test");
+    for (uint32_t i = 1; i <= 10; i++) {
+        await_attempts(&f, i);
+        assert_true(f.dial.live_count <= RECORD_ATTEMPTS_MAX);
+        clock_advance(251 * NS_PER_MS);
+    }
+    clock_advance(10 * NS_PER_S);
+    await_done(&f, DIAL_CONNECT_TIMEOUT);
+    assert_int_equal(f.dial.live_count, 0);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -464,6 +521,8 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_source_family),
         cmocka_unit_test(test_interleaving),
+        cmocka_unit_test(test_many_refuse),
+        cmocka_unit_test(test_many_are_deaf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

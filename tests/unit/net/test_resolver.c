@@ -299,6 +299,37 @@ static void test_hosts(void **state)
     unlink(path);
 }
 
+/* A resolv.conf that changes while a query is under way is taken in without losing memory or order. */
+static void test_resolv_conf(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/fairlead-resolv-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_true(dprintf(fd, "nameserver 127.0.0.9\n") > 0);
+    struct fixture f;
+    begin(&f);
+    dns_server_add(&f.server, rule_a);
+    assert_int_equal(ask(&f, 0, "a.test", ASK_V4), ST_AGAIN);
+    await(&f, 1);
+    resolver_destroy(&f.resolver);
+
+    struct resolver_options options = {.hosts_path = "", .resolv_path = path};
+    assert_int_equal(resolver_create(f.loop, &options, &f.counters, &f.resolver), ST_OK);
+    assert_int_equal(ask(&f, 1, "b.test", ASK_V4), ST_AGAIN);
+    assert_true(dprintf(fd, "nameserver 127.0.0.10\n") > 0);
+    clock_advance(NS_PER_S);
+    (void)loop_turn(f.loop, 0);
+    assert_int_equal(ask(&f, 2, "[::1]", ASK_V6), ST_OK); /* a literal looks at no file */
+    question_cancel(&f.question[2]);
+    (void)ask(&f, 2, "c.test", ASK_V4); /* nobody answers there, or at once with an error */
+    for (int i = 0; i < 5; i++)
+        (void)loop_turn(f.loop, NS_PER_MS);
+    end(&f);
+    close(fd);
+    unlink(path);
+}
+
 /* RFC 6761 §6.3: localhost and names below it never reach a name server. */
 static void test_localhost(void **state)
 {
@@ -352,8 +383,9 @@ int main(void)
         cmocka_unit_test(test_negative_cache), cmocka_unit_test(test_failures),
         cmocka_unit_test(test_coalescing),     cmocka_unit_test(test_cancel_in_callback),
         cmocka_unit_test(test_timeout),        cmocka_unit_test(test_destroy_under_way),
-        cmocka_unit_test(test_hosts),          cmocka_unit_test(test_localhost),
-        cmocka_unit_test(test_cache_cap),      cmocka_unit_test(test_fetch_cap),
+        cmocka_unit_test(test_hosts),          cmocka_unit_test(test_resolv_conf),
+        cmocka_unit_test(test_localhost),      cmocka_unit_test(test_cache_cap),
+        cmocka_unit_test(test_fetch_cap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,170 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "io/socket.h"
+#include "net/tcp.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct fixture {
+    struct loop *loop;
+    struct transport *transport;
+    int peer_fd;
+    unsigned news;
+};
+
+static void on_ready(struct transport *transport)
+{
+    struct fixture *f = transport->owner;
+    f->news++;
+}
+
+static void begin(struct fixture *f)
+{
+    int ends[2];
+    *f = (struct fixture){0};
+    assert_int_equal(loop_create(&f->loop), ST_OK);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(tcp_create(f->loop, ends[0], &f->transport), ST_OK);
+    transport_listen(f->transport, f, on_ready);
+    f->peer_fd = ends[1];
+}
+
+static void end(struct fixture *f)
+{
+    transport_close(&f->transport, /* is_abort= */ false);
+    assert_null(f->transport);
+    (void)loop_turn(f->loop, 0);
+    socket_close(&f->peer_fd);
+    loop_destroy(&f->loop);
+}
+
+static void turn(struct fixture *f)
+{
+    (void)loop_turn(f->loop, 0);
+}
+
+/* T1: a short receive clears READ, and the next bytes set it again. */
+static void test_read_bit(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char bytes[16];
+    size_t len = 0;
+    begin(&f);
+    assert_true(f.transport->ready & WATCH_READ);
+    assert_int_equal(transport_recv(f.transport, bytes, sizeof(bytes), &len), ST_AGAIN);
+    assert_false(f.transport->ready & WATCH_READ);
+
+    assert_int_equal(write(f.peer_fd, "abcdef", 6), 6);
+    turn(&f);
+    assert_true(f.news > 0);
+    assert_true(f.transport->ready & WATCH_READ);
+    assert_int_equal(transport_recv(f.transport, bytes, 4, &len), ST_OK);
+    assert_int_equal(len, 4);
+    assert_true(f.transport->ready & WATCH_READ); /* it was filled: there may be more */
+    assert_int_equal(transport_recv(f.transport, bytes, 4, &len), ST_OK);
+    assert_int_equal(len, 2);
+    assert_false(f.transport->ready & WATCH_READ);
+    end(&f);
+}
+
+/* After the peer's end was seen a short receive leaves READ set, since no further news will come. */
+static void test_end_is_not_missed(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char bytes[16];
+    size_t len = 0;
+    begin(&f);
+    assert_int_equal(write(f.peer_fd, "abc", 3), 3);
+    assert_int_equal(shutdown(f.peer_fd, SHUT_WR), 0);
+    turn(&f);
+    assert_true(f.transport->ready & WATCH_HANGUP);
+    assert_int_equal(transport_recv(f.transport, bytes, sizeof(bytes), &len), ST_OK);
+    assert_true(f.transport->ready & WATCH_READ);
+    assert_int_equal(transport_recv(f.transport, bytes, sizeof(bytes), &len), ST_EOF);
+    end(&f);
+}
+
+/* T2: a short send clears WRITE, and room sets it again. */
+static void test_write_bit(void **state)
+{
+    (void)state;
+    static char bulk[65536];
+    struct fixture f;
+    begin(&f);
+    const struct iovec iov = {bulk, sizeof(bulk)};
+    size_t len = 0;
+    while (f.transport->ready & WATCH_WRITE)
+        (void)transport_send(f.transport, &iov, 1, &len); /* the bit tells */
+    turn(&f);
+    assert_false(f.transport->ready & WATCH_WRITE);
+    while (read(f.peer_fd, bulk, sizeof(bulk)) > 0)
+        continue;
+    turn(&f);
+    assert_true(f.transport->ready & WATCH_WRITE);
+    end(&f);
+}
+
+/* Our end is an orderly end; receiving goes on. */
+static void test_shut(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char byte;
+    size_t len = 0;
+    begin(&f);
+    assert_int_equal(transport_shut(f.transport), ST_OK);
+    assert_int_equal(read(f.peer_fd, &byte, 1), 0);
+    assert_int_equal(write(f.peer_fd, "x", 1), 1);
+    assert_int_equal(transport_recv(f.transport, &byte, 1, &len), ST_OK);
+    end(&f);
+}
+
+/* T4: nobody hears anything after the close, also not of what the poller knew already. */
+static void test_close(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    assert_true(tcp_fd(f.transport) >= 0);
+    assert_int_equal(transport_splice_fd(f.transport), tcp_fd(f.transport));
+    assert_string_equal(transport_fault(f.transport), "");
+    assert_int_equal(write(f.peer_fd, "x", 1), 1);
+    transport_close(&f.transport, /* is_abort= */ true);
+    turn(&f);
+    assert_int_equal(f.news, 0);
+    end(&f);
+}
+
+/* A descriptor that cannot be watched makes no transport. */
+static void test_unwatchable(void **state)
+{
+    (void)state;
+    struct loop *loop = NULL;
+    struct transport *transport = NULL;
+    assert_int_equal(loop_create(&loop), ST_OK);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int closed = fd;
+    socket_close(&fd);
+    assert_int_equal(tcp_create(loop, closed, &transport), ST_IO);
+    assert_null(transport);
+    loop_destroy(&loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_read_bit),  cmocka_unit_test(test_end_is_not_missed),
+        cmocka_unit_test(test_write_bit), cmocka_unit_test(test_shut),
+        cmocka_unit_test(test_close),     cmocka_unit_test(test_unwatchable),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
