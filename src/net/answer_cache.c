@@ -48,7 +48,7 @@ static void answer_cache_drop(struct answer_cache *cache, struct cached_answer *
 void answer_cache_clear(struct answer_cache *cache)
 {
     LIST_EACH(link, &cache->recent)
-    answer_cache_drop(cache, CONTAINER_OF(link, struct cached_answer, link));
+        answer_cache_drop(cache, CONTAINER_OF(link, struct cached_answer, link));
 }
 
 void answer_cache_done(struct answer_cache *cache)

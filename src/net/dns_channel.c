@@ -110,8 +110,7 @@ static void dns_on_socket_state(void *owner, ares_socket_t fd, int readable, int
     struct dns_channel *channel = owner;
     CHECK_TAG(channel, DNS_CHANNEL_TAG);
     struct dns_socket *found = NULL;
-    LIST_EACH(link, &channel->sockets)
-    {
+    LIST_EACH(link, &channel->sockets) {
         struct dns_socket *socket = CONTAINER_OF(link, struct dns_socket, link);
         if (socket->watch.fd == fd)
             found = socket;
@@ -286,7 +285,7 @@ static void dns_close(struct dns_channel *channel, ares_channel ares)
     ares_destroy(ares);
     channel->is_ending = false;
     LIST_EACH(link, &channel->sockets)
-    dns_socket_forget(CONTAINER_OF(link, struct dns_socket, link));
+        dns_socket_forget(CONTAINER_OF(link, struct dns_socket, link));
 }
 
 void dns_channel_destroy(struct dns_channel **destroy)
@@ -298,7 +297,7 @@ void dns_channel_destroy(struct dns_channel **destroy)
     CHECK_TAG(channel, DNS_CHANNEL_TAG);
     dns_close(channel, channel->ares);
     LIST_EACH(link, &channel->queries)
-    link_remove(link);
+        link_remove(link);
     task_cancel(&channel->task);
     timer_cancel(&channel->timer);
     channel->tag = 0;

@@ -452,8 +452,7 @@ enum status resolver_create(struct loop *loop, const struct resolver_options *op
 /* Those who wait will never be told. */
 static void fetch_abandon(struct resolver_fetch *fetch)
 {
-    LIST_EACH(link, &fetch->waiters)
-    {
+    LIST_EACH(link, &fetch->waiters) {
         struct question_half *half = CONTAINER_OF(link, struct question_half, link);
         link_remove(link);
         half->fetch = NULL;
@@ -471,7 +470,7 @@ void resolver_destroy(struct resolver **destroy)
     CHECK_TAG(resolver, RESOLVER_TAG);
     dns_channel_destroy(&resolver->channel);
     LIST_EACH(link, &resolver->all)
-    fetch_abandon(CONTAINER_OF(link, struct resolver_fetch, link));
+        fetch_abandon(CONTAINER_OF(link, struct resolver_fetch, link));
     task_cancel(&resolver->tell);
     table_done(&resolver->fetches);
     slab_done(&resolver->slab);
