@@ -1,119 +1,163 @@
-/* Lines for people, bounded in length and, for each call site, in rate. */
-
+/* The diagnostics log.
+ *
+ * A line is made in one buffer on the stack and leaves with one write, so that lines of several threads do
+ * not mix. There is no lock: settings are atomics, and a call site's limit is one atomic word that holds
+ * the number of the window and the calls in it. A write that fails or is short has nowhere to be reported
+ * and is given up. */
 #include "report/diag.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/text.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-struct diag_row {
+static const struct {
     const char *word;
     int severity;
-};
-
-static const struct diag_row rows[] = {
-#define X(name, word, severity) {word, severity},
+} level_names[] = {
+#define X(name, word, severity) [DIAG_##name] = {word, severity},
     DIAG_LEVELS(X)
 #undef X
 };
+static_assert(COUNT_OF(level_names) == DIAG_LEVEL_COUNT, "every level has a name");
 
-/* Written by the main thread, read by all; relaxed. */
-static _Atomic int shown_level = DIAG_INFO;
-static _Atomic int output_fd = STDERR_FILENO;
-static bool is_journal;
+/* Written at start and by reloads, read by any thread; relaxed, since each stands alone. */
+static struct {
+    _Atomic int level;
+    _Atomic int fd;
+    atomic_bool is_journal;
+} settings = {DIAG_INFO, STDERR_FILENO, false};
 
 void diag_begin(enum diag_level level)
 {
-    is_journal = getenv("JOURNAL_STREAM") != NULL;
+    const char *stream = getenv("JOURNAL_STREAM");
+    atomic_store(&settings.is_journal, stream != NULL && stream[0] != '\0');
     diag_set_level(level);
 }
 
 void diag_set_level(enum diag_level level)
 {
-    atomic_store_explicit(&shown_level, (int)level, memory_order_relaxed);
+    atomic_store_explicit(&settings.level, (int)level, memory_order_relaxed);
 }
 
 bool diag_is_on(enum diag_level level)
 {
-    return (int)level <= atomic_load_explicit(&shown_level, memory_order_relaxed);
+    return (int)level <= atomic_load_explicit(&settings.level, memory_order_relaxed);
 }
 
 void diag_set_output(int fd)
 {
-    atomic_store_explicit(&output_fd, fd, memory_order_relaxed);
+    atomic_store_explicit(&settings.fd, fd, memory_order_relaxed);
 }
 
-/* Count this call; *ret_missed is how many the last window left out, said with a window's first line. */
-static bool diag_may_say(struct diag_site *site, uint64_t *ret_missed)
+/* ---- The limit of a call site ---- */
+
+enum { CALL_BITS = 24 };
+
+#define CALL_MASK ((1ULL << CALL_BITS) - 1)
+
+/* Count one call. False where this window is used up; *ret_left_out tells what the window before it left
+ * out, to the one call that opens a new one. */
+static bool site_admits(struct diag_site *site, uint64_t *ret_left_out)
 {
-    uint64_t window = clock_monotonic_ns() / NS_PER_S / DIAG_WINDOW_S + 1;
-    uint64_t said = atomic_load_explicit(&site->said, memory_order_relaxed);
-    uint64_t next;
+    uint64_t window = clock_monotonic_ns() / (DIAG_WINDOW_S * NS_PER_S) + 1;
+    uint64_t before = atomic_load_explicit(&site->said, memory_order_relaxed);
+    uint64_t after;
     do {
-        bool is_same = said >> 32 == window;
-        uint64_t count = is_same ? (said & UINT32_MAX) : 0;
-        *ret_missed = !is_same && (said & UINT32_MAX) > DIAG_BURST
-                          ? (said & UINT32_MAX) - DIAG_BURST
-                          : 0;
-        next = window << 32 | (count + 1);
-    } while (!atomic_compare_exchange_weak_explicit(&site->said, &said, next, memory_order_relaxed,
-                                                    memory_order_relaxed));
-    return (next & UINT32_MAX) <= DIAG_BURST;
+        bool is_same = before >> CALL_BITS == window;
+        uint64_t calls = is_same ? before & CALL_MASK : 0;
+        after = window << CALL_BITS | (calls < CALL_MASK ? calls + 1 : calls);
+    } while (!atomic_compare_exchange_weak_explicit(&site->said, &before, after,
+                                                    memory_order_relaxed, memory_order_relaxed));
+
+    uint64_t calls_before = before & CALL_MASK;
+    bool is_new = before >> CALL_BITS != window;
+    *ret_left_out = is_new && calls_before > DIAG_BURST ? calls_before - DIAG_BURST : 0;
+    return (after & CALL_MASK) <= DIAG_BURST;
 }
 
-static void diag_begin_line(struct text *text, enum diag_level level)
+/* ---- The line ---- */
+
+/* "<4>", or "2026-11-24T02:12:23.123Z warning: ". */
+static void add_prefix(struct text *line, enum diag_level level)
 {
-    if (is_journal) {
-        text_add_format(text, "<%d>fairlead: ", rows[level].severity);
+    if (atomic_load(&settings.is_journal)) {
+        text_add_format(line, "<%d>", level_names[level].severity);
         return;
     }
-    char stamp[32];
-    time_t seconds = (time_t)(clock_wall_ns() / NS_PER_S);
+    uint64_t wall_ns = clock_wall_ns();
+    time_t seconds = (time_t)(wall_ns / NS_PER_S);
     struct tm tm;
-    (void)gmtime_r(&seconds, &tm);
-    size_t len = strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ ", &tm);
-    text_add(text, slice_of(stamp, len));
-    text_add_format(text, "fairlead: %s: ", rows[level].word);
+    (void)gmtime_r(&seconds, &tm); /* fails for no 64-bit count of nanoseconds */
+    text_add_format(line, "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ %s: ", tm.tm_year + 1900,
+                    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                    (unsigned)(wall_ns % NS_PER_S / NS_PER_MS), level_names[level].word);
+}
+
+/* Like text_add_log, but a backslash stays: the words are ours, and paths read better. */
+static void add_message(struct text *line, struct slice message)
+{
+    while (message.len > 0) {
+        size_t run = 0;
+        while (run < message.len && message.at[run] >= 0x20 && message.at[run] < 0x7f)
+            run++;
+        text_add(line, slice_first(message, run));
+        text_add_log(line, slice_first(slice_from(message, run), 1), '\0');
+        message = slice_from(message, run + 1);
+    }
+}
+
+static void write_line(const struct text *line)
+{
+    int fd = atomic_load_explicit(&settings.fd, memory_order_relaxed);
+    ssize_t written;
+    do
+        written = write(fd, line->at, line->len);
+    while (written < 0 && errno == EINTR);
 }
 
 void diag_say(struct diag_site *site, enum diag_level level, const char *format, ...)
 {
-    char message[DIAG_LINE_MAX];
-    char line[DIAG_LINE_MAX * 4 + 128];
-    int saved = errno;
-    uint64_t missed = 0;
-    if (site != NULL && !diag_may_say(site, &missed))
+    int saved_errno = errno;
+    uint64_t left_out = 0;
+    if (site != NULL && !site_admits(site, &left_out))
         return;
+
+    char message[DIAG_LINE_MAX];
     va_list args;
     va_start(args, format);
     int len = vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    struct text text = text_on(line, sizeof(line) - 1);
-    diag_begin_line(&text, level);
     size_t have = len < 0 ? 0 : (size_t)len < sizeof(message) ? (size_t)len : sizeof(message) - 1;
-    text_add_log(&text, slice_of(message, have), '\0');
-    if (missed > 0)
-        text_add_format(&text, " (%llu more were left out)", (unsigned long long)missed);
-    line[text.len++] = '\n';
-    ssize_t put = write(atomic_load_explicit(&output_fd, memory_order_relaxed), line, text.len);
-    (void)put; /* nobody to tell if that fails */
-    errno = saved;
+
+    char space[DIAG_LINE_MAX];
+    struct text line = text_on(space, sizeof(space) - 1); /* one for the line feed */
+    add_prefix(&line, level);
+    if (left_out > 0)
+        text_add_format(&line, "(%llu lines like this left out) ", (unsigned long long)left_out);
+    add_message(&line, slice_of(message, have));
+    line.cap++;
+    text_add_char(&line, '\n');
+    write_line(&line);
+    errno = saved_errno;
 }
 
 const char *diag_level_word(enum diag_level level)
 {
-    return rows[level].word;
+    return level_names[level].word;
 }
 
 bool diag_level_find(struct slice word, enum diag_level *ret_level)
 {
-    for (int i = 0; i < DIAG_LEVEL_COUNT; i++) {
-        if (slice_equals(word, slice_from_string(rows[i].word))) {
+    for (size_t i = 0; i < COUNT_OF(level_names); i++) {
+        if (slice_equals(word, slice_from_string(level_names[i].word))) {
             *ret_level = (enum diag_level)i;
             return true;
         }

@@ -14,7 +14,7 @@
  * Lines carry the date and the level; under the journal (JOURNAL_STREAM) they carry "<N>" instead. Control
  * bytes and non-ASCII are escaped, so a peer's text cannot forge a line. Each call site may say
  * DIAG_BURST lines in DIAG_WINDOW_S seconds; the next window's first line tells how many were left out.
- * "%m" is errno's sentence. X(NAME, "word", syslog severity). */
+ * X(NAME, "word", syslog severity). */
 #define DIAG_LEVELS(X)       \
     X(ERROR, "error", 3)     \
     X(WARNING, "warning", 4) \

@@ -1,53 +1,124 @@
-/* Counters as Prometheus text; names and help come from the table in record/counter.h. */
-
+/* Counters in the text form that Prometheus reads.
+ *
+ * Every family has its HELP and TYPE once, before its first sample. Names come from tables of our own;
+ * only label values may hold other people's bytes, and they are escaped. */
 #include "report/metrics_text.h"
 
-enum { METRICS_ROW_MAX = 512 };
+#include "base/check.h"
 
-static void metrics_head(struct text *text, const char *name, const char *help,
-                         enum counter_kind kind)
+#include <string.h>
+
+#define PREFIX "fairlead_"
+
+enum {
+    NUMBER_TEXT = 24,  /* digits, a point, a line feed */
+    ROW_TEXT = 64,     /* fixed words of a family and a sample, thrice the prefix included */
+    NAME_REPEATS = 3,  /* in HELP, TYPE and the sample */
+    ESCAPE_FACTOR = 4, /* \xHH */
+};
+
+static const char *kind_word(enum counter_kind kind)
 {
-    const char *type = kind == GAUGE ? "gauge" : "counter";
-    text_add_format(text, "# HELP fairlead_%s %s\n# TYPE fairlead_%s %s\n", name, help, name, type);
+    return kind == GAUGE ? "gauge" : "counter";
 }
 
-static void metrics_extra_row(struct text *text, const struct metrics_extra *extra)
+static void add_family(struct text *into, const char *name, const char *help,
+                       enum counter_kind kind)
 {
-    text_add_format(text, "fairlead_%s", extra->name);
-    if (extra->label != NULL) {
-        text_add_format(text, "{%s=\"", extra->label);
-        text_add_log(text, extra->value, '"');
-        text_add(text, SLICE("\"}"));
+    struct slice metric = slice_from_string(name);
+    text_add(into, SLICE("# HELP " PREFIX));
+    text_add(into, metric);
+    text_add_char(into, ' ');
+    text_add(into, slice_from_string(help));
+    text_add(into, SLICE("\n# TYPE " PREFIX));
+    text_add(into, metric);
+    text_add_char(into, ' ');
+    text_add(into, slice_from_string(kind_word(kind)));
+    text_add(into, SLICE("\n"));
+}
+
+/* `number` / 10^`decimals`, exactly. */
+static void add_scaled(struct text *into, uint64_t number, unsigned decimals)
+{
+    uint64_t unit = 1;
+    for (unsigned i = 0; i < decimals; i++)
+        unit *= 10;
+    text_add_u64(into, number / unit);
+    if (unit == 1)
+        return;
+    text_add_char(into, '.');
+    for (uint64_t rest = number % unit; unit > 1; rest %= unit) {
+        unit /= 10;
+        text_add_char(into, (char)('0' + rest / unit));
     }
-    if (extra->decimals == 9)
-        text_add_format(text, " %llu.%09llu\n", (unsigned long long)(extra->number / 1000000000),
-                        (unsigned long long)(extra->number % 1000000000));
-    else
-        text_add_format(text, " %llu\n", (unsigned long long)extra->number);
+}
+
+/* Quote, backslash and line feed as the format wants them; other control bytes and non-ASCII, which it
+ * would take raw, as \\xHH, so that a terminal that shows them is safe. */
+static void add_label_value(struct text *into, struct slice value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.at[i];
+        if (c == '\n')
+            text_add(into, SLICE("\\n"));
+        else if (c == '"' || c == '\\')
+            text_add_format(into, "\\%c", c);
+        else if (c < 0x20 || c > 0x7e)
+            text_add_format(into, "\\\\x%02x", c);
+        else
+            text_add_char(into, (char)c);
+    }
+}
+
+static void add_extra(struct text *into, const struct metrics_extra *extra)
+{
+    CHECK(extra->decimals <= 18);
+    text_add(into, SLICE(PREFIX));
+    text_add(into, slice_from_string(extra->name));
+    if (extra->label != NULL) {
+        text_add_char(into, '{');
+        text_add(into, slice_from_string(extra->label));
+        text_add(into, SLICE("=\""));
+        add_label_value(into, extra->value);
+        text_add(into, SLICE("\"}"));
+    }
+    text_add_char(into, ' ');
+    add_scaled(into, extra->number, extra->decimals);
+    text_add_char(into, '\n');
 }
 
 void metrics_text_add(const struct counters *const *workers, size_t worker_count,
                       const struct metrics_extra *extras, size_t extra_count, struct text *into)
 {
-    for (int which = 0; which < COUNT_COUNT; which++) {
-        enum counter counter = (enum counter)which;
-        const char *name = counter_metric(counter);
-        metrics_head(into, name, counter_help(counter), counter_kind(counter));
-        uint64_t sum = counter_sum(workers, worker_count, counter);
-        text_add_format(into, "fairlead_%s %llu\n", name, (unsigned long long)sum);
+    for (int i = 0; i < COUNT_COUNT; i++) {
+        enum counter which = (enum counter)i;
+        add_family(into, counter_metric(which), counter_help(which), counter_kind(which));
+        text_add(into, SLICE(PREFIX));
+        text_add(into, slice_from_string(counter_metric(which)));
+        text_add_char(into, ' ');
+        text_add_u64(into, counter_sum(workers, worker_count, which));
+        text_add_char(into, '\n');
     }
     for (size_t i = 0; i < extra_count; i++) {
-        bool is_first = i == 0 || extras[i - 1].name != extras[i].name;
-        if (is_first)
-            metrics_head(into, extras[i].name, extras[i].help, extras[i].kind);
-        metrics_extra_row(into, &extras[i]);
+        if (i == 0 || strcmp(extras[i].name, extras[i - 1].name) != 0)
+            add_family(into, extras[i].name, extras[i].help, extras[i].kind);
+        add_extra(into, &extras[i]);
     }
 }
 
 size_t metrics_text_room(const struct metrics_extra *extras, size_t extra_count)
 {
-    size_t room = (size_t)COUNT_COUNT * METRICS_ROW_MAX;
-    for (size_t i = 0; i < extra_count; i++)
-        room += METRICS_ROW_MAX + extras[i].value.len * 4;
+    size_t room = 1;
+    for (int i = 0; i < COUNT_COUNT; i++) {
+        enum counter which = (enum counter)i;
+        room += ROW_TEXT + NUMBER_TEXT + strlen(counter_help(which));
+        room += NAME_REPEATS * strlen(counter_metric(which));
+    }
+    for (size_t i = 0; i < extra_count; i++) {
+        room += ROW_TEXT + NUMBER_TEXT + strlen(extras[i].help);
+        room += NAME_REPEATS * strlen(extras[i].name);
+        room += extras[i].label == NULL ? 0 : strlen(extras[i].label);
+        room += (ESCAPE_FACTOR + 1) * extras[i].value.len;
+    }
     return room;
 }

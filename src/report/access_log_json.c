@@ -1,0 +1,447 @@
+/* A record as one JSON object in one line. docs/log.md describes each member; a change there and here goes
+ * together, and one that takes a member away raises JSON_VERSION.
+ *
+ *     J1  The line is ASCII: whatever is not, and every control byte, is a \u escape. A byte that is not part
+ *         of valid UTF-8 becomes the escape of its value.
+ *     J2  A member that has nothing to say is absent.
+ *     J3  Times are rounded once: each mark is cut to whole microseconds from the base, and phases are
+ *         differences of the cut marks, so that they fit each other exactly.
+ *
+ * Written with plain copies instead of printf, since the JSON log is meant to be on under load. */
+#include "report/access_log_internal.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define JSON_VERSION "1"
+
+/* ---- Values ---- */
+
+/* The code point at the front of `s` and its length in bytes; length 0 where it is not valid UTF-8
+ * (RFC 3629 §4). */
+static size_t utf8_decode(struct slice s, uint32_t *ret_code)
+{
+    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned char first = (unsigned char)s.at[0];
+    size_t len = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    if (len == 0 || len > s.len)
+        return 0;
+    uint32_t code = first & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++) {
+        unsigned char c = (unsigned char)s.at[i];
+        if ((c & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | (c & 0x3fu);
+    }
+    bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
+    if (code < least[len] || code > 0x10ffff || is_surrogate)
+        return 0;
+    *ret_code = code;
+    return len;
+}
+
+static void add_unicode_escape(struct text *into, uint32_t unit)
+{
+    static const char digits[] = "0123456789abcdef";
+    char escape[6] = {'\\', 'u'};
+    for (int i = 0; i < 4; i++)
+        escape[2 + i] = digits[unit >> (12 - 4 * i) & 0xf];
+    text_add(into, slice_of(escape, sizeof(escape)));
+}
+
+/* Escape what stands at the front; returns how many bytes that was. */
+static size_t add_escaped(struct text *into, struct slice s)
+{
+    unsigned char c = (unsigned char)s.at[0];
+    if (c == '"' || c == '\\') {
+        char pair[2] = {'\\', (char)c};
+        text_add(into, slice_of(pair, sizeof(pair)));
+        return 1;
+    }
+    uint32_t code = 0;
+    size_t len = c < 0x80 ? 0 : utf8_decode(s, &code);
+    if (len == 0) {
+        add_unicode_escape(into, c);
+        return 1;
+    }
+    if (code < 0x10000) {
+        add_unicode_escape(into, code);
+        return len;
+    }
+    add_unicode_escape(into, 0xd800 + ((code - 0x10000) >> 10));
+    add_unicode_escape(into, 0xdc00 + ((code - 0x10000) & 0x3ff));
+    return len;
+}
+
+static bool is_plain(char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+static void add_string(struct text *into, struct slice s)
+{
+    text_add_char(into, '"');
+    while (s.len > 0) {
+        size_t run = 0;
+        while (run < s.len && is_plain(s.at[run]))
+            run++;
+        text_add(into, slice_first(s, run));
+        s = slice_from(s, run);
+        if (s.len > 0)
+            s = slice_from(s, add_escaped(into, s));
+    }
+    text_add_char(into, '"');
+}
+
+static void add_signed(struct text *into, int64_t value)
+{
+    if (value < 0)
+        text_add_char(into, '-');
+    text_add_u64(into, value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value);
+}
+
+/* ---- Members: each writes its own comma before it, but for the first one after a brace ---- */
+
+static void add_key(struct text *into, struct slice key)
+{
+    char last = into->len > 0 ? into->at[into->len - 1] : '{';
+    if (last != '{' && last != '[')
+        text_add_char(into, ',');
+    text_add_char(into, '"');
+    text_add(into, key);
+    text_add(into, SLICE("\":"));
+}
+
+static void add_number(struct text *into, struct slice key, uint64_t value)
+{
+    add_key(into, key);
+    text_add_u64(into, value);
+}
+
+/* Absent where it is 0. */
+static void add_count(struct text *into, struct slice key, uint64_t value)
+{
+    if (value != 0)
+        add_number(into, key, value);
+}
+
+static void add_word(struct text *into, struct slice key, const char *word)
+{
+    add_key(into, key);
+    add_string(into, slice_from_string(word));
+}
+
+static void add_flag(struct text *into, struct slice key, bool is_set)
+{
+    if (!is_set)
+        return;
+    add_key(into, key);
+    text_add(into, SLICE("true"));
+}
+
+static void add_text(struct text *into, struct slice key, const struct record *record,
+                     struct record_text which)
+{
+    if (which.len == 0)
+        return;
+    add_key(into, key);
+    add_string(into, record_get(record, which));
+}
+
+static void add_endpoint(struct text *into, struct slice key, const struct inet_endpoint *endpoint)
+{
+    char address[INET_ENDPOINT_TEXT];
+    if (endpoint->addr.family == INET_NONE)
+        return;
+    add_key(into, key);
+    add_string(into, slice_of(address, inet_endpoint_format(endpoint, address)));
+}
+
+static void add_http_version(struct text *into, struct slice key, uint8_t minor)
+{
+    add_key(into, key);
+    text_add(into, SLICE("\"1."));
+    text_add_u64(into, minor);
+    text_add_char(into, '"');
+}
+
+static void open_object(struct text *into, struct slice key)
+{
+    add_key(into, key);
+    text_add_char(into, '{');
+}
+
+/* Close the object that began behind `begin`; an empty one is taken back with its key. */
+static void close_object(struct text *into, size_t begin)
+{
+    if (into->len > 0 && into->at[into->len - 1] == '{' && !into->is_cut)
+        into->len = begin;
+    else
+        text_add_char(into, '}');
+}
+
+/* ---- Parts of the record ---- */
+
+/* 2026-11-24T02:12:23.123456Z */
+static void add_time(struct text *into, struct slice key, uint64_t wall_ns)
+{
+    time_t seconds = (time_t)(wall_ns / NS_PER_S);
+    struct tm tm;
+    (void)gmtime_r(&seconds, &tm); /* fails for no 64-bit count of nanoseconds */
+    add_key(into, key);
+    text_add_format(into, "\"%04d-%02d-%02dT%02d:%02d:%02d.%06uZ\"", tm.tm_year + 1900,
+                    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                    (unsigned)(wall_ns % NS_PER_S / NS_PER_US));
+}
+
+/* 16 hexadecimal digits, since a JSON number holds only 53 bits. */
+static void add_id(struct text *into, uint64_t id)
+{
+    static const char digits[] = "0123456789abcdef";
+    char hex[16];
+    for (size_t i = 0; i < sizeof(hex); i++)
+        hex[i] = digits[id >> (60 - 4 * i) & 0xf];
+    add_key(into, SLICE("id"));
+    add_string(into, slice_of(hex, sizeof(hex)));
+}
+
+static void add_what(const struct record *record, struct text *into)
+{
+    add_text(into, SLICE("method"), record, record->method);
+    add_text(into, SLICE("url"), record, record->url);
+    add_flag(into, SLICE("url_cut"), record->url_is_cut);
+    add_text(into, SLICE("host"), record, record->host);
+    add_http_version(into, SLICE("http"), record->client_minor);
+    add_text(into, SLICE("user"), record, record->user);
+    add_text(into, SLICE("referer"), record, record->referer);
+    add_text(into, SLICE("user_agent"), record, record->user_agent);
+}
+
+static void add_outcome(const struct record *record, struct text *into)
+{
+    add_count(into, SLICE("status"), record->status);
+    if (record->upstream_status != 0) {
+        add_number(into, SLICE("upstream_status"), record->upstream_status);
+        add_http_version(into, SLICE("upstream_http"), record->upstream_minor);
+    }
+    if (record->end != END_NONE)
+        add_word(into, SLICE("end"), record_end_word((enum record_end)record->end));
+    if (record->ended_by != LEG_NONE)
+        add_word(into, SLICE("ended_by"), record_leg_word((enum record_leg)record->ended_by));
+    add_text(into, SLICE("rule"), record, record->rule);
+    add_text(into, SLICE("cause"), record, record->cause);
+    add_text(into, SLICE("error"), record, record->token);
+    add_text(into, SLICE("detail"), record, record->detail);
+    add_count(into, SLICE("retries"), record->retries);
+    if (record->retry_was_stale_pool)
+        add_word(into, SLICE("retry_reason"), "stale_pool");
+}
+
+static void add_connections(const struct record *record, struct text *into)
+{
+    size_t begin = into->len;
+    open_object(into, SLICE("client_conn"));
+    if (record->client_conn_id != 0) {
+        add_number(into, SLICE("id"), record->client_conn_id);
+        add_number(into, SLICE("use"), record->client_use);
+    }
+    close_object(into, begin);
+    if (record->upstream_conn_id == 0)
+        return;
+    begin = into->len;
+    open_object(into, SLICE("upstream_conn"));
+    add_number(into, SLICE("id"), record->upstream_conn_id);
+    add_number(into, SLICE("use"), record->upstream_use);
+    if (record->upstream_use > 1) {
+        add_number(into, SLICE("age_us"), record->upstream_age_ns / NS_PER_US);
+        add_count(into, SLICE("paid_dns_us"), record->paid_dns_ns / NS_PER_US);
+        add_count(into, SLICE("paid_connect_us"), record->paid_connect_ns / NS_PER_US);
+        add_count(into, SLICE("paid_tls_us"), record->paid_tls_ns / NS_PER_US);
+    }
+    close_object(into, begin);
+}
+
+static void add_bytes(const struct record *record, struct text *into)
+{
+    size_t begin = into->len;
+    open_object(into, SLICE("bytes"));
+    add_number(into, SLICE("client_in"), record->client_in_bytes);
+    add_number(into, SLICE("client_out"), record->client_out_bytes);
+    add_number(into, SLICE("upstream_out"), record->upstream_out_bytes);
+    add_number(into, SLICE("upstream_in"), record->upstream_in_bytes);
+    add_number(into, SLICE("request_body"), record->request_body_bytes);
+    add_number(into, SLICE("response_body"), record->response_body_bytes);
+    close_object(into, begin);
+    begin = into->len;
+    open_object(into, SLICE("stalled_us"));
+    add_count(into, SLICE("by_client"), record->stalled_by_client_ns / NS_PER_US);
+    add_count(into, SLICE("by_upstream"), record->stalled_by_upstream_ns / NS_PER_US);
+    close_object(into, begin);
+}
+
+static void add_tls(struct text *into, struct slice key, const struct record_tls *tls)
+{
+    if (tls->version == 0)
+        return;
+    size_t begin = into->len;
+    open_object(into, key);
+    add_key(into, SLICE("version"));
+    if (tls->version >= 0x0301 && tls->version <= 0x0304)
+        text_add_format(into, "\"1.%u\"", tls->version - 0x0301u);
+    else
+        text_add_format(into, "\"0x%04x\"", tls->version);
+    add_key(into, SLICE("cipher"));
+    text_add_format(into, "\"0x%04x\"", tls->cipher);
+    add_key(into, SLICE("resumed"));
+    text_add(into, tls->resumed ? SLICE("true") : SLICE("false"));
+    close_object(into, begin);
+}
+
+static void add_dns(const struct record *record, struct text *into)
+{
+    if (record->dns_source == DNS_NONE)
+        return;
+    size_t begin = into->len;
+    open_object(into, SLICE("dns"));
+    add_word(into, SLICE("source"), dns_source_word((enum dns_source)record->dns_source));
+    add_count(into, SLICE("answers"), record->dns_answers);
+    close_object(into, begin);
+}
+
+/* ---- Times ---- */
+
+/* Whole microseconds from the base; negative for what lies before it. */
+static int64_t offset_us(const struct timeline *timeline, uint64_t at_ns)
+{
+    int64_t ns = (int64_t)(at_ns - timeline->base_ns);
+    int64_t us = ns / (int64_t)NS_PER_US;
+    return ns < us * (int64_t)NS_PER_US ? us - 1 : us; /* downwards, also below 0 */
+}
+
+/* The same timeline with every mark cut to whole microseconds from the base (J3). */
+static struct timeline timeline_cut(const struct timeline *timeline)
+{
+    struct timeline cut = *timeline;
+    for (size_t i = 0; i < MARK_COUNT; i++) {
+        if (cut.at_ns[i] == 0)
+            continue;
+        uint64_t us = (uint64_t)offset_us(timeline, cut.at_ns[i]);
+        cut.at_ns[i] = timeline->base_ns + us * NS_PER_US;
+    }
+    return cut;
+}
+
+static const struct slice mark_keys[MARK_COUNT] = {
+#define X(name, word, meaning) [MARK_##name] = {word, sizeof(word) - 1},
+    TIMELINE_MARKS(X)
+#undef X
+};
+
+static const struct slice phase_keys[PHASE_COUNT] = {
+#define X(name, word) [PHASE_##name] = {word, sizeof(word) - 1},
+    TIMELINE_PHASES(X)
+#undef X
+};
+
+static void add_times(const struct timeline *timeline, struct text *into)
+{
+    struct timeline cut = timeline_cut(timeline);
+    size_t begin = into->len;
+    open_object(into, SLICE("phases_us"));
+    for (int phase = 0; phase < PHASE_COUNT; phase++) {
+        uint64_t ns;
+        if (timeline_phase(&cut, (enum phase)phase, &ns))
+            add_number(into, phase_keys[phase], ns / NS_PER_US);
+    }
+    close_object(into, begin);
+
+    begin = into->len;
+    open_object(into, SLICE("marks_us"));
+    for (int mark = 0; mark < MARK_COUNT; mark++) {
+        if (timeline->at_ns[mark] == 0)
+            continue;
+        add_key(into, mark_keys[mark]);
+        add_signed(into, offset_us(timeline, timeline->at_ns[mark]));
+    }
+    close_object(into, begin);
+}
+
+static const char *attempt_result(const struct record_attempt *attempt)
+{
+    if (attempt->os_error == ECANCELED)
+        return "cancelled";
+    if (attempt->os_error == EACCES && attempt->begin_ns == 0)
+        return "refused";
+    if (attempt->os_error != 0)
+        return "failed";
+    return attempt->end_ns != 0 ? "connected" : "cancelled";
+}
+
+static void add_attempt(const struct record_attempt *attempt, const struct timeline *timeline,
+                        struct text *into)
+{
+    text_add(into, into->at[into->len - 1] == '[' ? SLICE("{") : SLICE(",{"));
+    add_endpoint(into, SLICE("peer"), &attempt->peer);
+    if (attempt->begin_ns != 0) {
+        add_key(into, SLICE("begin_us"));
+        add_signed(into, offset_us(timeline, attempt->begin_ns));
+    }
+    if (attempt->end_ns != 0) {
+        add_key(into, SLICE("end_us"));
+        add_signed(into, offset_us(timeline, attempt->end_ns));
+    }
+    const char *result = attempt_result(attempt);
+    add_word(into, SLICE("result"), result);
+    const char *name = strcmp(result, "failed") == 0 ? strerrorname_np(attempt->os_error) : NULL;
+    if (name != NULL)
+        add_word(into, SLICE("error"), name);
+    text_add_char(into, '}');
+}
+
+static void add_attempts(const struct record *record, struct text *into)
+{
+    size_t count = record->attempt_count;
+    if (count == 0)
+        return;
+    if (count > RECORD_ATTEMPTS_MAX)
+        count = RECORD_ATTEMPTS_MAX;
+    add_key(into, SLICE("attempts"));
+    text_add_char(into, '[');
+    for (size_t i = 0; i < count; i++)
+        add_attempt(&record->attempts[i], &record->timeline, into);
+    text_add_char(into, ']');
+}
+
+void access_log_add_json(const struct record *record, struct text *into)
+{
+    /* What and who. */
+    text_add(into, SLICE("{\"v\":" JSON_VERSION));
+    add_time(into, SLICE("time"), record->timeline.wall_ns);
+    add_number(into, SLICE("base_ns"), record->timeline.base_ns);
+    add_word(into, SLICE("kind"), record_kind_word((enum record_kind)record->kind));
+    add_flag(into, SLICE("in_progress"), record->is_in_progress);
+    add_id(into, record->id);
+    add_number(into, SLICE("worker"), record->worker);
+    add_endpoint(into, SLICE("client"), &record->client);
+    add_endpoint(into, SLICE("listener"), &record->listener);
+    add_what(record, into);
+
+    /* How it went. */
+    add_outcome(record, into);
+    add_endpoint(into, SLICE("upstream"), &record->upstream);
+    add_endpoint(into, SLICE("source"), &record->source);
+    add_connections(record, into);
+    add_tls(into, SLICE("client_tls"), &record->client_tls);
+    add_tls(into, SLICE("upstream_tls"), &record->upstream_tls);
+    add_dns(record, into);
+    add_bytes(record, into);
+
+    /* Where the time went. */
+    add_times(&record->timeline, into);
+    add_attempts(record, into);
+    text_add(into, SLICE("}\n"));
+}

@@ -1,0 +1,333 @@
+/* One line that a person reads at a glance.
+ *
+ *     14:03:27 200 GET      45ms 1.23KB example.com/a/path              dns 3.1ms connect 12ms wait 28ms
+ *     14:03:28 403 CONNECT 420us      - 127.0.0.1:443                   refused: default-deny 127.0.0.0/8
+ *
+ * Time of day, status, method, total, bytes to the client, target, then what matters: the failure where
+ * there is one, and the phases. The line is at most LINE_COLUMNS wide: the target gives way first, down to
+ * TARGET_COLUMNS; where phases still do not fit the shortest are left out (all of them are in the JSON
+ * format).
+ *
+ *     L1  Text of a peer is escaped first and cut afterwards; colours are added around it, never cut.
+ *     L2  Without colours the line is printable ASCII; with them, only the sequences below are added. */
+#include "report/access_log_internal.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+
+#include <time.h>
+
+enum {
+    LINE_COLUMNS = 110,
+    METHOD_COLUMNS = 7,
+    TOTAL_COLUMNS = 5,
+    SIZE_COLUMNS = 6,
+    HEAD_COLUMNS = 9 + 4 + METHOD_COLUMNS + 1 + TOTAL_COLUMNS + 1 + SIZE_COLUMNS + 1,
+    TARGET_COLUMNS = 31,
+    TAIL_COLUMNS = LINE_COLUMNS - HEAD_COLUMNS - TARGET_COLUMNS - 1,
+    /* Room for what is cut afterwards: longer than any column. */
+    METHOD_TEXT = 64,
+    TARGET_TEXT = 256,
+    NOTE_TEXT = 256,
+    PIECE_TEXT = 40,
+};
+
+#define RESET  "\x1b[0m"
+#define BOLD   "\x1b[1m"
+#define DIM    "\x1b[2m"
+#define RED    "\x1b[31m"
+#define GREEN  "\x1b[32m"
+#define YELLOW "\x1b[33m"
+#define CYAN   "\x1b[36m"
+
+/* ---- Small texts ---- */
+
+/* Two or three digits and a unit: 420us, 1.2ms, 45ms, 12m. */
+static void add_short_duration(struct text *into, uint64_t ns)
+{
+    static const struct {
+        uint64_t unit;
+        uint64_t below; /* in this unit */
+        const char *name;
+    } scales[] = {
+        {NS_PER_US, 1000, "us"},   {NS_PER_MS, 1000, "ms"},    {NS_PER_S, 120, "s"},
+        {NS_PER_S * 60, 120, "m"}, {NS_PER_S * 3600, 48, "h"}, {NS_PER_S * 86400, 0, "d"},
+    };
+    size_t i = 0;
+    while (i + 1 < COUNT_OF(scales) && ns / scales[i].unit >= scales[i].below)
+        i++;
+    text_add_u64(into, ns / scales[i].unit);
+    bool has_tenths = i > 0 && ns / scales[i].unit < 10;
+    if (has_tenths)
+        text_add_format(into, ".%u", (unsigned)(ns % scales[i].unit * 10 / scales[i].unit));
+    text_add(into, slice_from_string(scales[i].name));
+}
+
+static void add_spaces(struct text *into, size_t count)
+{
+    while (count-- > 0)
+        text_add_char(into, ' ');
+}
+
+static void add_right(struct text *into, struct slice s, size_t columns)
+{
+    add_spaces(into, s.len < columns ? columns - s.len : 0);
+    text_add(into, s);
+}
+
+/* At most `columns` of `s`, with "..." where something was cut off. */
+static void add_cut(struct text *into, struct slice s, size_t columns)
+{
+    if (s.len <= columns) {
+        text_add(into, s);
+        return;
+    }
+    text_add(into, slice_first(s, columns - 3));
+    text_add(into, SLICE("..."));
+}
+
+/* ---- The tail: what went wrong, and where the time went ---- */
+
+/* A phase as it is shown. */
+struct piece {
+    char text[PIECE_TEXT];
+    size_t len;
+    uint64_t ns;
+};
+
+struct tail {
+    char note[NOTE_TEXT];
+    size_t note_len;
+    bool is_alarm; /* the note tells of a failure */
+    struct piece pieces[PHASE_COUNT];
+    size_t count;
+};
+
+static bool is_opaque(const struct record *record)
+{
+    return record->kind == RECORD_TUNNEL || record->kind == RECORD_UPGRADE;
+}
+
+static bool has_failed(const struct record *record)
+{
+    if (record->end == END_FIN)
+        return !is_opaque(record); /* the usual end of a tunnel */
+    return record->end != END_NONE && record->end != END_DONE;
+}
+
+/* "refused: default-deny 127.0.0.0/8", "rst by client" */
+static void add_failure(const struct record *record, struct text *note)
+{
+    struct record_text reason = record->detail;
+    if (record->end == END_REFUSED && record->rule.len > 0)
+        reason = record->rule;
+    else if (reason.len == 0)
+        reason = record->cause;
+    text_add(note, slice_from_string(record_end_word((enum record_end)record->end)));
+    if (reason.len > 0) {
+        text_add(note, SLICE(": "));
+        text_add_log(note, record_get(record, reason), '\0');
+    } else if (record->ended_by != LEG_NONE) {
+        text_add(note, SLICE(" by "));
+        text_add(note, slice_from_string(record_leg_word((enum record_leg)record->ended_by)));
+    }
+}
+
+static void tail_note(struct tail *tail, const struct record *record)
+{
+    struct text whole = text_on(tail->note, sizeof(tail->note));
+    tail->is_alarm = has_failed(record);
+    if (record->is_in_progress)
+        text_add(&whole, SLICE("open"));
+    else if (tail->is_alarm)
+        add_failure(record, &whole);
+    else if (record->upstream_use > 1)
+        text_add(&whole, SLICE("reused"));
+    if (is_opaque(record) && !tail->is_alarm) {
+        text_add(&whole, whole.len > 0 ? SLICE(" up ") : SLICE("up "));
+        text_add_size(&whole, record->client_in_bytes);
+    }
+    tail->note_len = whole.len;
+}
+
+/* The phases that are at least a hundredth of the total. */
+static void tail_phases(struct tail *tail, const struct timeline *timeline)
+{
+    uint64_t total_ns = 0;
+    (void)timeline_phase(timeline, PHASE_TOTAL, &total_ns); /* 0 hides nothing */
+    for (int phase = 0; phase < PHASE_TOTAL; phase++) {
+        uint64_t ns;
+        if (!timeline_phase(timeline, (enum phase)phase, &ns) || ns == 0 || ns < total_ns / 100)
+            continue;
+        struct piece *piece = &tail->pieces[tail->count++];
+        struct text text = text_on(piece->text, sizeof(piece->text));
+        text_add(&text, slice_from_string(phase_word((enum phase)phase)));
+        text_add_char(&text, ' ');
+        add_short_duration(&text, ns);
+        piece->len = text.len;
+        piece->ns = ns;
+    }
+}
+
+static size_t tail_columns(const struct tail *tail)
+{
+    size_t columns = tail->note_len;
+    for (size_t i = 0; i < tail->count; i++)
+        columns += (columns > 0 ? 1 : 0) + tail->pieces[i].len;
+    return columns;
+}
+
+static size_t tail_shortest(const struct tail *tail)
+{
+    size_t shortest = 0;
+    for (size_t i = 1; i < tail->count; i++) {
+        if (tail->pieces[i].ns < tail->pieces[shortest].ns)
+            shortest = i;
+    }
+    return shortest;
+}
+
+static size_t tail_longest(const struct tail *tail)
+{
+    size_t longest = 0;
+    for (size_t i = 1; i < tail->count; i++) {
+        if (tail->pieces[i].ns > tail->pieces[longest].ns)
+            longest = i;
+    }
+    return longest;
+}
+
+/* Leave out the shortest phases, and then the end of the note, until the tail is no wider than `columns`. */
+static void tail_fit(struct tail *tail, size_t columns)
+{
+    while (tail->count > 0 && tail_columns(tail) > columns) {
+        size_t at = tail_shortest(tail);
+        tail->count--;
+        memmove(&tail->pieces[at], &tail->pieces[at + 1],
+                (tail->count - at) * sizeof(tail->pieces[0]));
+    }
+    if (tail->note_len > columns) {
+        tail->note_len = columns;
+        memcpy(tail->note + columns - 3, "...", 3);
+    }
+}
+
+/* ---- The line ---- */
+
+struct pen {
+    struct text *into;
+    bool has_color;
+};
+
+static void pen_color(const struct pen *pen, const char *sequence)
+{
+    if (pen->has_color)
+        text_add(pen->into, slice_from_string(sequence));
+}
+
+static const char *status_color(const struct record *record)
+{
+    if (record->status == 0 || record->status >= 500)
+        return RED;
+    if (record->status >= 400)
+        return YELLOW;
+    return record->status >= 300 ? CYAN : GREEN;
+}
+
+/* Everything before the target: HEAD_COLUMNS. */
+static void add_head(const struct record *record, const struct pen *pen)
+{
+    char space[METHOD_TEXT];
+    struct text method = text_on(space, sizeof(space));
+    time_t seconds = (time_t)(record->timeline.wall_ns / NS_PER_S);
+    struct tm tm;
+    (void)localtime_r(&seconds, &tm); /* fails for no 64-bit count of nanoseconds */
+    pen_color(pen, DIM);
+    text_add_format(pen->into, "%02d:%02d:%02d ", tm.tm_hour, tm.tm_min, tm.tm_sec);
+    pen_color(pen, RESET);
+
+    pen_color(pen, status_color(record));
+    if (record->status != 0)
+        text_add_format(pen->into, "%03u ", record->status % 1000u);
+    else
+        text_add(pen->into, SLICE("--- "));
+    pen_color(pen, RESET);
+
+    text_add_log(&method, record_get(record, record->method), '\0');
+    size_t before = pen->into->len;
+    add_cut(pen->into, method.len > 0 ? text_slice(&method) : SLICE("-"), METHOD_COLUMNS);
+    add_spaces(pen->into, METHOD_COLUMNS + 1 - (pen->into->len - before));
+}
+
+static void add_figures(const struct record *record, const struct pen *pen)
+{
+    char space[PIECE_TEXT];
+    struct text figure = text_on(space, sizeof(space));
+    uint64_t total_ns;
+    if (timeline_phase(&record->timeline, PHASE_TOTAL, &total_ns))
+        add_short_duration(&figure, total_ns);
+    else
+        text_add_char(&figure, '-');
+    pen_color(pen, BOLD);
+    add_right(pen->into, text_slice(&figure), TOTAL_COLUMNS);
+    pen_color(pen, RESET);
+
+    figure.len = 0;
+    if (record->client_out_bytes > 0)
+        text_add_size(&figure, record->client_out_bytes);
+    else
+        text_add_char(&figure, '-');
+    text_add_char(pen->into, ' ');
+    add_right(pen->into, text_slice(&figure), SIZE_COLUMNS);
+    text_add_char(pen->into, ' ');
+}
+
+static void add_target(const struct record *record, size_t columns, bool is_padded,
+                       struct text *into)
+{
+    char space[TARGET_TEXT];
+    struct text target = text_on(space, sizeof(space));
+    struct slice url = record_get(record, record->url);
+    if (slice_starts_with_nocase(url, SLICE("http://")))
+        url = slice_from(url, sizeof("http://") - 1);
+    text_add_log(&target, url, '\0');
+    if (target.len == 0)
+        text_add_char(&target, '-');
+    add_cut(into, text_slice(&target), columns);
+    if (is_padded && target.len < TARGET_COLUMNS)
+        add_spaces(into, TARGET_COLUMNS - target.len);
+}
+
+static void add_tail(const struct tail *tail, const struct pen *pen)
+{
+    size_t longest = tail_longest(tail);
+    if (tail->note_len > 0) {
+        text_add_char(pen->into, ' ');
+        pen_color(pen, tail->is_alarm ? RED : DIM);
+        text_add(pen->into, slice_of(tail->note, tail->note_len));
+        pen_color(pen, RESET);
+    }
+    for (size_t i = 0; i < tail->count; i++) {
+        text_add_char(pen->into, ' ');
+        pen_color(pen, i == longest ? BOLD : DIM);
+        text_add(pen->into, slice_of(tail->pieces[i].text, tail->pieces[i].len));
+        pen_color(pen, RESET);
+    }
+}
+
+void access_log_add_line(const struct record *record, bool has_color, struct text *into)
+{
+    struct pen pen = {into, has_color};
+    struct tail tail;
+    tail.count = 0;
+    tail_note(&tail, record);
+    tail_phases(&tail, &record->timeline);
+    tail_fit(&tail, TAIL_COLUMNS);
+    size_t used = HEAD_COLUMNS + 1 + tail_columns(&tail);
+
+    add_head(record, &pen);
+    add_figures(record, &pen);
+    add_target(record, LINE_COLUMNS - used, tail_columns(&tail) > 0, into);
+    add_tail(&tail, &pen);
+    text_add_char(into, '\n');
+}

@@ -1,0 +1,153 @@
+#include "record_test.h"
+
+#include "record/record.h"
+
+#include <string.h>
+
+static struct record record;
+static struct record_text *const url = &record.url;
+
+static void assert_url(const char *expected)
+{
+    struct slice have = record_get(&record, *url);
+    assert_int_equal(have.len, strlen(expected));
+    assert_memory_equal(have.at, expected, have.len);
+}
+
+static void set_url(const char *spelling, bool keep_query)
+{
+    record_begin(&record);
+    record_set_url(&record, slice_from_string(spelling), keep_query);
+}
+
+static void begin_clears_everything_but_the_text(void **state)
+{
+    (void)state;
+    memset(&record, 0xa5, sizeof(record));
+    record_begin(&record);
+    for (size_t i = 0; i < offsetof(struct record, text); i++)
+        assert_int_equal(((const char *)&record)[i], 0);
+}
+
+static void texts_lie_behind_each_other_and_come_back(void **state)
+{
+    (void)state;
+    record_begin(&record);
+    record_set(&record, &record.method, SLICE("GET"), 16);
+    record_set(&record, &record.user, SLICE("alice"), 16);
+    assert_true(slice_equals(record_get(&record, record.method), SLICE("GET")));
+    assert_true(slice_equals(record_get(&record, record.user), SLICE("alice")));
+    assert_true(slice_is_empty(record_get(&record, record.rule)));
+    record_seal(&record);
+    assert_int_equal(record.size, offsetof(struct record, text) + 8);
+}
+
+static void a_text_is_cut_to_its_own_bound(void **state)
+{
+    (void)state;
+    record_begin(&record);
+    record_set(&record, &record.user, SLICE("abcdef"), 4);
+    assert_true(slice_equals(record_get(&record, record.user), SLICE("abcd")));
+}
+
+static void a_text_that_is_set_again_takes_its_old_place_where_it_fits(void **state)
+{
+    (void)state;
+    record_begin(&record);
+    record_set(&record, &record.cause, SLICE("timeout"), 16);
+    record_set(&record, &record.cause, SLICE("reset"), 16);
+    assert_int_equal(record.text_len, 7);
+    assert_true(slice_equals(record_get(&record, record.cause), SLICE("reset")));
+    record_set(&record, &record.cause, SLICE("much longer"), 16);
+    assert_true(slice_equals(record_get(&record, record.cause), SLICE("much longer")));
+}
+
+static void texts_beyond_the_room_are_cut_and_overflow_nothing(void **state)
+{
+    (void)state;
+    static char big[RECORD_TEXT_MAX];
+    memset(big, 'x', sizeof(big));
+    record_begin(&record);
+    record_set(&record, &record.detail, slice_of(big, sizeof(big) - 3), sizeof(big));
+    record_set(&record, &record.rule, SLICE("abcdef"), 16);
+    record_set(&record, &record.user, SLICE("nobody"), 16);
+    assert_true(slice_equals(record_get(&record, record.rule), SLICE("abc")));
+    assert_int_equal(record.user.len, 0);
+    record_seal(&record);
+    assert_int_equal(record.size, offsetof(struct record, text) + RECORD_TEXT_MAX);
+}
+
+static void a_query_is_kept_or_replaced_by_a_sign(void **state)
+{
+    (void)state;
+    set_url("http://a.example/p?token=1", true);
+    assert_url("http://a.example/p?token=1");
+    set_url("http://a.example/p?token=1", false);
+    assert_url("http://a.example/p?-");
+    set_url("http://a.example/p", false);
+    assert_url("http://a.example/p");
+    assert_false(record.url_is_cut);
+}
+
+static void credentials_never_reach_the_record(void **state)
+{
+    (void)state;
+    set_url("http://user:secret@a.example/p", true);
+    assert_url("http://a.example/p");
+    set_url("http://u:p@ss@a.example", true);
+    assert_url("http://a.example");
+    set_url("user:secret@a.example:443", true);
+    assert_url("a.example:443");
+    set_url("http://u:secret@a.example?x=u@b", true);
+    assert_url("http://a.example?x=u@b");
+}
+
+static void an_at_sign_behind_the_authority_stays(void **state)
+{
+    (void)state;
+    set_url("http://a.example/@scope/pkg?mail=a@b", true);
+    assert_url("http://a.example/@scope/pkg?mail=a@b");
+    set_url("/@me", true);
+    assert_url("/@me");
+}
+
+static void a_long_url_is_cut_and_marked(void **state)
+{
+    (void)state;
+    static char big[RECORD_URL_MAX + 2];
+    memset(big, 'a', sizeof(big) - 1);
+    set_url(big, true);
+    assert_int_equal(url->len, RECORD_URL_MAX);
+    assert_true(record.url_is_cut);
+    big[RECORD_URL_MAX] = '\0';
+    set_url(big, true);
+    assert_int_equal(url->len, RECORD_URL_MAX);
+    assert_false(record.url_is_cut);
+}
+
+static void enums_have_words(void **state)
+{
+    (void)state;
+    assert_string_equal(record_kind_word(RECORD_UPGRADE), "upgrade");
+    assert_string_equal(record_leg_word(LEG_NONE), "-");
+    assert_string_equal(record_leg_word(LEG_UPSTREAM), "upstream");
+    assert_string_equal(record_end_word(END_RST), "rst");
+    assert_string_equal(dns_source_word(DNS_COALESCED), "coalesced");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(begin_clears_everything_but_the_text),
+        cmocka_unit_test(texts_lie_behind_each_other_and_come_back),
+        cmocka_unit_test(a_text_is_cut_to_its_own_bound),
+        cmocka_unit_test(a_text_that_is_set_again_takes_its_old_place_where_it_fits),
+        cmocka_unit_test(texts_beyond_the_room_are_cut_and_overflow_nothing),
+        cmocka_unit_test(a_query_is_kept_or_replaced_by_a_sign),
+        cmocka_unit_test(credentials_never_reach_the_record),
+        cmocka_unit_test(an_at_sign_behind_the_authority_stays),
+        cmocka_unit_test(a_long_url_is_cut_and_marked),
+        cmocka_unit_test(enums_have_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

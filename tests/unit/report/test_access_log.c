@@ -1,0 +1,419 @@
+#include "report_test.h"
+
+#include "report/access_log.h"
+
+#include <errno.h>
+#include <time.h>
+
+static struct record record;
+static char space[ACCESS_LOG_LINE_MAX + 1];
+
+/* The record's line, terminated. */
+static const char *line_of(enum access_log_format format, bool has_color)
+{
+    struct text text = text_on(space, ACCESS_LOG_LINE_MAX);
+    struct access_log_style style = {format, has_color};
+    access_log_add(&record, &style, &text);
+    assert_false(text.is_cut);
+    space[text.len] = '\0';
+    return space;
+}
+
+static void assert_has(const char *line, const char *part)
+{
+    if (strstr(line, part) == NULL)
+        fail_msg("no %s in %s", part, line);
+}
+
+static void assert_lacks(const char *line, const char *part)
+{
+    if (strstr(line, part) != NULL)
+        fail_msg("%s in %s", part, line);
+}
+
+/* One line feed, at the end, and nothing else that is not printable ASCII. */
+static void assert_is_clean(const char *line)
+{
+    size_t len = strlen(line);
+    assert_true(len > 0);
+    for (size_t i = 0; i + 1 < len; i++)
+        assert_in_range((unsigned char)line[i], 0x20, 0x7e);
+    assert_int_equal(line[len - 1], '\n');
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    (void)setenv("TZ", "UTC", 1);
+    tzset();
+    test_exchange(&record);
+    return 0;
+}
+
+static void words_find_their_format(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ACCESS_LOG_FORMAT_COUNT; i++) {
+        enum access_log_format format = ACCESS_LOG_FORMAT_COUNT;
+        const char *word = access_log_format_word((enum access_log_format)i);
+        assert_true(access_log_format_find(slice_from_string(word), &format));
+        assert_int_equal(format, i);
+    }
+    enum access_log_format untouched = ACCESS_LOG_JSON;
+    assert_false(access_log_format_find(SLICE("xml"), &untouched));
+    assert_false(access_log_format_find(SLICE_NONE, &untouched));
+    assert_int_equal(untouched, ACCESS_LOG_JSON);
+}
+
+/* ---- line ---- */
+
+static void a_line_shows_what_happened_and_where_the_time_went(void **state)
+{
+    (void)state;
+    assert_string_equal(line_of(ACCESS_LOG_LINE, false),
+                        "02:12:23 200 GET      45ms 1.23KB a.example/path                  "
+                        "dns 2.8ms connect 12ms wait 27ms load 2.0ms\n");
+}
+
+static void a_line_never_exceeds_its_columns(void **state)
+{
+    (void)state;
+    char url[600];
+    memset(url, 'x', sizeof(url) - 1);
+    url[sizeof(url) - 1] = '\0';
+    test_text(&record, &record.url, url);
+    test_text(&record, &record.method, "A-VERY-LONG-METHOD");
+    test_text(&record, &record.detail, url);
+    record.client_out_bytes = 9999000000000000; /* beyond that the figure itself is wider */
+    for (int end = END_NONE; end <= END_KILLED; end++) {
+        record.end = (uint8_t)end;
+        for (uint64_t scale = 1; scale < NS_PER_S * 1000; scale *= 10) {
+            for (int mark = 0; mark < MARK_COUNT; mark++)
+                record.timeline.at_ns[mark] = TEST_BASE_NS + (uint64_t)mark * scale;
+            const char *line = line_of(ACCESS_LOG_LINE, false);
+            assert_is_clean(line);
+            assert_in_range(strlen(line), 1, 111);
+        }
+    }
+}
+
+static void a_line_without_marks_or_texts_is_still_a_line(void **state)
+{
+    (void)state;
+    record_begin(&record);
+    assert_string_equal(line_of(ACCESS_LOG_LINE, false), "00:00:00 --- -           -      - -\n");
+}
+
+static void a_refusal_names_its_rule(void **state)
+{
+    (void)state;
+    record.kind = RECORD_LOCAL;
+    record.end = END_REFUSED;
+    record.status = 403;
+    test_text(&record, &record.rule, "default-deny 127.0.0.0/8");
+    assert_has(line_of(ACCESS_LOG_LINE, false), " refused: default-deny 127.0.0.0/8");
+}
+
+static void a_reset_says_by_whom(void **state)
+{
+    (void)state;
+    record.end = END_RST;
+    record.ended_by = LEG_CLIENT;
+    assert_has(line_of(ACCESS_LOG_LINE, false), " rst by client");
+}
+
+static void a_tunnel_ends_with_fin_without_alarm(void **state)
+{
+    (void)state;
+    record.kind = RECORD_TUNNEL;
+    record.end = END_FIN;
+    record.ended_by = LEG_CLIENT;
+    record.client_in_bytes = 34567;
+    const char *line = line_of(ACCESS_LOG_LINE, false);
+    assert_lacks(line, "fin");
+    assert_has(line, " up 34.5KB");
+}
+
+static void a_pooled_exchange_says_reused(void **state)
+{
+    (void)state;
+    record.upstream_use = 2;
+    assert_has(line_of(ACCESS_LOG_LINE, false), " reused ");
+}
+
+static void colours_are_added_around_the_same_text(void **state)
+{
+    (void)state;
+    char plain[512];
+    char stripped[512];
+    size_t len = 0;
+    const char *line = line_of(ACCESS_LOG_LINE, false);
+    memcpy(plain, line, strlen(line) + 1);
+    line = line_of(ACCESS_LOG_LINE, true);
+    assert_has(line, "\x1b[32m200 \x1b[0m");
+    for (const char *at = line; *at != '\0'; at++) {
+        if (*at == '\x1b')
+            at = strchr(at, 'm');
+        else
+            stripped[len++] = *at;
+    }
+    stripped[len] = '\0';
+    assert_string_equal(stripped, plain);
+}
+
+/* ---- injection ---- */
+
+static void set_all_texts(const char *value)
+{
+    struct record_text *const all[] = {
+        &record.method, &record.url,   &record.host,   &record.user,    &record.rule,
+        &record.cause,  &record.token, &record.detail, &record.referer, &record.user_agent,
+    };
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        test_text(&record, all[i], value);
+}
+
+static void no_peer_can_forge_a_line_or_reach_the_terminal(void **state)
+{
+    (void)state;
+    static const char *const evils[] = {
+        "x\n127.0.0.1 - - [01/Jan/2026:00:00:00 +0000] \"GET / HTTP/1.1\" 200 1",
+        "x\r\n",
+        "\x1b[2J\x1b]0;title\x07",
+        "\x9b"
+        "31m",
+        "\xc2\x9b"
+        "31m",
+        "\x7f\x08\x08",
+        "\"},{\"v\":1,\"",
+        "\\",
+        "\xe2\x80\xae"
+        "gpj",
+        "\xff\xfe",
+        "\t\v\f",
+        "\xf0\x9f\x98\x80",
+    };
+    for (size_t i = 0; i < COUNT_OF(evils); i++) {
+        for (int end = END_NONE; end <= END_KILLED; end++) {
+            test_exchange(&record);
+            record.end = (uint8_t)end;
+            set_all_texts(evils[i]);
+            for (int format = 0; format < ACCESS_LOG_FORMAT_COUNT; format++)
+                assert_is_clean(line_of((enum access_log_format)format, false));
+        }
+    }
+}
+
+static void every_byte_fits_even_where_each_needs_an_escape(void **state)
+{
+    (void)state;
+    static char worst[RECORD_TEXT_MAX + 1];
+    memset(worst, 0xff, RECORD_TEXT_MAX);
+    record.attempt_count = RECORD_ATTEMPTS_MAX;
+    for (int i = 0; i < RECORD_ATTEMPTS_MAX; i++) {
+        struct record_attempt *attempt = &record.attempts[i];
+        attempt->peer = test_endpoint("[2001:db8:1111:2222:3333:4444:5555:6666]:65535");
+        attempt->begin_ns = UINT64_MAX;
+        attempt->end_ns = UINT64_MAX;
+        attempt->os_error = EPFNOSUPPORT;
+    }
+    for (int mark = 0; mark < MARK_COUNT; mark++)
+        record.timeline.at_ns[mark] = UINT64_MAX / 4 + (uint64_t)mark;
+    test_text(&record, &record.user_agent, worst);
+    for (int format = 0; format < ACCESS_LOG_FORMAT_COUNT; format++)
+        assert_is_clean(line_of((enum access_log_format)format, false));
+}
+
+/* ---- json ---- */
+
+static void json_holds_the_marks_and_the_phases_that_happened(void **state)
+{
+    (void)state;
+    const char *line = line_of(ACCESS_LOG_JSON, false);
+    assert_has(line, "{\"v\":1,\"time\":\"2026-11-24T02:12:23.123456Z\",\"base_ns\":1000000000000,"
+                     "\"kind\":\"exchange\",\"id\":\"0000000000000abc\",");
+    assert_has(line, "\"client\":\"192.0.2.7:50000\",");
+    assert_has(line, "\"upstream\":\"[2001:db8::1]:80\",");
+    assert_has(line,
+               "\"phases_us\":{\"receive\":100,\"blocked\":100,\"dns\":2800,\"connect\":12000,"
+               "\"send\":1,\"wait\":27999,\"load\":2000,\"deliver\":0,\"close\":0,"
+               "\"total\":45000},");
+    assert_has(line, "\"marks_us\":{\"c_first\":0,\"c_head\":100,");
+    assert_has(line, "\"u_tx1\":15001,");
+    assert_lacks(line, "\"tls\"");
+    assert_lacks(line, "upstream_tls");
+    assert_lacks(line, "stalled_us");
+    assert_lacks(line, "attempts");
+    assert_lacks(line, "in_progress");
+}
+
+static void json_has_marks_before_the_base_as_negative_offsets(void **state)
+{
+    (void)state;
+    timeline_mark_at(&record.timeline, MARK_C_ACCEPT, TEST_BASE_NS - 1);
+    timeline_mark_at(&record.timeline, MARK_C_TLS, TEST_BASE_NS - 1000);
+    const char *line = line_of(ACCESS_LOG_JSON, false);
+    assert_has(line, "\"c_accept\":-1,");
+    assert_has(line, "\"c_tls_done\":-1,");
+}
+
+static void json_escapes_to_ascii_and_keeps_what_was_there(void **state)
+{
+    (void)state;
+    test_text(&record, &record.user, "a\"b\\c\n\xc3\xa9\xf0\x9f\x98\x80\xc2\x9b\xff\xed\xa0\x80");
+    assert_has(line_of(ACCESS_LOG_JSON, false),
+               "\"user\":\"a\\\"b\\\\c\\u000a\\u00e9\\ud83d\\ude00\\u009b\\u00ff"
+               "\\u00ed\\u00a0\\u0080\"");
+}
+
+static void json_lists_the_attempts(void **state)
+{
+    (void)state;
+    record.attempt_count = 4;
+    record.attempts[0] = (struct record_attempt){test_endpoint("10.0.0.1:80"), 0, 0, EACCES};
+    record.attempts[1] = (struct record_attempt){
+        test_endpoint("192.0.2.1:80"), TEST_BASE_NS + MS(3), TEST_BASE_NS + MS(4), ECONNREFUSED};
+    record.attempts[2] =
+        (struct record_attempt){test_endpoint("192.0.2.2:80"), TEST_BASE_NS + MS(4), 0, ECANCELED};
+    record.attempts[3] = (struct record_attempt){test_endpoint("192.0.2.3:80"),
+                                                 TEST_BASE_NS + MS(5), TEST_BASE_NS + MS(15), 0};
+    assert_has(line_of(ACCESS_LOG_JSON, false),
+               "\"attempts\":[{\"peer\":\"10.0.0.1:80\",\"result\":\"refused\"},"
+               "{\"peer\":\"192.0.2.1:80\",\"begin_us\":3000,\"end_us\":4000,"
+               "\"result\":\"failed\",\"error\":\"ECONNREFUSED\"},"
+               "{\"peer\":\"192.0.2.2:80\",\"begin_us\":4000,\"result\":\"cancelled\"},"
+               "{\"peer\":\"192.0.2.3:80\",\"begin_us\":5000,\"end_us\":15000,"
+               "\"result\":\"connected\"}]}\n");
+}
+
+static void json_tells_of_reuse_and_what_the_first_user_paid(void **state)
+{
+    (void)state;
+    record.upstream_use = 3;
+    record.upstream_age_ns = MS(1500);
+    record.paid_connect_ns = MS(12);
+    assert_has(line_of(ACCESS_LOG_JSON, false),
+               "\"upstream_conn\":{\"id\":6,\"use\":3,\"age_us\":1500000,"
+               "\"paid_connect_us\":12000}");
+}
+
+static void json_of_an_open_tunnel_says_so(void **state)
+{
+    (void)state;
+    record.kind = RECORD_TUNNEL;
+    record.is_in_progress = true;
+    timeline_clear(&record.timeline, MARK_X_END);
+    const char *line = line_of(ACCESS_LOG_JSON, false);
+    assert_has(line, "\"kind\":\"tunnel\",\"in_progress\":true,");
+    assert_lacks(line, "\"total\"");
+}
+
+static void json_of_an_empty_record_is_an_object(void **state)
+{
+    (void)state;
+    record_begin(&record);
+    const char *line = line_of(ACCESS_LOG_JSON, false);
+    assert_is_clean(line);
+    assert_lacks(line, "{}");
+    assert_lacks(line, ",,");
+    assert_lacks(line, ",}");
+}
+
+/* ---- combined and squid ---- */
+
+static void combined_is_what_apache_writes(void **state)
+{
+    (void)state;
+    test_text(&record, &record.user, "a b");
+    test_text(&record, &record.referer, "http://r.example/");
+    test_text(&record, &record.user_agent, "say \"hi\"");
+    assert_string_equal(line_of(ACCESS_LOG_COMBINED, false),
+                        "192.0.2.7 - a\\x20b [24/Nov/2026:02:12:23 +0000] "
+                        "\"GET http://a.example/path HTTP/1.1\" 200 1000 "
+                        "\"http://r.example/\" \"say \\x22hi\\x22\"\n");
+}
+
+static void combined_of_an_unreadable_request_has_dashes(void **state)
+{
+    (void)state;
+    record.method.len = 0;
+    record.response_body_bytes = 0;
+    record.client.addr.family = INET_NONE;
+    record.status = 400;
+    assert_string_equal(line_of(ACCESS_LOG_COMBINED, false),
+                        "- - - [24/Nov/2026:02:12:23 +0000] \"-\" 400 - \"-\" \"-\"\n");
+}
+
+static void squid_is_what_squid_writes(void **state)
+{
+    (void)state;
+    assert_string_equal(line_of(ACCESS_LOG_SQUID, false),
+                        "1795486343.168     45 192.0.2.7 TCP_MISS/200 1234 GET "
+                        "http://a.example/path - HIER_DIRECT/2001:db8::1 -\n");
+}
+
+static void squid_result_codes_follow_the_end(void **state)
+{
+    (void)state;
+    static const struct {
+        enum record_kind kind;
+        enum record_end end;
+        enum record_leg by;
+        const char *code;
+    } rows[] = {
+        {RECORD_TUNNEL, END_FIN, LEG_CLIENT, " TCP_TUNNEL/200 "},
+        {RECORD_TUNNEL, END_TIMEOUT, LEG_PROXY, " TCP_TUNNEL_TIMEOUT/200 "},
+        {RECORD_UPGRADE, END_DONE, LEG_NONE, " TCP_TUNNEL/200 "},
+        {RECORD_LOCAL, END_REFUSED, LEG_PROXY, " TCP_DENIED/200 "},
+        {RECORD_LOCAL, END_ERROR, LEG_PROXY, " NONE_NONE/200 "},
+        {RECORD_EXCHANGE, END_RST, LEG_CLIENT, " TCP_MISS_ABORTED/200 "},
+        {RECORD_EXCHANGE, END_RST, LEG_UPSTREAM, " TCP_MISS/200 "},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        record.kind = (uint8_t)rows[i].kind;
+        record.end = (uint8_t)rows[i].end;
+        record.ended_by = (uint8_t)rows[i].by;
+        assert_has(line_of(ACCESS_LOG_SQUID, false), rows[i].code);
+    }
+}
+
+static void formats_that_count_lines_leave_snapshots_out(void **state)
+{
+    (void)state;
+    record.is_in_progress = true;
+    assert_string_equal(line_of(ACCESS_LOG_COMBINED, false), "");
+    assert_string_equal(line_of(ACCESS_LOG_SQUID, false), "");
+    assert_has(line_of(ACCESS_LOG_LINE, false), " open");
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, begin)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(words_find_their_format),
+        TEST(a_line_shows_what_happened_and_where_the_time_went),
+        TEST(a_line_never_exceeds_its_columns),
+        TEST(a_line_without_marks_or_texts_is_still_a_line),
+        TEST(a_refusal_names_its_rule),
+        TEST(a_reset_says_by_whom),
+        TEST(a_tunnel_ends_with_fin_without_alarm),
+        TEST(a_pooled_exchange_says_reused),
+        TEST(colours_are_added_around_the_same_text),
+        TEST(no_peer_can_forge_a_line_or_reach_the_terminal),
+        TEST(every_byte_fits_even_where_each_needs_an_escape),
+        TEST(json_holds_the_marks_and_the_phases_that_happened),
+        TEST(json_has_marks_before_the_base_as_negative_offsets),
+        TEST(json_escapes_to_ascii_and_keeps_what_was_there),
+        TEST(json_lists_the_attempts),
+        TEST(json_tells_of_reuse_and_what_the_first_user_paid),
+        TEST(json_of_an_open_tunnel_says_so),
+        TEST(json_of_an_empty_record_is_an_object),
+        TEST(combined_is_what_apache_writes),
+        TEST(combined_of_an_unreadable_request_has_dashes),
+        TEST(squid_is_what_squid_writes),
+        TEST(squid_result_codes_follow_the_end),
+        TEST(formats_that_count_lines_leave_snapshots_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
