@@ -83,7 +83,7 @@ struct recorder {
     void *owner;
 
     /* Set by the thread, cleared by whoever wakes it; ordered by the fences above. */
-    atomic_bool is_asleep;
+    atomic_uint is_asleep; /* 0 or 1 */
     pthread_mutex_t lock;
     struct orders orders; /* under `lock` */
 
@@ -101,6 +101,7 @@ struct recorder {
     _Atomic uint64_t records;
     _Atomic uint64_t lost;
     _Atomic uint64_t write_errors;
+    _Atomic uint64_t sleeps;
 };
 
 static void count(_Atomic uint64_t *counter, uint64_t by)
@@ -121,10 +122,10 @@ static void close_owned(int fd)
 static bool asleep_after_fence(struct recorder *recorder)
 {
 #if defined(__SANITIZE_THREAD__) || defined(FAIRLEAD_CLANG_TSAN)
-    return atomic_fetch_or(&recorder->is_asleep, false);
+    return atomic_fetch_or(&recorder->is_asleep, 0) != 0;
 #else
     atomic_thread_fence(memory_order_seq_cst);
-    return atomic_load_explicit(&recorder->is_asleep, memory_order_relaxed);
+    return atomic_load_explicit(&recorder->is_asleep, memory_order_relaxed) != 0;
 #endif
 }
 
@@ -142,7 +143,7 @@ void recorder_wake(struct recorder *recorder)
     CHECK_TAG(recorder, TAG_RECORDER);
     if (!asleep_after_fence(recorder))
         return;
-    if (atomic_exchange(&recorder->is_asleep, false))
+    if (atomic_exchange(&recorder->is_asleep, 0) != 0)
         ring_bell(recorder);
 }
 
@@ -172,10 +173,11 @@ static void recorder_sleep(struct recorder *recorder, unsigned idle_rounds)
         await_bell(recorder, RECORDER_NAP_MS);
         return;
     }
-    atomic_store(&recorder->is_asleep, true);
+    atomic_store(&recorder->is_asleep, 1);
+    count(&recorder->sleeps, 1);
     if (asleep_after_fence(recorder) && rings_are_empty(recorder))
         await_bell(recorder, -1);
-    atomic_store(&recorder->is_asleep, false);
+    atomic_store(&recorder->is_asleep, 0);
 }
 
 /* ---- Dropped records ---- */
@@ -407,6 +409,7 @@ struct recorder_stats recorder_stats(const struct recorder *recorder)
         .dropped = dropped_count(recorder),
         .lost = atomic_load_explicit(&recorder->lost, memory_order_relaxed),
         .write_errors = atomic_load_explicit(&recorder->write_errors, memory_order_relaxed),
+        .sleeps = atomic_load_explicit(&recorder->sleeps, memory_order_relaxed),
     };
 }
 

@@ -36,6 +36,7 @@ struct recorder_stats {
     uint64_t dropped; /* refused by a full ring */
     uint64_t lost;    /* formatted, but not written since the output failed or hung at the end */
     uint64_t write_errors; /* failed system calls of the output */
+    uint64_t sleeps;       /* times it went to its deep sleep */
 };
 
 /* Start the thread. Errors: NULL, errno tells. */

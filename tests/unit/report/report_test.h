@@ -81,4 +81,11 @@ static inline void test_exchange(struct record *record)
     test_mark(record, MARK_X_END, MS(45));
 }
 
+/* Fails with both texts shown. */
+static inline void assert_has(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL)
+        assert_string_equal(text, part);
+}
+
 #endif

@@ -19,16 +19,9 @@ static const char *line_of(enum access_log_format format, bool has_color)
     return space;
 }
 
-static void assert_has(const char *line, const char *part)
-{
-    if (strstr(line, part) == NULL)
-        fail_msg("no %s in %s", part, line);
-}
-
 static void assert_lacks(const char *line, const char *part)
 {
-    if (strstr(line, part) != NULL)
-        fail_msg("%s in %s", part, line);
+    assert_null(strstr(line, part));
 }
 
 /* One line feed, at the end, and nothing else that is not printable ASCII. */

@@ -1,0 +1,163 @@
+#include "report_test.h"
+
+#include "report/diag.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static int pipe_fds[2];
+static char space[65536];
+
+static int begin(void **state)
+{
+    (void)state;
+    assert_int_equal(pipe2(pipe_fds, O_NONBLOCK | O_CLOEXEC), 0);
+    (void)unsetenv("JOURNAL_STREAM");
+    diag_begin(DIAG_INFO);
+    diag_set_output(pipe_fds[1]);
+    clock_freeze(TEST_BASE_NS, TEST_WALL_NS);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    clock_restore();
+    diag_set_output(STDERR_FILENO);
+    (void)close(pipe_fds[0]);
+    (void)close(pipe_fds[1]);
+    return 0;
+}
+
+/* All that was said since the last call, terminated. */
+static const char *said(void)
+{
+    ssize_t len = read(pipe_fds[0], space, sizeof(space) - 1);
+    space[len > 0 ? len : 0] = '\0';
+    return space;
+}
+
+static void a_line_has_date_level_and_words(void **state)
+{
+    (void)state;
+    diag(DIAG_WARNING, "%s: %d left", "descriptors", 3);
+    assert_string_equal(said(), "2026-11-24T02:12:23.123Z warning: descriptors: 3 left\n");
+}
+
+static void the_journal_gets_severities_instead(void **state)
+{
+    (void)state;
+    (void)setenv("JOURNAL_STREAM", "8:1234", 1);
+    diag_begin(DIAG_DEBUG);
+    diag(DIAG_ERROR, "one");
+    diag(DIAG_DEBUG, "two");
+    assert_string_equal(said(), "<3>one\n<7>two\n");
+}
+
+static void levels_below_the_shown_one_are_silent(void **state)
+{
+    (void)state;
+    diag_set_level(DIAG_WARNING);
+    diag(DIAG_NOTICE, "not shown");
+    diag(DIAG_DEBUG, "not shown");
+    diag(DIAG_WARNING, "shown");
+    assert_non_null(strstr(said(), " warning: shown\n"));
+    assert_null(strstr(space, "not"));
+}
+
+static void say_twelve(void)
+{
+    for (int i = 0; i < 12; i++)
+        diag(DIAG_WARNING, "again");
+}
+
+static size_t lines_in(const char *text)
+{
+    size_t lines = 0;
+    for (; *text != '\0'; text++)
+        lines += *text == '\n';
+    return lines;
+}
+
+static void a_call_site_says_a_burst_a_window_and_then_how_many_were_left_out(void **state)
+{
+    (void)state;
+    say_twelve();
+    assert_int_equal(lines_in(said()), DIAG_BURST);
+    diag(DIAG_WARNING, "another site is not held back");
+    assert_int_equal(lines_in(said()), 1);
+
+    clock_advance(DIAG_WINDOW_S * NS_PER_S);
+    say_twelve();
+    assert_non_null(strstr(said(), "warning: (7 lines like this left out) again\n"));
+    assert_int_equal(lines_in(space), DIAG_BURST);
+}
+
+static void without_a_site_nothing_is_left_out(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 12; i++)
+        diag_say(NULL, DIAG_NOTICE, "again");
+    assert_int_equal(lines_in(said()), 12);
+}
+
+static void a_peer_cannot_forge_a_line(void **state)
+{
+    (void)state;
+    diag(DIAG_NOTICE, "%s", "a\nb\x1b[31m\xc3\xa9\x7f C:\\x");
+    assert_string_equal(said(), "2026-11-24T02:12:23.123Z notice: "
+                                "a\\x0ab\\x1b[31m\\xc3\\xa9\\x7f C:\\x\n");
+}
+
+static void a_long_line_is_cut_and_still_ends(void **state)
+{
+    (void)state;
+    char words[4 * DIAG_LINE_MAX];
+    memset(words, '\x01', sizeof(words) - 1);
+    words[sizeof(words) - 1] = '\0';
+    diag(DIAG_NOTICE, "%s", words);
+    assert_int_equal(strlen(said()), DIAG_LINE_MAX);
+    assert_int_equal(space[DIAG_LINE_MAX - 1], '\n');
+    assert_int_equal(lines_in(space), 1);
+}
+
+static void errno_is_kept(void **state)
+{
+    (void)state;
+    diag_set_output(-1);
+    errno = ENOENT;
+    diag(DIAG_NOTICE, "into nothing");
+    assert_int_equal(errno, ENOENT);
+}
+
+static void words_find_their_level(void **state)
+{
+    (void)state;
+    for (int i = 0; i < DIAG_LEVEL_COUNT; i++) {
+        enum diag_level level = DIAG_LEVEL_COUNT;
+        const char *word = diag_level_word((enum diag_level)i);
+        assert_true(diag_level_find(slice_from_string(word), &level));
+        assert_int_equal(level, i);
+    }
+    enum diag_level untouched = DIAG_INFO;
+    assert_false(diag_level_find(SLICE("loud"), &untouched));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_line_has_date_level_and_words),
+        TEST(the_journal_gets_severities_instead),
+        TEST(levels_below_the_shown_one_are_silent),
+        TEST(a_call_site_says_a_burst_a_window_and_then_how_many_were_left_out),
+        TEST(without_a_site_nothing_is_left_out),
+        TEST(a_peer_cannot_forge_a_line),
+        TEST(a_long_line_is_cut_and_still_ends),
+        TEST(errno_is_kept),
+        TEST(words_find_their_level),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
