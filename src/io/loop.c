@@ -35,7 +35,6 @@ static struct loop *loop_allocate(bool is_simulated)
     loop->mailbox_watch = (struct watch){-1, loop_on_mail};
     link_init(&loop->ready);
     link_init(&loop->mailbox);
-    link_init(&loop->simulated);
     (void)pthread_mutex_init(&loop->mailbox_lock, NULL);
     loop->now_ns = clock_monotonic_ns();
     wheel_init(&loop->wheel, loop->now_ns);
@@ -69,16 +68,13 @@ enum status loop_create_simulated(struct loop **ret_loop)
     return ST_OK;
 }
 
-static size_t loop_bury_all(struct loop *loop)
+static void loop_bury_all(struct loop *loop)
 {
-    size_t count = 0;
     while (loop->graves != NULL) {
         struct grave *grave = loop->graves;
         loop->graves = grave->next;
         grave->bury(grave);
-        count++;
     }
-    return count;
 }
 
 void loop_destroy(struct loop **destroy)
@@ -87,7 +83,8 @@ void loop_destroy(struct loop **destroy)
     *destroy = NULL;
     if (loop == NULL)
         return;
-    (void)loop_bury_all(loop);
+    loop_bury_all(loop);
+    wheel_drop_all(&loop->wheel);
     if (loop->mailbox_fd >= 0)
         (void)close(loop->mailbox_fd);
     poller_close(&loop->poller);
@@ -97,7 +94,7 @@ void loop_destroy(struct loop **destroy)
 
 /* ---- the turn ---- */
 
-static uint64_t loop_wait_ns(const struct loop *loop, uint64_t max_wait_ns)
+static uint64_t loop_wait_ns(struct loop *loop, uint64_t max_wait_ns)
 {
     if (!list_is_empty(&loop->ready) || loop->is_stopping)
         return 0;
@@ -117,8 +114,8 @@ static size_t loop_dispatch(struct loop *loop)
         struct poller_event *event = &poller->events[poller->at++];
         if (event->watch == NULL)
             continue;
+        ran += event->watch != &loop->mailbox_watch; /* our own is not counted */
         event->watch->on_ready(event->watch, event->ready);
-        ran++;
     }
     return ran;
 }
@@ -127,9 +124,12 @@ static size_t loop_deliver_mail(struct loop *loop)
 {
     struct link mail;
     size_t ran = 0;
+    if (!atomic_load_explicit(&loop->has_mail, memory_order_relaxed))
+        return 0;
     link_init(&mail);
     (void)pthread_mutex_lock(&loop->mailbox_lock);
     list_take_all(&mail, &loop->mailbox);
+    atomic_store_explicit(&loop->has_mail, false, memory_order_relaxed);
     (void)pthread_mutex_unlock(&loop->mailbox_lock);
     struct link *link;
     while ((link = list_first(&mail)) != NULL) {
@@ -169,7 +169,7 @@ size_t loop_turn(struct loop *loop, uint64_t max_wait_ns)
     ran += wheel_turn(&loop->wheel, loop->now_ns);
     ran += loop_deliver_mail(loop);
     ran += loop_run_tasks(loop);
-    (void)loop_bury_all(loop);
+    loop_bury_all(loop);
     return ran;
 }
 
@@ -224,7 +224,8 @@ void loop_unwatch(struct loop *loop, struct watch *watch, bool is_closing)
 void loop_simulate(struct loop *loop, struct watch *watch, unsigned ready)
 {
     CHECK(loop->is_simulated);
-    watch->on_ready(watch, ready);
+    if (watch->fd >= 0)
+        watch->on_ready(watch, ready);
 }
 
 /* ---- tasks, graves, messages ---- */
@@ -249,12 +250,15 @@ void loop_bury(struct loop *loop, struct grave *grave)
 void loop_post(struct loop *loop, struct message *message)
 {
     (void)pthread_mutex_lock(&loop->mailbox_lock);
+    bool is_first = list_is_empty(&loop->mailbox);
     link_init(&message->link);
     list_append(&loop->mailbox, &message->link);
-    (void)pthread_mutex_unlock(&loop->mailbox_lock);
-    uint64_t one = 1;
-    if (loop->mailbox_fd >= 0) {
+    atomic_store_explicit(&loop->has_mail, true, memory_order_relaxed);
+    /* Under the lock: once it is released, the loop may deliver this message and be destroyed. */
+    if (is_first && loop->mailbox_fd >= 0) {
+        uint64_t one = 1;
         ssize_t put = write(loop->mailbox_fd, &one, sizeof(one)); /* full means: awake anyway */
         (void)put;
     }
+    (void)pthread_mutex_unlock(&loop->mailbox_lock);
 }

@@ -4,24 +4,27 @@
 #include "io/loop.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* What loop.c, timer.c and poller_epoll.c share. */
 
-enum { WHEEL_LEVELS = 4, WHEEL_SLOTS = 64, POLLER_BATCH = 256 };
+enum { WHEEL_LEVELS = 8, WHEEL_SLOTS = 64, POLLER_BATCH = 256 };
 
-/* Hierarchical timer wheel: level n has 64 slots of 64^n ms. */
+/* Hierarchical timer wheel: a slot of level n spans 64^n ms. */
 struct wheel {
-    uint64_t now_ms; /* everything before it has fired */
-    size_t count;
+    uint64_t now_ms;                 /* everything up to it has fired */
+    uint64_t occupied[WHEEL_LEVELS]; /* a bit a slot; may be set for an empty one */
     struct link slots[WHEEL_LEVELS][WHEEL_SLOTS];
 };
 
 void wheel_init(struct wheel *wheel, uint64_t now_ns);
+/* Unset every timer. */
+void wheel_drop_all(struct wheel *wheel);
 void wheel_add(struct wheel *wheel, struct timer *timer);
 /* Fire what is due at now_ns; returns how many fired. */
 size_t wheel_turn(struct wheel *wheel, uint64_t now_ns);
-/* When wheel_turn should be called next, UINT64_MAX for never; never after the earliest deadline. */
-uint64_t wheel_next_ns(const struct wheel *wheel);
+/* When wheel_turn should be called next, UINT64_MAX for never; never after the earliest deadline's tick. */
+uint64_t wheel_next_ns(struct wheel *wheel);
 /* The earliest deadline itself; walks all timers. */
 uint64_t wheel_earliest_ns(const struct wheel *wheel);
 
@@ -53,11 +56,13 @@ struct loop {
     struct wheel wheel;
     struct link ready;
     struct grave *graves;
-    struct link simulated; /* events of a simulated loop */
     /* the mailbox */
     pthread_mutex_t mailbox_lock;
     struct link mailbox;
-    int mailbox_fd;
+    _Atomic bool
+        has_mail;   /* written by posters and the loop under the lock, relaxed; read by the loop
+                              without it, so that an empty mailbox costs no lock */
+    int mailbox_fd; /* written when has_mail becomes true */
     struct watch mailbox_watch;
 };
 

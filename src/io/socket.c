@@ -18,7 +18,8 @@
 
 static void socket_set(int fd, int level, int name, int value)
 {
-    (void)setsockopt(fd, level, name, &value, sizeof(value)); /* a hint: its failure harms nothing */
+    (void)setsockopt(fd, level, name, &value,
+                     sizeof(value)); /* a hint: its failure harms nothing */
 }
 
 /* Close without losing errno. */
