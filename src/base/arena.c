@@ -1,4 +1,8 @@
-/* Bump allocation over blocks; each piece header stands at the front of its block. */
+/* Bump allocation over blocks; each piece header stands at the front of its block.
+ *
+ * A request that finds no room in the newest block starts another; what is left of the old one is given up.
+ * The cap counts what was asked for, not padding or what was given up, so that it does not depend on how
+ * requests happen to fall into blocks. */
 
 #include "base/arena.h"
 
@@ -42,7 +46,7 @@ static bool arena_grow(struct arena *arena, size_t len)
 
 void *arena_alloc(struct arena *arena, size_t len)
 {
-    if (len > arena->cap || arena->used + len > arena->cap)
+    if (len > BLOCK_HUGE || len > arena->cap - arena->used)
         return NULL;
     size_t pad = (size_t)(-(uintptr_t)arena->at & (ARENA_ALIGN - 1));
     if (arena->at == NULL || (size_t)(arena->end - arena->at) < len + pad) {

@@ -1,13 +1,28 @@
 /* Refcounted blocks in four sizes with a free list each.
  *
  * Sizes are rounded up to a class so that a returned block serves the next request of its kind; the
- * newest is given first, since it is still in the cache. */
+ * newest is given first, since it is still in the cache. Under AddressSanitizer the data of a kept block is
+ * poisoned, so that a use after the last block_unref is seen. */
 
 #include "base/block.h"
 
 #include "base/check.h"
 
 #include <stdlib.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define BLOCK_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BLOCK_ASAN 1
+#endif
+#endif
+#ifdef BLOCK_ASAN
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, len)   ((void)(at), (void)(len))
+#define ASAN_UNPOISON_MEMORY_REGION(at, len) ((void)(at), (void)(len))
+#endif
 
 enum { BLOCK_TAG = TAG('b', 'l', 'c', 'k'), BLOCK_CLASSES = 4 };
 
@@ -79,6 +94,7 @@ struct block *block_create(struct block_pool *pool, size_t min_bytes)
     if (block != NULL) {
         pool->free[class] = block->next_free;
         pool->kept_bytes -= size;
+        ASAN_UNPOISON_MEMORY_REGION(block->data, size);
     } else {
         block = malloc(sizeof(*block) + size);
         if (block == NULL)
@@ -120,4 +136,5 @@ void block_unref(struct block **unref)
     block->next_free = pool->free[class];
     pool->free[class] = block;
     pool->kept_bytes += block->size;
+    ASAN_POISON_MEMORY_REGION(block->data, block->size);
 }

@@ -1,4 +1,7 @@
-/* A queue of bytes. Each piece stands at the front of its own block, before the bytes it describes. */
+/* A queue of bytes. Each piece stands at the front of its own block, before the bytes it describes.
+ *
+ * Bytes are copied in once, into the room that the last block has left, and never moved: chain_iovec gives
+ * them to the kernel where they lie. No piece is ever empty, since a piece goes with its last byte. */
 
 #include "base/chain.h"
 
@@ -33,6 +36,24 @@ void chain_clear(struct chain *chain)
     chain->len = 0;
 }
 
+/* Drop all pieces behind `keep`, which again ends at `to`; NULL drops all. */
+static void chain_cut_back(struct chain *chain, struct chain_piece *keep, uint32_t to)
+{
+    struct chain_piece *piece = keep == NULL ? chain->first : keep->next;
+    chain->last = keep;
+    if (keep == NULL) {
+        chain->first = NULL;
+    } else {
+        keep->next = NULL;
+        keep->to = to;
+    }
+    while (piece != NULL) {
+        struct block *block = piece->block;
+        piece = piece->next;
+        block_unref(&block);
+    }
+}
+
 static struct chain_piece *chain_grow(struct chain *chain, size_t want)
 {
     size_t size = want + sizeof(struct chain_piece);
@@ -51,12 +72,18 @@ static struct chain_piece *chain_grow(struct chain *chain, size_t want)
 
 enum status chain_append(struct chain *chain, struct slice bytes)
 {
+    struct chain_piece *old_last = chain->last;
+    uint32_t old_to = old_last == NULL ? 0 : old_last->to;
+    size_t old_len = chain->len;
     while (bytes.len > 0) {
         struct chain_piece *piece = chain->last;
         if (piece == NULL || piece->to == piece->block->size)
             piece = chain_grow(chain, bytes.len);
-        if (piece == NULL)
+        if (piece == NULL) {
+            chain_cut_back(chain, old_last, old_to);
+            chain->len = old_len;
             return ST_NOMEM;
+        }
         size_t room = piece->block->size - piece->to;
         size_t take = bytes.len < room ? bytes.len : room;
         memcpy(piece->block->data + piece->to, bytes.at, take);

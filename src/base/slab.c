@@ -26,6 +26,8 @@ struct slab_object {
 void slab_init(struct slab *slab, size_t object_bytes, size_t keep)
 {
     *slab = (struct slab){.object_bytes = object_bytes, .keep = keep};
+    if (slab->object_bytes < sizeof(struct slab_object))
+        slab->object_bytes = sizeof(struct slab_object);
 #ifdef SLAB_ASAN
     slab->keep = 0; /* let the sanitizer see every use after free */
 #endif
