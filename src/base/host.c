@@ -63,6 +63,16 @@ static enum host_fault host_check_labels(struct slice name)
     return host_label_is_numeric(label) ? HOST_IPV4_SPELLING : HOST_FINE;
 }
 
+/* The fault of a spelling that holds a byte no name has: IPv6 without brackets, or a plain wrong byte. */
+static enum host_fault host_wrong_byte(struct slice spelling)
+{
+    for (size_t i = 0; i < spelling.len; i++) {
+        if (spelling.at[i] != ':' && !host_byte_is_fine(spelling.at[i]))
+            return HOST_BAD_BYTE;
+    }
+    return HOST_BAD_IPV6;
+}
+
 enum host_fault host_parse(struct slice spelling, struct host *ret_host)
 {
     struct host host = {0};
@@ -81,10 +91,8 @@ enum host_fault host_parse(struct slice spelling, struct host *ret_host)
     if (spelling.len > HOST_MAX)
         return HOST_TOO_LONG;
     for (size_t i = 0; i < spelling.len; i++) {
-        if (spelling.at[i] == ':')
-            return HOST_BAD_IPV6;
         if (!host_byte_is_fine(spelling.at[i]))
-            return HOST_BAD_BYTE;
+            return host_wrong_byte(spelling);
         text[i] = char_lower(spelling.at[i]);
     }
     struct slice name = slice_of(text, spelling.len);

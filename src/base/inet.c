@@ -90,7 +90,8 @@ enum status inet_prefix_parse(struct slice text, struct inet_prefix *ret_prefix)
     uint64_t bits = inet_bits(&prefix.addr);
     if (slash < text.len) {
         struct slice digits = slice_from(text, slash + 1);
-        if (digits.len > 3 || slice_to_u64(digits, bits, &bits) != ST_OK)
+        bool has_zero = digits.len > 1 && digits.at[0] == '0';
+        if (has_zero || slice_to_u64(digits, bits, &bits) != ST_OK)
             return ST_BAD;
     }
     prefix.bits = (uint8_t)bits;
@@ -169,7 +170,8 @@ bool inet_addr_is_loopback(const struct inet_addr *addr)
 bool inet_addr_is_unspecified(const struct inet_addr *addr)
 {
     static const uint8_t zero[16];
-    return addr->family != INET_NONE && memcmp(addr->bytes, zero, 16) == 0;
+    struct inet_addr plain = inet_addr_unmap(addr);
+    return plain.family != INET_NONE && memcmp(plain.bytes, zero, 16) == 0;
 }
 
 struct inet_addr inet_addr_unmap(const struct inet_addr *addr)

@@ -54,7 +54,7 @@ struct slice slice_trim(struct slice s);
 static inline struct slice slice_from(struct slice s, size_t from)
 {
     size_t skip = from < s.len ? from : s.len;
-    return (struct slice){s.at + skip, s.len - skip};
+    return (struct slice){skip == 0 ? s.at : s.at + skip, s.len - skip}; /* at may be NULL */
 }
 
 /* The first `len` bytes (clamped). */

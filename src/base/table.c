@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -159,12 +160,30 @@ bool table_remove(struct table *table, uint64_t hash, const void *entry)
     return false;
 }
 
+/* The walk goes down from a slot that is free, and round to it. So it goes through each run from its end to
+ * its beginning, and what table_shift moves back into the slot just left was seen before. Nothing smaller
+ * would do: a run may go over the end of the slots to their beginning.
+ * The cursor holds the free slot it began at in its upper half, and how many slots it has looked at below. */
+static_assert(sizeof(size_t) >= 8, "a cursor holds two numbers");
+
 void *table_next(const struct table *table, size_t *cursor)
 {
-    while (table->slots != NULL && *cursor <= table->mask) {
-        void *entry = table->slots[table->mask - (*cursor)++].entry;
-        if (entry != NULL)
-            return entry;
+    if (table->slots == NULL)
+        return NULL;
+    if (*cursor == 0) {
+        size_t start = 0;
+        while (table->slots[start].entry != NULL) /* there is a free one: at most 3/4 are taken */
+            start++;
+        *cursor = start << 32 | 1;
     }
+    size_t start = *cursor >> 32;
+    for (size_t seen = *cursor & UINT32_MAX; seen <= table->mask; seen++) {
+        void *entry = table->slots[(start - seen) & table->mask].entry;
+        if (entry != NULL) {
+            *cursor = start << 32 | (seen + 1);
+            return entry;
+        }
+    }
+    *cursor = start << 32 | (table->mask + 1);
     return NULL;
 }

@@ -1,4 +1,7 @@
-/* Text into bounded memory; every adder cuts at the end and remembers that it did. */
+/* Text into bounded memory; every adder cuts at the end and remembers that it did.
+ *
+ * The escaping adders add an escape, or a character of several bytes, whole or not at all, so that a text
+ * that was cut can still be closed and read. */
 
 #include "base/text.h"
 
@@ -45,16 +48,47 @@ void text_add_hex(struct text *text, uint64_t value)
 
 void text_add_format(struct text *text, const char *format, ...)
 {
-    char small[1024];
+    size_t room = text->cap - text->len;
+    char small[256];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(small, sizeof(small), format, args);
+    /* Large room: printed in place, with one byte for the terminator that is not counted. */
+    bool is_in_place = room >= sizeof(small);
+    char *at = is_in_place ? text->at + text->len : small;
+    size_t cap = is_in_place ? room : sizeof(small);
+    int printed = vsnprintf(at, cap, format, args);
     va_end(args);
-    if (len < 0)
+    if (printed < 0)
         return;
-    size_t have = (size_t)len < sizeof(small) ? (size_t)len : sizeof(small) - 1;
-    text_add(text, slice_of(small, have));
-    text->is_cut = text->is_cut || have < (size_t)len;
+    size_t len = (size_t)printed < cap ? (size_t)printed : cap - 1;
+    if (is_in_place)
+        text->len += len;
+    else
+        text_add(text, slice_of(small, len));
+    text->is_cut = text->is_cut || len < (size_t)printed;
+}
+
+/* Add all of `unit` or nothing of it; false, with the text marked as cut, where it has no room. */
+static bool text_add_whole(struct text *text, struct slice unit)
+{
+    if (unit.len > text->cap - text->len) {
+        text->is_cut = true;
+        return false;
+    }
+    memcpy(text->at + text->len, unit.at, unit.len);
+    text->len += unit.len;
+    return true;
+}
+
+/* "\x1b" or "\u001b": `prefix` and the two hexadecimal digits of a byte. */
+static bool text_add_escape(struct text *text, struct slice prefix, unsigned char byte)
+{
+    static const char hex[] = "0123456789abcdef";
+    char unit[8];
+    memcpy(unit, prefix.at, prefix.len);
+    unit[prefix.len] = hex[byte >> 4];
+    unit[prefix.len + 1] = hex[byte & 15];
+    return text_add_whole(text, slice_of(unit, prefix.len + 2));
 }
 
 /* Length of the valid UTF-8 sequence at the front, 0 where there is none (RFC 3629 §4). */
@@ -74,46 +108,68 @@ static size_t utf8_length(struct slice s)
     return is_bad ? 0 : len;
 }
 
+static bool json_byte_is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 void text_add_json(struct text *text, struct slice s)
 {
-    while (s.len > 0) {
+    bool fits = true;
+    while (s.len > 0 && fits) {
+        size_t plain = 0;
+        while (plain < s.len && json_byte_is_plain((unsigned char)s.at[plain]))
+            plain++;
+        text_add(text, slice_first(s, plain));
+        s = slice_from(s, plain);
+        if (s.len == 0)
+            break;
         unsigned char c = (unsigned char)s.at[0];
-        size_t len = utf8_length(s);
+        size_t len = c == 0x7f ? 0 : utf8_length(s);
         if (c == '"' || c == '\\')
-            text_add_format(text, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f || len == 0)
-            text_add_format(text, "\\u%04x", c);
+            fits = text_add_whole(text, slice_of((const char[]){'\\', (char)c}, 2));
+        else if (c < 0x20 || len == 0)
+            fits = text_add_escape(text, SLICE("\\u00"), c);
         else
-            text_add(text, slice_first(s, len));
+            fits = text_add_whole(text, slice_first(s, len));
         s = slice_from(s, len > 0 ? len : 1);
+    }
+}
+
+static struct slice html_reference(unsigned char c)
+{
+    switch (c) {
+    case '&': return SLICE("&amp;");
+    case '<': return SLICE("&lt;");
+    case '>': return SLICE("&gt;");
+    case '"': return SLICE("&quot;");
+    case '\'': return SLICE("&#39;");
+    default: return SLICE_NONE;
     }
 }
 
 void text_add_html(struct text *text, struct slice s)
 {
-    for (size_t i = 0; i < s.len; i++) {
+    bool fits = true;
+    for (size_t i = 0; i < s.len && fits; i++) {
         unsigned char c = (unsigned char)s.at[i];
-        switch (c) {
-        case '&': text_add(text, SLICE("&amp;")); break;
-        case '<': text_add(text, SLICE("&lt;")); break;
-        case '>': text_add(text, SLICE("&gt;")); break;
-        case '"': text_add(text, SLICE("&quot;")); break;
-        case '\'': text_add(text, SLICE("&#39;")); break;
-        default:
-            if (c >= 0x20 && c != 0x7f)
-                text_add_char(text, (char)c);
-        }
+        struct slice reference = html_reference(c);
+        if (reference.len > 0)
+            fits = text_add_whole(text, reference);
+        else if (c >= 0x20 && c != 0x7f)
+            fits = text_add_whole(text, slice_of(s.at + i, 1));
     }
 }
 
 void text_add_log(struct text *text, struct slice s, char quote)
 {
-    for (size_t i = 0; i < s.len; i++) {
+    bool fits = true;
+    for (size_t i = 0; i < s.len && fits; i++) {
         unsigned char c = (unsigned char)s.at[i];
-        if (c < 0x20 || c > 0x7e || c == '\\' || (quote != '\0' && c == (unsigned char)quote))
-            text_add_format(text, "\\x%02x", c);
+        if (c < 0x20 || c > 0x7e || c == '\\' || (quote != '\0' && s.at[i] == quote))
+            fits = text_add_escape(text, SLICE("\\x"), c);
         else
-            text_add_char(text, (char)c);
+            fits = text_add_whole(text, slice_of(s.at + i, 1));
     }
 }
 
@@ -139,9 +195,9 @@ void text_add_duration(struct text *text, uint64_t ns)
     else if (ns >= NS_PER_MS)
         text_add_scaled(text, ns, NS_PER_MS, "ms");
     else if (ns >= NS_PER_US)
-        text_add_format(text, "%lluus", (unsigned long long)(ns / NS_PER_US));
+        text_add_scaled(text, ns, NS_PER_US, "us");
     else
-        text_add_format(text, "%lluns", (unsigned long long)ns);
+        text_add_scaled(text, ns, 1, "ns");
 }
 
 void text_add_size(struct text *text, uint64_t bytes)
