@@ -10,6 +10,7 @@ name to look up and with fewer rules to keep, which is to its advantage.
 Usage: compare.py build/fairlead [--seconds N] [--rounds N] [--threads N] [--connections N]"""
 import argparse
 import contextlib
+import os
 import pathlib
 import re
 import socket
@@ -131,6 +132,8 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--connections", type=int, default=64)
     options = parser.parse_args()
+    if (load := os.getloadavg()[0]) > 0.5:
+        print(f"This machine is busy with other things (load {load:.1f}): the figures will scatter.")
     for size in (200, 64 * 1024):
         with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as players:
             Bench(options, pathlib.Path(folder), players).compare(size)

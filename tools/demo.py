@@ -262,8 +262,8 @@ def main():
     try:
         origin, tls_origin = start_origin(), start_origin(make_certificate(folder))
         proxy = Proxy(sys.argv[1], "--listen", "127.0.0.1:0", "--admin", "off", "--workers", "1",
-                      "--allow", "127.0.0.0/8", "--connect-port", "any", "--resolver", f"127.0.0.1:{start_resolver()}",
-                      "--log-format", "line")
+                      "--allow", "127.0.0.0/8", "--connect-port", "any",
+                      "--resolver", f"127.0.0.1:{start_resolver()}", "--log-format", "line")
         Demo(proxy, proxy.wait_port(), origin, tls_origin).play()
         print(dim(f"\nThat took {time.monotonic() - began:.1f} s. Now yours: ./dev run"))
     except KeyboardInterrupt:
