@@ -46,3 +46,17 @@ def wait_until(question, what, bound=BOUND, step=0.005):
             raise Late(f"not within {bound:g} s: {what}")
         time.sleep(step)
     return value
+
+
+class Cue:
+    """One player gives it, another waits for it; given n times it lets n waits pass."""
+
+    def __init__(self):
+        self._given = threading.Semaphore(0)
+
+    def give(self):
+        self._given.release()
+
+    def wait(self, bound=BOUND):
+        if not self._given.acquire(timeout=bound):
+            raise Late(f"no cue within {bound:g} s")
