@@ -3,7 +3,10 @@ talk; then bytes, record and phases are as claimed. The first line of each state
 
 Markers: `raw` for plays with scripted players alone, `clients` for real clients, `ops` for operation.
 Environment: FAIRLEAD_BINARY (default build/fairlead), FAIRLEAD_TEST_SLOW (factor on every wait)."""
+import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from support.certs import Certs  # noqa: E402
+from support.proxy import binary  # noqa: E402
 from support.stage import Stage  # noqa: E402
 
 
@@ -30,17 +34,40 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def certs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certs")
-    folder.chmod(0o755)
-    return Certs(folder)
+def session_folder():
+    """A folder that everybody may enter: the proxy serves as another user when root runs the tests."""
+    with tempfile.TemporaryDirectory(prefix="fairlead-e2e-") as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def certs(session_folder):
+    folder = session_folder / "certs"
+    folder.mkdir()
+    certs = Certs(folder)
+    for path in folder.iterdir():
+        path.chmod(0o644)
+    return certs
+
+
+@pytest.fixture(scope="session")
+def program(session_folder):
+    """A copy of the binary, where every user may run it."""
+    return shutil.copy2(binary(), session_folder / "fairlead")
 
 
 @pytest.fixture
-def stage(tmp_path, certs):
+def folder(session_folder):
+    """A folder of this play alone."""
+    return Path(tempfile.mkdtemp(prefix="play-", dir=session_folder))
+
+
+@pytest.fixture
+def stage(folder, certs, program):
     """Starts the players, and ends them in the right order."""
-    tmp_path.chmod(0o755)
-    stage = Stage(tmp_path, certs)
+    folder.chmod(0o755)
+    stage = Stage(folder, certs, program)
     yield stage
     stage.end()
 

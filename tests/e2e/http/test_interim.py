@@ -4,6 +4,7 @@ import pytest
 from support.bounds import Cue
 from support.message import chunked, ok, request
 from support.origin import replies
+from support.wire import Ended
 
 
 def test_expect_and_100_pass_both_ways(proxy, stage):
@@ -105,11 +106,14 @@ def test_an_early_response_reaches_the_client(proxy, stage, framing):
 
 
 def test_the_upload_goes_on_after_an_early_response(proxy, stage):
-    """An early 200 that keeps the connection does not stop the upload; the next request works."""
+    """After an early 200 the upload goes on and the next request works, or the answer said close: RFC 9112 §9.3."""
     def answers_early(conn):
         head = conn.read_request_head()
         conn.send(ok(b"early"))
-        conn.read(int(head.get("Content-Length")))
+        try:
+            conn.read(int(head.get("Content-Length")))
+        except Ended:
+            return
         conn.read_request()
         conn.send(ok(b"next"))
         conn.hold()
@@ -117,10 +121,12 @@ def test_the_upload_goes_on_after_an_early_response(proxy, stage):
     origin = stage.origin([answers_early, replies(ok(b"next"))])
     with proxy.connect() as client:
         client.send(request("POST", origin.url + "/", "Content-Length: 200000") + b"x" * 1000)
-        assert client.read_response("POST").body == b"early"
-        client.send(b"x" * 199000)
-        client.send(request("GET", origin.url + "/"))
-        assert client.read_response().body == b"next"
+        early = client.read_response("POST")
+        assert early.body == b"early"
+        if "close" not in early.tokens("Connection"):
+            client.send(b"x" * 199000)
+            client.send(request("GET", origin.url + "/"))
+            assert client.read_response().body == b"next"
 
 
 def test_expect_towards_a_1_0_origin(proxy, stage):

@@ -65,12 +65,19 @@ def test_the_default_port_is_left_out_of_host(stage, dns):
 
 @pytest.mark.parametrize("field", [
     "Keep-Alive: timeout=5", "Proxy-Connection: keep-alive", "Proxy-Authorization: Basic dTpw",
-    "TE: trailers", "Upgrade: h2c"])
+    "TE: gzip", "Upgrade: h2c"])
 def test_connection_level_fields_are_not_forwarded(proxy, stage, field):
     """Hop-by-hop fields end here: RFC 9110 §7.6.1, §11.7.2; Proxy-Connection: RFC 9112 C.2.2."""
     got, _ = seen(proxy, stage, field, "X-Stays: 1")
     name = field.split(":")[0]
     assert not got.has(name) and got.get("X-Stays") == "1"
+
+
+def test_te_is_of_one_hop(proxy, stage):
+    """TE of the client ends here; what we say for ourselves is named in Connection: RFC 9110 §10.1.4."""
+    got, _ = seen(proxy, stage, "TE: trailers, deflate;q=0.5", "Connection: TE")
+    assert got.tokens("TE") in ([], ["trailers"])
+    assert not got.has("TE") or "te" in got.tokens("Connection")
 
 
 def test_what_connection_names_is_not_forwarded(proxy, stage):

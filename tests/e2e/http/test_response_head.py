@@ -62,7 +62,7 @@ def test_order_and_spelling_of_a_response_are_kept(proxy, stage):
     assert [pair for pair in got.fields if pair in wanted] == wanted
 
 
-@pytest.mark.parametrize("status", ["200 Fine Indeed", "200 ", "299 x\xe9y", "404 Not Found",
+@pytest.mark.parametrize("status", ["200 Fine Indeed", "299 x\xe9y", "404 Not Found",
                                     "500 Sorry", "301 Moved", "599 Odd"])
 def test_status_and_reason_pass(proxy, stage, status):
     """Any final status and its reason phrase are the origin's: RFC 9112 §4."""

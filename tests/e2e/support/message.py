@@ -1,4 +1,5 @@
 """HTTP/1 messages as a test sees them: field order, spelling and raw bytes are kept."""
+import re
 
 
 class Message:
@@ -90,7 +91,7 @@ def response_framing(head, method):
 def request(method, target, *fields, body=b"", version="HTTP/1.1", host=None):
     """Bytes of a request. Host is made from an absolute target unless given; "" leaves it out."""
     if host is None:
-        host = target.split("/")[2] if "://" in target else target
+        host = re.split("[/?#]", target)[2] if "://" in target else target
     lines = [f"{method} {target} {version}"] + ([f"Host: {host}"] if host else []) + list(fields)
     if body and not any(line.lower().startswith(("content-length:", "transfer-encoding:"))
                         for line in fields):

@@ -17,11 +17,18 @@ ADMIN = re.compile(r"admin on (\S+)")
 LOOPBACK = ["--allow", "127.0.0.0/8", "--allow", "::1", "--connect-port", "any"]
 
 
+NOBODY = 65534
+
+
 def binary():
     path = Path(os.environ.get("FAIRLEAD_BINARY") or os.environ.get("FAIRLEAD") or
                 ROOT / "build" / "fairlead")
     assert path.exists(), f"{path} is missing: build it first, or name it in FAIRLEAD_BINARY"
-    return str(path.resolve())
+    return path.resolve()
+
+
+def is_root():
+    return os.geteuid() == 0
 
 
 def clean_environment(**more):
@@ -40,10 +47,13 @@ def parse_address(url):
 
 
 class Proxy:
-    def __init__(self, folder, flags=(), listeners=1, has_admin=True, environment=None, command=(),
-                 pass_fds=(), preexec=None, log="access.log"):
+    """`program` is the binary. Plays run without privileges, also when the tests are run by root; with
+    as_root=True root's are kept. `command` stands in front of the program (prlimit, ...)."""
+
+    def __init__(self, program, folder, flags=(), listeners=1, has_admin=True, environment=None,
+                 command=(), pass_fds=(), preexec=None, as_root=False):
         self.folder = folder
-        self.log_path = folder / log
+        self.log_path = folder / "access.log"
         self.flags = [str(flag) for flag in flags]
         self.lines = []  # of stderr
         self.changed = Signal()
@@ -51,10 +61,14 @@ class Proxy:
         self.is_stopped = False
         self.may_restart = False  # the play kills the serving process
         self.expects_exit = 0
+        who = {}
+        if is_root() and not as_root:
+            os.chown(folder, NOBODY, NOBODY)
+            who = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
         self.process = subprocess.Popen(
-            [*command, binary(), *self.flags], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            [*command, program, *self.flags], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, env=environment or clean_environment(), pass_fds=pass_fds,
-            preexec_fn=preexec)
+            preexec_fn=preexec, **who)
         self.pid = self.process.pid
         self.output = []
         for stream, into in ((self.process.stderr, self._line), (self.process.stdout, self.output.append)):

@@ -7,8 +7,9 @@ from support.proxy import Proxy, default_flags
 
 
 class Stage:
-    def __init__(self, folder, certs):
+    def __init__(self, folder, certs, program):
         self.folder = folder
+        self.program = program
         self.certs = certs
         self.clients, self.origins, self.proxies, self.others = [], [], [], []
         self._dns = None
@@ -39,7 +40,7 @@ class Stage:
             given += ["--listen-tls", "127.0.0.1:0", "--tls-cert", self.certs.server,
                       "--tls-key", self.certs.server_key]
         count = listeners if listeners is not None else bool(listen) + bool(tls)
-        proxy = Proxy(folder, [*given, *flags], listeners=count, **more)
+        proxy = Proxy(self.program, folder, [*given, *flags], listeners=count, **more)
         self.proxies.append(proxy)
         return proxy
 
@@ -47,7 +48,7 @@ class Stage:
         """Start the binary for a play that expects it to end: no wait for a listener."""
         folder = self.folder / f"proxy{len(self.proxies)}"
         folder.mkdir()
-        proxy = Proxy(folder, flags, listeners=None, **more)
+        proxy = Proxy(self.program, folder, flags, listeners=None, **more)
         self.proxies.append(proxy)
         return proxy
 
