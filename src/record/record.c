@@ -88,6 +88,7 @@ void record_set_url(struct record *record, struct slice url, bool keep_query)
 
 struct slice record_get(const struct record *record, struct record_text which)
 {
+    DCHECK(which.at + which.len <= record->text_len);
     return slice_of(record->text + which.at, which.len);
 }
 

@@ -23,6 +23,7 @@ static struct {
     char path[128];
 } test;
 
+static struct record pattern; /* an exchange without a user */
 static struct record record;
 
 static const struct access_log_style squid = {ACCESS_LOG_SQUID, false};
@@ -51,7 +52,7 @@ static int start_on_pipe(size_t ring_bytes)
 static int begin(void **state)
 {
     (void)state;
-    test_exchange(&record);
+    test_exchange(&pattern);
     (void)snprintf(test.folder, sizeof(test.folder), "/tmp/fairlead-recorder-XXXXXX");
     assert_non_null(mkdtemp(test.folder));
     (void)snprintf(test.path, sizeof(test.path), "%s/access.log", test.folder);
@@ -79,10 +80,7 @@ static bool put(int ring, unsigned number)
 {
     char name[16];
     (void)snprintf(name, sizeof(name), "n%u", number);
-    record.user.len = 0;
-    record.text_len = 0;
-    test_text(&record, &record.method, "GET");
-    test_text(&record, &record.url, "http://a.example/");
+    record = pattern;
     test_text(&record, &record.user, name);
     record_seal(&record);
     bool is_in = ring_put(test.rings[ring], &record, record.size);

@@ -1,0 +1,121 @@
+#include "report_test.h"
+
+#include "record/counter.h"
+#include "report/access_log.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* What the log shows is what docs/log.md and docs/timing.md describe. */
+
+static char timing[65536];
+static char logs[65536];
+
+static void read_document(const char *name, char *into, size_t cap)
+{
+    char path[512];
+    (void)snprintf(path, sizeof(path), "%s/%s", DOCS_FOLDER, name);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    size_t len = fread(into, 1, cap - 1, file);
+    into[len] = '\0';
+    (void)fclose(file);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    read_document("timing.md", timing, sizeof(timing));
+    read_document("log.md", logs, sizeof(logs));
+    return 0;
+}
+
+static void assert_describes(const char *document, const char *word, size_t len)
+{
+    char quoted[64];
+    (void)snprintf(quoted, sizeof(quoted), "`%.*s`", (int)len, word);
+    assert_has(document, quoted);
+}
+
+static void every_mark_and_phase_is_described(void **state)
+{
+    (void)state;
+    for (int mark = 0; mark < MARK_COUNT; mark++)
+        assert_describes(timing, mark_word((enum mark)mark), strlen(mark_word((enum mark)mark)));
+    for (int phase = 0; phase < PHASE_COUNT; phase++)
+        assert_describes(timing, phase_word((enum phase)phase),
+                         strlen(phase_word((enum phase)phase)));
+}
+
+static void every_end_is_described_with_its_meaning(void **state)
+{
+    (void)state;
+    static const char *const ends[][2] = {
+#define X(name, word, meaning) {word, meaning},
+        RECORD_ENDS(X)
+#undef X
+    };
+    for (size_t i = END_DONE; i < COUNT_OF(ends); i++) {
+        char row[200];
+        (void)snprintf(row, sizeof(row), "| `%s` | %s", ends[i][0], ends[i][1]);
+        assert_has(logs, row);
+    }
+}
+
+/* A record in which every member of the JSON format has something to say. */
+static void fill(struct record *record)
+{
+    test_exchange(record);
+    struct record_text *const texts[] = {
+        &record->host,  &record->user,   &record->rule,    &record->cause,
+        &record->token, &record->detail, &record->referer, &record->user_agent,
+    };
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        test_text(record, texts[i], "x");
+    record->is_in_progress = record->url_is_cut = record->retry_was_stale_pool = true;
+    record->ended_by = LEG_CLIENT;
+    record->retries = 1;
+    record->listener = record->source = test_endpoint("192.0.2.1:3128");
+    record->upstream_use = 2;
+    record->upstream_age_ns = record->paid_dns_ns = record->paid_connect_ns = MS(1);
+    record->paid_tls_ns = record->stalled_by_client_ns = record->stalled_by_upstream_ns = MS(1);
+    record->client_tls = record->upstream_tls = (struct record_tls){0x0304, 0x1301, true};
+    record->dns_source = DNS_QUERY;
+    record->dns_answers = 2;
+    record->attempt_count = 1;
+    record->attempts[0] = (struct record_attempt){test_endpoint("192.0.2.1:80"), TEST_BASE_NS,
+                                                  TEST_BASE_NS, ECONNREFUSED};
+}
+
+static void every_json_member_is_described(void **state)
+{
+    (void)state;
+    static struct record record;
+    static char line[ACCESS_LOG_LINE_MAX];
+    static const struct access_log_style json = {ACCESS_LOG_JSON, false};
+    struct text text = text_on(line, sizeof(line) - 1);
+    fill(&record);
+    for (int mark = 0; mark < MARK_COUNT; mark++)
+        timeline_clear(&record.timeline, (enum mark)mark);
+    access_log_add(&record, &json, &text);
+
+    size_t members = 0;
+    for (const char *at = text_string(&text); (at = strstr(at, "\":")) != NULL; at++) {
+        const char *name = at;
+        while (name[-1] != '"')
+            name--;
+        assert_describes(logs, name, (size_t)(at - name));
+        members++;
+    }
+    assert_in_range(members, 50, 100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_mark_and_phase_is_described),
+        cmocka_unit_test(every_end_is_described_with_its_meaning),
+        cmocka_unit_test(every_json_member_is_described),
+    };
+    return cmocka_run_group_tests(tests, begin, NULL);
+}
