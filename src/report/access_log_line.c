@@ -1,7 +1,7 @@
 /* One line that a person reads at a glance.
  *
- *     14:03:27 200 GET      45ms 1.23KB example.com/a/path              dns 3.1ms connect 12ms wait 28ms
- *     14:03:28 403 CONNECT 420us      - 127.0.0.1:443                   refused: default-deny 127.0.0.0/8
+ *     14:03:27 200 GET      45ms 1.23KB example.com/a/path        dns 3.1ms connect 12ms wait 28ms
+ *     14:03:28 403 CONNECT 420us      - 127.0.0.1:443             refused: default-deny 127.0.0.0/8
  *
  * Time of day, status, method, total, bytes to the client, target, then what matters: the failure where
  * there is one, and the phases. The line is at most LINE_COLUMNS wide: the target gives way first, down to
@@ -23,7 +23,7 @@ enum {
     TOTAL_COLUMNS = 5,
     SIZE_COLUMNS = 6,
     HEAD_COLUMNS = 9 + 4 + METHOD_COLUMNS + 1 + TOTAL_COLUMNS + 1 + SIZE_COLUMNS + 1,
-    TARGET_COLUMNS = 31,
+    TARGET_COLUMNS = 25,
     TAIL_COLUMNS = LINE_COLUMNS - HEAD_COLUMNS - TARGET_COLUMNS - 1,
     /* Room for what is cut afterwards: longer than any column. */
     METHOD_TEXT = 64,
@@ -150,14 +150,20 @@ static void tail_note(struct tail *tail, const struct record *record)
     tail->note_len = whole.len;
 }
 
-/* The phases that are at least a hundredth of the total. */
+/* The phases that are at least a hundredth of the total; of a tunnel, of the time to its opening. The life
+ * of a tunnel itself is left out: the total shows it. */
 static void tail_phases(struct tail *tail, const struct timeline *timeline)
 {
     uint64_t total_ns = 0;
+    uint64_t tunnel_ns = 0;
     (void)timeline_phase(timeline, PHASE_TOTAL, &total_ns); /* 0 hides nothing */
+    (void)timeline_phase(timeline, PHASE_TUNNEL, &tunnel_ns);
+    uint64_t least_ns = total_ns > tunnel_ns ? (total_ns - tunnel_ns) / 100 : 0;
     for (int phase = 0; phase < PHASE_TOTAL; phase++) {
         uint64_t ns;
-        if (!timeline_phase(timeline, (enum phase)phase, &ns) || ns == 0 || ns < total_ns / 100)
+        if (!timeline_phase(timeline, (enum phase)phase, &ns) || ns == 0 || ns < least_ns)
+            continue;
+        if (phase == PHASE_TUNNEL)
             continue;
         struct piece *piece = &tail->pieces[tail->count++];
         struct text text = text_on(piece->text, sizeof(piece->text));

@@ -64,7 +64,7 @@ static void a_line_shows_what_happened_and_where_the_time_went(void **state)
 {
     (void)state;
     assert_string_equal(line_of(ACCESS_LOG_LINE, false),
-                        "02:12:23 200 GET      45ms 1.23KB a.example/path                  "
+                        "02:12:23 200 GET      45ms 1.23KB a.example/path            "
                         "dns 2.8ms connect 12ms wait 27ms load 2.0ms\n");
 }
 
@@ -125,6 +125,16 @@ static void a_tunnel_ends_with_fin_without_alarm(void **state)
     const char *line = line_of(ACCESS_LOG_LINE, false);
     assert_lacks(line, "fin");
     assert_has(line, " up 34.5KB");
+    assert_lacks(line, "tunnel");
+}
+
+static void a_long_tunnel_still_shows_how_it_was_opened(void **state)
+{
+    (void)state;
+    record.kind = RECORD_TUNNEL;
+    test_mark(&record, MARK_T_OPEN, MS(16));
+    record.timeline.at_ns[MARK_X_END] = TEST_BASE_NS + MS(3600000);
+    assert_has(line_of(ACCESS_LOG_LINE, false), " dns 2.8ms connect 12ms ");
 }
 
 static void a_pooled_exchange_says_reused(void **state)
@@ -391,6 +401,7 @@ int main(void)
         TEST(a_refusal_names_its_rule),
         TEST(a_reset_says_by_whom),
         TEST(a_tunnel_ends_with_fin_without_alarm),
+        TEST(a_long_tunnel_still_shows_how_it_was_opened),
         TEST(a_pooled_exchange_says_reused),
         TEST(colours_are_added_around_the_same_text),
         TEST(no_peer_can_forge_a_line_or_reach_the_terminal),
