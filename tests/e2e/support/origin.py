@@ -29,6 +29,7 @@ class Origin:
         self.failures = []
         self.changed = Signal()
         self.over = False
+        self.ended = threading.Event()
         self.threads = []
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.sock = socket.socket(family, socket.SOCK_STREAM)
@@ -108,6 +109,7 @@ class Origin:
 
     def close(self):
         self.over = True
+        self.ended.set()
         self.stop_listening()
         for conn in list(self.connections):
             try:
@@ -144,9 +146,14 @@ class OriginEnd:
         """Keep the connection until the other side ends it or the play is over."""
         try:
             while self.fill(3600):
-                pass
+                self.buffer = b""
         except OSError:
             pass
+
+
+    def stay(self):
+        """Keep the connection although the other side ended its direction, until the play is over."""
+        self.origin.ended.wait(3600)
 
 
 class OriginWire(OriginEnd, Wire):
@@ -182,14 +189,11 @@ def replies_forever(response):
 
 
 def replies_and_closes(response):
-    """Answer one request and end the connection, which the other side may have ended already."""
+    """Answer one request and end the connection."""
     def script(conn):
         conn.read_request()
         conn.send(response)
-        try:
-            conn.half_close()
-        except OSError:
-            return
+        conn.half_close()
         conn.hold()
     return script
 

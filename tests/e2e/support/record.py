@@ -1,7 +1,6 @@
 """One record of the JSON access log. All access to its members goes through here; docs/log.md describes them."""
 import datetime
 import json
-import time
 
 
 class Record:
@@ -45,11 +44,9 @@ class Record:
         return int(seconds) * 10**9 + int(text[20:26]) * 1000
 
     def mark(self, name):
-        """A mark on this process's monotonic clock, in ns; None where it never happened."""
+        """A mark on the monotonic clock, which all processes share, in ns; None where it never happened."""
         offset = self.json["marks_us"].get(name)
-        if offset is None:
-            return None
-        return self.wall_ns + offset * 1000 - (time.time_ns() - time.monotonic_ns())
+        return None if offset is None else self.json["base_ns"] + offset * 1000
 
     @property
     def marks(self):

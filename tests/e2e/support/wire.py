@@ -2,6 +2,7 @@
 
 Both players use it: the raw client towards the proxy, and each connection of the scripted origin. All reads
 are bounded. A TLS end runs over memory BIOs, so that it can half-close, cut and reset like a plain one."""
+import select
 import socket
 import ssl
 import struct
@@ -70,8 +71,11 @@ class Wire:
         self.stamp("sent", len(data))
 
     def half_close(self):
-        """End our direction only: FIN, under TLS close_notify and FIN."""
-        self._shut()
+        """End our direction only: FIN, under TLS close_notify and FIN. Nothing where the peer was faster."""
+        try:
+            self._shut()
+        except OSError:
+            pass
         self.stamp("shut")
 
     def reset(self):
@@ -161,6 +165,10 @@ class Wire:
         except Late:
             return
         raise AssertionError(f"{self.name}: expected quiet, got {self.end or self.buffer[:300]!r}")
+
+    def pause(self, seconds=QUIET):
+        """Do not read for a while, so that what the other side sends piles up."""
+        time.sleep(seconds)
 
     # ---- HTTP
     def read_head(self, bound=BOUND):
@@ -274,6 +282,40 @@ class TlsWire(Wire):
         for at in range(0, len(view), STEP):
             self.tls.write(view[at:at + STEP])
             self._flush()
+
+    def send_while_reading(self, data, bound=BOUND):
+        """Write all of it, and take into the buffer what comes meanwhile: one thread, both ways."""
+        end = time.monotonic() + bound
+        parts, view, at = [self.buffer], memoryview(data), 0
+        self.sock.setblocking(False)
+        while at < len(view) or self.outgoing.pending or self.unsent:
+            if time.monotonic() > end:
+                raise Late(f"{self.name}: {at} of {len(view)} bytes sent in {bound:g} s")
+            if not self.unsent and at < len(view):
+                self.tls.write(view[at:at + STEP])
+                at += STEP
+                self.unsent = self.outgoing.read()
+            readable, writable, _ = select.select([self.sock], [self.sock] if self.unsent else [], [], 1)
+            if writable:
+                self.unsent = self.unsent[self.sock.send(self.unsent):]
+            if readable:
+                self.incoming.write(self.sock.recv(STEP))
+                parts.append(self._take_decrypted())
+        self.buffer = b"".join(parts)
+        self.received += len(self.buffer)
+        self.sock.setblocking(True)
+        self.stamp("sent", len(data))
+
+    unsent = b""
+
+    def _take_decrypted(self):
+        parts = []
+        try:
+            while data := self.tls.read(STEP):
+                parts.append(data)
+        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+            pass
+        return b"".join(parts)
 
     def _shut(self):
         try:
