@@ -73,8 +73,10 @@ struct config {
         struct config_strings allow_names;
         struct config_strings deny_names;
         struct config_ports connect_ports;
-        struct config_endpoints floor_exceptions;
-        bool skips_mixed;
+        struct config_ports plain_ports;          /* bad ports that plain requests may go to */
+        struct config_endpoints floor_exceptions; /* port 0: any */
+        struct config_strings floor_names;
+        bool skips_mixed; /* of an answer with refused addresses use the others */
     } egress;
     struct {
         uint64_t client_tls_ns, client_head_ns, dns_ns, connect_ns, connect_attempt_ns,
@@ -91,7 +93,7 @@ struct config {
     enum config_forwarded forwarded;
     struct {
         uint64_t user_timeout_ns;
-        const char *congestion_client; /* "" leaves the system's */
+        const char *congestion_client; /* "" leaves the system's; never NULL */
         const char *congestion_upstream;
     } tcp;
     struct {
@@ -99,24 +101,28 @@ struct config {
     } tls_upstream;
     struct {
         enum config_log_format format;
-        bool has_format; /* said by the user; otherwise a terminal gets lines and the rest JSON */
+        bool has_format;   /* said by the user; otherwise a terminal gets lines and the rest JSON */
         struct slice file; /* "-" standard output, "off" none */
         bool keeps_query;
-        struct slice diagnostics;
+        struct slice diagnostics; /* error, warning, notice, info or debug */
     } log;
 };
 
-/* Where errors go: called once for each, with a whole line without a line feed. */
+/* Where errors go: called once for each, with a whole line without a line feed, like
+ *   fairlead.yaml:7:3: timeouts.conect: unknown key; did you mean "connect"?
+ * After 20 one more line tells how many were left out. */
 struct config_errors {
     void (*report)(struct config_errors *errors, const char *line);
-    unsigned count;
+    unsigned count; /* all of them */
 };
 
 /* Make a configuration from the text of a file (`name` for messages; empty text for none) and flags
- * (argc/argv without the program and command names). Every error is reported, up to 20.
+ * (argc/argv without the program and command names). Only syntax is judged: no file is opened, nothing is
+ * bound. Every error is reported.
  * Errors: ST_BAD after reports; ST_NOMEM. */
 enum status config_load(const char *name, struct slice text, int argc, const char *const *argv,
                         struct config_errors *errors, struct config **ret_config) MUST_USE;
+/* *config is NULL afterwards. Takes a pointer to NULL. */
 void config_destroy(struct config **config);
 /* The value of -c/--config among the flags, or NULL. */
 const char *config_file_flag(int argc, const char *const *argv);
@@ -127,6 +133,10 @@ void config_print_reference(FILE *out);
 /* The flags as --help shows them. */
 void config_print_flags(FILE *out);
 
+/* Would listening on `bound` make an open proxy: beyond loopback, with nobody named who may connect?
+ * config_load has asked for all addresses that it knows; inherited sockets are still to be asked for. */
+bool config_is_open(const struct config *config, const struct config_listen *listen,
+                    const struct inet_addr *bound);
 bool config_prefixes_contain(const struct config_prefixes *prefixes, const struct inet_addr *addr);
 
 #endif

@@ -1,97 +1,154 @@
-/* The settings as YAML, as a reference and as --help; all from the schema table. */
+/* The settings as YAML, as a reference and for --help; all from the schema table. */
 
 #include "config/config.h"
+
+#include "config/load_flags.h"
 #include "config/value.h"
 
-static void print_address(const struct config_listen *listen, FILE *out)
+/* ---- YAML ---- */
+
+static void print_indent(size_t depth, FILE *out)
 {
-    char text[INET_ENDPOINT_TEXT];
-    inet_endpoint_format(&listen->endpoint, text);
-    if (listen->kind == LISTEN_UNIX)
-        (void)fprintf(out, "\"unix:%s\"", listen->path.at);
-    else
-        (void)fprintf(out, "\"%s\"", listen->kind == LISTEN_TCP ? text : "inherited");
+    for (size_t i = 0; i < depth; i++)
+        (void)fputs("  ", out);
 }
 
-static void print_listen(const struct config_listen *listen, FILE *out)
+/* The maps around a key that the key before it did not stand in. Gives the depth of the key itself. */
+static size_t print_sections(struct slice key, struct slice before, size_t depth, FILE *out)
 {
-    (void)fputs("  - address: ", out);
-    print_address(listen, out);
-    (void)fputc('\n', out);
-    if (listen->kind == LISTEN_UNIX)
-        (void)fprintf(out, "    mode: \"%04o\"\n", listen->mode);
-    if (listen->is_tls) {
-        (void)fprintf(out, "    tls:\n      certificate: \"%s\"\n      key: \"%s\"\n",
-                      listen->certificate.at, listen->key.at);
-        if (listen->client_ca.len > 0)
-            (void)fprintf(out, "      client_ca: \"%s\"\n      client_certificate: %s\n",
-                          listen->client_ca.at,
-                          listen->needs_client_certificate ? "required" : "optional");
-    }
-    if (listen->proxy_from.count > 0) {
-        (void)fputs("    proxy_protocol:\n      from: [", out);
-        for (size_t i = 0; i < listen->proxy_from.count; i++) {
-            char range[INET_PREFIX_TEXT];
-            inet_prefix_format(&listen->proxy_from.at[i], range);
-            (void)fprintf(out, "%s\"%s\"", i > 0 ? ", " : "", range);
+    bool is_same = true;
+    struct slice mine;
+    while (slice_find(key, '.') < key.len && slice_next_part(&key, '.', &mine)) {
+        struct slice theirs = SLICE_NONE;
+        bool has_theirs =
+            slice_find(before, '.') < before.len && slice_next_part(&before, '.', &theirs);
+        is_same = is_same && has_theirs && slice_equals(mine, theirs);
+        if (!is_same) {
+            print_indent(depth, out);
+            (void)fprintf(out, "%.*s:\n", (int)mine.len, mine.at);
         }
-        (void)fputs("]\n", out);
+        depth++;
+    }
+    return depth;
+}
+
+static void print_row(const void *object, const struct schema_row *row, size_t depth, FILE *out)
+{
+    struct slice key = slice_from_string(row->key);
+    size_t dot = slice_find_last(key, '.');
+    struct slice name = dot < key.len ? slice_from(key, dot + 1) : key;
+    print_indent(depth, out);
+    (void)fprintf(out, "%.*s: ", (int)name.len, name.at);
+    value_print(object, row, out);
+    (void)fputc('\n', out);
+}
+
+/* A listener in clear has no tls map, and mode means something for Unix sockets only. */
+static bool listen_shows(const struct config_listen *listen, struct slice key)
+{
+    if (slice_starts_with(key, SLICE("tls.")))
+        return listen->is_tls;
+    if (slice_equals(key, SLICE("mode")))
+        return listen->kind == LISTEN_UNIX;
+    return true;
+}
+
+static void print_listener(const struct config_listen *listen, FILE *out)
+{
+    struct slice before = SLICE_NONE;
+    for (size_t i = 0; i < schema_listen.count; i++) {
+        const struct schema_row *row = &schema_listen.rows[i];
+        struct slice key = slice_from_string(row->key);
+        if (!listen_shows(listen, key))
+            continue;
+        if (i == 0) {
+            (void)fputs("  - address: ", out);
+            value_print(listen, row, out);
+            (void)fputc('\n', out);
+            continue;
+        }
+        print_row(listen, row, print_sections(key, before, 2, out), out);
+        before = key;
     }
 }
 
 void config_print(const struct config *config, FILE *out)
 {
-    (void)fputs("listen:\n", out);
-    for (size_t i = 0; i < config->listen_count; i++)
-        print_listen(&config->listen[i], out);
-    (void)fputs("admin:\n  address: ", out);
-    if (config->admin.is_off)
-        (void)fputs("off", out);
-    else
-        print_address(&config->admin.listen, out);
-    (void)fputc('\n', out);
-    if (config->admin.token_file.len > 0)
-        (void)fprintf(out, "  token_file: \"%s\"\n", config->admin.token_file.at);
-    struct slice section = SLICE_NONE;
-    for (size_t i = 0; i < schema_count; i++) {
-        struct slice key = slice_from_string(schema_rows[i].key);
-        size_t dot = slice_find(key, '.');
-        struct slice mine = dot < key.len ? slice_first(key, dot) : SLICE_NONE;
-        if (mine.len > 0 && !slice_equals(mine, section))
-            (void)fprintf(out, "%.*s:\n", (int)mine.len, mine.at);
-        section = mine;
-        struct slice last = mine.len > 0 ? slice_from(key, dot + 1) : key;
-        (void)fprintf(out, "%s%.*s: ", mine.len > 0 ? "  " : "", (int)last.len, last.at);
-        value_print(config, &schema_rows[i], out);
-        (void)fputc('\n', out);
+    struct slice before = SLICE_NONE;
+    for (size_t i = 0; i < schema_main.count; i++) {
+        const struct schema_row *row = &schema_main.rows[i];
+        struct slice key = slice_from_string(row->key);
+        if (row->kind == KIND_LISTENERS) {
+            (void)fputs("listen:\n", out);
+            for (size_t j = 0; j < config->listen_count; j++)
+                print_listener(&config->listen[j], out);
+        } else {
+            print_row(config, row, print_sections(key, before, 0, out), out);
+        }
+        before = key;
     }
+}
+
+/* ---- reference ---- */
+
+/* In a table cell a bar would end the cell. */
+static void print_cell(struct slice s, FILE *out)
+{
+    for (size_t i = 0; i < s.len; i++)
+        (void)fprintf(out, s.at[i] == '|' ? "\\|" : "%c", s.at[i]);
+}
+
+static void print_reference_row(const char *prefix, const struct schema_row *row, FILE *out)
+{
+    char words[SCHEMA_EXPECTED_MAX];
+    struct text expected = text_on(words, sizeof(words));
+    schema_expected(row, &expected);
+    (void)fprintf(out, "| `%s%s` | ", prefix, row->key);
+    print_cell(slice_from_string(row->help), out);
+    (void)fputs(" | ", out);
+    print_cell(slice_trim(text_slice(&expected)), out);
+    (void)fputs(schema_is_list(row) && row->kind != KIND_LISTENERS ? "; a list | " : " | ", out);
+    if (row->initial != NULL && row->initial[0] != '\0')
+        (void)fprintf(out, "`%s`", row->initial);
+    (void)fputs(" | ", out);
+    if (row->flag != NULL)
+        (void)fprintf(out, "`%s`", row->flag);
+    (void)fputs(" |\n", out);
 }
 
 void config_print_reference(FILE *out)
 {
-    (void)fputs("| key | default | flag | meaning |\n|---|---|---|---|\n", out);
-    for (size_t i = 0; i < schema_count; i++) {
-        const struct schema_row *row = &schema_rows[i];
-        (void)fprintf(out, "| `%s` | %s | %s | %s (%s) |\n", row->key,
-                      row->initial != NULL ? row->initial : "", row->flag != NULL ? row->flag : "",
-                      row->help, schema_expected(row));
+    (void)fputs("| key | meaning | value | default | flag |\n|---|---|---|---|---|\n", out);
+    for (size_t i = 0; i < schema_main.count; i++) {
+        print_reference_row("", &schema_main.rows[i], out);
+        if (schema_main.rows[i].kind != KIND_LISTENERS)
+            continue;
+        for (size_t j = 0; j < schema_listen.count; j++)
+            print_reference_row("listen[].", &schema_listen.rows[j], out);
     }
+}
+
+/* ---- --help ---- */
+
+static void print_flag(const char *flag, const char *argument, const char *help,
+                       const char *initial, FILE *out)
+{
+    enum { COLUMN = 30 };
+    int width = fprintf(out, "  %s %s", flag, argument);
+    (void)fprintf(out, "%*s%s", width < COLUMN ? COLUMN - width : 1, "", help);
+    if (initial != NULL && initial[0] != '\0')
+        (void)fprintf(out, " [%s]", initial);
+    (void)fputc('\n', out);
 }
 
 void config_print_flags(FILE *out)
 {
-    static const char fixed[] =
-        "  -c, --config FILE      settings from a YAML file; a flag wins\n"
-        "  --listen ADDR:PORT     listen; also unix:PATH or inherited [127.0.0.1:3128]\n"
-        "  --listen-tls ADDR:PORT listen with TLS; needs --tls-cert FILE --tls-key FILE\n"
-        "  --client-ca FILE       authorities of client certificates\n"
-        "  --admin ADDR:PORT|PATH|off   health, metrics, tunnels [127.0.0.1:3129]\n"
-        "  --timeout PHASE=TIME   client_head, dns, connect, response_head, body_stall, keepalive,\n"
-        "                         tunnel_idle, tunnel_half_closed, tunnel_lifetime, drain, ...\n";
-    (void)fputs(fixed, out);
-    for (size_t i = 0; i < schema_count; i++) {
-        const struct schema_row *row = &schema_rows[i];
+    for (size_t i = 0; i < flag_special_count; i++)
+        print_flag(flag_specials[i].flag, flag_specials[i].argument, flag_specials[i].help, NULL,
+                   out);
+    for (size_t i = 0; i < schema_main.count; i++) {
+        const struct schema_row *row = &schema_main.rows[i];
         if (row->flag != NULL)
-            (void)fprintf(out, "  %-22s %s\n", row->flag, row->help);
+            print_flag(row->flag, row->argument, row->help, row->initial, out);
     }
 }

@@ -1,100 +1,471 @@
-/* The settings. `listen` and `admin` are lists and maps of their own and stand in config.c. */
+/* The settings, one row each. A new setting is a member of struct config and a row here; it is then read
+ * from files and flags, checked, printed and documented. */
 
 #include "config/schema.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 
-#define AT(member) offsetof(struct config, member), 0
-#define TIMEOUT(name, member, initial, help)                                                       \
-    {"timeouts." name, KIND_DURATION, AT(timeouts.member), initial, NULL, {0}, help}
-#define LIMIT(name, kind, member, initial, help)                                                   \
-    {"limits." name, kind, AT(limits.member), initial, NULL, {0}, help}
+#define AT(member)   .place = offsetof(struct config, member)
+#define AND(member)  .second = offsetof(struct config, member)
+#define HERE(member) .place = offsetof(struct config_listen, member)
 
-const struct schema_row schema_rows[] = {
-    {"workers", KIND_UNSIGNED, AT(workers), "0", "--workers", {0}, "worker threads; 0: one a core"},
-    {"run_as", KIND_TEXT, AT(run_as), NULL, "--run-as", {0},
-     "user that serves when started as root; nobody where none is named"},
-    {"clients.allow", KIND_PREFIXES, AT(clients), NULL, "--allow-clients", {0},
-     "ranges of clients that may connect; needed to listen beyond loopback"},
-    {"source", KIND_ADDRESS, AT(source), NULL, "--source", {0}, "address of outgoing connections"},
-    {"resolver.servers", KIND_ENDPOINTS, AT(resolver.servers), NULL, "--resolver", {0},
-     "name servers; resolv.conf where none is named"},
-    {"resolver.hosts_file", KIND_TEXT, AT(resolver.hosts_file), "/etc/hosts", NULL, {0},
-     "hosts table"},
-    {"resolver.cache_entries", KIND_COUNT, AT(resolver.cache_entries), "10000", NULL, {0},
-     "answers kept by each worker"},
-    {"egress.allow", KIND_TARGETS, offsetof(struct config, egress.allow),
-     offsetof(struct config, egress.allow_names), NULL, "--allow", {0},
-     "ranges that are opened, or names: then no other name is forwarded"},
-    {"egress.deny", KIND_TARGETS, offsetof(struct config, egress.deny),
-     offsetof(struct config, egress.deny_names), NULL, "--deny", {0},
-     "ranges and names that are refused"},
-    {"egress.connect_ports", KIND_PORTS, AT(egress.connect_ports), "443", "--connect-port", {0},
-     "ports that CONNECT may ask for, or any"},
-    {"egress.floor_exceptions", KIND_ENDPOINTS, AT(egress.floor_exceptions), NULL, NULL, {0},
-     "addresses of the floor that are opened"},
-    {"egress.skip_mixed", KIND_BOOL, AT(egress.skips_mixed), "false", NULL, {0},
-     "of an answer with refused addresses, use the others"},
-    TIMEOUT("client_tls", client_tls_ns, "10s", "TLS handshake of a client"),
-    TIMEOUT("client_head", client_head_ns, "10s", "request head"),
-    TIMEOUT("dns", dns_ns, "5s", "name look-up"),
-    TIMEOUT("connect", connect_ns, "10s", "name look-up and connect in all"),
-    TIMEOUT("connect_attempt", connect_attempt_ns, "250ms", "until the next address is tried too"),
-    TIMEOUT("upstream_tls", upstream_tls_ns, "10s", "TLS handshake with the origin"),
-    TIMEOUT("response_head", response_head_ns, "60s", "wait for the response head"),
+#define HOUR (3600 * NS_PER_S)
+#define YEAR (8760 * HOUR)
+#define KIB  1024ULL
+#define MIB  (1024 * KIB)
+#define GIB  (1024 * MIB)
+
+/* Every phase ends some day; only the tunnel's lifetime may be endless. */
+#define TIMEOUT(name, member, preset, words_)                                                  \
+    {                                                                                          \
+        .key = "timeouts." name, .kind = KIND_DURATION, AT(timeouts.member), .min = NS_PER_MS, \
+        .max = YEAR, .initial = preset, .help = words_                                         \
+    }
+
+static const struct schema_row main_rows[] = {
+    {.key = "listen",
+     .kind = KIND_LISTENERS,
+     AT(listen),
+     .initial = "127.0.0.1:3128",
+     .help = "where clients connect; a list of maps, or of addresses"},
+    {.key = "admin.address",
+     .kind = KIND_ADMIN,
+     AT(admin.listen),
+     AND(admin.is_off),
+     .initial = "127.0.0.1:3129",
+     .flag = "--admin",
+     .argument = "ADDR:PORT|PATH|off",
+     .help = "health, metrics, open tunnels, proxy.pac"},
+    {.key = "admin.token_file",
+     .kind = KIND_PATH,
+     AT(admin.token_file),
+     .help = "file with the token that admin requests from elsewhere must show"},
+    {.key = "workers",
+     .kind = KIND_UNSIGNED,
+     AT(workers),
+     .max = 1024,
+     .initial = "0",
+     .flag = "--workers",
+     .argument = "N",
+     .help = "threads that serve; 0 for one a core"},
+    {.key = "run_as",
+     .kind = KIND_WORD,
+     AT(run_as),
+     .max = 64,
+     .flag = "--run-as",
+     .argument = "USER",
+     .help = "who serves when started as root; empty for nobody"},
+    {.key = "clients.allow",
+     .kind = KIND_PREFIXES,
+     AT(clients),
+     .flag = "--allow-clients",
+     .argument = "RANGE",
+     .help = "who may connect; needed to listen beyond loopback"},
+    {.key = "source",
+     .kind = KIND_ADDRESS,
+     AT(source),
+     .initial = "any",
+     .flag = "--source",
+     .argument = "ADDR",
+     .help = "address of outgoing connections"},
+
+    {.key = "egress.allow",
+     .kind = KIND_TARGETS,
+     AT(egress.allow),
+     AND(egress.allow_names),
+     .flag = "--allow",
+     .argument = "RANGE|NAME",
+     .help = "open a range; or forward to named hosts only, *.NAME for all below"},
+    {.key = "egress.deny",
+     .kind = KIND_TARGETS,
+     AT(egress.deny),
+     AND(egress.deny_names),
+     .flag = "--deny",
+     .argument = "RANGE|NAME",
+     .help = "refuse a range or a name"},
+    {.key = "egress.connect_ports",
+     .kind = KIND_PORTS,
+     AT(egress.connect_ports),
+     .initial = "443",
+     .flag = "--connect-port",
+     .argument = "PORT|any",
+     .help = "where CONNECT may go; bad ports only by number"},
+    {.key = "egress.plain_ports",
+     .kind = KIND_PORTS,
+     AT(egress.plain_ports),
+     .help = "bad ports that plain requests may go to all the same"},
+    {.key = "egress.floor_exceptions",
+     .kind = KIND_EXCEPTIONS,
+     AT(egress.floor_exceptions),
+     AND(egress.floor_names),
+     .help = "addresses and names of the floor that are opened: metadata services, this machine"},
+    {.key = "egress.mixed",
+     .kind = KIND_BOOL,
+     AT(egress.skips_mixed),
+     .initial = "refuse",
+     .words = {"refuse", "skip"},
+     .help = "an answer with refused addresses: refuse all of it, or skip those"},
+
+    {.key = "resolver.servers",
+     .kind = KIND_ENDPOINTS,
+     AT(resolver.servers),
+     .flag = "--resolver",
+     .argument = "ADDR[:PORT]",
+     .max = 8,
+     .help = "name servers; those of resolv.conf where none"},
+    {.key = "resolver.hosts_file",
+     .kind = KIND_PATH,
+     AT(resolver.hosts_file),
+     .initial = "/etc/hosts",
+     .help = "hosts table; empty for none"},
+    {.key = "resolver.cache_entries",
+     .kind = KIND_COUNT,
+     AT(resolver.cache_entries),
+     .min = 1,
+     .max = 10000000,
+     .initial = "10000",
+     .help = "answers that each worker keeps"},
+
+    TIMEOUT("client_tls", client_tls_ns, "10s", "TLS handshake with a client"),
+    TIMEOUT("client_head", client_head_ns, "10s", "a request head, once it has begun"),
+    TIMEOUT("dns", dns_ns, "5s", "a name look-up"),
+    TIMEOUT("connect", connect_ns, "10s", "look-up and connection in all"),
+    TIMEOUT("connect_attempt_delay", connect_attempt_ns, "250ms",
+            "until the next address is tried beside the last"),
+    TIMEOUT("upstream_tls", upstream_tls_ns, "10s", "TLS handshake with an origin"),
+    TIMEOUT("response_head", response_head_ns, "60s", "wait for a response head"),
     TIMEOUT("body_stall", body_stall_ns, "60s", "a body without progress"),
-    TIMEOUT("keepalive", keepalive_ns, "60s", "idle client connection"),
-    TIMEOUT("upstream_keepalive", upstream_keepalive_ns, "60s", "idle upstream connection"),
-    TIMEOUT("tunnel_idle", tunnel_idle_ns, "15m", "tunnel without a byte"),
+    TIMEOUT("keepalive", keepalive_ns, "60s", "an idle connection of a client"),
+    TIMEOUT("upstream_keepalive", upstream_keepalive_ns, "60s", "an idle connection to an origin"),
+    TIMEOUT("tunnel_idle", tunnel_idle_ns, "15m", "a tunnel without a byte"),
     TIMEOUT("tunnel_half_closed", tunnel_half_closed_ns, "60s",
-            "half-closed tunnel without progress"),
-    TIMEOUT("tunnel_lifetime", tunnel_lifetime_ns, "0s", "tunnel in all; 0s: no limit"),
-    TIMEOUT("drain", drain_ns, "30s", "after SIGTERM"),
-    LIMIT("head_bytes", KIND_SIZE, head_bytes, "64KiB", "request or response head"),
-    LIMIT("head_fields", KIND_COUNT, head_fields, "1000", "fields of a head"),
-    LIMIT("target_bytes", KIND_SIZE, target_bytes, "32KiB", "request target"),
-    LIMIT("pool_per_origin", KIND_COUNT, pool_per_origin, "64",
-          "idle connections to an origin, each worker"),
-    LIMIT("pool_total", KIND_COUNT, pool_total, "1024", "idle connections in all, each worker"),
-    LIMIT("pool_max_age", KIND_DURATION, pool_max_age_ns, "1h", "age of a reused connection"),
-    LIMIT("buffer_bytes", KIND_SIZE, buffer_bytes, "1GiB", "data blocks in use, each worker"),
-    {"via", KIND_TEXT, AT(via.pseudonym), NULL, "--via", {0},
-     "pseudonym in Via; unique for each run where none is named"},
-    {"forwarded", KIND_CHOICE, AT(forwarded), "off", NULL, {"off", "x-forwarded", "forwarded"},
-     "tell the origin the client's address"},
-    {"tcp.user_timeout", KIND_DURATION, AT(tcp.user_timeout_ns), "0s", NULL, {0},
-     "TCP_USER_TIMEOUT of both legs; 0s: the system's"},
-    {"tcp.congestion_client", KIND_CSTRING, AT(tcp.congestion_client), NULL, NULL, {0},
-     "congestion control towards clients"},
-    {"tcp.congestion_upstream", KIND_CSTRING, AT(tcp.congestion_upstream), NULL, NULL, {0},
-     "congestion control towards origins"},
-    {"tls_upstream.ca", KIND_TEXT, AT(tls_upstream.ca_file), NULL, "--upstream-ca", {0},
-     "authorities of origins; the system's where none is named"},
-    {"log.format", KIND_CHOICE, AT(log.format), NULL, "--log-format",
-     {"line", "json", "combined", "squid"}, "access log; line on a terminal, else json"},
-    {"log.file", KIND_TEXT, AT(log.file), "-", "--log-file", {0},
-     "access log: a path, - for standard output, off"},
-    {"log.keep_query", KIND_BOOL, AT(log.keeps_query), "true", NULL, {0},
-     "keep query strings in the log"},
-};
-const size_t schema_count = COUNT_OF(schema_rows);
+            "a half-closed tunnel without progress"),
+    {.key = "timeouts.tunnel_lifetime",
+     .kind = KIND_DURATION,
+     AT(timeouts.tunnel_lifetime_ns),
+     .max = YEAR,
+     .initial = "0s",
+     .help = "a tunnel in all; 0s for no limit"},
+    TIMEOUT("drain", drain_ns, "30s", "what is open at SIGTERM"),
 
-const char *schema_expected(const struct schema_row *row)
+    {.key = "limits.head_bytes",
+     .kind = KIND_SIZE,
+     AT(limits.head_bytes),
+     .min = KIB,
+     .max = 120 * KIB,
+     .initial = "64KiB",
+     .help = "a request or response head"},
+    {.key = "limits.head_fields",
+     .kind = KIND_COUNT,
+     AT(limits.head_fields),
+     .min = 10,
+     .max = 10000,
+     .initial = "1000",
+     .help = "fields of a head"},
+    {.key = "limits.target_bytes",
+     .kind = KIND_SIZE,
+     AT(limits.target_bytes),
+     .min = 256,
+     .max = 120 * KIB,
+     .initial = "32KiB",
+     .help = "a request target"},
+    {.key = "limits.pool_per_origin",
+     .kind = KIND_COUNT,
+     AT(limits.pool_per_origin),
+     .max = 65535,
+     .initial = "64",
+     .help = "idle connections to one origin, each worker"},
+    {.key = "limits.pool_total",
+     .kind = KIND_COUNT,
+     AT(limits.pool_total),
+     .max = 1000000,
+     .initial = "1024",
+     .help = "idle connections to all origins, each worker"},
+    {.key = "limits.pool_max_age",
+     .kind = KIND_DURATION,
+     AT(limits.pool_max_age_ns),
+     .min = NS_PER_MS,
+     .max = YEAR,
+     .initial = "1h",
+     .help = "connections older than this are not used again"},
+    {.key = "limits.buffer_bytes",
+     .kind = KIND_SIZE,
+     AT(limits.buffer_bytes),
+     .min = 4 * MIB,
+     .max = 1024 * GIB,
+     .initial = "1GiB",
+     .help = "data in flight, each worker"},
+
+    {.key = "via.pseudonym",
+     .kind = KIND_WORD,
+     AT(via.pseudonym),
+     .max = 60,
+     .flag = "--via",
+     .argument = "NAME",
+     .help = "name in Via and Proxy-Status; empty for one of each run"},
+    {.key = "forwarded",
+     .kind = KIND_CHOICE,
+     AT(forwarded),
+     .initial = "off",
+     .words = {"off", "x-forwarded", "forwarded"},
+     .help = "tell origins who asked, and in which field"},
+    {.key = "tcp.user_timeout",
+     .kind = KIND_DURATION,
+     AT(tcp.user_timeout_ns),
+     .max = YEAR,
+     .initial = "0s",
+     .help = "TCP_USER_TIMEOUT on both sides; 0s for the system's"},
+    {.key = "tcp.congestion_client",
+     .kind = KIND_CSTRING,
+     AT(tcp.congestion_client),
+     .max = 15,
+     .initial = "",
+     .help = "congestion control towards clients; empty for the system's"},
+    {.key = "tcp.congestion_upstream",
+     .kind = KIND_CSTRING,
+     AT(tcp.congestion_upstream),
+     .max = 15,
+     .initial = "",
+     .help = "congestion control towards origins; empty for the system's"},
+    {.key = "tls_upstream.ca_file",
+     .kind = KIND_PATH,
+     AT(tls_upstream.ca_file),
+     .flag = "--upstream-ca",
+     .argument = "FILE",
+     .help = "who vouches for origins of https targets; the system's store where empty"},
+
+    {.key = "log.access.format",
+     .kind = KIND_CHOICE,
+     AT(log.format),
+     AND(log.has_format),
+     .initial = "auto",
+     .flag = "--log-format",
+     .argument = "FORMAT",
+     .words = {"line", "json", "combined", "squid", "auto"},
+     .help = "one entry a transaction; auto: line on a terminal, else json"},
+    {.key = "log.access.file",
+     .kind = KIND_PATH,
+     AT(log.file),
+     .min = 1,
+     .initial = "-",
+     .flag = "--log-file",
+     .argument = "PATH|-|off",
+     .help = "where they go; - is standard output"},
+    {.key = "log.access.query",
+     .kind = KIND_BOOL,
+     AT(log.keeps_query),
+     .initial = "keep",
+     .words = {"strip", "keep"},
+     .help = "query strings in entries"},
+    {.key = "log.diagnostics",
+     .kind = KIND_WORD,
+     AT(log.diagnostics),
+     .initial = "info",
+     .flag = "--log-level",
+     .argument = "LEVEL",
+     .words = {"error", "warning", "notice", "info", "debug"},
+     .help = "what is said on standard error, and what is graver"},
+};
+const struct schema_table schema_main = {main_rows, COUNT_OF(main_rows)};
+
+static const struct schema_row listen_rows[] = {
+    {.key = "address", .kind = KIND_LISTEN, .place = 0, .help = "IP:PORT, unix:PATH, or inherited"},
+    {.key = "mode",
+     .kind = KIND_MODE,
+     HERE(mode),
+     .max = 0777,
+     .initial = "0600",
+     .help = "permissions of a Unix socket"},
+    {.key = "tls.certificate",
+     .kind = KIND_PATH,
+     HERE(certificate),
+     .min = 1,
+     .help = "PEM file: the certificate, then its chain"},
+    {.key = "tls.key", .kind = KIND_PATH, HERE(key), .min = 1, .help = "PEM file: its private key"},
+    {.key = "tls.client_ca",
+     .kind = KIND_PATH,
+     HERE(client_ca),
+     .help = "PEM file: who vouches for client certificates; empty: none are asked for"},
+    {.key = "tls.client_certificate",
+     .kind = KIND_BOOL,
+     HERE(needs_client_certificate),
+     .initial = "optional",
+     .words = {"optional", "required"},
+     .help = "whether a client must show one"},
+    {.key = "proxy_protocol.from",
+     .kind = KIND_PREFIXES,
+     HERE(proxy_from),
+     .help = "whose connections begin with a PROXY header, version 1 or 2"},
+};
+const struct schema_table schema_listen = {listen_rows, COUNT_OF(listen_rows)};
+
+bool schema_is_list(const struct schema_row *row)
 {
     switch (row->kind) {
-    case KIND_BOOL: return "true or false";
+    case KIND_PREFIXES:
+    case KIND_TARGETS:
+    case KIND_EXCEPTIONS:
+    case KIND_ENDPOINTS:
+    case KIND_PORTS:
+    case KIND_LISTENERS: return true;
+    case KIND_BOOL:
+    case KIND_COUNT:
+    case KIND_UNSIGNED:
+    case KIND_MODE:
+    case KIND_DURATION:
+    case KIND_SIZE:
+    case KIND_PATH:
+    case KIND_WORD:
+    case KIND_CSTRING:
+    case KIND_CHOICE:
+    case KIND_ADDRESS:
+    case KIND_LISTEN:
+    case KIND_ADMIN: return false;
+    }
+    return false;
+}
+
+/* ---- finding ---- */
+
+const struct schema_row *schema_find(const struct schema_table *table, struct slice key)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (slice_equals(key, slice_from_string(table->rows[i].key)))
+            return &table->rows[i];
+    }
+    return NULL;
+}
+
+bool schema_is_section(const struct schema_table *table, struct slice key)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        struct slice whole = slice_from_string(table->rows[i].key);
+        if (whole.len > key.len && whole.at[key.len] == '.' && slice_starts_with(whole, key))
+            return true;
+    }
+    return false;
+}
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+    size_t least = a < b ? a : b;
+    return least < c ? least : c;
+}
+
+/* Edit distance (Levenshtein). Words beyond SCHEMA_KEY_MAX are compared by their beginning. */
+static size_t edit_distance(struct slice a, struct slice b)
+{
+    size_t row[SCHEMA_KEY_MAX + 1];
+    a = slice_first(a, SCHEMA_KEY_MAX);
+    b = slice_first(b, SCHEMA_KEY_MAX);
+    for (size_t j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (size_t i = 0; i < a.len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < b.len; j++) {
+            size_t above = row[j + 1];
+            bool differs = char_lower(a.at[i]) != char_lower(b.at[j]);
+            row[j + 1] = smallest(above + 1, row[j] + 1, diagonal + differs);
+            diagonal = above;
+        }
+    }
+    return row[b.len];
+}
+
+static struct slice last_word(struct slice key)
+{
+    size_t dot = slice_find_last(key, '.');
+    return dot < key.len ? slice_from(key, dot + 1) : key;
+}
+
+void schema_compare(struct slice wrong, struct slice candidate, size_t *best_distance,
+                    struct slice *best)
+{
+    /* The right word in the wrong map is worth a hint too. */
+    size_t whole = edit_distance(wrong, candidate);
+    size_t moved = edit_distance(last_word(wrong), last_word(candidate)) + 1;
+    size_t distance = whole < moved ? whole : moved;
+    if (distance <= 1 + last_word(wrong).len / 3 && distance < *best_distance) {
+        *best_distance = distance;
+        *best = candidate;
+    }
+}
+
+struct slice schema_nearest(const struct schema_table *table, struct slice key)
+{
+    struct slice best = SLICE_NONE;
+    size_t distance = SIZE_MAX;
+    for (size_t i = 0; i < table->count; i++) {
+        struct slice whole = slice_from_string(table->rows[i].key);
+        schema_compare(key, whole, &distance, &best);
+        size_t dot = slice_find_last(whole, '.');
+        if (dot < whole.len)
+            schema_compare(key, slice_first(whole, dot), &distance, &best);
+    }
+    return best;
+}
+
+/* ---- what is expected ---- */
+
+static void add_words(const struct schema_row *row, struct text *text)
+{
+    for (size_t i = 0; i < SCHEMA_WORDS && row->words[i] != NULL; i++) {
+        bool is_last = i + 1 == SCHEMA_WORDS || row->words[i + 1] == NULL;
+        text_add_format(text, "%s%s", i == 0 ? "" : is_last ? " or " : ", ", row->words[i]);
+    }
+}
+
+static void add_bounds(const struct schema_row *row, struct text *text)
+{
+    unsigned long long min = row->min;
+    unsigned long long max = row->max;
+    if (row->kind == KIND_DURATION)
+        text_add_format(text, " of at most %lluh", max / HOUR);
+    else if (row->kind == KIND_SIZE && max >= GIB)
+        text_add_format(text, " from %lluMiB to %lluGiB", min / MIB, max / GIB);
+    else if (row->kind == KIND_SIZE)
+        text_add_format(text, " from %lluB to %lluKiB", min, max / KIB);
+    else
+        text_add_format(text, " from %llu to %llu", min, max);
+    if (row->kind == KIND_DURATION && min > 0)
+        text_add(text, SLICE(", and not 0"));
+}
+
+static const char *expected_words(const struct schema_row *row)
+{
+    switch (row->kind) {
     case KIND_COUNT:
     case KIND_UNSIGNED: return "a number";
-    case KIND_DURATION: return "a duration with its unit, like 250ms, 10s, 15m or 1h";
-    case KIND_SIZE: return "a size with its unit, like 512B, 64KiB or 10MB";
-    case KIND_TEXT:
-    case KIND_CSTRING: return "text";
-    case KIND_ADDRESS: return "an IP address";
-    case KIND_PREFIXES: return "a range like 10.0.0.0/8 or fd00::/8, without host bits";
-    case KIND_TARGETS: return "a range like 10.0.0.0/8, a name, or *.name";
-    case KIND_ENDPOINTS: return "ADDRESS or ADDRESS:PORT";
+    case KIND_MODE: return "permissions in base 8 like 0660";
+    case KIND_DURATION: return "a duration with its unit, like 250ms, 10s, 15m or 1h,";
+    case KIND_SIZE: return "a size with its unit, like 512B, 64KiB or 10MB,";
+    case KIND_PATH: return row->min > 0 ? "a path" : "a path, or \"\"";
+    case KIND_WORD:
+    case KIND_CSTRING: return "a word of letters, digits, '-', '_' and '.', not too long";
+    case KIND_ADDRESS: return "an IP address, or any";
+    case KIND_LISTEN: return "IP:PORT, unix:PATH or inherited";
+    case KIND_ADMIN: return "IP:PORT, a path or off";
+    case KIND_PREFIXES: return "an IP address or a range without host bits, like 10.0.0.0/8";
+    case KIND_TARGETS: return "a range without host bits like 10.0.0.0/8, a host name, or *.name";
+    case KIND_EXCEPTIONS: return "an IP address, IP:PORT or a host name";
+    case KIND_ENDPOINTS: return "an IP address, or IP:PORT";
     case KIND_PORTS: return "a port from 1 to 65535, or any";
-    case KIND_CHOICE: return "one of the known words";
+    case KIND_LISTENERS: return "a list of listeners, each an address or a map";
+    case KIND_BOOL:
+    case KIND_CHOICE: break;
     }
     return "";
+}
+
+void schema_expected(const struct schema_row *row, struct text *text)
+{
+    if (row->words[0] != NULL)
+        add_words(row, text);
+    else
+        text_add(text, slice_from_string(expected_words(row)));
+    if (row->kind == KIND_COUNT || row->kind == KIND_UNSIGNED || row->kind == KIND_DURATION ||
+        row->kind == KIND_SIZE)
+        add_bounds(row, text);
 }

@@ -1,42 +1,69 @@
 #ifndef FAIRLEAD_CONFIG_SCHEMA_H
 #define FAIRLEAD_CONFIG_SCHEMA_H
 
+#include "base/text.h"
 #include "config/config.h"
 
-/* The one table of settings: key, kind, place in struct config, default, flag and help. Loading, printing,
- * the reference and --help are all made from it. */
+/* The one table of settings: key, kind, place, default, flag and help. Loading, printing, the reference and
+ * --help are all made from it. */
 
 enum schema_kind {
-    KIND_BOOL,
+    KIND_BOOL,     /* written as `words`, the false one first */
     KIND_COUNT,    /* a number */
     KIND_UNSIGNED, /* the same in an `unsigned` */
+    KIND_MODE,     /* the same in base 8 */
     KIND_DURATION, /* ns; written with ms, s, m or h */
-    KIND_SIZE,     /* bytes; written with B, KB, MB, KiB, MiB, ... */
-    KIND_TEXT,
-    KIND_CSTRING,
-    KIND_ADDRESS,
+    KIND_SIZE,     /* bytes; written with B, KB, MB, GB, KiB, MiB or GiB */
+    KIND_PATH,     /* text without control bytes */
+    KIND_WORD,     /* token characters only, or one of `words` */
+    KIND_CSTRING,  /* the same as a terminated string */
+    KIND_CHOICE,   /* one of `words`, as an int; "auto" clears the bool at `second` */
+    KIND_ADDRESS,  /* an IP address, or any */
+    KIND_LISTEN,   /* the address of a struct config_listen */
+    KIND_ADMIN,    /* the same, or off, which sets the bool at `second` */
     KIND_PREFIXES,
-    KIND_TARGETS, /* ranges and names: prefixes at `offset`, names at `offset2` */
+    KIND_TARGETS,    /* ranges, and names at `second` */
+    KIND_EXCEPTIONS, /* endpoints, and names at `second` */
     KIND_ENDPOINTS,
     KIND_PORTS,
-    KIND_CHOICE, /* one of `choices`, as an int */
+    KIND_LISTENERS, /* a list of maps; listen_rows tells what they hold */
 };
+
+enum { SCHEMA_WORDS = 6, SCHEMA_KEY_MAX = 64, SCHEMA_EXPECTED_MAX = 400 };
 
 struct schema_row {
     const char *key; /* "timeouts.connect" */
     enum schema_kind kind;
-    size_t offset;
-    size_t offset2;
-    const char *initial;    /* as one would write it; NULL: empty */
-    const char *flag;       /* "--log-format", NULL: none */
-    const char *choices[5]; /* KIND_CHOICE */
+    size_t place;         /* offset in struct config, or in struct config_listen */
+    size_t second;        /* offset of the kind's second half */
+    uint64_t min;         /* of numbers, and of the length of text */
+    uint64_t max;         /* 0: none */
+    const char *initial;  /* as one would write it; NULL: empty */
+    const char *flag;     /* "--log-format"; NULL: none */
+    const char *argument; /* what --help shows behind the flag */
+    const char *words[SCHEMA_WORDS];
     const char *help;
 };
 
-extern const struct schema_row schema_rows[];
-extern const size_t schema_count;
+struct schema_table {
+    const struct schema_row *rows;
+    size_t count;
+};
 
+extern const struct schema_table schema_main;   /* keys of struct config */
+extern const struct schema_table schema_listen; /* keys of each listener */
+
+bool schema_is_list(const struct schema_row *row);
+/* The row with this key, or NULL. */
+const struct schema_row *schema_find(const struct schema_table *table, struct slice key);
+/* Is `key` a map of the table, like "timeouts"? */
+bool schema_is_section(const struct schema_table *table, struct slice key);
+/* The key nearest to a wrong one, or empty where none is near. Static storage. */
+struct slice schema_nearest(const struct schema_table *table, struct slice key);
+/* The same among any words: keeps *best the nearest of those it is called with. */
+void schema_compare(struct slice wrong, struct slice candidate, size_t *best_distance,
+                    struct slice *best);
 /* What a value of this row looks like, for messages. */
-const char *schema_expected(const struct schema_row *row);
+void schema_expected(const struct schema_row *row, struct text *text);
 
 #endif

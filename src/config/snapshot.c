@@ -70,8 +70,7 @@ static enum status snapshot_make_server(const struct config_listen *listen,
 }
 
 static enum status snapshot_make_client(const struct config *config, struct snapshot_files *files,
-                                        struct text *fault,
-                                        struct tls_client_context **ret_context)
+                                        struct text *fault, struct tls_client_context **ret_context)
 {
     struct snapshot_file ca = {0};
     enum status status = snapshot_read(files, config->tls_upstream.ca_file, &ca, fault);

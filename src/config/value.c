@@ -1,378 +1,349 @@
-/* Values: text to memory and back. Lists grow by one; they are short and made once. */
+/* Values: text to memory. Every kind is strict: one spelling of an address, digits only in numbers, units
+ * always, names in canonical form. What is printed of a value reads back to the same (value_print.c). */
 
 #include "config/value.h"
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/host.h"
+#include "config/value_internal.h"
 
-#include <stdlib.h>
+#include <sys/un.h>
 
-static void *value_at(const struct config *config, size_t offset)
-{
-    return (char *)(uintptr_t)config + offset;
-}
+enum { LIST_MAX = 100000, PATH_BYTES_MAX = 4095 };
 
-struct slice value_copy(struct slice text)
-{
-    char *copy = malloc(text.len + 1);
-    if (copy == NULL)
-        return SLICE_NONE;
-    if (text.len > 0)
-        memcpy(copy, text.at, text.len);
-    copy[text.len] = '\0';
-    return slice_of(copy, text.len);
-}
-
-struct value_unit {
-    const char *name;
-    uint64_t factor;
-};
-static const struct value_unit duration_units[] = {
+const struct value_unit duration_units[] = {
     {"ms", NS_PER_MS}, {"s", NS_PER_S}, {"m", 60 * NS_PER_S}, {"h", 3600 * NS_PER_S}, {NULL, 0}};
-static const struct value_unit size_units[] = {
-    {"B", 1},         {"KB", 1000},       {"MB", 1000000}, {"GB", 1000000000},
-    {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {NULL, 0}};
+const struct value_unit size_units[] = {{"B", 1},           {"KB", 1000},     {"MB", 1000000},
+                                        {"GB", 1000000000}, {"KiB", 1 << 10}, {"MiB", 1 << 20},
+                                        {"GiB", 1 << 30},   {NULL, 0}};
+
+static void *value_at(void *object, size_t offset)
+{
+    return (char *)object + offset;
+}
+
+/* ---- numbers ---- */
 
 /* Digits and a unit. */
-static enum status value_scaled(struct slice text, const struct value_unit *units,
+static enum status value_scaled(struct slice text, const struct value_unit *units, uint64_t max,
                                 uint64_t *ret_value)
 {
     size_t digits = 0;
     while (digits < text.len && char_is_digit(text.at[digits]))
         digits++;
-    uint64_t number;
-    if (slice_to_u64(slice_first(text, digits), UINT32_MAX, &number) != ST_OK)
-        return ST_BAD;
     struct slice unit = slice_from(text, digits);
     for (; units->name != NULL; units++) {
-        if (slice_equals(unit, slice_from_string(units->name))) {
-            *ret_value = number * units->factor;
-            return ST_OK;
-        }
-    }
-    return ST_BAD;
-}
-
-/* Room for one more element. */
-static void *value_grow(void *list, size_t *count, size_t element_bytes)
-{
-    void *grown = realloc(list, (*count + 1) * element_bytes);
-    if (grown != NULL)
-        (*count)++;
-    return grown;
-}
-
-static enum status value_add_prefix(struct config_prefixes *list, struct slice text)
-{
-    struct inet_prefix prefix;
-    if (inet_prefix_parse(text, &prefix) != ST_OK)
-        return ST_BAD;
-    void *grown = value_grow(list->at, &list->count, sizeof(prefix));
-    if (grown == NULL)
-        return ST_NOMEM;
-    list->at = grown;
-    list->at[list->count - 1] = prefix;
-    return ST_OK;
-}
-
-static enum status value_add_name(struct config_strings *list, struct slice text)
-{
-    struct host host;
-    bool is_below = slice_starts_with(text, SLICE("*."));
-    if (host_parse(slice_from(text, is_below ? 2 : 0), &host) != HOST_FINE ||
-        host.kind != HOST_NAME)
-        return ST_BAD;
-    struct slice copy = value_copy(text);
-    void *grown = value_grow(list->at, &list->count, sizeof(copy));
-    if (grown == NULL || copy.at == NULL)
-        return ST_NOMEM;
-    list->at = grown;
-    list->at[list->count - 1] = copy;
-    return ST_OK;
-}
-
-static enum status value_add_endpoint(struct config_endpoints *list, struct slice text)
-{
-    struct inet_endpoint endpoint = {0};
-    if (inet_endpoint_parse(text, &endpoint) != ST_OK &&
-        inet_addr_parse(text, &endpoint.addr) != ST_OK)
-        return ST_BAD;
-    void *grown = value_grow(list->at, &list->count, sizeof(endpoint));
-    if (grown == NULL)
-        return ST_NOMEM;
-    list->at = grown;
-    list->at[list->count - 1] = endpoint;
-    return ST_OK;
-}
-
-static enum status value_add_port(struct config_ports *list, struct slice text)
-{
-    uint64_t port;
-    if (slice_equals(text, SLICE("any"))) {
-        list->is_any = true;
+        uint64_t number;
+        if (!slice_equals(unit, slice_from_string(units->name)))
+            continue;
+        if (slice_to_u64(slice_first(text, digits), max / units->factor, &number) != ST_OK)
+            return ST_BAD;
+        *ret_value = number * units->factor;
         return ST_OK;
     }
-    if (slice_to_u64(text, 65535, &port) != ST_OK || port == 0)
-        return ST_BAD;
-    void *grown = value_grow(list->at, &list->count, sizeof(uint16_t));
-    if (grown == NULL)
-        return ST_NOMEM;
-    list->at = grown;
-    list->at[list->count - 1] = (uint16_t)port;
-    return ST_OK;
-}
-
-static enum status value_choose(const struct schema_row *row, struct slice text, void *at)
-{
-    for (int i = 0; i < 5 && row->choices[i] != NULL; i++) {
-        if (slice_equals(text, slice_from_string(row->choices[i]))) {
-            memcpy(at, &i, sizeof(i));
-            return ST_OK;
-        }
-    }
     return ST_BAD;
 }
 
-static enum status value_set_text(struct slice *at, struct slice text)
+static enum status value_octal(struct slice text, uint64_t *ret_value)
 {
-    struct slice copy = value_copy(text);
-    if (copy.at == NULL)
-        return ST_NOMEM;
-    free((void *)(uintptr_t)at->at);
-    *at = copy;
-    return ST_OK;
-}
-
-static enum status value_set_bool(struct slice text, bool *at)
-{
-    bool is_true = slice_equals(text, SLICE("true"));
-    if (!is_true && !slice_equals(text, SLICE("false")))
+    uint64_t value = 0;
+    if (text.len == 0 || text.len > 4)
         return ST_BAD;
-    *at = is_true;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] < '0' || text.at[i] > '7')
+            return ST_BAD;
+        value = value * 8 + (uint64_t)(text.at[i] - '0');
+    }
+    *ret_value = value;
     return ST_OK;
 }
 
 static enum status value_set_number(const struct schema_row *row, struct slice text, void *at)
 {
-    uint64_t value;
+    uint64_t value = 0;
+    uint64_t max = row->max > 0 ? row->max : UINT32_MAX;
+    enum status status;
     if (row->kind == KIND_DURATION)
-        return value_scaled(text, duration_units, at);
-    if (row->kind == KIND_SIZE)
-        return value_scaled(text, size_units, at);
-    if (slice_to_u64(text, UINT32_MAX, &value) != ST_OK)
+        status = value_scaled(text, duration_units, max, &value);
+    else if (row->kind == KIND_SIZE)
+        status = value_scaled(text, size_units, max, &value);
+    else if (row->kind == KIND_MODE)
+        status = value_octal(text, &value);
+    else
+        status = slice_to_u64(text, max, &value);
+    if (status != ST_OK || value < row->min || value > max)
         return ST_BAD;
-    if (row->kind == KIND_UNSIGNED)
+    if (row->kind == KIND_UNSIGNED || row->kind == KIND_MODE)
         *(unsigned *)at = (unsigned)value;
     else
         *(uint64_t *)at = value;
     return ST_OK;
 }
 
-enum status value_set(struct config *config, const struct schema_row *row, struct slice text)
+/* ---- text ---- */
+
+static bool text_is_path(struct slice text)
 {
-    void *at = value_at(config, row->offset);
-    struct slice copy;
-    switch (row->kind) {
-    case KIND_BOOL: return value_set_bool(text, at);
-    case KIND_COUNT:
-    case KIND_UNSIGNED:
-    case KIND_DURATION:
-    case KIND_SIZE: return value_set_number(row, text, at);
-    case KIND_TEXT: return value_set_text(at, text);
-    case KIND_CSTRING:
-        copy = value_copy(text);
-        free((void *)(uintptr_t)(*(const char **)at));
-        *(const char **)at = copy.at;
-        return copy.at == NULL ? ST_NOMEM : ST_OK;
-    case KIND_ADDRESS: return inet_addr_parse(text, at);
-    case KIND_PREFIXES: return value_add_prefix(at, text);
-    case KIND_TARGETS:
-        if (value_add_prefix(at, text) == ST_OK)
-            return ST_OK;
-        return value_add_name(value_at(config, row->offset2), text);
-    case KIND_ENDPOINTS: return value_add_endpoint(at, text);
-    case KIND_PORTS: return value_add_port(at, text);
-    case KIND_CHOICE: return value_choose(row, text, at);
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        if (c < 0x20 || c == 0x7f)
+            return false;
     }
-    return ST_BAD;
+    return text.len <= PATH_BYTES_MAX;
 }
 
-static void value_free_strings(struct config_strings *list)
+static bool text_is_word(struct slice text)
 {
-    for (size_t i = 0; i < list->count; i++)
-        free((void *)(uintptr_t)list->at[i].at);
-    free(list->at);
-    *list = (struct config_strings){0};
-}
-
-/* All lists begin with a pointer and a count. */
-static void value_free_list(void *at)
-{
-    struct config_prefixes *list = at;
-    free(list->at);
-    list->at = NULL;
-    list->count = 0;
-}
-
-void value_clear(struct config *config, const struct schema_row *row)
-{
-    void *at = value_at(config, row->offset);
-    switch (row->kind) {
-    case KIND_TARGETS:
-        value_free_strings(value_at(config, row->offset2));
-        value_free_list(at);
-        break;
-    case KIND_PORTS:
-        ((struct config_ports *)at)->is_any = false;
-        value_free_list(at);
-        break;
-    case KIND_PREFIXES:
-    case KIND_ENDPOINTS: value_free_list(at); break;
-    case KIND_BOOL:
-    case KIND_COUNT:
-    case KIND_UNSIGNED:
-    case KIND_DURATION:
-    case KIND_SIZE:
-    case KIND_TEXT:
-    case KIND_CSTRING:
-    case KIND_ADDRESS:
-    case KIND_CHOICE: break;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = char_lower(text.at[i]);
+        if (!(c >= 'a' && c <= 'z') && !char_is_digit(c) && c != '-' && c != '_' && c != '.')
+            return false;
     }
+    return true;
 }
 
-void value_free(struct config *config, const struct schema_row *row)
+/* Index among the row's words, or -1. */
+static int find_word(const struct schema_row *row, struct slice text)
 {
-    void *at = value_at(config, row->offset);
-    if (row->kind == KIND_TEXT)
-        free((void *)(uintptr_t)((struct slice *)at)->at);
-    else if (row->kind == KIND_CSTRING)
-        free((void *)(uintptr_t)(*(const char **)at));
-    else
-        value_clear(config, row);
+    for (int i = 0; i < SCHEMA_WORDS && row->words[i] != NULL; i++) {
+        if (slice_equals(text, slice_from_string(row->words[i])))
+            return i;
+    }
+    return -1;
 }
 
-enum status value_listen(struct slice text, struct config_listen *ret_listen)
+static enum status value_set_text(struct memory *memory, const struct schema_row *row,
+                                  struct slice text, void *at)
 {
-    struct config_listen listen = {.mode = 0600};
-    if (slice_equals(text, SLICE("inherited"))) {
-        listen.kind = LISTEN_INHERITED;
-    } else if (slice_starts_with(text, SLICE("unix:")) && text.len > 5) {
-        listen.kind = LISTEN_UNIX;
-        listen.path = value_copy(slice_from(text, 5));
-        if (listen.path.at == NULL)
-            return ST_NOMEM;
-    } else if (inet_endpoint_parse(text, &listen.endpoint) != ST_OK) {
+    bool is_fine = row->kind == KIND_PATH  ? text_is_path(text)
+                   : row->words[0] != NULL ? find_word(row, text) >= 0
+                                           : text_is_word(text);
+    if (!is_fine || text.len < row->min || (row->max > 0 && text.len > row->max))
         return ST_BAD;
-    }
-    *ret_listen = listen;
+    struct slice copy = memory_copy(memory, text);
+    if (copy.at == NULL)
+        return ST_NOMEM;
+    if (row->kind == KIND_CSTRING)
+        *(const char **)at = copy.at;
+    else
+        *(struct slice *)at = copy;
     return ST_OK;
 }
 
-/* ---- printing ---- */
-
-static void print_scaled(uint64_t value, const struct value_unit *units, FILE *out)
+static enum status value_choose(const struct schema_row *row, void *object, struct slice text)
 {
-    const struct value_unit *best = &units[0];
-    for (const struct value_unit *unit = units; unit->name != NULL; unit++) {
-        if (value > 0 && value % unit->factor == 0 && unit->factor > best->factor)
-            best = unit;
+    int index = find_word(row, text);
+    if (index < 0)
+        return ST_BAD;
+    if (row->kind == KIND_BOOL) {
+        *(bool *)value_at(object, row->place) = index == 1;
+        return ST_OK;
     }
-    if (value == 0 && units == duration_units)
-        best = &units[1];
-    (void)fprintf(out, "%llu%s", (unsigned long long)(value / best->factor), best->name);
+    bool is_auto = slice_equals(text, SLICE("auto"));
+    if (row->second != 0)
+        *(bool *)value_at(object, row->second) = !is_auto;
+    index = is_auto ? 0 : index;
+    memcpy(value_at(object, row->place), &index, sizeof(index));
+    return ST_OK;
 }
 
-static void print_comma(bool *is_first, FILE *out)
+/* ---- addresses ---- */
+
+static enum status value_set_addr(struct slice text, struct inet_addr *at)
 {
-    (void)fputs(*is_first ? "" : ", ", out);
-    *is_first = false;
+    struct inet_addr addr = {.family = INET_NONE};
+    if (!slice_equals(text, SLICE("any")) && inet_addr_parse(text, &addr) != ST_OK)
+        return ST_BAD;
+    *at = inet_addr_unmap(&addr);
+    return ST_OK;
 }
 
-static void print_prefixes(const struct config_prefixes *list, bool *is_first, FILE *out)
+static enum status listen_set_path(struct memory *memory, struct config_listen *listen,
+                                   struct slice path)
 {
+    if (path.len == 0 || path.len >= sizeof(((struct sockaddr_un *)NULL)->sun_path) ||
+        !text_is_path(path))
+        return ST_BAD;
+    struct slice copy = memory_copy(memory, path);
+    if (copy.at == NULL)
+        return ST_NOMEM;
+    listen->kind = LISTEN_UNIX;
+    listen->path = copy;
+    return ST_OK;
+}
+
+/* Sets only where to listen; the rest of `listen` has rows of its own. */
+static enum status value_set_listen(struct memory *memory, struct slice text,
+                                    struct config_listen *listen)
+{
+    struct inet_endpoint endpoint;
+    if (slice_starts_with(text, SLICE("unix:")))
+        return listen_set_path(memory, listen, slice_from(text, 5));
+    if (slice_starts_with(text, SLICE("/")))
+        return listen_set_path(memory, listen, text);
+    if (slice_equals(text, SLICE("inherited"))) {
+        listen->kind = LISTEN_INHERITED;
+        return ST_OK;
+    }
+    if (inet_endpoint_parse(text, &endpoint) != ST_OK)
+        return ST_BAD;
+    listen->kind = LISTEN_TCP;
+    listen->endpoint = endpoint;
+    listen->endpoint.addr = inet_addr_unmap(&endpoint.addr);
+    return ST_OK;
+}
+
+static enum status value_set_admin(struct memory *memory, const struct schema_row *row,
+                                   void *object, struct slice text)
+{
+    struct config_listen *listen = value_at(object, row->place);
+    bool *is_off = value_at(object, row->second);
+    if (slice_equals(text, SLICE("off"))) {
+        *is_off = true;
+        return ST_OK;
+    }
+    if (slice_equals(text, SLICE("inherited")))
+        return ST_BAD;
+    listen->mode = 0600;
+    enum status status = value_set_listen(memory, text, listen);
+    *is_off = *is_off && status != ST_OK;
+    return status;
+}
+
+/* ---- lists ---- */
+
+/* All lists begin like this one. */
+struct value_list {
+    void *at;
+    size_t count;
+};
+
+static enum status list_add(struct memory *memory, void *list_at, const void *element, size_t bytes)
+{
+    struct value_list list;
+    memcpy(&list, list_at, sizeof(list));
+    if (list.count >= LIST_MAX)
+        return ST_LIMIT;
+    list.at = memory_grow(memory, list.at, list.count, bytes);
+    if (list.at == NULL)
+        return ST_NOMEM;
+    memcpy((char *)list.at + list.count * bytes, element, bytes);
+    list.count++;
+    memcpy(list_at, &list, sizeof(list));
+    return ST_OK;
+}
+
+static enum status value_add_prefix(struct memory *memory, void *list, struct slice text)
+{
+    struct inet_prefix prefix;
+    if (inet_prefix_parse(text, &prefix) != ST_OK)
+        return ST_BAD;
+    return list_add(memory, list, &prefix, sizeof(prefix));
+}
+
+/* In the form that hosts are compared in; "*." in front stays. */
+static enum status value_add_name(struct memory *memory, void *list, struct slice text)
+{
+    char canonical[HOST_MAX + 3];
+    struct text into = text_on(canonical, sizeof(canonical));
+    struct host host;
+    bool is_below = slice_starts_with(text, SLICE("*."));
+    if (host_parse(slice_from(text, is_below ? 2 : 0), &host) != HOST_FINE ||
+        host.kind != HOST_NAME)
+        return ST_BAD;
+    text_add(&into, is_below ? SLICE("*.") : SLICE(""));
+    text_add(&into, host_slice(&host));
+    struct slice copy = memory_copy(memory, text_slice(&into));
+    if (copy.at == NULL)
+        return ST_NOMEM;
+    return list_add(memory, list, &copy, sizeof(copy));
+}
+
+static enum status value_add_endpoint(struct memory *memory, void *list, struct slice text)
+{
+    struct inet_endpoint endpoint = {.port = 0};
+    bool is_v6 = slice_find(text, ':') < slice_find_last(text, ':');
+    bool is_bare = slice_find(text, ':') == text.len || (is_v6 && text.at[0] != '[');
+    enum status status =
+        is_bare ? inet_addr_parse(text, &endpoint.addr) : inet_endpoint_parse(text, &endpoint);
+    if (status != ST_OK || (!is_bare && endpoint.port == 0))
+        return ST_BAD;
+    return list_add(memory, list, &endpoint, sizeof(endpoint));
+}
+
+static enum status value_add_port(struct memory *memory, struct config_ports *list,
+                                  struct slice text)
+{
+    uint64_t number;
+    if (slice_equals(text, SLICE("any"))) {
+        list->is_any = true;
+        return ST_OK;
+    }
+    if (slice_to_u64(text, 65535, &number) != ST_OK || number == 0)
+        return ST_BAD;
+    uint16_t port = (uint16_t)number;
     for (size_t i = 0; i < list->count; i++) {
-        char text[INET_PREFIX_TEXT];
-        inet_prefix_format(&list->at[i], text);
-        print_comma(is_first, out);
-        (void)fprintf(out, "\"%s\"", text);
+        if (list->at[i] == port)
+            return ST_OK;
     }
+    return list_add(memory, list, &port, sizeof(port));
 }
 
-static void print_list(const struct config *config, const struct schema_row *row, FILE *out)
+static enum status value_add(struct memory *memory, void *object, const struct schema_row *row,
+                             struct slice text)
 {
-    const void *at = value_at(config, row->offset);
-    bool is_first = true;
-    (void)fputc('[', out);
+    void *list = value_at(object, row->place);
+    void *names = value_at(object, row->second);
+    enum status status = ST_BAD;
+    if (row->max > 0 && ((struct value_list *)list)->count >= row->max)
+        return ST_LIMIT;
+    if (row->kind == KIND_PORTS)
+        return value_add_port(memory, list, text);
     if (row->kind == KIND_PREFIXES || row->kind == KIND_TARGETS)
-        print_prefixes(at, &is_first, out);
-    if (row->kind == KIND_TARGETS) {
-        const struct config_strings *names = value_at(config, row->offset2);
-        for (size_t i = 0; i < names->count; i++) {
-            print_comma(&is_first, out);
-            (void)fprintf(out, "\"%s\"", names->at[i].at);
-        }
-    }
-    if (row->kind == KIND_ENDPOINTS) {
-        const struct config_endpoints *list = at;
-        for (size_t i = 0; i < list->count; i++) {
-            char text[INET_ENDPOINT_TEXT];
-            if (list->at[i].port == 0)
-                inet_addr_format(&list->at[i].addr, text);
-            else
-                inet_endpoint_format(&list->at[i], text);
-            print_comma(&is_first, out);
-            (void)fprintf(out, "\"%s\"", text);
-        }
-    }
-    if (row->kind == KIND_PORTS) {
-        const struct config_ports *list = at;
-        for (size_t i = 0; i < list->count; i++) {
-            print_comma(&is_first, out);
-            (void)fprintf(out, "%u", list->at[i]);
-        }
-        if (list->is_any) {
-            print_comma(&is_first, out);
-            (void)fputs("any", out);
-        }
-    }
-    (void)fputc(']', out);
+        status = value_add_prefix(memory, list, text);
+    else if (row->kind == KIND_ENDPOINTS || row->kind == KIND_EXCEPTIONS)
+        status = value_add_endpoint(memory, list, text);
+    if (status == ST_BAD && (row->kind == KIND_TARGETS || row->kind == KIND_EXCEPTIONS))
+        status = value_add_name(memory, names, text);
+    return status;
 }
 
-void value_print(const struct config *config, const struct schema_row *row, FILE *out)
+void value_clear(void *object, const struct schema_row *row)
 {
-    const void *at = value_at(config, row->offset);
-    char text[INET_ADDR_TEXT];
-    int choice;
+    struct value_list *list = value_at(object, row->place);
+    CHECK(schema_is_list(row));
+    list->at = NULL;
+    list->count = 0;
+    if (row->kind == KIND_PORTS)
+        ((struct config_ports *)(void *)list)->is_any = false;
+    if (row->kind == KIND_TARGETS || row->kind == KIND_EXCEPTIONS)
+        *(struct config_strings *)value_at(object, row->second) = (struct config_strings){0};
+}
+
+enum status value_set(struct memory *memory, void *object, const struct schema_row *row,
+                      struct slice text)
+{
+    void *at = value_at(object, row->place);
     switch (row->kind) {
-    case KIND_BOOL: (void)fputs(*(const bool *)at ? "true" : "false", out); break;
     case KIND_COUNT:
-        (void)fprintf(out, "%llu", (unsigned long long)*(const uint64_t *)at);
-        break;
-    case KIND_UNSIGNED: (void)fprintf(out, "%u", *(const unsigned *)at); break;
-    case KIND_DURATION: print_scaled(*(const uint64_t *)at, duration_units, out); break;
-    case KIND_SIZE: print_scaled(*(const uint64_t *)at, size_units, out); break;
-    case KIND_TEXT: {
-        const struct slice *value = at;
-        (void)fprintf(out, "\"%.*s\"", (int)value->len, value->len > 0 ? value->at : "");
-        break;
-    }
-    case KIND_CSTRING: {
-        const char *value = *(const char *const *)at;
-        (void)fprintf(out, "\"%s\"", value == NULL ? "" : value);
-        break;
-    }
-    case KIND_ADDRESS:
-        inet_addr_format(at, text);
-        (void)fprintf(out, "\"%s\"", ((const struct inet_addr *)at)->family == INET_NONE ? "" : text);
-        break;
-    case KIND_CHOICE:
-        memcpy(&choice, at, sizeof(choice));
-        (void)fputs(row->choices[choice], out);
-        break;
+    case KIND_UNSIGNED:
+    case KIND_MODE:
+    case KIND_DURATION:
+    case KIND_SIZE: return value_set_number(row, text, at);
+    case KIND_PATH:
+    case KIND_WORD:
+    case KIND_CSTRING: return value_set_text(memory, row, text, at);
+    case KIND_BOOL:
+    case KIND_CHOICE: return value_choose(row, object, text);
+    case KIND_ADDRESS: return value_set_addr(text, at);
+    case KIND_LISTEN: return value_set_listen(memory, text, at);
+    case KIND_ADMIN: return value_set_admin(memory, row, object, text);
     case KIND_PREFIXES:
     case KIND_TARGETS:
+    case KIND_EXCEPTIONS:
     case KIND_ENDPOINTS:
-    case KIND_PORTS: print_list(config, row, out); break;
+    case KIND_PORTS: return value_add(memory, object, row, text);
+    case KIND_LISTENERS: break;
     }
+    return ST_BAD;
 }

@@ -1,22 +1,21 @@
 #ifndef FAIRLEAD_CONFIG_VALUE_H
 #define FAIRLEAD_CONFIG_VALUE_H
 
+#include "config/memory.h"
 #include "config/schema.h"
 
-/* Reading and writing one value of a schema row. */
+/* Reading and writing one value of a schema row. `object` is what the row's table describes: a struct
+ * config, or a struct config_listen. */
 
-/* Set the row's value, or add to it where it is a list. Text is copied.
- * Errors: ST_BAD not what schema_expected says, ST_NOMEM. */
-enum status value_set(struct config *config, const struct schema_row *row,
+/* Set the row's value, or add to it where it is a list. Text is copied to `memory`.
+ * Errors: ST_BAD not what schema_expected says, ST_LIMIT a list is full, ST_NOMEM. */
+enum status value_set(struct memory *memory, void *object, const struct schema_row *row,
                       struct slice text) MUST_USE;
-/* Forget the elements of a list: the first element from a new source replaces the default. */
-void value_clear(struct config *config, const struct schema_row *row);
-/* As it would be written in a file; lists as [a, b]. */
-void value_print(const struct config *config, const struct schema_row *row, FILE *out);
-/* "127.0.0.1:3128", "[::]:80", "unix:/path" or "inherited". Errors: ST_BAD, ST_NOMEM. */
-enum status value_listen(struct slice text, struct config_listen *ret_listen) MUST_USE;
-/* A terminated copy; at is NULL when out of memory. */
-struct slice value_copy(struct slice text);
-void value_free(struct config *config, const struct schema_row *row);
+/* Forget the elements of a list. */
+void value_clear(void *object, const struct schema_row *row);
+/* As it would be written in a file, on one line; lists as [a, b]. */
+void value_print(const void *object, const struct schema_row *row, FILE *out);
+/* Text in double quotes that YAML reads back to the same bytes. */
+void value_print_quoted(struct slice text, FILE *out);
 
 #endif

@@ -1,102 +1,138 @@
 /* The gate: what may be asked for, and which addresses may be dialled.
  *
- * The table of the default deny list is made from egress.txt, where each row names its source. An address is
- * first unwrapped: an IPv4 address inside a mapped, compatible, translated or NAT64 form is judged as the
- * IPv4 address as well, so that no spelling opens what its inner address would not.
+ * The default deny list, the floor and the bad ports are made from egress.txt, where each row names its
+ * source. Names are compared in the canonical form of base/host.h, on label boundaries.
  *
- * Order of the address stage: the floor, --deny, --allow, the default deny list. */
+ * Order of the request stage: client, floor names, --deny, --allow, port. Whatever comes to judge requests
+ * later (identity, ordered rules) is one more step in gate_request, and never opens an address.
+ *
+ * Order of the address stage: the floor, --deny, --allow, the default deny list. An exception to the floor
+ * names one address, so it opens that address in the default deny list too; --deny still shuts it.
+ * An IPv6 address that carries an IPv4 address is judged twice, by itself and by what it carries, so that no
+ * spelling opens what its inner address would not. An IPv4-mapped one is dialled as IPv4 and judged as that
+ * alone.
+ *
+ * Not here: resolving, and the decision what a set of good and bad addresses is worth (net/dial).
+ * Lists are walked; they are short, and only a new connection asks the address stage. A trie was left out
+ * until there are lists that need one. */
 
 #include "policy/gate.h"
 
+#include "base/check.h"
 #include "base/text.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-struct egress_row {
+struct egress_range {
     struct inet_prefix prefix;
-    bool is_floor;
+    const char *why;
+    const char *source;
+};
+struct egress_name {
+    const char *name;
+    const char *why;
+    const char *source;
+};
+struct egress_port {
+    uint16_t port;
     const char *why;
     const char *source;
 };
 
-#include "egress_rows.h"
+#include "policy/egress_tables.h"
 
-/* Ports that a plain request may not go to: the bad ports of the Fetch standard, and infrastructure. */
-static const uint16_t bad_ports[] = {
-    1,    7,    9,    11,   13,   15,   17,   19,   20,   21,   22,   23,   25,   37,    42,
-    43,   53,   69,   77,   79,   87,   95,   101,  102,  103,  104,  109,  110,  111,   113,
-    115,  117,  119,  123,  135,  137,  138,  139,  143,  161,  179,  389,  427,  445,   465,
-    512,  513,  514,  515,  526,  530,  531,  532,  540,  548,  554,  556,  563,  587,   601,
-    636,  873,  989,  990,  993,  995,  1719, 1720, 1723, 2049, 2375, 2376, 2379, 3306,  3659,
-    4045, 4190, 5060, 5061, 5432, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679,  6697,
-    9200, 10080, 10250, 11211, 27017,
-};
-
-static const char *const floor_names[] = {
-    "metadata.google.internal", "metadata.goog",          "metadata.azure.com",
-    "instance-data",            "instance-data.ec2.internal", "metadata.tencentyun.com",
-};
+enum { GATE_TAG = TAG('g', 'a', 't', 'e') };
 
 struct gate {
-    struct gate_options options; /* its arrays lie behind, in memory of our own */
-    void *memory[9];
+    uint32_t tag;
+    struct gate_options options; /* its lists lie in `memory` */
+    max_align_t memory[];
 };
 
-static void *gate_copy(struct gate *gate, int slot, const void *from, size_t bytes)
+/* ---- making one ---- */
+
+/* Measures first, with `at` NULL, and copies in a second pass over the same lists. */
+struct packer {
+    char *at;
+    size_t used;
+};
+
+static void *packer_add(struct packer *packer, const void *from, size_t bytes)
 {
-    void *copy = malloc(bytes + 1);
-    if (copy != NULL && bytes > 0)
-        memcpy(copy, from, bytes);
-    gate->memory[slot] = copy;
-    return copy;
+    char *to = packer->at == NULL ? NULL : packer->at + packer->used;
+    if (to != NULL && bytes > 0)
+        memcpy(to, from, bytes);
+    packer->used += (bytes + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    return to;
 }
 
-/* Names are copied with their text behind the slices. */
-static struct slice *gate_copy_names(struct gate *gate, int slot, struct gate_names names)
+/* ::ffff:10.0.0.0/104 means 10.0.0.0/8, which is the form that addresses are judged in. */
+static struct inet_prefix prefix_unmap(const struct inet_prefix *prefix)
 {
-    size_t bytes = names.count * sizeof(struct slice);
-    for (size_t i = 0; i < names.count; i++)
-        bytes += names.at[i].len;
-    struct slice *slices = malloc(bytes + 1);
-    gate->memory[slot] = slices;
-    if (slices == NULL)
-        return NULL;
-    char *text = (char *)(slices + names.count);
-    for (size_t i = 0; i < names.count; i++) {
-        memcpy(text, names.at[i].at, names.at[i].len);
-        slices[i] = slice_of(text, names.at[i].len);
-        text += names.at[i].len;
+    struct inet_prefix plain = {inet_addr_unmap(&prefix->addr), prefix->bits};
+    if (prefix->addr.family == plain.addr.family || prefix->bits < 96)
+        return *prefix;
+    plain.bits = (uint8_t)(prefix->bits - 96);
+    return plain;
+}
+
+static void gate_pack_prefixes(struct packer *packer, struct gate_prefixes *list)
+{
+    struct inet_prefix *to = packer_add(packer, list->at, list->count * sizeof(*to));
+    for (size_t i = 0; to != NULL && i < list->count; i++)
+        to[i] = prefix_unmap(&to[i]);
+    list->at = to;
+}
+
+static void gate_pack_endpoints(struct packer *packer, const struct inet_endpoint **list,
+                                size_t count)
+{
+    struct inet_endpoint *to = packer_add(packer, *list, count * sizeof(*to));
+    for (size_t i = 0; to != NULL && i < count; i++)
+        to[i].addr = inet_addr_unmap(&to[i].addr);
+    *list = to;
+}
+
+static void gate_pack_names(struct packer *packer, struct gate_names *list)
+{
+    struct slice *to = packer_add(packer, list->at, list->count * sizeof(*to));
+    for (size_t i = 0; i < list->count; i++) {
+        const char *text = packer_add(packer, list->at[i].at, list->at[i].len);
+        if (to != NULL)
+            to[i].at = text;
     }
-    return slices;
+    list->at = to;
 }
 
-struct gate *gate_create(const struct gate_options *from)
+static struct gate_options gate_pack(struct packer *packer, const struct gate_options *from)
 {
-    struct gate *gate = calloc(1, sizeof(*gate));
+    struct gate_options to = *from;
+    gate_pack_prefixes(packer, &to.allow);
+    gate_pack_prefixes(packer, &to.deny);
+    gate_pack_prefixes(packer, &to.clients);
+    gate_pack_names(packer, &to.allow_names);
+    gate_pack_names(packer, &to.deny_names);
+    gate_pack_names(packer, &to.floor_names);
+    gate_pack_endpoints(packer, &to.own, to.own_count);
+    gate_pack_endpoints(packer, &to.floor_exceptions, to.floor_exception_count);
+    to.connect_ports =
+        packer_add(packer, from->connect_ports, to.connect_port_count * sizeof(uint16_t));
+    to.plain_ports = packer_add(packer, from->plain_ports, to.plain_port_count * sizeof(uint16_t));
+    to.interfaces =
+        packer_add(packer, from->interfaces, to.interface_count * sizeof(*to.interfaces));
+    return to;
+}
+
+struct gate *gate_create(const struct gate_options *options)
+{
+    struct packer packer = {NULL, 0};
+    (void)gate_pack(&packer, options); /* only for packer.used */
+    struct gate *gate = malloc(sizeof(*gate) + packer.used);
     if (gate == NULL)
         return NULL;
-    struct gate_options *o = &gate->options;
-    *o = *from;
-    o->allow.at = gate_copy(gate, 0, from->allow.at, from->allow.count * sizeof(*o->allow.at));
-    o->deny.at = gate_copy(gate, 1, from->deny.at, from->deny.count * sizeof(*o->deny.at));
-    o->clients.at =
-        gate_copy(gate, 2, from->clients.at, from->clients.count * sizeof(*o->clients.at));
-    o->connect_ports = gate_copy(gate, 3, from->connect_ports,
-                                 from->connect_port_count * sizeof(*o->connect_ports));
-    o->own = gate_copy(gate, 4, from->own, from->own_count * sizeof(*o->own));
-    o->interfaces = gate_copy(gate, 5, from->interfaces,
-                              from->interface_count * sizeof(*o->interfaces));
-    o->floor_exceptions = gate_copy(gate, 6, from->floor_exceptions,
-                                    from->floor_exception_count * sizeof(*o->floor_exceptions));
-    o->allow_names.at = gate_copy_names(gate, 7, from->allow_names);
-    o->deny_names.at = gate_copy_names(gate, 8, from->deny_names);
-    for (int i = 0; i < 9; i++) {
-        if (gate->memory[i] == NULL)
-            gate_destroy(&gate);
-        if (gate == NULL)
-            return NULL;
-    }
+    packer = (struct packer){(char *)gate->memory, 0};
+    gate->options = gate_pack(&packer, options);
+    gate->tag = GATE_TAG;
     return gate;
 }
 
@@ -104,11 +140,47 @@ void gate_destroy(struct gate **gate)
 {
     if (*gate == NULL)
         return;
-    for (int i = 0; i < 9; i++)
-        free((*gate)->memory[i]);
+    CHECK_TAG(*gate, GATE_TAG);
+    (*gate)->tag = 0;
     free(*gate);
     *gate = NULL;
 }
+
+/* ---- answers ---- */
+
+/* What answers are written with; the adders cut what does not fit. */
+struct writer {
+    struct text rule;
+    struct text remedy;
+};
+
+static struct writer writer_on(struct gate_answer *answer)
+{
+    return (struct writer){text_on(answer->rule, sizeof(answer->rule)),
+                           text_on(answer->remedy, sizeof(answer->remedy))};
+}
+
+/* Always false: what a refusing stage returns. */
+static bool gate_refuse(struct writer *writer)
+{
+    (void)text_string(&writer->rule);
+    (void)text_string(&writer->remedy);
+    return false;
+}
+
+static void text_add_prefix(struct text *text, const struct inet_prefix *prefix)
+{
+    char words[INET_PREFIX_TEXT];
+    text_add(text, slice_of(words, inet_prefix_format(prefix, words)));
+}
+
+static void text_add_addr(struct text *text, const struct inet_addr *addr)
+{
+    char words[INET_ADDR_TEXT];
+    text_add(text, slice_of(words, inet_addr_format(addr, words)));
+}
+
+/* ---- the request stage ---- */
 
 static const struct inet_prefix *gate_find(struct gate_prefixes prefixes,
                                            const struct inet_addr *addr)
@@ -122,23 +194,29 @@ static const struct inet_prefix *gate_find(struct gate_prefixes prefixes,
 
 bool gate_client(const struct gate *gate, const struct inet_addr *client)
 {
+    CHECK_TAG(gate, GATE_TAG);
     if (gate->options.clients.count == 0 || client->family == INET_NONE)
         return true;
     struct inet_addr plain = inet_addr_unmap(client);
     return gate_find(gate->options.clients, &plain) != NULL;
 }
 
-static bool gate_refuse(struct gate_answer *answer, const char *rule, const char *remedy)
+static bool gate_judge_client(const struct gate *gate, const struct inet_addr *client,
+                              struct writer *writer)
 {
-    (void)snprintf(answer->rule, sizeof(answer->rule), "%s", rule);
-    (void)snprintf(answer->remedy, sizeof(answer->remedy), "%s", remedy);
-    return false;
+    if (gate_client(gate, client))
+        return true;
+    struct inet_addr plain = inet_addr_unmap(client);
+    text_add(&writer->rule, SLICE("client "));
+    text_add_addr(&writer->rule, &plain);
+    text_add(&writer->rule, SLICE(" is in no range of clients"));
+    text_add(&writer->remedy, SLICE("--allow-clients "));
+    text_add_addr(&writer->remedy, &plain);
+    return gate_refuse(writer);
 }
 
-/* ---- request stage ---- */
-
-/* Names match on label boundaries: "*.x" is every name below x, and not x. */
-static bool gate_name_matches(struct slice pattern, struct slice name)
+/* "*.x" is every name below x, and not x. */
+static bool name_matches(struct slice pattern, struct slice name)
 {
     if (!slice_starts_with(pattern, SLICE("*.")))
         return slice_equals_nocase(pattern, name);
@@ -149,99 +227,169 @@ static bool gate_name_matches(struct slice pattern, struct slice name)
 static const struct slice *gate_find_name(struct gate_names names, struct slice name)
 {
     for (size_t i = 0; i < names.count; i++) {
-        if (gate_name_matches(names.at[i], name))
+        if (name_matches(names.at[i], name))
             return &names.at[i];
     }
     return NULL;
 }
 
-static bool gate_names(const struct gate *gate, struct slice name, struct gate_answer *answer)
+static bool gate_judge_floor_name(const struct gate *gate, struct slice name, struct writer *writer)
 {
-    const struct gate_options *o = &gate->options;
-    for (size_t i = 0; i < sizeof(floor_names) / sizeof(floor_names[0]); i++) {
-        if (slice_equals(name, slice_from_string(floor_names[i])))
-            return gate_refuse(answer, "floor: cloud metadata name", "");
+    for (size_t i = 0; i < COUNT_OF(egress_names); i++) {
+        const struct egress_name *row = &egress_names[i];
+        if (!slice_equals(name, slice_from_string(row->name)) ||
+            gate_find_name(gate->options.floor_names, name) != NULL)
+            continue;
+        text_add_format(&writer->rule, "floor %s (%s, %s)", row->name, row->why, row->source);
+        text_add_format(&writer->remedy, "egress.floor_exceptions: [%s]", row->name);
+        return gate_refuse(writer);
     }
-    const struct slice *denied = gate_find_name(o->deny_names, name);
-    if (denied != NULL) {
-        char rule[GATE_TEXT];
-        (void)snprintf(rule, sizeof(rule), "deny %.*s", (int)denied->len, denied->at);
-        return gate_refuse(answer, rule, "");
-    }
-    if (o->allow_names.count == 0 || gate_find_name(o->allow_names, name) != NULL)
-        return true;
-    char remedy[GATE_TEXT];
-    (void)snprintf(remedy, sizeof(remedy), "--allow %.*s", (int)(name.len < 120 ? name.len : 120),
-                   name.at);
-    return gate_refuse(answer, "only allowed names are forwarded", remedy);
+    return true;
 }
 
-static bool gate_connect_port(const struct gate *gate, uint16_t port, struct gate_answer *answer)
+static bool gate_judge_name(const struct gate *gate, struct slice name, struct writer *writer)
 {
-    const struct gate_options *o = &gate->options;
-    for (size_t i = 0; i < o->connect_port_count; i++) {
-        if (o->connect_ports[i] == port)
+    const struct gate_options *options = &gate->options;
+    if (!gate_judge_floor_name(gate, name, writer))
+        return false;
+    const struct slice *denied = gate_find_name(options->deny_names, name);
+    if (denied != NULL) {
+        text_add(&writer->rule, SLICE("deny "));
+        text_add(&writer->rule, *denied);
+        return gate_refuse(writer);
+    }
+    if (options->allow_names.count == 0 || gate_find_name(options->allow_names, name) != NULL)
+        return true;
+    text_add(&writer->rule, SLICE("name is not among the allowed ones"));
+    text_add(&writer->remedy, SLICE("--allow "));
+    text_add(&writer->remedy, name);
+    return gate_refuse(writer);
+}
+
+/* A list of allowed names would be worth nothing if every address could be asked for directly. */
+static bool gate_judge_literal(const struct gate *gate, const struct inet_addr *addr,
+                               struct writer *writer)
+{
+    struct inet_addr plain = inet_addr_unmap(addr);
+    if (gate->options.allow_names.count == 0 || gate_find(gate->options.allow, &plain) != NULL)
+        return true;
+    text_add(&writer->rule, SLICE("only allowed names are forwarded, and allowed ranges"));
+    text_add(&writer->remedy, SLICE("--allow "));
+    text_add_addr(&writer->remedy, &plain);
+    return gate_refuse(writer);
+}
+
+static bool ports_hold(const uint16_t *ports, size_t count, uint16_t port)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (ports[i] == port)
             return true;
     }
-    if (o->connects_any_port)
+    return false;
+}
+
+/* The rows stand in ascending order. */
+static const struct egress_port *bad_port_find(uint16_t port)
+{
+    size_t low = 0;
+    size_t high = COUNT_OF(egress_ports);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (egress_ports[middle].port < port)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < COUNT_OF(egress_ports) && egress_ports[low].port == port ? &egress_ports[low]
+                                                                          : NULL;
+}
+
+static bool gate_judge_port(const struct gate *gate, const struct gate_question *question,
+                            struct writer *writer)
+{
+    const struct gate_options *options = &gate->options;
+    const struct egress_port *bad = bad_port_find(question->port);
+    bool is_named =
+        question->is_connect
+            ? ports_hold(options->connect_ports, options->connect_port_count, question->port)
+            : options->plain_any_port ||
+                  ports_hold(options->plain_ports, options->plain_port_count, question->port);
+    bool is_open = question->is_connect ? options->connects_any_port : true;
+    if (question->port != 0 && (is_named || (is_open && bad == NULL)))
         return true;
-    char rule[GATE_TEXT];
-    char remedy[GATE_TEXT];
-    (void)snprintf(rule, sizeof(rule), "CONNECT to port %u is not allowed", port);
-    (void)snprintf(remedy, sizeof(remedy), "--connect-port %u", port);
-    return gate_refuse(answer, rule, remedy);
+    if (bad != NULL)
+        text_add_format(&writer->rule, "bad-port %u (%s, %s)", question->port, bad->why,
+                        bad->source);
+    else if (question->port == 0)
+        text_add(&writer->rule, SLICE("bad-port 0"));
+    else
+        text_add_format(&writer->rule, "connect-ports: %u is not among them", question->port);
+    if (question->port == 0)
+        return gate_refuse(writer);
+    if (question->is_connect)
+        text_add_format(&writer->remedy, "--connect-port %u", question->port);
+    else
+        text_add_format(&writer->remedy, "egress.plain_ports: [%u]", question->port);
+    return gate_refuse(writer);
 }
 
 bool gate_request(const struct gate *gate, const struct gate_question *question,
                   struct gate_answer *ret_answer)
 {
-    if (!gate_client(gate, &question->client))
-        return gate_refuse(ret_answer, "the client's address is not allowed", "--allow-clients");
-    if (question->host->kind == HOST_NAME &&
-        !gate_names(gate, host_slice(question->host), ret_answer))
+    CHECK_TAG(gate, GATE_TAG);
+    const struct host *host = question->host;
+    struct writer writer = writer_on(ret_answer);
+    if (!gate_judge_client(gate, &question->client, &writer))
         return false;
-    if (question->is_connect)
-        return gate_connect_port(gate, question->port, ret_answer);
-    for (size_t i = 0; i < sizeof(bad_ports) / sizeof(bad_ports[0]); i++) {
-        if (bad_ports[i] == question->port) {
-            char rule[GATE_TEXT];
-            (void)snprintf(rule, sizeof(rule), "port %u is on the bad-port list", question->port);
-            return gate_refuse(ret_answer, rule, "");
-        }
-    }
-    return true;
+    bool is_fine = host->kind == HOST_NAME ? gate_judge_name(gate, host_slice(host), &writer)
+                                           : gate_judge_literal(gate, &host->addr, &writer);
+    return is_fine && gate_judge_port(gate, question, &writer);
 }
 
-/* ---- address stage ---- */
+/* ---- the address stage ---- */
 
-/* The IPv4 address inside of an IPv6 form, or INET_NONE. */
-static struct inet_addr gate_unwrap(const struct inet_addr *addr)
+/* Where IPv6 forms carry an IPv4 address; the mapped one is IPv4 before it comes here. */
+struct carrier {
+    struct inet_prefix prefix;
+    uint8_t places[4]; /* index of each byte */
+    bool is_inverted;  /* every bit is flipped */
+    bool is_guess;     /* one of several readings: held against the floor only */
+};
+
+/* RFC 6052 §2.2 places the address by the length of the prefix, which for local NAT64 is not known. */
+#define NAT64_LOCAL                                \
+    {                                              \
+        {INET_V6, {0, 0x64, 0xff, 0x9b, 0, 1}}, 48 \
+    }
+
+static const struct carrier carriers[] = {
+    {{{INET_V6, {0}}, 96}, {12, 13, 14, 15}, false, false},                      /* compatible */
+    {{{INET_V6, {[8] = 0xff, [9] = 0xff}}, 96}, {12, 13, 14, 15}, false, false}, /* translated */
+    {{{INET_V6, {0, 0x64, 0xff, 0x9b}}, 96}, {12, 13, 14, 15}, false, false},    /* NAT64 */
+    {NAT64_LOCAL, {6, 7, 9, 10}, false, true},
+    {NAT64_LOCAL, {7, 9, 10, 11}, false, true},
+    {NAT64_LOCAL, {9, 10, 11, 12}, false, true},
+    {NAT64_LOCAL, {12, 13, 14, 15}, false, true},
+    {{{INET_V6, {0x20, 0x02}}, 16}, {2, 3, 4, 5}, false, false},    /* 6to4 */
+    {{{INET_V6, {0x20, 0x01}}, 32}, {4, 5, 6, 7}, false, false},    /* Teredo server */
+    {{{INET_V6, {0x20, 0x01}}, 32}, {12, 13, 14, 15}, true, false}, /* Teredo client */
+};
+
+static struct inet_addr carrier_unwrap(const struct carrier *carrier, const struct inet_addr *addr)
 {
-    static const struct {
-        uint8_t prefix[12];
-    } forms[] = {
-        {{0}},                                              /* ::/96, compatible */
-        {{[10] = 0xff, [11] = 0xff}},                       /* ::ffff:0:0/96, mapped */
-        {{[8] = 0xff, [9] = 0xff}},                         /* ::ffff:0:0:0/96, translated */
-        {{0x00, 0x64, 0xff, 0x9b}},                         /* 64:ff9b::/96, NAT64 */
-    };
-    struct inet_addr inner = {.family = INET_NONE};
-    if (addr->family != INET_V6)
-        return inner;
-    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        if (memcmp(addr->bytes, forms[i].prefix, 12) == 0) {
-            inner.family = INET_V4;
-            memcpy(inner.bytes, addr->bytes + 12, 4);
-        }
+    struct inet_addr inner = {.family = INET_V4};
+    for (size_t i = 0; i < 4; i++) {
+        uint8_t byte = addr->bytes[carrier->places[i]];
+        inner.bytes[i] = carrier->is_inverted ? (uint8_t)~byte : byte;
     }
     return inner;
 }
 
 static bool gate_is_excepted(const struct gate *gate, const struct inet_endpoint *endpoint)
 {
-    const struct gate_options *o = &gate->options;
-    for (size_t i = 0; i < o->floor_exception_count; i++) {
-        const struct inet_endpoint *exception = &o->floor_exceptions[i];
+    const struct gate_options *options = &gate->options;
+    for (size_t i = 0; i < options->floor_exception_count; i++) {
+        const struct inet_endpoint *exception = &options->floor_exceptions[i];
         if (inet_addr_equals(&exception->addr, &endpoint->addr) &&
             (exception->port == 0 || exception->port == endpoint->port))
             return true;
@@ -249,93 +397,118 @@ static bool gate_is_excepted(const struct gate *gate, const struct inet_endpoint
     return false;
 }
 
-/* Does dialling this reach one of our own listening sockets? */
+/* Does dialling this reach one of our own listening sockets? The kernel takes an unspecified address for
+ * loopback; a socket bound to one hears every local address. */
 static bool gate_is_own(const struct gate *gate, const struct inet_endpoint *endpoint)
 {
-    const struct gate_options *o = &gate->options;
-    for (size_t i = 0; i < o->own_count; i++) {
-        const struct inet_endpoint *own = &o->own[i];
+    const struct gate_options *options = &gate->options;
+    bool is_unspecified = inet_addr_is_unspecified(&endpoint->addr);
+    bool is_local = is_unspecified || inet_addr_is_loopback(&endpoint->addr);
+    for (size_t i = 0; i < options->own_count; i++) {
+        const struct inet_endpoint *own = &options->own[i];
         if (own->port != endpoint->port)
             continue;
-        if (inet_addr_equals(&own->addr, &endpoint->addr))
-            return true;
-        if (inet_addr_is_unspecified(&own->addr) && (inet_addr_is_loopback(&endpoint->addr) ||
-                                                     inet_addr_is_unspecified(&endpoint->addr)))
+        if (inet_addr_equals(&own->addr, &endpoint->addr) ||
+            (is_local && inet_addr_is_unspecified(&own->addr)) ||
+            (is_unspecified && inet_addr_is_loopback(&own->addr)))
             return true;
     }
     return false;
 }
 
-static bool gate_floor(const struct gate *gate, const struct inet_endpoint *endpoint,
-                       struct gate_answer *answer)
+/* Why this address belongs to the floor, or NULL. */
+static const char *gate_find_floor(const struct gate *gate, const struct inet_endpoint *endpoint)
 {
-    char text[INET_ENDPOINT_TEXT];
-    char rule[GATE_TEXT];
-    inet_endpoint_format(endpoint, text);
-    if (gate_is_excepted(gate, endpoint))
-        return true;
-    if (gate_is_own(gate, endpoint)) {
-        (void)snprintf(rule, sizeof(rule), "floor %s (the proxy itself)", text);
-        return gate_refuse(answer, rule, "egress.floor_exceptions");
-    }
+    if (gate_is_own(gate, endpoint))
+        return "the proxy itself";
     for (size_t i = 0; i < gate->options.interface_count; i++) {
-        if (inet_addr_equals(&gate->options.interfaces[i], &endpoint->addr)) {
-            (void)snprintf(rule, sizeof(rule), "floor %s (this machine)", text);
-            return gate_refuse(answer, rule, "egress.floor_exceptions");
-        }
+        struct inet_addr plain = inet_addr_unmap(&gate->options.interfaces[i]);
+        if (inet_addr_equals(&plain, &endpoint->addr))
+            return "this machine";
     }
-    for (size_t i = 0; i < sizeof(egress_rows) / sizeof(egress_rows[0]); i++) {
-        const struct egress_row *row = &egress_rows[i];
-        if (row->is_floor && inet_prefix_contains(&row->prefix, &endpoint->addr)) {
-            (void)snprintf(rule, sizeof(rule), "floor %s (%s)", text, row->why);
-            return gate_refuse(answer, rule, "egress.floor_exceptions");
-        }
+    for (size_t i = 0; i < COUNT_OF(egress_floors); i++) {
+        if (inet_prefix_contains(&egress_floors[i].prefix, &endpoint->addr))
+            return egress_floors[i].why;
     }
-    return true;
+    return NULL;
 }
 
-static bool gate_default(const struct inet_addr *addr, struct gate_answer *answer)
+static bool gate_judge_floor(const struct gate *gate, const struct inet_endpoint *endpoint,
+                             struct writer *writer)
 {
-    for (size_t i = 0; i < sizeof(egress_rows) / sizeof(egress_rows[0]); i++) {
-        const struct egress_row *row = &egress_rows[i];
-        if (row->is_floor || !inet_prefix_contains(&row->prefix, addr))
+    const char *why = gate_find_floor(gate, endpoint);
+    if (why == NULL || gate_is_excepted(gate, endpoint))
+        return true;
+    char words[INET_ENDPOINT_TEXT];
+    inet_endpoint_format(endpoint, words);
+    text_add_format(&writer->rule, "floor %s (%s)", words, why);
+    text_add_format(&writer->remedy, "egress.floor_exceptions: [\"%s\"]", words);
+    return gate_refuse(writer);
+}
+
+static bool gate_judge_default(const struct inet_addr *addr, struct writer *writer)
+{
+    for (size_t i = 0; i < COUNT_OF(egress_ranges); i++) {
+        const struct egress_range *row = &egress_ranges[i];
+        if (!inet_prefix_contains(&row->prefix, addr))
             continue;
-        char range[INET_PREFIX_TEXT];
-        inet_prefix_format(&row->prefix, range);
-        (void)snprintf(answer->rule, sizeof(answer->rule), "default-deny %s (%s, %s)", range,
-                       row->why, row->source);
-        (void)snprintf(answer->remedy, sizeof(answer->remedy), "--allow %s", range);
-        return false;
+        text_add(&writer->rule, SLICE("default-deny "));
+        text_add_prefix(&writer->rule, &row->prefix);
+        text_add_format(&writer->rule, " (%s, %s)", row->why, row->source);
+        text_add(&writer->remedy, SLICE("--allow "));
+        text_add_prefix(&writer->remedy, &row->prefix);
+        return gate_refuse(writer);
     }
     return true;
 }
 
-/* One form of the address. `is_inner`: the IPv4 address inside of another. */
+/* One reading of the address. */
 static bool gate_judge(const struct gate *gate, const struct inet_endpoint *endpoint,
-                       struct gate_answer *answer)
+                       struct writer *writer)
 {
-    if (!gate_floor(gate, endpoint, answer))
+    if (!gate_judge_floor(gate, endpoint, writer))
         return false;
     const struct inet_prefix *denied = gate_find(gate->options.deny, &endpoint->addr);
     if (denied != NULL) {
-        char range[INET_PREFIX_TEXT];
-        inet_prefix_format(denied, range);
-        (void)snprintf(answer->rule, sizeof(answer->rule), "deny %s", range);
-        answer->remedy[0] = '\0';
-        return false;
+        text_add(&writer->rule, SLICE("deny "));
+        text_add_prefix(&writer->rule, denied);
+        return gate_refuse(writer);
     }
-    if (gate_find(gate->options.allow, &endpoint->addr) != NULL)
+    if (gate_is_excepted(gate, endpoint) || gate_find(gate->options.allow, &endpoint->addr) != NULL)
         return true;
-    return gate_default(&endpoint->addr, answer);
+    return gate_judge_default(&endpoint->addr, writer);
+}
+
+/* What an IPv6 address carries. :: and ::1 have the form of a compatible address and are none. */
+static bool gate_judge_inner(const struct gate *gate, const struct inet_endpoint *endpoint,
+                             struct writer *writer)
+{
+    if (inet_addr_is_unspecified(&endpoint->addr) || inet_addr_is_loopback(&endpoint->addr))
+        return true;
+    for (size_t i = 0; i < COUNT_OF(carriers); i++) {
+        const struct carrier *carrier = &carriers[i];
+        if (!inet_prefix_contains(&carrier->prefix, &endpoint->addr))
+            continue;
+        struct inet_endpoint inner = {carrier_unwrap(carrier, &endpoint->addr), endpoint->port};
+        bool is_fine = carrier->is_guess ? gate_judge_floor(gate, &inner, writer)
+                                         : gate_judge(gate, &inner, writer);
+        if (!is_fine)
+            return false;
+    }
+    return true;
 }
 
 bool gate_address(const struct gate *gate, const struct inet_endpoint *endpoint,
                   struct gate_answer *ret_answer)
 {
-    struct inet_endpoint inner = {gate_unwrap(&endpoint->addr), endpoint->port};
-    if (inner.addr.family != INET_NONE && !inet_addr_is_loopback(&endpoint->addr) &&
-        !inet_addr_is_unspecified(&endpoint->addr) && !gate_judge(gate, &inner, ret_answer))
-        return false;
+    CHECK_TAG(gate, GATE_TAG);
+    struct writer writer = writer_on(ret_answer);
     struct inet_endpoint plain = {inet_addr_unmap(&endpoint->addr), endpoint->port};
-    return gate_judge(gate, &plain, ret_answer);
+    if (plain.addr.family == INET_NONE) {
+        text_add(&writer.rule, SLICE("not an IP address"));
+        return gate_refuse(&writer);
+    }
+    if (plain.addr.family == INET_V6 && !gate_judge_inner(gate, &plain, &writer))
+        return false;
+    return gate_judge(gate, &plain, &writer);
 }

@@ -18,7 +18,8 @@
 struct gate;
 
 struct gate_names {
-    const struct slice *at; /* "example.com" or "*.example.com" (labels below, not the name itself) */
+    const struct slice
+        *at; /* "example.com" or "*.example.com" (labels below, not the name itself) */
     size_t count;
 };
 struct gate_prefixes {
@@ -29,25 +30,32 @@ struct gate_prefixes {
 struct gate_options {
     struct gate_prefixes allow; /* open part of the default deny list */
     struct gate_prefixes deny;
-    struct gate_names allow_names; /* where there are any, every other name is refused */
+    struct gate_names
+        allow_names; /* where there are any, every other name is refused, and so is every
+                                    literal address outside of `allow` */
     struct gate_names deny_names;
     struct gate_prefixes clients; /* where there are any, every other client is refused */
     const uint16_t *connect_ports;
     size_t connect_port_count;
-    bool connects_any_port;
-    const struct inet_endpoint *own; /* listening sockets; an unspecified address counts for all local ones */
+    bool connects_any_port;      /* all but the bad ports, which must be named */
+    const uint16_t *plain_ports; /* bad ports that plain requests may go to all the same */
+    size_t plain_port_count;
+    bool plain_any_port;
+    const struct inet_endpoint
+        *own; /* listening sockets; an unspecified address counts for all local ones */
     size_t own_count;
     const struct inet_addr *interfaces; /* addresses of interfaces other than loopback */
     size_t interface_count;
     const struct inet_endpoint *floor_exceptions; /* port 0: any port */
     size_t floor_exception_count;
+    struct gate_names floor_names; /* names of the floor that are opened */
 };
 
 enum { GATE_TEXT = 160 };
 
 /* Why, and what would change it. */
 struct gate_answer {
-    char rule[GATE_TEXT];   /* "default-deny 127.0.0.0/8 (loopback)" */
+    char rule[GATE_TEXT];   /* "default-deny 127.0.0.0/8 (loopback, RFC 1122)" */
     char remedy[GATE_TEXT]; /* "--allow 127.0.0.0/8"; empty where nothing does */
 };
 
@@ -59,15 +67,16 @@ struct gate_question {
 };
 
 /* Copies all of `options`. Errors: NULL out of memory. */
-struct gate *gate_create(const struct gate_options *options);
+struct gate *gate_create(const struct gate_options *options) MUST_USE;
+/* *gate is NULL afterwards. Takes a pointer to NULL. */
 void gate_destroy(struct gate **gate);
 
-/* May this client connect at all? */
+/* May this client connect at all? Clients of Unix sockets (INET_NONE) always may. */
 bool gate_client(const struct gate *gate, const struct inet_addr *client);
 /* The request stage; *ret_answer is written when it refuses. */
 bool gate_request(const struct gate *gate, const struct gate_question *question,
                   struct gate_answer *ret_answer);
-/* The address stage; *ret_answer is written when it refuses. */
+/* The address stage; *ret_answer is written when it refuses. Ask it again for every dial. */
 bool gate_address(const struct gate *gate, const struct inet_endpoint *endpoint,
                   struct gate_answer *ret_answer);
 

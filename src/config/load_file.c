@@ -1,0 +1,192 @@
+/* The tree of a file against the schema.
+ *
+ * A key is looked up by its whole path; what is no row may be a map of rows, and is an error otherwise, with
+ * the nearest key. A list in the file replaces the default; a single value stands for a list of one. An
+ * empty map ("limits:" with everything below it commented out) sets nothing. */
+
+#include "config/loader_internal.h"
+
+#include "base/check.h"
+#include "config/value.h"
+
+/* What the keys of a map are looked up in, and what they set. */
+struct scope {
+    const struct schema_table *table;
+    void *object;
+    struct slice shown; /* what messages put before the key: "listen[0]." */
+};
+
+static void file_report(struct loader *loader, const struct scope *scope,
+                        const struct parse_place *place, struct slice key, struct slice words)
+{
+    char whole[LOADER_KEY_MAX];
+    struct text text = text_on(whole, sizeof(whole));
+    text_add(&text, scope->shown);
+    text_add(&text, key);
+    loader_report(loader, place, text_slice(&text), words);
+}
+
+static void file_unknown(struct loader *loader, const struct scope *scope,
+                         const struct parse_node *node, struct slice key)
+{
+    char words[128];
+    struct text text = text_on(words, sizeof(words));
+    struct slice nearest = schema_nearest(scope->table, key);
+    text_add(&text, SLICE("unknown key"));
+    if (slice_equals(nearest, key)) {
+        text_add(&text, SLICE("; a dot in the table stands for a map in a map"));
+    } else if (nearest.len > 0) {
+        text_add(&text, SLICE("; did you mean \""));
+        text_add(&text, nearest);
+        text_add(&text, SLICE("\"?"));
+    }
+    file_report(loader, scope, &node->name_place, key, text_slice(&text));
+}
+
+/* ---- values ---- */
+
+static void file_set(struct loader *loader, const struct scope *scope, const struct schema_row *row,
+                     const struct parse_node *node)
+{
+    char whole[LOADER_KEY_MAX];
+    struct text shown = text_on(whole, sizeof(whole));
+    text_add(&shown, scope->shown);
+    text_add(&shown, slice_from_string(row->key));
+    if (node->kind == PARSE_SCALAR) {
+        loader_set(loader, &node->place, text_slice(&shown), scope->object, row, node->text);
+        return;
+    }
+    struct slice got = node->kind == PARSE_MAP ? SLICE("a map") : SLICE("a list");
+    loader_expected(loader, &node->place, text_slice(&shown), row, got);
+}
+
+static void file_row(struct loader *loader, const struct scope *scope, const struct schema_row *row,
+                     const struct parse_node *node)
+{
+    if (!schema_is_list(row)) {
+        file_set(loader, scope, row, node);
+        return;
+    }
+    value_clear(scope->object, row);
+    if (node->kind != PARSE_LIST) {
+        file_set(loader, scope, row, node);
+        return;
+    }
+    for (const struct parse_node *item = node->first; item != NULL; item = item->next)
+        file_set(loader, scope, row, item);
+}
+
+/* ---- maps ---- */
+
+static void file_map(struct loader *loader, const struct scope *scope, struct slice prefix,
+                     const struct parse_node *map);
+
+/* Keys of a map stand once. Maps are small (PARSE_MAP_MAX). */
+static bool file_is_double(struct loader *loader, const struct scope *scope,
+                           const struct parse_node *map, const struct parse_node *node,
+                           struct slice key)
+{
+    for (const struct parse_node *other = map->first; other != node; other = other->next) {
+        if (!slice_equals(other->name, node->name))
+            continue;
+        char words[64];
+        struct text text = text_on(words, sizeof(words));
+        text_add_format(&text, "stands here twice, first in line %zu", other->name_place.line);
+        file_report(loader, scope, &node->name_place, key, text_slice(&text));
+        return true;
+    }
+    return false;
+}
+
+static void file_listener(struct loader *loader, const struct parse_node *node)
+{
+    char shown[32];
+    struct text text = text_on(shown, sizeof(shown));
+    text_add_format(&text, "listen[%zu].", loader->config->listen_count);
+    struct config_listen *listen = loader_add_listen(loader, &node->place);
+    if (listen == NULL)
+        return;
+    struct scope scope = {&schema_listen, listen, text_slice(&text)};
+    const struct schema_row *address = schema_find(&schema_listen, SLICE("address"));
+    if (node->kind != PARSE_MAP) {
+        file_set(loader, &scope, address, node);
+        return;
+    }
+    bool has_address = false;
+    for (const struct parse_node *child = node->first; child != NULL; child = child->next) {
+        has_address = has_address || slice_equals(child->name, SLICE("address"));
+        listen->is_tls = listen->is_tls || slice_equals(child->name, SLICE("tls"));
+    }
+    file_map(loader, &scope, SLICE(""), node);
+    if (!has_address)
+        file_report(loader, &scope, &node->place, SLICE("address"), SLICE("is missing"));
+}
+
+static void file_listeners(struct loader *loader, const struct parse_node *node)
+{
+    loader->config->listen_count = 0;
+    if (node->kind != PARSE_LIST) {
+        file_listener(loader, node);
+        return;
+    }
+    for (const struct parse_node *item = node->first; item != NULL; item = item->next)
+        file_listener(loader, item);
+}
+
+static void file_section(struct loader *loader, const struct scope *scope, struct slice key,
+                         const struct parse_node *node)
+{
+    bool is_nothing = node->kind == PARSE_SCALAR && node->is_plain && node->text.len == 0;
+    char prefix[SCHEMA_KEY_MAX + 1];
+    struct text text = text_on(prefix, sizeof(prefix));
+    text_add(&text, key);
+    text_add_char(&text, '.');
+    if (node->kind == PARSE_MAP)
+        file_map(loader, scope, text_slice(&text), node);
+    else if (!is_nothing)
+        file_report(loader, scope, &node->place, key, SLICE("expected a map of settings"));
+}
+
+/* Calls itself for maps of the table, which are two deep. */
+static void file_map(struct loader *loader, const struct scope *scope, struct slice prefix,
+                     const struct parse_node *map)
+{
+    for (const struct parse_node *node = map->first; node != NULL; node = node->next) {
+        char whole[SCHEMA_KEY_MAX];
+        struct text text = text_on(whole, sizeof(whole));
+        text_add(&text, prefix);
+        text_add(&text, node->name);
+        struct slice key = text_slice(&text);
+        const struct schema_row *row = text.is_cut ? NULL : schema_find(scope->table, key);
+        /* A dot in a key is no way around the maps. */
+        bool has_dot = slice_find(node->name, '.') < node->name.len;
+        if (file_is_double(loader, scope, map, node, key))
+            continue;
+        if (row != NULL && row->kind == KIND_LISTENERS)
+            file_listeners(loader, node);
+        else if (row != NULL && !has_dot)
+            file_row(loader, scope, row, node);
+        else if (!text.is_cut && !has_dot && schema_is_section(scope->table, key))
+            file_section(loader, scope, key, node);
+        else
+            file_unknown(loader, scope, node, key);
+    }
+}
+
+void loader_file(struct loader *loader, struct slice text)
+{
+    struct memory memory = {NULL};
+    struct parse_fault fault;
+    struct parse_node *root = NULL;
+    enum status status = parse_yaml(text, &memory, &fault, &root);
+    struct scope scope = {&schema_main, loader->config, SLICE("")};
+    if (status == ST_BAD)
+        loader_report(loader, &fault.place, SLICE(""), slice_from_string(fault.text));
+    else if (status != ST_OK)
+        loader->is_out_of_memory = true;
+    else if (root != NULL && root->kind == PARSE_MAP)
+        file_map(loader, &scope, SLICE(""), root);
+    else if (root != NULL && (root->kind != PARSE_SCALAR || root->text.len > 0))
+        loader_report(loader, &root->place, SLICE(""), SLICE("expected a map of settings"));
+    memory_done(&memory);
+}

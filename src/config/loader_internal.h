@@ -1,0 +1,37 @@
+#ifndef FAIRLEAD_CONFIG_LOADER_INTERNAL_H
+#define FAIRLEAD_CONFIG_LOADER_INTERNAL_H
+
+#include "config/memory.h"
+#include "config/parse.h"
+#include "config/schema.h"
+
+/* What loading shares between the file (load_file.c), the flags (load_flags.c) and the checks on all of it
+ * (config.c). */
+
+enum { LISTEN_MAX = 64, LOADER_ERRORS_MAX = 20, LOADER_KEY_MAX = 160 };
+
+struct loader {
+    struct config *config;
+    struct memory *memory; /* of the configuration */
+    struct config_errors *errors;
+    const char *name;                             /* of the file, for messages */
+    struct parse_place listen_places[LISTEN_MAX]; /* line 0: from a flag */
+    bool is_out_of_memory;
+};
+
+/* Report one error. `place` may be NULL or have line 0: then no file is named. `key` may be empty. */
+void loader_report(struct loader *loader, const struct parse_place *place, struct slice key,
+                   struct slice words);
+/* The same for a value that is not what the row asks for. */
+void loader_expected(struct loader *loader, const struct parse_place *place, struct slice key,
+                     const struct schema_row *row, struct slice got);
+/* value_set with its errors reported. */
+void loader_set(struct loader *loader, const struct parse_place *place, struct slice key,
+                void *object, const struct schema_row *row, struct slice text);
+/* One more listener with its defaults; NULL where there are too many, which is reported. */
+struct config_listen *loader_add_listen(struct loader *loader, const struct parse_place *place);
+
+void loader_file(struct loader *loader, struct slice text);
+void loader_flags(struct loader *loader, int argc, const char *const *argv);
+
+#endif

@@ -1,0 +1,189 @@
+/* Values: memory to text, such that value_set reads the same back. */
+
+#include "config/value.h"
+
+#include "base/check.h"
+#include "config/value_internal.h"
+
+static const void *value_seen(const void *object, size_t offset)
+{
+    return (const char *)object + offset;
+}
+
+void value_print_quoted(struct slice text, FILE *out)
+{
+    (void)fputc('"', out);
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        if (c == '"' || c == '\\')
+            (void)fprintf(out, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            (void)fprintf(out, "\\x%02x", c);
+        else
+            (void)fputc(c, out);
+    }
+    (void)fputc('"', out);
+}
+
+/* In the largest unit that leaves no rest. */
+static void print_scaled(uint64_t value, const struct value_unit *units, FILE *out)
+{
+    const struct value_unit *best = &units[0];
+    for (const struct value_unit *unit = units; unit->name != NULL; unit++) {
+        if (value > 0 && value % unit->factor == 0 && unit->factor > best->factor)
+            best = unit;
+    }
+    if (value == 0 && units == duration_units)
+        best = &units[1];
+    (void)fprintf(out, "%llu%s", (unsigned long long)(value / best->factor), best->name);
+}
+
+static void print_listen(const struct config_listen *listen, FILE *out)
+{
+    char text[INET_ENDPOINT_TEXT];
+    switch (listen->kind) {
+    case LISTEN_TCP:
+        inet_endpoint_format(&listen->endpoint, text);
+        value_print_quoted(slice_from_string(text), out);
+        break;
+    case LISTEN_UNIX: {
+        /* "unix:" and the path in one pair of quotes */
+        (void)fputs("\"unix:", out);
+        for (size_t i = 0; i < listen->path.len; i++) {
+            char c = listen->path.at[i];
+            (void)fprintf(out, c == '"' || c == '\\' ? "\\%c" : "%c", c);
+        }
+        (void)fputc('"', out);
+        break;
+    }
+    case LISTEN_INHERITED: (void)fputs("inherited", out); break;
+    }
+}
+
+/* ---- lists ---- */
+
+static void print_comma(bool *is_first, FILE *out)
+{
+    (void)fputs(*is_first ? "" : ", ", out);
+    *is_first = false;
+}
+
+static void print_prefixes(const struct config_prefixes *list, bool *is_first, FILE *out)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        char text[INET_PREFIX_TEXT];
+        inet_prefix_format(&list->at[i], text);
+        print_comma(is_first, out);
+        value_print_quoted(slice_from_string(text), out);
+    }
+}
+
+static void print_endpoints(const struct config_endpoints *list, bool *is_first, FILE *out)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        char text[INET_ENDPOINT_TEXT];
+        if (list->at[i].port == 0)
+            inet_addr_format(&list->at[i].addr, text);
+        else
+            inet_endpoint_format(&list->at[i], text);
+        print_comma(is_first, out);
+        value_print_quoted(slice_from_string(text), out);
+    }
+}
+
+static void print_names(const struct config_strings *list, bool *is_first, FILE *out)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        print_comma(is_first, out);
+        value_print_quoted(list->at[i], out);
+    }
+}
+
+static void print_ports(const struct config_ports *list, bool *is_first, FILE *out)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        print_comma(is_first, out);
+        (void)fprintf(out, "%u", list->at[i]);
+    }
+    if (list->is_any) {
+        print_comma(is_first, out);
+        (void)fputs("any", out);
+    }
+}
+
+static void print_list(const void *object, const struct schema_row *row, FILE *out)
+{
+    const void *list = value_seen(object, row->place);
+    bool is_first = true;
+    (void)fputc('[', out);
+    if (row->kind == KIND_PREFIXES || row->kind == KIND_TARGETS)
+        print_prefixes(list, &is_first, out);
+    if (row->kind == KIND_ENDPOINTS || row->kind == KIND_EXCEPTIONS)
+        print_endpoints(list, &is_first, out);
+    if (row->kind == KIND_TARGETS || row->kind == KIND_EXCEPTIONS)
+        print_names(value_seen(object, row->second), &is_first, out);
+    if (row->kind == KIND_PORTS)
+        print_ports(list, &is_first, out);
+    (void)fputc(']', out);
+}
+
+/* ---- all kinds ---- */
+
+static void print_word(const void *object, const struct schema_row *row, FILE *out)
+{
+    int index = 0;
+    if (row->kind == KIND_BOOL) {
+        index = *(const bool *)value_seen(object, row->place) ? 1 : 0;
+    } else {
+        memcpy(&index, value_seen(object, row->place), sizeof(index));
+        if (row->second != 0 && !*(const bool *)value_seen(object, row->second)) {
+            (void)fputs("auto", out);
+            return;
+        }
+    }
+    CHECK(index >= 0 && index < SCHEMA_WORDS && row->words[index] != NULL);
+    (void)fputs(row->words[index], out);
+}
+
+static void print_addr(const struct inet_addr *addr, FILE *out)
+{
+    char text[INET_ADDR_TEXT];
+    if (addr->family == INET_NONE) {
+        (void)fputs("any", out);
+        return;
+    }
+    inet_addr_format(addr, text);
+    value_print_quoted(slice_from_string(text), out);
+}
+
+/* long: one line a kind */
+void value_print(const void *object, const struct schema_row *row, FILE *out)
+{
+    const void *at = value_seen(object, row->place);
+    switch (row->kind) {
+    case KIND_COUNT: (void)fprintf(out, "%llu", (unsigned long long)*(const uint64_t *)at); break;
+    case KIND_UNSIGNED: (void)fprintf(out, "%u", *(const unsigned *)at); break;
+    case KIND_MODE: (void)fprintf(out, "\"%04o\"", *(const unsigned *)at); break;
+    case KIND_DURATION: print_scaled(*(const uint64_t *)at, duration_units, out); break;
+    case KIND_SIZE: print_scaled(*(const uint64_t *)at, size_units, out); break;
+    case KIND_PATH:
+    case KIND_WORD: value_print_quoted(*(const struct slice *)at, out); break;
+    case KIND_CSTRING: value_print_quoted(slice_from_string(*(const char *const *)at), out); break;
+    case KIND_BOOL:
+    case KIND_CHOICE: print_word(object, row, out); break;
+    case KIND_ADDRESS: print_addr(at, out); break;
+    case KIND_LISTEN: print_listen(at, out); break;
+    case KIND_ADMIN:
+        if (*(const bool *)value_seen(object, row->second))
+            (void)fputs("off", out);
+        else
+            print_listen(at, out);
+        break;
+    case KIND_PREFIXES:
+    case KIND_TARGETS:
+    case KIND_EXCEPTIONS:
+    case KIND_ENDPOINTS:
+    case KIND_PORTS:
+    case KIND_LISTENERS: print_list(object, row, out); break;
+    }
+}
