@@ -5,8 +5,8 @@ _fairlead() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local flags='--config --listen --listen-tls --tls-cert --tls-key --client-ca --admin --workers --run-as
         --allow-clients --allow --deny --connect-port --resolver --source --upstream-ca --via --timeout
-        --log-format --log-file --print --help --version'
-    local timeouts='client_tls= client_head= dns= connect= connect_attempt= upstream_tls= response_head=
+        --log-level --log-format --log-file --print --help --version'
+    local timeouts='client_tls= client_head= dns= connect= connect_attempt_delay= upstream_tls= response_head=
         body_stall= keepalive= upstream_keepalive= tunnel_idle= tunnel_half_closed= tunnel_lifetime= drain='
     local words='' path
 
@@ -16,7 +16,8 @@ _fairlead() {
         compopt -o filenames
         return
         ;;
-    --log-format) words='line json combined squid' ;;
+    --log-format) words='line json combined squid auto' ;;
+    --log-level) words='error warning notice info debug' ;;
     --connect-port) words='443 8443 any' ;;
     --admin) words='127.0.0.1:3129 off' ;;
     --run-as) words=$(compgen -u) ;;

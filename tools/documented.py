@@ -6,7 +6,7 @@ import sys
 
 import csource
 
-KEY = re.compile(r'(\.key = |TIMEOUT\()"([a-z_.]+)"')
+KEY = re.compile(r'(\.key = |TIMEOUT\()"([a-z_.]*[a-z])"')
 FLAG = re.compile(r'"(--[a-z-]+)"')
 MAN_KEY = re.compile(r"^\.It Ic (\S+)", re.M)
 MAN_FLAG = re.compile(r"^\.It .*?Fl Fl ([a-z-]+)", re.M)

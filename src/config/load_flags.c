@@ -5,10 +5,10 @@
  * would open it; --resolver and --listen replace it. Listeners and --timeout have no row with a flag of their
  * own and stand in a table here. */
 
-#include "config/loader_internal.h"
+#include "config/load_flags.h"
 
 #include "base/check.h"
-#include "config/load_flags.h"
+#include "config/loader_internal.h"
 #include "config/value.h"
 
 enum special {

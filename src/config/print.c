@@ -43,13 +43,15 @@ static void print_row(const void *object, const struct schema_row *row, size_t d
     (void)fputc('\n', out);
 }
 
-/* A listener in clear has no tls map, and mode means something for Unix sockets only. */
+/* What means something for this listener. */
 static bool listen_shows(const struct config_listen *listen, struct slice key)
 {
     if (slice_starts_with(key, SLICE("tls.")))
         return listen->is_tls;
     if (slice_equals(key, SLICE("mode")))
         return listen->kind == LISTEN_UNIX;
+    if (slice_equals(key, SLICE("proxy_protocol.from")))
+        return listen->proxy_from.count > 0;
     return true;
 }
 

@@ -44,7 +44,7 @@ static const struct schema_row main_rows[] = {
     {.key = "workers",
      .kind = KIND_UNSIGNED,
      AT(workers),
-     .max = 1024,
+     .max = 64,
      .initial = "0",
      .flag = "--workers",
      .argument = "N",

@@ -285,12 +285,16 @@ static struct gate *serve_make_gate(const struct config *config, const struct op
         .connect_ports = config->egress.connect_ports.at,
         .connect_port_count = config->egress.connect_ports.count,
         .connects_any_port = config->egress.connect_ports.is_any,
+        .plain_ports = config->egress.plain_ports.at,
+        .plain_port_count = config->egress.plain_ports.count,
+        .plain_any_port = config->egress.plain_ports.is_any,
         .own = own,
         .own_count = own_count,
         .interfaces = interfaces,
         .interface_count = serve_interfaces(interfaces, COUNT_OF(interfaces)),
         .floor_exceptions = config->egress.floor_exceptions.at,
         .floor_exception_count = config->egress.floor_exceptions.count,
+        .floor_names = {config->egress.floor_names.at, config->egress.floor_names.count},
     };
     return gate_create(&options);
 }
@@ -453,6 +457,22 @@ static bool serve_start_threads(struct server *server)
                               &server->admin_worker);
 }
 
+/* Is an inherited socket, whose address the configuration could not know, open to everybody? */
+static bool serve_is_open(const struct config *config, const struct openings *openings)
+{
+    for (size_t i = 0; i < openings->count; i++) {
+        if (config->listen[i].kind != LISTEN_INHERITED ||
+            !config_is_open(config, &config->listen[i], &openings->at[i].listen.endpoint.addr))
+            continue;
+        diag(DIAG_ERROR,
+             "listen[%zu]: the inherited socket is not on loopback, so this would be an open proxy; "
+             "say who may connect (clients.allow, or --allow-clients 10.0.0.0/8)",
+             i);
+        return true;
+    }
+    return false;
+}
+
 /* A snapshot of `config`, which it owns, for these sockets. NULL, and it was said. */
 static struct snapshot *serve_make_snapshot(struct server *server, struct config *config,
                                             const struct openings *openings)
@@ -461,12 +481,19 @@ static struct snapshot *serve_make_snapshot(struct server *server, struct config
     char words[300];
     struct text fault = text_on(words, sizeof(words));
     struct snapshot *snapshot = NULL;
+    enum diag_level level = DIAG_INFO;
+    if (serve_is_open(config, openings)) {
+        config_destroy(&config);
+        return NULL;
+    }
     struct gate *gate = serve_make_gate(config, openings, &server->admin_opening);
     if (snapshot_create(config, gate, &files, server->tickets, slice_from_string(server->via),
                         &fault, &snapshot) != ST_OK) {
         diag(DIAG_ERROR, "%s", text_string(&fault));
         return NULL;
     }
+    if (diag_level_find(snapshot->config->log.diagnostics, &level))
+        diag_set_level(level);
     return snapshot;
 }
 

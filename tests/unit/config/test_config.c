@@ -194,13 +194,11 @@ static void values_of_another_kind_say_what_was_expected(void **state)
         const char *yaml;
         const char *line;
     } cases[] = {
-        {"workers: four\n",
-         "t.yaml:1:10: workers: expected a number from 0 to 1024; got \"four\"\n"},
-        {"workers: -1\n", "t.yaml:1:10: workers: expected a number from 0 to 1024; got \"-1\"\n"},
-        {"workers: 1025\n",
-         "t.yaml:1:10: workers: expected a number from 0 to 1024; got \"1025\"\n"},
+        {"workers: four\n", "t.yaml:1:10: workers: expected a number from 0 to 64; got \"four\"\n"},
+        {"workers: -1\n", "t.yaml:1:10: workers: expected a number from 0 to 64; got \"-1\"\n"},
+        {"workers: 65\n", "t.yaml:1:10: workers: expected a number from 0 to 64; got \"65\"\n"},
         {"workers: [1]\n",
-         "t.yaml:1:10: workers: expected a number from 0 to 1024; got \"a list\"\n"},
+         "t.yaml:1:10: workers: expected a number from 0 to 64; got \"a list\"\n"},
         {"timeouts: { dns: 5 }\n", "t.yaml:1:18: timeouts.dns: expected a duration with its unit, "
                                    "like 250ms, 10s, 15m or 1h, "
                                    "of at most 8760h, and not 0; got \"5\"\n"},
@@ -268,7 +266,7 @@ static void all_errors_are_shown_up_to_twenty(void **state)
 {
     (void)state;
     file_fails("workers: x\nsource: y\nzzzzzzzzzz: 1\n",
-               "t.yaml:1:10: workers: expected a number from 0 to 1024; got \"x\"\n"
+               "t.yaml:1:10: workers: expected a number from 0 to 64; got \"x\"\n"
                "t.yaml:2:9: source: expected an IP address, or any; got \"y\"\n"
                "t.yaml:3:1: zzzzzzzzzz: unknown key\n");
     char yaml[2048];
