@@ -21,6 +21,39 @@
 
 /* ---- Values ---- */
 
+/* text_add, in place for the usual case. */
+static inline void put(struct text *into, struct slice s)
+{
+    if (into->cap - into->len < s.len) {
+        text_add(into, s);
+        return;
+    }
+    memcpy(into->at + into->len, s.at, s.len);
+    into->len += s.len;
+}
+
+static inline void put_char(struct text *into, char c)
+{
+    put(into, slice_of(&c, 1));
+}
+
+/* Decimal, with at least `width` digits. */
+static void put_digits(struct text *into, uint64_t value, unsigned width)
+{
+    char digits[24];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0 || sizeof(digits) - at < width);
+    put(into, slice_of(digits + at, sizeof(digits) - at));
+}
+
+static void put_number(struct text *into, uint64_t value)
+{
+    put_digits(into, value, 1);
+}
+
 /* The code point at the front of `s` and its length in bytes; length 0 where it is not valid UTF-8
  * (RFC 3629 §4). */
 static size_t utf8_decode(struct slice s, uint32_t *ret_code)
@@ -50,7 +83,7 @@ static void add_unicode_escape(struct text *into, uint32_t unit)
     char escape[6] = {'\\', 'u'};
     for (int i = 0; i < 4; i++)
         escape[2 + i] = digits[unit >> (12 - 4 * i) & 0xf];
-    text_add(into, slice_of(escape, sizeof(escape)));
+    put(into, slice_of(escape, sizeof(escape)));
 }
 
 /* Escape what stands at the front; returns how many bytes that was. */
@@ -59,7 +92,7 @@ static size_t add_escaped(struct text *into, struct slice s)
     unsigned char c = (unsigned char)s.at[0];
     if (c == '"' || c == '\\') {
         char pair[2] = {'\\', (char)c};
-        text_add(into, slice_of(pair, sizeof(pair)));
+        put(into, slice_of(pair, sizeof(pair)));
         return 1;
     }
     uint32_t code = 0;
@@ -84,42 +117,45 @@ static bool is_plain(char c)
 
 static void add_string(struct text *into, struct slice s)
 {
-    text_add_char(into, '"');
+    put_char(into, '"');
     while (s.len > 0) {
         size_t run = 0;
         while (run < s.len && is_plain(s.at[run]))
             run++;
-        text_add(into, slice_first(s, run));
+        put(into, slice_first(s, run));
         s = slice_from(s, run);
         if (s.len > 0)
             s = slice_from(s, add_escaped(into, s));
     }
-    text_add_char(into, '"');
+    put_char(into, '"');
 }
 
 static void add_signed(struct text *into, int64_t value)
 {
     if (value < 0)
-        text_add_char(into, '-');
-    text_add_u64(into, value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value);
+        put_char(into, '-');
+    put_number(into, value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value);
 }
 
-/* ---- Members: each writes its own comma before it, but for the first one after a brace ---- */
+/* ---- Members: a key brings the comma before it, but for the first one after a brace ---- */
+
+/* A key with all that stands around it, so that it is one copy. */
+#define KEY_INIT(word)                                 \
+    {                                                  \
+        ",\"" word "\":", sizeof(",\"" word "\":") - 1 \
+    }
+#define KEY(word) ((struct slice)KEY_INIT(word))
 
 static void add_key(struct text *into, struct slice key)
 {
-    char last = into->len > 0 ? into->at[into->len - 1] : '{';
-    if (last != '{' && last != '[')
-        text_add_char(into, ',');
-    text_add_char(into, '"');
-    text_add(into, key);
-    text_add(into, SLICE("\":"));
+    bool is_first = into->len > 0 && into->at[into->len - 1] == '{';
+    put(into, slice_from(key, is_first ? 1 : 0));
 }
 
 static void add_number(struct text *into, struct slice key, uint64_t value)
 {
     add_key(into, key);
-    text_add_u64(into, value);
+    put_number(into, value);
 }
 
 /* Absent where it is 0. */
@@ -140,7 +176,7 @@ static void add_flag(struct text *into, struct slice key, bool is_set)
     if (!is_set)
         return;
     add_key(into, key);
-    text_add(into, SLICE("true"));
+    put(into, SLICE("true"));
 }
 
 static void add_text(struct text *into, struct slice key, const struct record *record,
@@ -152,27 +188,43 @@ static void add_text(struct text *into, struct slice key, const struct record *r
     add_string(into, record_get(record, which));
 }
 
+/* inet_endpoint_format goes through printf for IPv4, which would be a fifth of the whole line. */
+static void put_endpoint_v4(struct text *into, const struct inet_endpoint *endpoint)
+{
+    static const char marks[4] = {'"', '.', '.', '.'};
+    for (size_t i = 0; i < sizeof(marks); i++) {
+        put_char(into, marks[i]);
+        put_number(into, endpoint->addr.bytes[i]);
+    }
+    put_char(into, ':');
+    put_number(into, endpoint->port);
+    put_char(into, '"');
+}
+
 static void add_endpoint(struct text *into, struct slice key, const struct inet_endpoint *endpoint)
 {
     char address[INET_ENDPOINT_TEXT];
     if (endpoint->addr.family == INET_NONE)
         return;
     add_key(into, key);
-    add_string(into, slice_of(address, inet_endpoint_format(endpoint, address)));
+    if (endpoint->addr.family == INET_V4)
+        put_endpoint_v4(into, endpoint);
+    else
+        add_string(into, slice_of(address, inet_endpoint_format(endpoint, address)));
 }
 
 static void add_http_version(struct text *into, struct slice key, uint8_t minor)
 {
     add_key(into, key);
-    text_add(into, SLICE("\"1."));
-    text_add_u64(into, minor);
-    text_add_char(into, '"');
+    put(into, SLICE("\"1."));
+    put_number(into, minor);
+    put_char(into, '"');
 }
 
 static void open_object(struct text *into, struct slice key)
 {
     add_key(into, key);
-    text_add_char(into, '{');
+    put_char(into, '{');
 }
 
 /* Close the object that began behind `begin`; an empty one is taken back with its key. */
@@ -181,10 +233,16 @@ static void close_object(struct text *into, size_t begin)
     if (into->len > 0 && into->at[into->len - 1] == '{' && !into->is_cut)
         into->len = begin;
     else
-        text_add_char(into, '}');
+        put_char(into, '}');
 }
 
 /* ---- Parts of the record ---- */
+
+static void put_digits_behind(struct text *into, char mark, uint64_t value, unsigned width)
+{
+    put_char(into, mark);
+    put_digits(into, value, width);
+}
 
 /* 2026-11-24T02:12:23.123456Z */
 static void add_time(struct text *into, struct slice key, uint64_t wall_ns)
@@ -193,9 +251,14 @@ static void add_time(struct text *into, struct slice key, uint64_t wall_ns)
     struct tm tm;
     (void)gmtime_r(&seconds, &tm); /* fails for no 64-bit count of nanoseconds */
     add_key(into, key);
-    text_add_format(into, "\"%04d-%02d-%02dT%02d:%02d:%02d.%06uZ\"", tm.tm_year + 1900,
-                    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                    (unsigned)(wall_ns % NS_PER_S / NS_PER_US));
+    put_digits_behind(into, '"', (unsigned)tm.tm_year + 1900, 4);
+    put_digits_behind(into, '-', (unsigned)tm.tm_mon + 1, 2);
+    put_digits_behind(into, '-', (unsigned)tm.tm_mday, 2);
+    put_digits_behind(into, 'T', (unsigned)tm.tm_hour, 2);
+    put_digits_behind(into, ':', (unsigned)tm.tm_min, 2);
+    put_digits_behind(into, ':', (unsigned)tm.tm_sec, 2);
+    put_digits_behind(into, '.', wall_ns % NS_PER_S / NS_PER_US, 6);
+    put(into, SLICE("Z\""));
 }
 
 /* 16 hexadecimal digits, since a JSON number holds only 53 bits. */
@@ -205,62 +268,62 @@ static void add_id(struct text *into, uint64_t id)
     char hex[16];
     for (size_t i = 0; i < sizeof(hex); i++)
         hex[i] = digits[id >> (60 - 4 * i) & 0xf];
-    add_key(into, SLICE("id"));
+    add_key(into, KEY("id"));
     add_string(into, slice_of(hex, sizeof(hex)));
 }
 
 static void add_what(const struct record *record, struct text *into)
 {
-    add_text(into, SLICE("method"), record, record->method);
-    add_text(into, SLICE("url"), record, record->url);
-    add_flag(into, SLICE("url_cut"), record->url_is_cut);
-    add_text(into, SLICE("host"), record, record->host);
-    add_http_version(into, SLICE("http"), record->client_minor);
-    add_text(into, SLICE("user"), record, record->user);
-    add_text(into, SLICE("referer"), record, record->referer);
-    add_text(into, SLICE("user_agent"), record, record->user_agent);
+    add_text(into, KEY("method"), record, record->method);
+    add_text(into, KEY("url"), record, record->url);
+    add_flag(into, KEY("url_cut"), record->url_is_cut);
+    add_text(into, KEY("host"), record, record->host);
+    add_http_version(into, KEY("http"), record->client_minor);
+    add_text(into, KEY("user"), record, record->user);
+    add_text(into, KEY("referer"), record, record->referer);
+    add_text(into, KEY("user_agent"), record, record->user_agent);
 }
 
 static void add_outcome(const struct record *record, struct text *into)
 {
-    add_count(into, SLICE("status"), record->status);
+    add_count(into, KEY("status"), record->status);
     if (record->upstream_status != 0) {
-        add_number(into, SLICE("upstream_status"), record->upstream_status);
-        add_http_version(into, SLICE("upstream_http"), record->upstream_minor);
+        add_number(into, KEY("upstream_status"), record->upstream_status);
+        add_http_version(into, KEY("upstream_http"), record->upstream_minor);
     }
     if (record->end != END_NONE)
-        add_word(into, SLICE("end"), record_end_word((enum record_end)record->end));
+        add_word(into, KEY("end"), record_end_word((enum record_end)record->end));
     if (record->ended_by != LEG_NONE)
-        add_word(into, SLICE("ended_by"), record_leg_word((enum record_leg)record->ended_by));
-    add_text(into, SLICE("rule"), record, record->rule);
-    add_text(into, SLICE("cause"), record, record->cause);
-    add_text(into, SLICE("error"), record, record->token);
-    add_text(into, SLICE("detail"), record, record->detail);
-    add_count(into, SLICE("retries"), record->retries);
+        add_word(into, KEY("ended_by"), record_leg_word((enum record_leg)record->ended_by));
+    add_text(into, KEY("rule"), record, record->rule);
+    add_text(into, KEY("cause"), record, record->cause);
+    add_text(into, KEY("error"), record, record->token);
+    add_text(into, KEY("detail"), record, record->detail);
+    add_count(into, KEY("retries"), record->retries);
     if (record->retry_was_stale_pool)
-        add_word(into, SLICE("retry_reason"), "stale_pool");
+        add_word(into, KEY("retry_reason"), "stale_pool");
 }
 
 static void add_connections(const struct record *record, struct text *into)
 {
     size_t begin = into->len;
-    open_object(into, SLICE("client_conn"));
+    open_object(into, KEY("client_conn"));
     if (record->client_conn_id != 0) {
-        add_number(into, SLICE("id"), record->client_conn_id);
-        add_number(into, SLICE("use"), record->client_use);
+        add_number(into, KEY("id"), record->client_conn_id);
+        add_number(into, KEY("use"), record->client_use);
     }
     close_object(into, begin);
     if (record->upstream_conn_id == 0)
         return;
     begin = into->len;
-    open_object(into, SLICE("upstream_conn"));
-    add_number(into, SLICE("id"), record->upstream_conn_id);
-    add_number(into, SLICE("use"), record->upstream_use);
+    open_object(into, KEY("upstream_conn"));
+    add_number(into, KEY("id"), record->upstream_conn_id);
+    add_number(into, KEY("use"), record->upstream_use);
     if (record->upstream_use > 1) {
-        add_number(into, SLICE("age_us"), record->upstream_age_ns / NS_PER_US);
-        add_count(into, SLICE("paid_dns_us"), record->paid_dns_ns / NS_PER_US);
-        add_count(into, SLICE("paid_connect_us"), record->paid_connect_ns / NS_PER_US);
-        add_count(into, SLICE("paid_tls_us"), record->paid_tls_ns / NS_PER_US);
+        add_number(into, KEY("age_us"), record->upstream_age_ns / NS_PER_US);
+        add_count(into, KEY("paid_dns_us"), record->paid_dns_ns / NS_PER_US);
+        add_count(into, KEY("paid_connect_us"), record->paid_connect_ns / NS_PER_US);
+        add_count(into, KEY("paid_tls_us"), record->paid_tls_ns / NS_PER_US);
     }
     close_object(into, begin);
 }
@@ -268,18 +331,18 @@ static void add_connections(const struct record *record, struct text *into)
 static void add_bytes(const struct record *record, struct text *into)
 {
     size_t begin = into->len;
-    open_object(into, SLICE("bytes"));
-    add_number(into, SLICE("client_in"), record->client_in_bytes);
-    add_number(into, SLICE("client_out"), record->client_out_bytes);
-    add_number(into, SLICE("upstream_out"), record->upstream_out_bytes);
-    add_number(into, SLICE("upstream_in"), record->upstream_in_bytes);
-    add_number(into, SLICE("request_body"), record->request_body_bytes);
-    add_number(into, SLICE("response_body"), record->response_body_bytes);
+    open_object(into, KEY("bytes"));
+    add_number(into, KEY("client_in"), record->client_in_bytes);
+    add_number(into, KEY("client_out"), record->client_out_bytes);
+    add_number(into, KEY("upstream_out"), record->upstream_out_bytes);
+    add_number(into, KEY("upstream_in"), record->upstream_in_bytes);
+    add_number(into, KEY("request_body"), record->request_body_bytes);
+    add_number(into, KEY("response_body"), record->response_body_bytes);
     close_object(into, begin);
     begin = into->len;
-    open_object(into, SLICE("stalled_us"));
-    add_count(into, SLICE("by_client"), record->stalled_by_client_ns / NS_PER_US);
-    add_count(into, SLICE("by_upstream"), record->stalled_by_upstream_ns / NS_PER_US);
+    open_object(into, KEY("stalled_us"));
+    add_count(into, KEY("by_client"), record->stalled_by_client_ns / NS_PER_US);
+    add_count(into, KEY("by_upstream"), record->stalled_by_upstream_ns / NS_PER_US);
     close_object(into, begin);
 }
 
@@ -289,15 +352,15 @@ static void add_tls(struct text *into, struct slice key, const struct record_tls
         return;
     size_t begin = into->len;
     open_object(into, key);
-    add_key(into, SLICE("version"));
+    add_key(into, KEY("version"));
     if (tls->version >= 0x0301 && tls->version <= 0x0304)
         text_add_format(into, "\"1.%u\"", tls->version - 0x0301u);
     else
         text_add_format(into, "\"0x%04x\"", tls->version);
-    add_key(into, SLICE("cipher"));
+    add_key(into, KEY("cipher"));
     text_add_format(into, "\"0x%04x\"", tls->cipher);
-    add_key(into, SLICE("resumed"));
-    text_add(into, tls->resumed ? SLICE("true") : SLICE("false"));
+    add_key(into, KEY("resumed"));
+    put(into, tls->resumed ? SLICE("true") : SLICE("false"));
     close_object(into, begin);
 }
 
@@ -306,9 +369,9 @@ static void add_dns(const struct record *record, struct text *into)
     if (record->dns_source == DNS_NONE)
         return;
     size_t begin = into->len;
-    open_object(into, SLICE("dns"));
-    add_word(into, SLICE("source"), dns_source_word((enum dns_source)record->dns_source));
-    add_count(into, SLICE("answers"), record->dns_answers);
+    open_object(into, KEY("dns"));
+    add_word(into, KEY("source"), dns_source_word((enum dns_source)record->dns_source));
+    add_count(into, KEY("answers"), record->dns_answers);
     close_object(into, begin);
 }
 
@@ -336,13 +399,13 @@ static struct timeline timeline_cut(const struct timeline *timeline)
 }
 
 static const struct slice mark_keys[MARK_COUNT] = {
-#define X(name, word, meaning) [MARK_##name] = {word, sizeof(word) - 1},
+#define X(name, word, meaning) [MARK_##name] = KEY_INIT(word),
     TIMELINE_MARKS(X)
 #undef X
 };
 
 static const struct slice phase_keys[PHASE_COUNT] = {
-#define X(name, word) [PHASE_##name] = {word, sizeof(word) - 1},
+#define X(name, word) [PHASE_##name] = KEY_INIT(word),
     TIMELINE_PHASES(X)
 #undef X
 };
@@ -351,7 +414,7 @@ static void add_times(const struct timeline *timeline, struct text *into)
 {
     struct timeline cut = timeline_cut(timeline);
     size_t begin = into->len;
-    open_object(into, SLICE("phases_us"));
+    open_object(into, KEY("phases_us"));
     for (int phase = 0; phase < PHASE_COUNT; phase++) {
         uint64_t ns;
         if (timeline_phase(&cut, (enum phase)phase, &ns))
@@ -360,7 +423,7 @@ static void add_times(const struct timeline *timeline, struct text *into)
     close_object(into, begin);
 
     begin = into->len;
-    open_object(into, SLICE("marks_us"));
+    open_object(into, KEY("marks_us"));
     for (int mark = 0; mark < MARK_COUNT; mark++) {
         if (timeline->at_ns[mark] == 0)
             continue;
@@ -384,22 +447,22 @@ static const char *attempt_result(const struct record_attempt *attempt)
 static void add_attempt(const struct record_attempt *attempt, const struct timeline *timeline,
                         struct text *into)
 {
-    text_add(into, into->at[into->len - 1] == '[' ? SLICE("{") : SLICE(",{"));
-    add_endpoint(into, SLICE("peer"), &attempt->peer);
+    put(into, into->at[into->len - 1] == '[' ? SLICE("{") : SLICE(",{"));
+    add_endpoint(into, KEY("peer"), &attempt->peer);
     if (attempt->begin_ns != 0) {
-        add_key(into, SLICE("begin_us"));
+        add_key(into, KEY("begin_us"));
         add_signed(into, offset_us(timeline, attempt->begin_ns));
     }
     if (attempt->end_ns != 0) {
-        add_key(into, SLICE("end_us"));
+        add_key(into, KEY("end_us"));
         add_signed(into, offset_us(timeline, attempt->end_ns));
     }
     const char *result = attempt_result(attempt);
-    add_word(into, SLICE("result"), result);
+    add_word(into, KEY("result"), result);
     const char *name = strcmp(result, "failed") == 0 ? strerrorname_np(attempt->os_error) : NULL;
     if (name != NULL)
-        add_word(into, SLICE("error"), name);
-    text_add_char(into, '}');
+        add_word(into, KEY("error"), name);
+    put_char(into, '}');
 }
 
 static void add_attempts(const struct record *record, struct text *into)
@@ -409,39 +472,39 @@ static void add_attempts(const struct record *record, struct text *into)
         return;
     if (count > RECORD_ATTEMPTS_MAX)
         count = RECORD_ATTEMPTS_MAX;
-    add_key(into, SLICE("attempts"));
-    text_add_char(into, '[');
+    add_key(into, KEY("attempts"));
+    put_char(into, '[');
     for (size_t i = 0; i < count; i++)
         add_attempt(&record->attempts[i], &record->timeline, into);
-    text_add_char(into, ']');
+    put_char(into, ']');
 }
 
 void access_log_add_json(const struct record *record, struct text *into)
 {
     /* What and who. */
-    text_add(into, SLICE("{\"v\":" JSON_VERSION));
-    add_time(into, SLICE("time"), record->timeline.wall_ns);
-    add_number(into, SLICE("base_ns"), record->timeline.base_ns);
-    add_word(into, SLICE("kind"), record_kind_word((enum record_kind)record->kind));
-    add_flag(into, SLICE("in_progress"), record->is_in_progress);
+    put(into, SLICE("{\"v\":" JSON_VERSION));
+    add_time(into, KEY("time"), record->timeline.wall_ns);
+    add_number(into, KEY("base_ns"), record->timeline.base_ns);
+    add_word(into, KEY("kind"), record_kind_word((enum record_kind)record->kind));
+    add_flag(into, KEY("in_progress"), record->is_in_progress);
     add_id(into, record->id);
-    add_number(into, SLICE("worker"), record->worker);
-    add_endpoint(into, SLICE("client"), &record->client);
-    add_endpoint(into, SLICE("listener"), &record->listener);
+    add_number(into, KEY("worker"), record->worker);
+    add_endpoint(into, KEY("client"), &record->client);
+    add_endpoint(into, KEY("listener"), &record->listener);
     add_what(record, into);
 
     /* How it went. */
     add_outcome(record, into);
-    add_endpoint(into, SLICE("upstream"), &record->upstream);
-    add_endpoint(into, SLICE("source"), &record->source);
+    add_endpoint(into, KEY("upstream"), &record->upstream);
+    add_endpoint(into, KEY("source"), &record->source);
     add_connections(record, into);
-    add_tls(into, SLICE("client_tls"), &record->client_tls);
-    add_tls(into, SLICE("upstream_tls"), &record->upstream_tls);
+    add_tls(into, KEY("client_tls"), &record->client_tls);
+    add_tls(into, KEY("upstream_tls"), &record->upstream_tls);
     add_dns(record, into);
     add_bytes(record, into);
 
     /* Where the time went. */
     add_times(&record->timeline, into);
     add_attempts(record, into);
-    text_add(into, SLICE("}\n"));
+    put(into, SLICE("}\n"));
 }
