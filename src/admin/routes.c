@@ -22,8 +22,8 @@ static bool admin_knows_host(const struct admin *admin, const struct head *reque
     enum host_fault fault;
     if (!admin->checks_host)
         return true;
-    if (field == NULL || target_parse_authority(field->value, &name, &host, &port, &fault) !=
-                             TARGET_FAULT_NONE)
+    if (field == NULL ||
+        target_parse_authority(field->value, &name, &host, &port, &fault) != TARGET_FAULT_NONE)
         return false;
     if (host.kind == HOST_NAME)
         return slice_equals(host_slice(&host), SLICE("localhost"));

@@ -16,8 +16,6 @@
 #include "base/text.h"
 #include "http/h1_write.h"
 
-
-
 enum { H1_ARENA_CAP = 512 * 1024, H1_TRAILERS_MAX = 16384 };
 
 static const struct stream_ops h1_ops;

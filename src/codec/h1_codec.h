@@ -28,25 +28,25 @@ struct h1_codec {
     enum h1_receiving receiving;
     struct arena arena; /* fields of the head and trailers */
     struct head head;
-    struct block *head_block; /* keeps the head's slices alive */
+    struct block *head_block;    /* keeps the head's slices alive */
     struct block *trailer_block; /* and those of the trailers */
     struct h1_progress progress;
-    bool is_head_begun;       /* owner's: the first bytes of a head were seen */
-    uint64_t head_begun_ns;   /* owner's: when */
+    bool is_head_begun;     /* owner's: the first bytes of a head were seen */
+    uint64_t head_begun_ns; /* owner's: when */
     struct framing body;
-    uint64_t body_left;       /* of a length-framed body */
-    size_t decoded;           /* bytes at the front of `in` that are body data already decoded */
+    uint64_t body_left; /* of a length-framed body */
+    size_t decoded;     /* bytes at the front of `in` that are body data already decoded */
     struct h1_chunk chunk;
     struct fields trailers;
     uint64_t received_body_bytes;
-    enum method asked;    /* client: the method that the next response answers */
+    enum method asked; /* client: the method that the next response answers */
 
     /* sending */
     enum h1_sending sending;
     struct framing send_body;
-    uint64_t send_left;  /* of a length-framed body, or of the chunk begun */
+    uint64_t send_left; /* of a length-framed body, or of the chunk begun */
     uint64_t sent_body_bytes;
-    bool persists;       /* both sides agreed to keep the connection after this exchange */
+    bool persists; /* both sides agreed to keep the connection after this exchange */
 };
 
 /* Take over `transport`. */

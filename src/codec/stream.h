@@ -53,7 +53,8 @@ struct stream_ops {
 
 struct stream {
     const struct stream_ops *ops;
-    unsigned fault_status;  /* why recv_head or recv_body said ST_BAD or ST_LIMIT: what answers a request */
+    unsigned
+        fault_status; /* why recv_head or recv_body said ST_BAD or ST_LIMIT: what answers a request */
     const char *fault_text; /* and in words; static; NULL for no fault */
 };
 

@@ -77,8 +77,8 @@ enum status wire_fill_scratch(struct wire *wire)
     DCHECK(wire->in.len == 0);
     block_unref(&wire->block);
     size_t got = 0;
-    enum status status = transport_recv(wire->transport, wire->shared->scratch,
-                                        wire->shared->scratch_bytes, &got);
+    enum status status =
+        transport_recv(wire->transport, wire->shared->scratch, wire->shared->scratch_bytes, &got);
     if (status == ST_EOF)
         wire->is_eof = true;
     if (status != ST_OK)

@@ -53,18 +53,19 @@ struct transport_ops {
 struct transport {
     const struct transport_ops *ops;
     struct loop *loop;
-    unsigned ready;     /* WATCH_READ, WATCH_WRITE, WATCH_HANGUP, WATCH_ERROR */
-    bool is_truncated;  /* TLS: the peer's end came without close_notify */
-    int os_error;       /* errno of the ST_IO that ended it */
+    unsigned ready;                       /* WATCH_READ, WATCH_WRITE, WATCH_HANGUP, WATCH_ERROR */
+    bool is_truncated;                    /* TLS: the peer's end came without close_notify */
+    int os_error;                         /* errno of the ST_IO that ended it */
     void (*on_ready)(struct transport *); /* recorder: sets a bit, queues a task */
-    void *owner;        /* the receiver of on_ready; NULL: nobody listens */
+    void *owner;                          /* the receiver of on_ready; NULL: nobody listens */
 };
 
 static inline enum status transport_handshake(struct transport *t)
 {
     return t->ops->handshake(t);
 }
-static inline enum status transport_recv(struct transport *t, void *into, size_t cap, size_t *ret_len)
+static inline enum status transport_recv(struct transport *t, void *into, size_t cap,
+                                         size_t *ret_len)
 {
     return t->ops->recv(t, into, cap, ret_len);
 }

@@ -68,7 +68,6 @@ static void client_begin_codec(struct client *client)
     client->has_codec = true;
 }
 
-
 static bool client_may_connect(struct proxy *proxy, const struct inet_endpoint *peer)
 {
     const struct snapshot *snapshot = proxy->engine->snapshot;
@@ -233,8 +232,7 @@ static bool client_next_request(struct client *client)
 {
     struct head *head = NULL;
     struct framing body;
-    enum status status =
-        client->h1.stream.ops->recv_head(&client->h1.stream, &head, &body);
+    enum status status = client->h1.stream.ops->recv_head(&client->h1.stream, &head, &body);
     bool has_begun = client->h1.wire.in.len > 0;
     if (status == ST_AGAIN) {
         if (has_begun && !client->h1.is_head_begun) {

@@ -36,9 +36,9 @@ struct client {
     struct h1_codec h1;
     bool has_codec;
     struct exchange *exchange;
-    const struct config_listen *listen; /* in `snapshot` */
-    struct tls_server_context *tls_server;     /* borrowed from `snapshot`; NULL in clear */
-    struct snapshot *snapshot;          /* the one the connection was accepted under */
+    const struct config_listen *listen;    /* in `snapshot` */
+    struct tls_server_context *tls_server; /* borrowed from `snapshot`; NULL in clear */
+    struct snapshot *snapshot;             /* the one the connection was accepted under */
     uint64_t id;
     uint32_t uses;
     uint64_t accepted_ns;

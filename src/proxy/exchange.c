@@ -30,7 +30,7 @@
 
 enum { EXCHANGE_TAG = TAG('x', 'c', 'h', 'g'), FORWARD_ROUNDS = 16 };
 
-#define STEPS(X)                                                                                   \
+#define STEPS(X) \
     X(check) X(handle) X(decide) X(acquire) X(open) X(send) X(forward) X(reply) X(finish)
 
 struct step {
@@ -183,9 +183,9 @@ static struct exchange *exchange_create(struct client *client, const struct head
         timeline_mark_at(&x->timeline, MARK_C_ACCEPT, client->accepted_ns);
         timeline_mark_at(&x->timeline, MARK_C_TLS, client->tls_done_ns);
     }
-    timeline_mark_at(&x->timeline, MARK_C_FIRST, client->h1.head_begun_ns != 0
-                                                     ? client->h1.head_begun_ns
-                                                     : x->timeline.base_ns);
+    timeline_mark_at(&x->timeline, MARK_C_FIRST,
+                     client->h1.head_begun_ns != 0 ? client->h1.head_begun_ns
+                                                   : x->timeline.base_ns);
     client->h1.head_begun_ns = 0;
     client->h1.is_head_begun = false;
     if (head != NULL)
@@ -246,14 +246,15 @@ static enum next check_target(struct exchange *x)
     if (fault != TARGET_FAULT_NONE) {
         bool is_host = x->target.host_fault != HOST_FINE;
         return check_fail(x, CAUSE_BAD_TARGET,
-                          is_host ? host_fault_text(x->target.host_fault) : target_fault_text(fault));
+                          is_host ? host_fault_text(x->target.host_fault)
+                                  : target_fault_text(fault));
     }
     if (x->target.form == TARGET_ASTERISK)
         return exchange_enter(x, &at_reply);
     if (x->target.form == TARGET_ORIGIN)
-        return check_fail(x, slice_equals(x->target.path_and_query, SLICE("/")) ? CAUSE_HELP
-                                                                                : CAUSE_NOT_HERE,
-                          "send requests in absolute-form, or CONNECT");
+        return check_fail(
+            x, slice_equals(x->target.path_and_query, SLICE("/")) ? CAUSE_HELP : CAUSE_NOT_HERE,
+            "send requests in absolute-form, or CONNECT");
     if (x->target.scheme == SCHEME_OTHER)
         return check_fail(x, CAUSE_SCHEME, "");
     x->host = x->target.host;
@@ -352,8 +353,8 @@ static void acquire_take(struct exchange *x, struct upstream *up, bool is_reused
     h1_codec_next(&up->h1);
     const struct config *config = exchange_config(x);
     up->h1.limits = (struct h1_limits){(uint32_t)config->limits.head_bytes,
-                                           (uint32_t)config->limits.head_fields,
-                                           (uint32_t)config->limits.target_bytes};
+                                       (uint32_t)config->limits.head_fields,
+                                       (uint32_t)config->limits.target_bytes};
     transport_listen(up->h1.wire.transport, x, exchange_on_up_ready);
 }
 
@@ -612,8 +613,8 @@ static enum next forward_request(struct exchange *x)
 {
     struct stream *up = exchange_up(x);
     if (!x->request_done) {
-        enum pump pump = forward_pump(x, exchange_down(x), up, &x->paused_up_ns,
-                                      &x->stalled_by_upstream_ns);
+        enum pump pump =
+            forward_pump(x, exchange_down(x), up, &x->paused_up_ns, &x->stalled_by_upstream_ns);
         if (pump == PUMP_FROM_FAILED) {
             timeline_mark(&x->timeline, MARK_X_FIN_C);
             x->ended_by = LEG_CLIENT;
@@ -692,8 +693,7 @@ static enum next forward_response_heads(struct exchange *x)
         if (status == ST_BAD)
             return exchange_give_up(x, CAUSE_BAD_RESPONSE, up->fault_text);
         if (status == ST_LIMIT)
-            return exchange_give_up(x, CAUSE_RESPONSE_TOO_LARGE,
-                                    up->fault_text);
+            return exchange_give_up(x, CAUSE_RESPONSE_TOO_LARGE, up->fault_text);
         if (status != ST_OK)
             return forward_up_failed(x, CAUSE_NO_RESPONSE, "");
         exchange_progress(x);
@@ -714,8 +714,8 @@ static enum next forward_response(struct exchange *x)
 {
     struct stream *down = exchange_down(x);
     if (!x->response_done) {
-        enum pump pump = forward_pump(x, exchange_up(x), down, &x->paused_down_ns,
-                                      &x->stalled_by_client_ns);
+        enum pump pump =
+            forward_pump(x, exchange_up(x), down, &x->paused_down_ns, &x->stalled_by_client_ns);
         if (pump == PUMP_FROM_FAILED) {
             timeline_mark(&x->timeline, MARK_X_FIN_U);
             x->ended_by = LEG_UPSTREAM;

@@ -51,8 +51,8 @@ struct exchange {
     bool may_not_reuse;
 
     /* the response */
-    bool request_done;  /* its last byte was given to the codec */
-    bool request_sent;  /* and taken by the kernel */
+    bool request_done; /* its last byte was given to the codec */
+    bool request_sent; /* and taken by the kernel */
     bool response_head_done;
     bool response_done;
     bool response_sent;

@@ -9,62 +9,61 @@
 /* Why an exchange failed: the one table from cause to status, Proxy-Status error (RFC 9209 §2.3), log
  * word and words for people. X(NAME, "log_word", status, "token", "sentence"); status 0: nobody is
  * left to answer. */
-#define FAILURES(X)                                                                                \
-    X(NONE, "", 0, "", "")                                                                         \
-    X(BAD_REQUEST, "bad_request", 400, "http_request_error", "The request is malformed")           \
-    X(BAD_TARGET, "bad_target", 400, "http_request_error", "The request target is malformed")      \
-    X(HEAD_TIMEOUT, "head_timeout", 408, "http_request_error",                                     \
-      "The request head did not arrive in time")                                                   \
-    X(BODY_TIMEOUT, "body_timeout", 408, "http_request_error", "The request body stalled")         \
-    X(REQUEST_CUT, "request_cut", 400, "http_request_error", "The request body ended too early")   \
-    X(HELP, "help", 400, "http_request_error", "This is a forward proxy")                           \
-    X(NOT_HERE, "not_here", 404, "http_request_error", "The proxy itself serves no such page")     \
-    X(BAD_METHOD, "bad_method", 405, "http_request_error", "The proxy itself answers GET only")    \
-    X(EXPECTATION, "expectation", 417, "http_request_error", "The expectation cannot be met")      \
-    X(SCHEME, "scheme", 501, "http_request_error", "Only http and https are forwarded")            \
-    X(REFUSED, "refused", 403, "http_request_denied", "The request was refused by policy")         \
-    X(REFUSED_ADDRESS, "refused_address", 403, "destination_ip_prohibited",                        \
-      "The destination address was refused by policy")                                             \
-    X(LOOP, "loop", 502, "proxy_loop_detected", "The request came back to this proxy")             \
-    X(SHED, "shed", 503, "proxy_internal_error", "The proxy is out of memory for this exchange")   \
-    X(DNS_NOT_FOUND, "dns_not_found", 502, "dns_error", "The name does not exist")                 \
-    X(DNS_NO_ADDRESS, "dns_no_address", 502, "dns_error", "The name has no address")               \
-    X(DNS_ERROR, "dns_error", 502, "dns_error", "The name could not be resolved")                  \
-    X(DNS_TIMEOUT, "dns_timeout", 504, "dns_timeout", "The name was not resolved in time")         \
-    X(CONNECT_REFUSED, "connect_refused", 502, "connection_refused",                               \
-      "The destination refused the connection")                                                    \
-    X(CONNECT_UNREACHABLE, "connect_unreachable", 502, "destination_ip_unroutable",                \
-      "The destination cannot be reached")                                                         \
-    X(CONNECT_RESET, "connect_reset", 502, "connection_terminated",                                \
-      "The destination ended the connection while it was made")                                    \
-    X(CONNECT_TIMEOUT, "connect_timeout", 504, "connection_timeout",                               \
-      "The destination did not accept the connection in time")                                     \
-    X(CONNECT_LIMIT, "connect_limit", 503, "connection_limit_reached",                             \
-      "The proxy has no descriptor or port left for this connection")                              \
-    X(TLS_CERTIFICATE, "tls_certificate", 502, "tls_certificate_error",                            \
-      "The destination's certificate was not accepted")                                            \
-    X(TLS_PROTOCOL, "tls_protocol", 502, "tls_protocol_error",                                     \
-      "TLS with the destination failed")                                                           \
-    X(TLS_TIMEOUT, "tls_timeout", 504, "connection_timeout",                                       \
-      "TLS with the destination was not done in time")                                             \
-    X(SEND_FAILED, "send_failed", 502, "connection_terminated",                                    \
-      "The destination ended the connection while the request was sent")                           \
-    X(NO_RESPONSE, "no_response", 502, "connection_terminated",                                    \
-      "The destination ended the connection without a response")                                   \
-    X(RESPONSE_TIMEOUT, "response_timeout", 504, "http_response_timeout",                          \
-      "The destination did not respond in time")                                                   \
-    X(BAD_RESPONSE, "bad_response", 502, "http_protocol_error",                                    \
-      "The destination's response is malformed")                                                   \
-    X(RESPONSE_TOO_LARGE, "response_too_large", 502, "http_response_header_section_size",          \
-      "The destination's response head is too large")                                              \
-    X(RESPONSE_CUT, "response_cut", 502, "http_response_incomplete",                               \
-      "The destination's response ended too early")                                                \
-    X(RESPONSE_STALLED, "response_stalled", 504, "http_response_timeout",                          \
-      "The destination's response body stalled")                                                   \
-    X(CLIENT_GONE, "client_gone", 0, "", "The client went away")                                   \
-    X(CLIENT_STALLED, "client_stalled", 0, "", "The client stopped reading")                       \
-    X(TUNNEL_IDLE, "tunnel_idle", 0, "", "The tunnel was idle for too long")                       \
-    X(TUNNEL_LIFETIME, "tunnel_lifetime", 0, "", "The tunnel reached its lifetime")                \
+#define FAILURES(X)                                                                               \
+    X(NONE, "", 0, "", "")                                                                        \
+    X(BAD_REQUEST, "bad_request", 400, "http_request_error", "The request is malformed")          \
+    X(BAD_TARGET, "bad_target", 400, "http_request_error", "The request target is malformed")     \
+    X(HEAD_TIMEOUT, "head_timeout", 408, "http_request_error",                                    \
+      "The request head did not arrive in time")                                                  \
+    X(BODY_TIMEOUT, "body_timeout", 408, "http_request_error", "The request body stalled")        \
+    X(REQUEST_CUT, "request_cut", 400, "http_request_error", "The request body ended too early")  \
+    X(HELP, "help", 400, "http_request_error", "This is a forward proxy")                         \
+    X(NOT_HERE, "not_here", 404, "http_request_error", "The proxy itself serves no such page")    \
+    X(BAD_METHOD, "bad_method", 405, "http_request_error", "The proxy itself answers GET only")   \
+    X(EXPECTATION, "expectation", 417, "http_request_error", "The expectation cannot be met")     \
+    X(SCHEME, "scheme", 501, "http_request_error", "Only http and https are forwarded")           \
+    X(REFUSED, "refused", 403, "http_request_denied", "The request was refused by policy")        \
+    X(REFUSED_ADDRESS, "refused_address", 403, "destination_ip_prohibited",                       \
+      "The destination address was refused by policy")                                            \
+    X(LOOP, "loop", 502, "proxy_loop_detected", "The request came back to this proxy")            \
+    X(SHED, "shed", 503, "proxy_internal_error", "The proxy is out of memory for this exchange")  \
+    X(DNS_NOT_FOUND, "dns_not_found", 502, "dns_error", "The name does not exist")                \
+    X(DNS_NO_ADDRESS, "dns_no_address", 502, "dns_error", "The name has no address")              \
+    X(DNS_ERROR, "dns_error", 502, "dns_error", "The name could not be resolved")                 \
+    X(DNS_TIMEOUT, "dns_timeout", 504, "dns_timeout", "The name was not resolved in time")        \
+    X(CONNECT_REFUSED, "connect_refused", 502, "connection_refused",                              \
+      "The destination refused the connection")                                                   \
+    X(CONNECT_UNREACHABLE, "connect_unreachable", 502, "destination_ip_unroutable",               \
+      "The destination cannot be reached")                                                        \
+    X(CONNECT_RESET, "connect_reset", 502, "connection_terminated",                               \
+      "The destination ended the connection while it was made")                                   \
+    X(CONNECT_TIMEOUT, "connect_timeout", 504, "connection_timeout",                              \
+      "The destination did not accept the connection in time")                                    \
+    X(CONNECT_LIMIT, "connect_limit", 503, "connection_limit_reached",                            \
+      "The proxy has no descriptor or port left for this connection")                             \
+    X(TLS_CERTIFICATE, "tls_certificate", 502, "tls_certificate_error",                           \
+      "The destination's certificate was not accepted")                                           \
+    X(TLS_PROTOCOL, "tls_protocol", 502, "tls_protocol_error", "TLS with the destination failed") \
+    X(TLS_TIMEOUT, "tls_timeout", 504, "connection_timeout",                                      \
+      "TLS with the destination was not done in time")                                            \
+    X(SEND_FAILED, "send_failed", 502, "connection_terminated",                                   \
+      "The destination ended the connection while the request was sent")                          \
+    X(NO_RESPONSE, "no_response", 502, "connection_terminated",                                   \
+      "The destination ended the connection without a response")                                  \
+    X(RESPONSE_TIMEOUT, "response_timeout", 504, "http_response_timeout",                         \
+      "The destination did not respond in time")                                                  \
+    X(BAD_RESPONSE, "bad_response", 502, "http_protocol_error",                                   \
+      "The destination's response is malformed")                                                  \
+    X(RESPONSE_TOO_LARGE, "response_too_large", 502, "http_response_header_section_size",         \
+      "The destination's response head is too large")                                             \
+    X(RESPONSE_CUT, "response_cut", 502, "http_response_incomplete",                              \
+      "The destination's response ended too early")                                               \
+    X(RESPONSE_STALLED, "response_stalled", 504, "http_response_timeout",                         \
+      "The destination's response body stalled")                                                  \
+    X(CLIENT_GONE, "client_gone", 0, "", "The client went away")                                  \
+    X(CLIENT_STALLED, "client_stalled", 0, "", "The client stopped reading")                      \
+    X(TUNNEL_IDLE, "tunnel_idle", 0, "", "The tunnel was idle for too long")                      \
+    X(TUNNEL_LIFETIME, "tunnel_lifetime", 0, "", "The tunnel reached its lifetime")               \
     X(DRAINED, "drained", 503, "proxy_internal_error", "The proxy is shutting down")
 
 enum cause {

@@ -61,8 +61,7 @@ static bool forward_drops_request_field(const struct exchange *x, const struct f
     switch ((enum token)field->token) {
     case TOKEN_HOST:
     case TOKEN_CONTENT_LENGTH: return true;
-    case TOKEN_MAX_FORWARDS:
-        return x->method == METHOD_TRACE || x->method == METHOD_OPTIONS;
+    case TOKEN_MAX_FORWARDS: return x->method == METHOD_TRACE || x->method == METHOD_OPTIONS;
     case TOKEN_EXPECT: return !x->wants_continue;
     default: return hop_is_connection_level(&x->hop, field);
     }
@@ -153,8 +152,7 @@ static enum status forward_add_connection(struct exchange *x, const struct hop *
 }
 
 enum status forward_response_head(struct exchange *x, const struct head *response,
-                                  struct framing body, struct head *head,
-                                  struct framing *ret_body)
+                                  struct framing body, struct head *head, struct framing *ret_body)
 {
     struct hop hop;
     if (hop_collect(response, &hop) != ST_OK)
@@ -175,8 +173,7 @@ enum status forward_response_head(struct exchange *x, const struct head *respons
     }
     if (status == ST_OK && has_body)
         status = forward_add_framing(x, head, *ret_body);
-    if (status == ST_OK && !head_is_interim(response) &&
-        !fields_has(&response->fields, TOKEN_DATE))
+    if (status == ST_OK && !head_is_interim(response) && !fields_has(&response->fields, TOKEN_DATE))
         status = forward_add_date(x, head);
     if (status == ST_OK && (!head_is_interim(response) || response->status == 101))
         status = forward_add_connection(x, &hop, response, *ret_body, head);

@@ -126,8 +126,8 @@ static enum status pipe_copy_round(struct pipe *pipe, bool *ret_is_sending)
 {
     *ret_is_sending = false;
     size_t got = 0;
-    enum status status = transport_recv(pipe->from, pipe->shared->scratch,
-                                        pipe->shared->scratch_bytes, &got);
+    enum status status =
+        transport_recv(pipe->from, pipe->shared->scratch, pipe->shared->scratch_bytes, &got);
     if (status != ST_OK)
         return status;
     *ret_is_sending = true;

@@ -34,11 +34,11 @@ void pipe_pool_init(struct pipe_pool *pool, unsigned limit);
 void pipe_pool_done(struct pipe_pool *pool);
 
 enum pipe_result {
-    PIPE_WAITING,    /* both ends did what they could */
-    PIPE_BUSY,       /* stopped for fairness: run again soon */
-    PIPE_ENDED,      /* end of file passed on */
+    PIPE_WAITING,     /* both ends did what they could */
+    PIPE_BUSY,        /* stopped for fairness: run again soon */
+    PIPE_ENDED,       /* end of file passed on */
     PIPE_FROM_FAILED, /* receiving broke: reset, TLS error */
-    PIPE_TO_FAILED,  /* sending broke */
+    PIPE_TO_FAILED,   /* sending broke */
 };
 
 struct pipe {
@@ -46,15 +46,15 @@ struct pipe {
     struct transport *to;
     struct wire_shared *shared;
     struct pipe_pool *pool;
-    uint64_t bytes;         /* taken by `to` so far */
-    struct slice held;      /* received, not yet taken; in `block` */
+    uint64_t bytes;    /* taken by `to` so far */
+    struct slice held; /* received, not yet taken; in `block` */
     struct block *block;
-    int ends[2];            /* kernel pipe, -1 while copying */
-    size_t in_kernel;       /* bytes in it */
-    bool from_ended;        /* end of file received */
-    bool is_ended;          /* and passed on */
+    int ends[2];      /* kernel pipe, -1 while copying */
+    size_t in_kernel; /* bytes in it */
+    bool from_ended;  /* end of file received */
+    bool is_ended;    /* and passed on */
     bool may_splice;
-    bool is_bulk;           /* the last round was large: splice the next */
+    bool is_bulk; /* the last round was large: splice the next */
 };
 
 void pipe_init(struct pipe *pipe, struct transport *from, struct transport *to,

@@ -15,10 +15,10 @@ struct proxy {
     struct tunnel_room tunnels;
     struct slab client_slab;
     struct slab exchange_slab;
-    struct link clients;    /* every open client connection */
+    struct link clients; /* every open client connection */
     uint32_t client_count;
-    bool is_draining;       /* answer what is open, take nothing new */
-    struct record *record;  /* scratch for the record that is being made */
+    bool is_draining;              /* answer what is open, take nothing new */
+    struct record *record;         /* scratch for the record that is being made */
     const struct handler *handler; /* answers instead of forwarding: the admin listener; or NULL */
     /* A record is finished; it is good during the call only. */
     void (*on_record)(struct proxy *, const struct record *);

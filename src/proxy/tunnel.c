@@ -78,8 +78,7 @@ static void tunnel_arm(struct tunnel *tunnel)
     bool is_half = tunnel->up.is_ended != tunnel->down.is_ended;
     uint64_t quiet = is_half ? tunnel->limits.half_closed_ns : tunnel->limits.idle_ns;
     uint64_t deadline = tunnel->progress_ns + quiet;
-    if (tunnel->limits.lifetime_ns > 0 &&
-        tunnel->opened_ns + tunnel->limits.lifetime_ns < deadline)
+    if (tunnel->limits.lifetime_ns > 0 && tunnel->opened_ns + tunnel->limits.lifetime_ns < deadline)
         deadline = tunnel->opened_ns + tunnel->limits.lifetime_ns;
     timer_set(tunnel->room->engine->loop, &tunnel->timer, deadline);
 }

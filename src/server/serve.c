@@ -36,7 +36,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { WORKERS_MAX = 64, LISTENS_MAX = 64, RING_BYTES = 4 << 20, BACKLOG = 4096, FILE_MAX = 4 << 20 };
+enum {
+    WORKERS_MAX = 64,
+    LISTENS_MAX = 64,
+    RING_BYTES = 4 << 20,
+    BACKLOG = 4096,
+    FILE_MAX = 4 << 20
+};
 
 /* One configured address with its descriptors. */
 struct opening {
@@ -79,8 +85,8 @@ static void serve_report(struct config_errors *errors, const char *line)
 }
 
 /* A whole file, at most 4 MiB. Errors: ST_IO, ST_NOMEM. */
-static enum status serve_read_file(struct snapshot_files *files, struct slice path,
-                                   char **ret_text, size_t *ret_len)
+static enum status serve_read_file(struct snapshot_files *files, struct slice path, char **ret_text,
+                                   size_t *ret_len)
 {
     (void)files;
     int fd = open(path.at, O_RDONLY | O_CLOEXEC);
@@ -113,8 +119,7 @@ struct config *serve_load_config(int argc, const char *const *argv)
     const char *name = config_file_flag(argc, argv);
     char *text = NULL;
     size_t len = 0;
-    if (name != NULL &&
-        serve_read_file(NULL, slice_from_string(name), &text, &len) != ST_OK) {
+    if (name != NULL && serve_read_file(NULL, slice_from_string(name), &text, &len) != ST_OK) {
         (void)fprintf(stderr, "fairlead: %s: %s\n", name, strerror(errno));
         return NULL;
     }
@@ -508,7 +513,8 @@ static bool serve_begin(struct server *server, struct config *config)
 {
     static struct openings none;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    server->worker_count = config->workers > 0 ? config->workers : (unsigned)(cores > 0 ? cores : 1);
+    server->worker_count =
+        config->workers > 0 ? config->workers : (unsigned)(cores > 0 ? cores : 1);
     if (server->worker_count > WORKERS_MAX)
         server->worker_count = WORKERS_MAX;
     server->counters = calloc(server->worker_count + 1, sizeof(*server->counters));
@@ -516,7 +522,8 @@ static bool serve_begin(struct server *server, struct config *config)
     serve_name(server);
     admin_init(&server->admin);
     if (!openings_make(&server->openings, config, &none, server->worker_count) ||
-        (!config->admin.is_off && !opening_open(&server->admin_opening, &config->admin.listen, 1))) {
+        (!config->admin.is_off &&
+         !opening_open(&server->admin_opening, &config->admin.listen, 1))) {
         config_destroy(&config);
         return false;
     }
@@ -539,8 +546,8 @@ static void serve_reload(struct server *server)
     static struct openings fresh;
     notify_reloading();
     struct config *config = serve_load_config(server->argc, server->argv);
-    bool is_good = config != NULL && openings_make(&fresh, config, &server->openings,
-                                                   server->worker_count);
+    bool is_good =
+        config != NULL && openings_make(&fresh, config, &server->openings, server->worker_count);
     if (!is_good) {
         config_destroy(&config);
         diag(DIAG_ERROR, "reload failed: the old configuration stays");

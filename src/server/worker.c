@@ -33,7 +33,6 @@ struct worker {
     struct proxy proxy;
     struct worker_listener listeners[WORKER_LISTENERS_MAX];
     size_t listener_count;
-
 };
 
 enum order_kind { ORDER_ADOPT, ORDER_DRAIN, ORDER_STOP };
@@ -76,8 +75,8 @@ static void worker_on_accept(void *owner, int fd, const struct inet_endpoint *pe
     if (index < 0)
         client_accept(&worker->proxy, NULL, NULL, fd, peer);
     else
-        client_accept(&worker->proxy, &snapshot->config->listen[index],
-                      snapshot->tls_server[index], fd, peer);
+        client_accept(&worker->proxy, &snapshot->config->listen[index], snapshot->tls_server[index],
+                      fd, peer);
 }
 
 static void worker_close_listeners(struct worker *worker)
@@ -194,8 +193,8 @@ static enum status worker_make_engine(struct worker *worker)
     worker->sources = addr_source_create();
     if (worker->sources == NULL)
         return ST_NOMEM;
-    engine->dial = (struct dial_engine){worker->loop, engine->resolver, worker->sources,
-                                        engine->counters};
+    engine->dial =
+        (struct dial_engine){worker->loop, engine->resolver, worker->sources, engine->counters};
     return status;
 }
 
@@ -206,8 +205,8 @@ enum status worker_create(const struct worker_options *options, struct worker **
         return ST_NOMEM;
     worker->options = *options;
     enum status status = loop_create(&worker->loop);
-    worker->blocks = block_pool_create(WORKER_KEEP_BYTES,
-                                       options->snapshot->config->limits.buffer_bytes);
+    worker->blocks =
+        block_pool_create(WORKER_KEEP_BYTES, options->snapshot->config->limits.buffer_bytes);
     if (status == ST_OK && worker->blocks != NULL)
         status = worker_make_engine(worker);
     if (status == ST_OK)

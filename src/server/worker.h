@@ -27,7 +27,8 @@ struct worker_options {
 };
 
 /* Errors: ST_NOMEM, ST_IO. */
-enum status worker_create(const struct worker_options *options, struct worker **ret_worker) MUST_USE;
+enum status worker_create(const struct worker_options *options,
+                          struct worker **ret_worker) MUST_USE;
 /* Begin the thread. Errors: ST_IO. */
 enum status worker_start(struct worker *worker) MUST_USE;
 /* Take over a new snapshot and listeners between two turns. Both are copied, a reference is taken. Before

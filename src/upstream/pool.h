@@ -27,7 +27,7 @@ struct upstream {
     struct host host;
     uint16_t port;
     bool is_tls;
-    bool is_stale;            /* idle, and seen readable */
+    bool is_stale;             /* idle, and seen readable */
     struct snapshot *snapshot; /* whose TLS settings and gate it was made with; pinned */
     struct inet_endpoint peer;
     struct inet_endpoint source;

@@ -78,8 +78,7 @@ static bool reach_begin_transport(struct reach *reach)
         inet_endpoint_format(&reach->peer, peer);
         bool has_peer = reach->peer.addr.family != INET_NONE;
         (void)snprintf(reach->detail, sizeof(reach->detail), "%.60s: %s",
-                       has_peer ? peer : reach->host->text,
-                       dial_cause_text(reach->dial.cause));
+                       has_peer ? peer : reach->host->text, dial_cause_text(reach->dial.cause));
         reach_finish(reach, REACH_DIAL_FAILED);
         return false;
     }
@@ -101,9 +100,8 @@ static bool reach_begin_transport(struct reach *reach)
         .sessions = engine->tls_sessions,
         .session_key = slice_of(reach->session_key, len < 0 ? 0 : (size_t)len),
     };
-    enum status status = tls_connect_create(engine->tls_scratch, &lower,
-                                            engine->snapshot->tls_client, &options,
-                                            &reach->transport);
+    enum status status = tls_connect_create(
+        engine->tls_scratch, &lower, engine->snapshot->tls_client, &options, &reach->transport);
     if (status != ST_OK) {
         transport_close(&lower, /* is_abort= */ true);
         reach_finish(reach, REACH_NO_MEMORY);
@@ -111,8 +109,7 @@ static bool reach_begin_transport(struct reach *reach)
     }
     transport_listen(reach->transport, reach, reach_on_ready);
     reach->tls_begin_ns = clock_monotonic_ns();
-    timer_set_in(engine->loop, &reach->timer,
-                 engine->snapshot->config->timeouts.upstream_tls_ns);
+    timer_set_in(engine->loop, &reach->timer, engine->snapshot->config->timeouts.upstream_tls_ns);
     return true;
 }
 
@@ -123,9 +120,9 @@ static void reach_shake_hands(struct reach *reach)
         return;
     if (status == ST_OK) {
         reach->tls_end_ns = clock_monotonic_ns();
-        reach->tls = (struct record_tls){tls_version(reach->transport),
-                                         tls_cipher(reach->transport),
-                                         tls_is_resumed(reach->transport)};
+        reach->tls =
+            (struct record_tls){tls_version(reach->transport), tls_cipher(reach->transport),
+                                tls_is_resumed(reach->transport)};
         counter_add(reach->engine->counters, COUNT_UPSTREAM_TLS_HANDSHAKES, 1);
         reach_finish(reach, REACH_OK);
         return;

@@ -16,7 +16,7 @@ static void check_written(struct fuzz_http *fuzz, const struct head *head)
     h1_write_begin(&writer, &text);
     h1_write_request_line(&writer, head->method_name, head->target);
     FIELDS_EACH(field, &head->fields)
-    h1_write_field(&writer, field->name, field->value);
+        h1_write_field(&writer, field->name, field->value);
     CHECK(h1_write_end(&writer) == ST_OK);
 
     struct head again;
@@ -35,8 +35,7 @@ static void check_written(struct fuzz_http *fuzz, const struct head *head)
 
 static void check_meaning(struct fuzz_http *fuzz, const struct head *head, struct slice input)
 {
-    FIELDS_EACH(field, &head->fields)
-    {
+    FIELDS_EACH(field, &head->fields) {
         CHECK(field->name.len > 0 && fuzz_is_within(field->name, input));
         CHECK(fuzz_is_within(field->value, input));
     }

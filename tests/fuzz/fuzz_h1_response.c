@@ -21,8 +21,7 @@ static void check_meaning(const struct head *head, struct slice input)
     struct hop hop;
     if (hop_collect(head, &hop) != ST_OK)
         return;
-    FIELDS_EACH(field, &head->fields)
-    {
+    FIELDS_EACH(field, &head->fields) {
         bool is_removed = hop_is_connection_level(&hop, field);
         CHECK(!is_removed || !hop_trailer_may_pass(&hop, field));
     }

@@ -36,8 +36,7 @@ static void check_lists(struct head *head)
 {
     struct hop hop;
     if (hop_collect(head, &hop) == ST_OK) {
-        FIELDS_EACH(field, &head->fields)
-        {
+        FIELDS_EACH(field, &head->fields) {
             bool is_removed = hop_is_connection_level(&hop, field);
             CHECK(!is_removed ||
                   (field->token != TOKEN_HOST && field->token != TOKEN_CONTENT_LENGTH));
