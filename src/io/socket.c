@@ -16,6 +16,8 @@
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
+enum { SOCKET_ACCEPT_TRIES = 64 };
+
 static void socket_set(int fd, int level, int name, int value)
 {
     (void)setsockopt(fd, level, name, &value,
@@ -93,7 +95,7 @@ enum status socket_listen_unix(struct slice path, unsigned mode, int backlog, in
 enum status socket_accept(int listener, int *ret_fd, struct inet_endpoint *ret_peer)
 {
     struct sockaddr_storage address;
-    for (;;) {
+    for (int tries = 0; tries < SOCKET_ACCEPT_TRIES; tries++) {
         socklen_t len = sizeof(address);
         int fd = accept4(listener, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
@@ -119,6 +121,7 @@ enum status socket_accept(int listener, int *ret_fd, struct inet_endpoint *ret_p
         default: return ST_IO;
         }
     }
+    return ST_AGAIN;
 }
 
 /* ---- dialling ---- */

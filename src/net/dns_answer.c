@@ -119,8 +119,8 @@ static enum status dns_read_name(const struct dns_packet *packet, size_t *at,
                                  struct dns_name *ret_name)
 {
     size_t cursor = *at;
-    size_t piece = *at; /* where this piece began: pointers lead before it */
-    size_t behind = 0;  /* what follows the name in the record; 0 until the first pointer */
+    size_t piece = cursor; /* where this piece began: pointers lead before it */
+    size_t behind = 0;     /* what follows the name in the record; 0 until the first pointer */
 
     ret_name->len = 0;
     for (;;) {
@@ -291,8 +291,9 @@ static enum status dns_take_negative_ttl(const struct dns_packet *packet,
             !dns_name_is_within(name, &record.owner))
             continue;
         size_t cursor = record.data_at;
-        if (dns_read_name(packet, &cursor, &ignored) != ST_OK ||
-            dns_read_name(packet, &cursor, &ignored) != ST_OK ||
+        if (dns_read_name(packet, &cursor, &ignored) != ST_OK) /* MNAME */
+            return ST_BAD;
+        if (dns_read_name(packet, &cursor, &ignored) != ST_OK || /* RNAME */
             record.data_at + record.data_len != cursor + 20)
             return ST_BAD;
         uint32_t minimum = dns_ttl(packet, cursor + 16);

@@ -149,8 +149,8 @@ static bool fetch_match(const void *entry, const void *key)
 
 static void fetch_destroy(struct resolver_fetch *fetch)
 {
-    struct resolver *resolver = fetch->resolver;
     CHECK_TAG(fetch, FETCH_TAG);
+    struct resolver *resolver = fetch->resolver;
     CHECK(list_is_empty(&fetch->waiters));
     timer_cancel(&fetch->limit);
     link_remove(&fetch->link);
