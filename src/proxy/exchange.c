@@ -612,7 +612,7 @@ static enum pump forward_pump(struct exchange *x, struct stream *from, struct st
 static enum next forward_request(struct exchange *x)
 {
     struct stream *up = exchange_up(x);
-    if (!x->request_done) {
+    if (!x->request_done && !x->is_up_deaf) {
         enum pump pump =
             forward_pump(x, exchange_down(x), up, &x->paused_up_ns, &x->stalled_by_upstream_ns);
         if (pump == PUMP_FROM_FAILED) {
@@ -622,8 +622,10 @@ static enum next forward_request(struct exchange *x)
                 return exchange_give_up(x, CAUSE_BAD_REQUEST, exchange_down(x)->fault_text);
             return exchange_give_up(x, CAUSE_REQUEST_CUT, "");
         }
-        if (pump == PUMP_TO_FAILED)
-            return NEXT_WAIT; /* an early response may still be there to read */
+        if (pump == PUMP_TO_FAILED) {
+            x->is_up_deaf = true; /* an early response may still be there to read */
+            return NEXT_WAIT;
+        }
         if (pump == PUMP_BUSY)
             exchange_wake(x);
         x->request_done = pump == PUMP_DONE;
@@ -719,6 +721,7 @@ static enum next forward_response(struct exchange *x)
         if (pump == PUMP_FROM_FAILED) {
             timeline_mark(&x->timeline, MARK_X_FIN_U);
             x->ended_by = LEG_UPSTREAM;
+            x->end = x->up->h1.wire.transport->os_error != 0 ? END_RST : END_NONE;
             return exchange_give_up(x, CAUSE_RESPONSE_CUT, "");
         }
         if (pump == PUMP_TO_FAILED)
@@ -735,7 +738,10 @@ static enum next forward_response(struct exchange *x)
     if (status == ST_OK && x->response_done) {
         timeline_mark(&x->timeline, MARK_D_TX1);
         x->response_sent = true;
-        return exchange_enter(x, &at_finish);
+        /* An answer may come before the request was sent whole; the rest follows if both go on. */
+        bool goes_on =
+            !x->request_done && !x->is_up_deaf && x->client_persists && x->up->h1.persists;
+        return goes_on ? NEXT_WAIT : exchange_enter(x, &at_finish);
     }
     return NEXT_WAIT;
 }

@@ -53,6 +53,7 @@ struct exchange {
     /* the response */
     bool request_done; /* its last byte was given to the codec */
     bool request_sent; /* and taken by the kernel */
+    bool is_up_deaf;   /* the origin takes no more of it */
     bool response_head_done;
     bool response_done;
     bool response_sent;

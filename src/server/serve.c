@@ -71,6 +71,7 @@ struct server {
     struct openings openings;
     struct opening admin_opening;
     struct tls_tickets *tickets;
+    int log_fd; /* until the recorder has it */
     struct admin admin;
     char via[32];
     char log_path[512];
@@ -435,18 +436,15 @@ static bool serve_start_worker(struct server *server, unsigned id, const struct 
 static bool serve_start_threads(struct server *server)
 {
     const struct config *config = server->snapshot->config;
-    bool is_open = false;
     struct recorder_options options = {
         .rings = server->rings,
         .ring_count = server->worker_count,
-        .fd = serve_open_log(config, &is_open),
+        .fd = server->log_fd,
         .path = config->log.file.len > 1 && !slice_equals(config->log.file, SLICE("off"))
                     ? config->log.file.at
                     : NULL,
         .style = serve_log_style(config),
     };
-    if (!is_open)
-        return false;
     for (unsigned i = 0; i < server->worker_count; i++)
         server->rings[i] = ring_create(RING_BYTES);
     server->recorder = recorder_create(&options);
@@ -533,7 +531,9 @@ static bool serve_begin(struct server *server, struct config *config)
     server->admin.checks_host = server->admin_opening.listen.kind == LISTEN_TCP;
     inet_endpoint_format(&server->openings.at[0].listen.endpoint, server->admin.proxy_address);
     server->admin.proxy_is_tls = server->snapshot->config->listen[0].is_tls;
-    if (!serve_drop_root(server->snapshot->config) || !serve_start_threads(server))
+    bool is_open = false;
+    server->log_fd = serve_open_log(server->snapshot->config, &is_open);
+    if (!is_open || !serve_drop_root(server->snapshot->config) || !serve_start_threads(server))
         return false;
     serve_hand_out(server);
     return true;
