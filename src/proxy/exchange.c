@@ -721,7 +721,7 @@ static enum next forward_response(struct exchange *x)
         if (pump == PUMP_FROM_FAILED) {
             timeline_mark(&x->timeline, MARK_X_FIN_U);
             x->ended_by = LEG_UPSTREAM;
-            x->end = x->up->h1.wire.transport->os_error != 0 ? END_RST : END_NONE;
+            x->end = x->up->h1.wire.is_eof ? END_NONE : END_RST;
             return exchange_give_up(x, CAUSE_RESPONSE_CUT, "");
         }
         if (pump == PUMP_TO_FAILED)
