@@ -831,6 +831,18 @@ static bool finish_persists(const struct exchange *x)
            h1->receiving == H1_RECV_ENDED && !h1->wire.is_eof;
 }
 
+/* An answer that was cut short: where its framing shows that, what is queued goes out and the end is in order;
+ * where only the connection's end would end it, a reset shows it. */
+static bool finish_must_reset(struct exchange *x)
+{
+    if (x->response_sent)
+        return false;
+    bool is_shown = x->response_head_done && !x->is_close_framed;
+    enum status status = exchange_down(x)->ops->flush(exchange_down(x));
+    return !is_shown || (status != ST_OK && status != ST_AGAIN) ||
+           x->cause == CAUSE_CLIENT_STALLED || x->cause == CAUSE_CLIENT_GONE;
+}
+
 static void finish_count(struct exchange *x)
 {
     struct counters *counters = x->proxy->engine->counters;
@@ -884,7 +896,7 @@ static enum next step_finish(struct exchange *x)
     else
         upstream_destroy(&x->up, /* is_abort= */ !x->response_done);
     bool persists = client != NULL && finish_persists(x);
-    bool is_abort = client != NULL && !x->response_sent;
+    bool is_abort = client != NULL && finish_must_reset(x);
     x->tag = 0;
     arena_done(&x->arena);
     snapshot_unref(&x->snapshot);
