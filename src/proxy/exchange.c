@@ -235,6 +235,8 @@ static bool check_max_forwards(struct exchange *x)
 
 static enum next check_fail(struct exchange *x, enum cause cause, const char *detail)
 {
+    if (cause == CAUSE_BAD_TARGET || cause == CAUSE_BAD_REQUEST)
+        x->client_persists = false; /* what follows may not be what it seems (RFC 9112 §11.2) */
     exchange_fail(x, cause, detail);
     return exchange_enter(x, &at_reply);
 }
