@@ -91,6 +91,7 @@ struct recorder {
     int fd;
     bool is_file;     /* a regular file: never hangs, and is written in one piece */
     bool is_mid_line; /* the output's last byte was no line feed */
+    bool is_hanging;  /* the output took nothing the last time, and gets no second patience */
     struct access_log_style style;
     struct text buffer;
     uint64_t buffered_lines;
@@ -212,6 +213,7 @@ static void output_set(struct recorder *recorder, int fd)
     close_owned(recorder->fd);
     recorder->fd = fd;
     recorder->is_mid_line = false;
+    recorder->is_hanging = false;
     recorder->is_file = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
@@ -227,15 +229,19 @@ static bool orders_are_urgent(struct recorder *recorder)
 static bool output_await(struct recorder *recorder)
 {
     struct pollfd output = {.fd = recorder->fd, .events = POLLOUT};
-    unsigned patience = HANG_SLICES;
+    unsigned patience = recorder->is_hanging ? 1 : HANG_SLICES;
     while (patience > 0) {
         int ready = poll(&output, 1, HANG_SLICE_MS);
+        recorder->is_hanging = recorder->is_hanging && ready <= 0;
         if (ready > 0)
             return true; /* an error state too: write tells which */
         say_dropped(recorder, /* is_last= */ false);
         if (orders_are_urgent(recorder))
             patience--;
     }
+    recorder->is_hanging = true;
+    diag_say(NULL, DIAG_WARNING, "access log: the output takes nothing, %llu lines are given up",
+             (unsigned long long)recorder->buffered_lines);
     return false;
 }
 

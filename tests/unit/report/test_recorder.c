@@ -210,12 +210,21 @@ static void every_record_is_written_or_counted_as_dropped(void **state)
 static void an_output_that_takes_nothing_does_not_hold_the_end(void **state)
 {
     (void)state;
+    char text[4096];
+    int messages[2];
+    assert_int_equal(pipe2(messages, O_CLOEXEC), 0);
+    diag_set_output(messages[1]);
     (void)start_on_pipe(RING_BYTES);
     /* More than a pipe holds; nobody reads. */
     for (unsigned i = 0; i < 2000; i++)
         (void)put(0, i);
     recorder_stop(&test.recorder);
     assert_null(test.recorder);
+    ssize_t len = read(messages[0], text, sizeof(text) - 1);
+    text[len > 0 ? len : 0] = '\0';
+    assert_has(text, "the output takes nothing");
+    (void)close(messages[0]);
+    (void)close(messages[1]);
 }
 
 static void a_new_output_gets_the_next_lines(void **state)
