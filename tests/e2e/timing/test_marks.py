@@ -125,7 +125,7 @@ def test_a_reused_connection_leaves_phases_out(proxy, stage):
     for name in ("dns", "connect", "tls"):
         assert name not in second.phases
     assert second.upstream_conn["id"] == first.upstream_conn["id"]
-    assert second.upstream_conn["paid_connect_us"] == first.phases["connect"]
+    assert abs(second.upstream_conn["paid_connect_us"] - first.phases["connect"]) <= 1  # cut twice
     assert "c_accept" not in second.marks or second.client_conn["use"] == 2
 
 
