@@ -1,6 +1,17 @@
-/* Every system call of the data path on sockets and pipes. */
+/* Every system call of the data path on sockets and pipes.
+ *
+ * One place, so that a fault can be put in here and nowhere else, and so that errno is turned into a status
+ * once: EAGAIN is ST_AGAIN, a lack of descriptors, memory or ports is ST_LIMIT, and what is left is ST_IO
+ * with errno as the kernel set it. Options that only make things better (TCP_NODELAY, time-outs, congestion
+ * control) are hints: a kernel without one still serves.
+ *
+ * Signals: socket_send never raises SIGPIPE; splice(2) has no flag for that, so the process ignores it.
+ *
+ * Not done here: deciding when to try, buffering, waiting. Callers try first and then watch. */
 
 #include "io/socket.h"
+
+#include "base/check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +42,13 @@ static enum status socket_fail(int *fd)
     socket_close(fd);
     errno = error;
     return ST_IO;
+}
+
+/* The result of a call that could not make a descriptor. */
+static enum status socket_no_descriptor(void)
+{
+    bool is_limit = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    return is_limit ? ST_LIMIT : ST_IO;
 }
 
 /* ---- listening ---- */
@@ -133,7 +151,7 @@ enum status socket_dial(const struct inet_endpoint *endpoint,
     socklen_t len = inet_to_sockaddr(endpoint, &address);
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return errno == EMFILE || errno == ENFILE || errno == ENOBUFS ? ST_LIMIT : ST_IO;
+        return socket_no_descriptor();
     socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     socket_set_user_timeout(fd, options->user_timeout_ms);
     socket_set_congestion(fd, options->congestion);
@@ -145,11 +163,8 @@ enum status socket_dial(const struct inet_endpoint *endpoint,
         if (bind(fd, (struct sockaddr *)&from, from_len) < 0)
             return socket_fail(&fd);
     }
-    int got;
-    do
-        got = connect(fd, (struct sockaddr *)&address, len);
-    while (got < 0 && errno == EINTR);
-    if (got < 0 && errno != EINPROGRESS) {
+    int got = connect(fd, (struct sockaddr *)&address, len);
+    if (got < 0 && errno != EINPROGRESS && errno != EINTR) { /* EINTR: it goes on (POSIX) */
         bool is_out_of_ports = errno == EADDRNOTAVAIL || errno == EAGAIN;
         (void)socket_fail(&fd);
         return is_out_of_ports ? ST_LIMIT : ST_IO;
@@ -185,8 +200,14 @@ struct inet_endpoint socket_peer(int fd)
 
 void socket_set_user_timeout(int fd, unsigned user_timeout_ms)
 {
-    if (user_timeout_ms > 0)
-        socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms);
+    if (user_timeout_ms == 0)
+        return;
+    int seconds = (int)(user_timeout_ms / 1000) + 1;
+    socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms);
+    /* A connection with nothing under way is found dead only by probes; the time-out above ends them. */
+    socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+    socket_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds / 4 + 1);
+    socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
 void socket_set_congestion(int fd, const char *congestion)
@@ -211,6 +232,7 @@ static enum status socket_received(ssize_t got, size_t *ret_len)
 
 static enum status socket_recv_flags(int fd, void *into, size_t cap, int flags, size_t *ret_len)
 {
+    DCHECK(cap > 0); /* or nothing would look like the end of file */
     ssize_t got;
     do
         got = recv(fd, into, cap, flags);
@@ -258,7 +280,7 @@ enum status socket_pipe(size_t want_bytes, int ret_ends[2], size_t *ret_bytes)
 {
     int ends[2];
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
-        return errno == EMFILE || errno == ENFILE ? ST_LIMIT : ST_IO;
+        return socket_no_descriptor();
     (void)fcntl(ends[1], F_SETPIPE_SZ, (int)want_bytes); /* refused beyond the user's allowance */
     int got = fcntl(ends[1], F_GETPIPE_SZ);
     memcpy(ret_ends, ends, sizeof(ends));
