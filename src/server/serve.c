@@ -467,10 +467,11 @@ static bool serve_is_open(const struct config *config, const struct openings *op
         if (config->listen[i].kind != LISTEN_INHERITED ||
             !config_is_open(config, &config->listen[i], &openings->at[i].listen.endpoint.addr))
             continue;
-        diag(DIAG_ERROR,
-             "listen[%zu]: the inherited socket is not on loopback, so this would be an open proxy; "
-             "say who may connect (clients.allow, or --allow-clients 10.0.0.0/8)",
-             i);
+        diag(
+            DIAG_ERROR,
+            "listen[%zu]: the inherited socket is not on loopback, so this would be an open proxy; "
+            "say who may connect (clients.allow, or --allow-clients 10.0.0.0/8)",
+            i);
         return true;
     }
     return false;

@@ -44,7 +44,7 @@ static void repeated_fields_are_walked_in_order(void **state)
     assert_int_equal(fields_count_of(fields, TOKEN_TE), 0);
     unsigned seen = 0;
     FIELDS_EACH(each, fields)
-    seen += each->name.len > 0;
+        seen += each->name.len > 0;
     assert_int_equal(seen, 3);
     http_test_end(&test);
 }

@@ -14,8 +14,7 @@ static const char *forwarded(const struct head *head, char *into, size_t cap)
 {
     struct hop hop = collect(head);
     struct text text = text_on(into, cap);
-    FIELDS_EACH(field, &head->fields)
-    {
+    FIELDS_EACH(field, &head->fields) {
         if (hop_is_connection_level(&hop, field))
             continue;
         text_add(&text, field->name);
