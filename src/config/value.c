@@ -82,14 +82,37 @@ static enum status value_set_number(const struct schema_row *row, struct slice t
 
 /* ---- text ---- */
 
+enum status utf8_take(struct slice *rest, uint32_t *ret_point)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* by length: shorter forms win */
+    unsigned char lead = (unsigned char)rest->at[0];
+    size_t len = lead < 0x80 ? 1 : lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (len == 0 || len > rest->len || lead > 0xf4)
+        return ST_BAD;
+    uint32_t point = len == 1 ? lead : lead & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++) {
+        unsigned char c = (unsigned char)rest->at[i];
+        if ((c & 0xc0) != 0x80)
+            return ST_BAD;
+        point = point << 6 | (c & 0x3fu);
+    }
+    if (point < least[len] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
+        return ST_BAD;
+    *rest = slice_from(*rest, len);
+    *ret_point = point;
+    return ST_OK;
+}
+
+/* What a file could hold as well: UTF-8, and no control bytes. */
 static bool text_is_path(struct slice text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        if (c < 0x20 || c == 0x7f)
+    bool is_short = text.len <= PATH_BYTES_MAX;
+    uint32_t point = ' ';
+    while (text.len > 0) {
+        if (utf8_take(&text, &point) != ST_OK || point < 0x20 || point == 0x7f)
             return false;
     }
-    return text.len <= PATH_BYTES_MAX;
+    return is_short;
 }
 
 static bool text_is_word(struct slice text)

@@ -2,8 +2,7 @@
 #define FAIRLEAD_CONFIG_VALUE_INTERNAL_H
 
 #include "base/clock.h"
-
-#include <stdint.h>
+#include "base/slice.h"
 
 /* Units, smallest first; the last name is NULL. */
 struct value_unit {
@@ -12,5 +11,8 @@ struct value_unit {
 };
 extern const struct value_unit duration_units[];
 extern const struct value_unit size_units[];
+
+/* Take the code point at the front of *rest (RFC 3629 §4). Errors: ST_BAD not UTF-8. */
+enum status utf8_take(struct slice *rest, uint32_t *ret_point) MUST_USE;
 
 #endif

@@ -5,22 +5,37 @@
 #include "base/check.h"
 #include "config/value_internal.h"
 
+#include <sys/un.h>
+
 static const void *value_seen(const void *object, size_t offset)
 {
     return (const char *)object + offset;
 }
 
+/* Code points that YAML takes for line breaks, or does not read as they are. */
+static bool point_needs_escape(uint32_t point)
+{
+    return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 || point == 0x2029 ||
+           point == 0xfeff || point == 0xfffe || point == 0xffff;
+}
+
 void value_print_quoted(struct slice text, FILE *out)
 {
     (void)fputc('"', out);
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        if (c == '"' || c == '\\')
-            (void)fprintf(out, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            (void)fprintf(out, "\\x%02x", c);
+    while (text.len > 0) {
+        struct slice rest = text;
+        uint32_t point = 0;
+        if (utf8_take(&rest, &point) != ST_OK) { /* no value holds this */
+            rest = slice_from(text, 1);
+            point = '?';
+        }
+        if (point == '"' || point == '\\')
+            (void)fprintf(out, "\\%c", (char)point);
+        else if (point_needs_escape(point))
+            (void)fprintf(out, "\\u%04x", (unsigned)point);
         else
-            (void)fputc(c, out);
+            (void)fwrite(text.at, 1, text.len - rest.len, out);
+        text = rest;
     }
     (void)fputc('"', out);
 }
@@ -47,13 +62,11 @@ static void print_listen(const struct config_listen *listen, FILE *out)
         value_print_quoted(slice_from_string(text), out);
         break;
     case LISTEN_UNIX: {
-        /* "unix:" and the path in one pair of quotes */
-        (void)fputs("\"unix:", out);
-        for (size_t i = 0; i < listen->path.len; i++) {
-            char c = listen->path.at[i];
-            (void)fprintf(out, c == '"' || c == '\\' ? "\\%c" : "%c", c);
-        }
-        (void)fputc('"', out);
+        char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 5];
+        struct text whole = text_on(path, sizeof(path));
+        text_add(&whole, SLICE("unix:"));
+        text_add(&whole, listen->path);
+        value_print_quoted(text_slice(&whole), out);
         break;
     }
     case LISTEN_INHERITED: (void)fputs("inherited", out); break;
@@ -156,7 +169,6 @@ static void print_addr(const struct inet_addr *addr, FILE *out)
     value_print_quoted(slice_from_string(text), out);
 }
 
-/* long: one line a kind */
 void value_print(const void *object, const struct schema_row *row, FILE *out)
 {
     const void *at = value_seen(object, row->place);

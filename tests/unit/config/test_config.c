@@ -380,6 +380,7 @@ static void what_is_printed_loads_to_the_same(void **state)
         full,
         "admin: { address: off }\nlisten: ['unix:/a \"b\\\\c']\n",
         "admin: { address: off, token_file: 'a: #\"b' }\nsource: '::1'\n",
+        "admin: { token_file: \"\\u00e9 \\x85 \\u2028 \\ufeff \\U0001f6a2 \\xa0\" }\n",
     };
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         struct loaded *first = load_file(files[i]);

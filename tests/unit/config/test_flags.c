@@ -119,6 +119,8 @@ static void wrong_flags_say_what_was_expected(void **state)
         "who may connect (clients.allow, or --allow-clients 10.0.0.0/8), or listen on "
         "127.0.0.1\n");
     loaded_done(load_flags(FLAGS("--listen", "0.0.0.0:3128", "--allow-clients", "10.0.0.0/8")));
+    flags_fail(FLAGS("--log-file", "\xc0\xaf"),
+               "--log-file: expected a path; got \"\\xc0\\xaf\"\n");
     loaded_done(load_flags(FLAGS("--log-file", "-")));
 }
 
