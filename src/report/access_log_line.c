@@ -30,6 +30,7 @@ enum {
     TARGET_TEXT = 256,
     NOTE_TEXT = 256,
     PIECE_TEXT = 40,
+    OPENING_LEAST_NS = 10000,
 };
 
 #define RESET  "\x1b[0m"
@@ -150,24 +151,33 @@ static void tail_note(struct tail *tail, const struct record *record)
     tail->note_len = whole.len;
 }
 
-/* The phases that are at least a hundredth of the total; of a tunnel, of the time to its opening. The life
- * of a tunnel itself is left out: the total shows it. */
-static void tail_phases(struct tail *tail, const struct timeline *timeline)
+/* What is too short to be shown. Phases that open a connection tell by being there that it was a new one, so
+ * they are left out only where they cost nothing. */
+static uint64_t least_shown_ns(const struct timeline *timeline, enum phase phase)
 {
     uint64_t total_ns = 0;
     uint64_t tunnel_ns = 0;
     (void)timeline_phase(timeline, PHASE_TOTAL, &total_ns); /* 0 hides nothing */
     (void)timeline_phase(timeline, PHASE_TUNNEL, &tunnel_ns);
-    uint64_t least_ns = total_ns > tunnel_ns ? (total_ns - tunnel_ns) / 100 : 0;
-    for (int phase = 0; phase < PHASE_TOTAL; phase++) {
+    uint64_t hundredth_ns = total_ns > tunnel_ns ? (total_ns - tunnel_ns) / 100 : 0;
+    bool is_opening = phase >= PHASE_DNS && phase <= PHASE_PARENT;
+    return is_opening && hundredth_ns > OPENING_LEAST_NS ? OPENING_LEAST_NS : hundredth_ns;
+}
+
+/* The phases that are at least a hundredth of the total; of a tunnel, of the time to its opening. The life
+ * of a tunnel itself is left out: the total shows it. */
+static void tail_phases(struct tail *tail, const struct timeline *timeline)
+{
+    for (int i = 0; i < PHASE_TOTAL; i++) {
+        enum phase phase = (enum phase)i;
         uint64_t ns;
-        if (!timeline_phase(timeline, (enum phase)phase, &ns) || ns == 0 || ns < least_ns)
+        if (phase == PHASE_TUNNEL || !timeline_phase(timeline, phase, &ns))
             continue;
-        if (phase == PHASE_TUNNEL)
+        if (ns == 0 || ns < least_shown_ns(timeline, phase))
             continue;
         struct piece *piece = &tail->pieces[tail->count++];
         struct text text = text_on(piece->text, sizeof(piece->text));
-        text_add(&text, slice_from_string(phase_word((enum phase)phase)));
+        text_add(&text, slice_from_string(phase_word(phase)));
         text_add_char(&text, ' ');
         add_short_duration(&text, ns);
         piece->len = text.len;

@@ -137,6 +137,15 @@ static void a_long_tunnel_still_shows_how_it_was_opened(void **state)
     assert_has(line_of(ACCESS_LOG_LINE, false), " dns 2.8ms connect 12ms ");
 }
 
+static void a_short_connect_beside_a_long_wait_is_still_shown(void **state)
+{
+    (void)state;
+    record.timeline.at_ns[MARK_U_SYN1] = record.timeline.at_ns[MARK_U_SYN0] + 45000;
+    const char *line = line_of(ACCESS_LOG_LINE, false);
+    assert_has(line, " connect 45us ");
+    assert_lacks(line, "send");
+}
+
 static void a_pooled_exchange_says_reused(void **state)
 {
     (void)state;
@@ -402,6 +411,7 @@ int main(void)
         TEST(a_reset_says_by_whom),
         TEST(a_tunnel_ends_with_fin_without_alarm),
         TEST(a_long_tunnel_still_shows_how_it_was_opened),
+        TEST(a_short_connect_beside_a_long_wait_is_still_shown),
         TEST(a_pooled_exchange_says_reused),
         TEST(colours_are_added_around_the_same_text),
         TEST(no_peer_can_forge_a_line_or_reach_the_terminal),
