@@ -95,32 +95,32 @@ static void client_begin_handshake(struct client *client)
     client_enter(client, CLIENT_HANDSHAKE, config->timeouts.client_tls_ns);
 }
 
-void client_accept(struct proxy *proxy, const struct config_listen *listen,
-                   struct tls_server_context *tls_server, int fd, const struct inet_endpoint *peer)
+static void client_refuse(struct proxy *proxy, struct transport **transport)
+{
+    counter_add(proxy->engine->counters, COUNT_CONNECTIONS_REFUSED, 1);
+    transport_close(transport, /* is_abort= */ true);
+}
+
+void client_adopt(struct proxy *proxy, const struct client_door *door, struct transport *transport)
 {
     struct counters *counters = proxy->engine->counters;
+    const struct config_listen *listen = door->listen;
+    bool reads_header = listen != NULL && listen->proxy_from.count > 0;
     struct client *client = NULL;
-    struct transport *transport = NULL;
-    if ((listen == NULL || listen->proxy_from.count == 0) && !client_may_connect(proxy, peer)) {
-        counter_add(counters, COUNT_CONNECTIONS_REFUSED, 1);
-        socket_close(&fd);
-        return;
-    }
-    if (tcp_create(proxy->engine->loop, fd, &transport) == ST_OK)
+    if (reads_header || client_may_connect(proxy, &door->peer))
         client = slab_alloc(&proxy->client_slab);
     if (client == NULL) {
-        counter_add(counters, COUNT_CONNECTIONS_REFUSED, 1);
-        transport_close(&transport, /* is_abort= */ true);
+        client_refuse(proxy, &transport);
         return;
     }
     client->tag = CLIENT_TAG;
     client->proxy = proxy;
     client->transport = transport;
     client->listen = listen;
-    client->tls_server = tls_server;
+    client->tls_server = door->tls_server;
     client->snapshot = snapshot_ref(proxy->engine->snapshot);
-    client->peer = *peer;
-    client->local = socket_local(fd);
+    client->peer = door->peer;
+    client->local = door->local;
     client->id = engine_conn_id(proxy->engine);
     client->accepted_ns = clock_monotonic_ns();
     task_init(&client->task, client_run);
@@ -130,12 +130,21 @@ void client_accept(struct proxy *proxy, const struct config_listen *listen,
     counter_add(counters, COUNT_CONNECTIONS, 1);
     counter_add(counters, COUNT_CONNECTIONS_OPEN, 1);
     transport_listen(transport, client, client_on_ready);
-    if (listen != NULL && listen->proxy_from.count > 0)
+    if (reads_header)
         client_enter(client, CLIENT_PROXY_HEADER, client_config(client)->timeouts.client_head_ns);
     else
         client_begin_handshake(client);
     if (client->state != CLIENT_CLOSED)
         loop_queue(client_loop(client), &client->task);
+}
+
+void client_accept(struct proxy *proxy, const struct client_door *door, int fd)
+{
+    struct transport *transport = NULL;
+    if (tcp_create(proxy->engine->loop, fd, &transport) == ST_OK)
+        client_adopt(proxy, door, transport);
+    else
+        client_refuse(proxy, &transport);
 }
 
 /* ---- the steps before HTTP ---- */

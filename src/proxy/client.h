@@ -49,9 +49,18 @@ struct client {
     uint64_t linger_bytes;
 };
 
+/* Where a connection came in, and from whom. */
+struct client_door {
+    const struct config_listen *listen;    /* in the engine's snapshot; NULL: the admin listener */
+    struct tls_server_context *tls_server; /* the snapshot's; NULL in clear */
+    struct inet_endpoint peer;
+    struct inet_endpoint local;
+};
+
 /* Take over an accepted socket. On failure it is closed, and counted. */
-void client_accept(struct proxy *proxy, const struct config_listen *listen,
-                   struct tls_server_context *tls_server, int fd, const struct inet_endpoint *peer);
+void client_accept(struct proxy *proxy, const struct client_door *door, int fd);
+/* The same for a plain transport. */
+void client_adopt(struct proxy *proxy, const struct client_door *door, struct transport *transport);
 /* The exchange ended and its answer is with the kernel, or never will be.
  * `persists`: another request may follow; `is_abort`: end with a reset, the answer was cut short. */
 void client_exchange_done(struct client *client, bool persists, bool is_abort);

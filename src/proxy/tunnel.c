@@ -178,12 +178,9 @@ static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record
 static void tunnel_time_out(struct timer *timer)
 {
     struct tunnel *tunnel = CONTAINER_OF(timer, struct tunnel, timer);
-    uint64_t now = loop_now_ns(tunnel->room->engine->loop);
-    uint64_t before = tunnel->timer.deadline_ns;
     tunnel_arm(tunnel);
-    if (tunnel->timer.deadline_ns > now) /* there was progress since it was set */
-        return;
-    (void)before;
+    if (tunnel->timer.deadline_ns > loop_now_ns(tunnel->room->engine->loop))
+        return; /* there was progress since it was set */
     tunnel_finish(tunnel, LEG_PROXY, END_TIMEOUT);
 }
 
@@ -194,14 +191,14 @@ static void tunnel_note(struct tunnel *tunnel)
     uint64_t bytes = tunnel->up.bytes + tunnel->down.bytes;
     if (bytes != tunnel->seen_bytes) {
         tunnel->seen_bytes = bytes;
-        tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop);
+        tunnel->progress_ns = clock_monotonic_ns();
+        if (tunnel->up.bytes > 0)
+            timeline_mark_at(timeline, MARK_T_UP, tunnel->progress_ns);
+        if (tunnel->down.bytes > 0)
+            timeline_mark_at(timeline, MARK_T_DOWN, tunnel->progress_ns);
         timeline_clear(timeline, MARK_T_LAST);
         timeline_mark_at(timeline, MARK_T_LAST, tunnel->progress_ns);
     }
-    if (tunnel->up.bytes > 0)
-        timeline_mark(timeline, MARK_T_UP);
-    if (tunnel->down.bytes > 0)
-        timeline_mark(timeline, MARK_T_DOWN);
     if (tunnel->up.from_ended)
         timeline_mark(timeline, MARK_X_FIN_C);
     if (tunnel->down.from_ended)

@@ -4,6 +4,7 @@
 #include "server/worker.h"
 
 #include "base/check.h"
+#include "io/socket.h"
 #include "net/listener.h"
 #include "proxy/client.h"
 #include "record/ring.h"
@@ -71,12 +72,13 @@ static void worker_on_accept(void *owner, int fd, const struct inet_endpoint *pe
     struct worker_listener *from = owner;
     struct worker *worker = from->worker;
     const struct snapshot *snapshot = worker->engine.snapshot;
+    struct client_door door = {.peer = *peer, .local = socket_local(fd)};
     int index = from->listen.index;
-    if (index < 0)
-        client_accept(&worker->proxy, NULL, NULL, fd, peer);
-    else
-        client_accept(&worker->proxy, &snapshot->config->listen[index], snapshot->tls_server[index],
-                      fd, peer);
+    if (index >= 0) {
+        door.listen = &snapshot->config->listen[index];
+        door.tls_server = snapshot->tls_server[index];
+    }
+    client_accept(&worker->proxy, &door, fd);
 }
 
 static void worker_close_listeners(struct worker *worker)
