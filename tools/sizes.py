@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fail when a function has more than 80 lines or a file more than 950 (a test: 1000).
+"""Fail when a function has more than 80 lines or a file more than 800 (a test: 1000).
 
 A table or a flat switch may be longer when `/* long: reason */` stands inside it. Usage: sizes.py"""
 import re
@@ -7,7 +7,7 @@ import sys
 
 import csource
 
-FUNCTION_LINES, FILE_LINES, TEST_LINES = 80, 950, 1000
+FUNCTION_LINES, FILE_LINES, TEST_LINES = 80, 800, 1000
 EXCUSE = re.compile(r"/\* long: \S")
 
 

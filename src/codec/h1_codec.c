@@ -8,11 +8,12 @@
  * Sending. Heads and framing go into the wire's queue, body bytes as far as the peer takes them. A chunk is
  * begun for what the caller has at hand; if the peer takes less, the chunk stays open for what follows.
  *
- * It does not decide who closes: the exchange does, with `persists` and the record of both ends. */
+ * It does not decide who closes: the exchange does, with `may_persist` of both ends. */
 
 #include "codec/h1_codec.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "http/h1_write.h"
 
@@ -20,11 +21,20 @@ enum { H1_ARENA_CAP = 512 * 1024, H1_TRAILERS_MAX = 16384 };
 
 static const struct stream_ops h1_ops;
 
+/* Recorder: whoever uses the stream hears that the transport is ready. */
+static void h1_on_ready(struct transport *transport)
+{
+    struct h1_codec *codec = transport->owner;
+    if (codec->stream.on_ready != NULL)
+        codec->stream.on_ready(&codec->stream);
+}
+
 void h1_codec_init(struct h1_codec *codec, enum h1_role role, struct transport *transport,
                    struct wire_shared *shared)
 {
-    *codec = (struct h1_codec){.stream.ops = &h1_ops, .role = role, .persists = true};
+    *codec = (struct h1_codec){.stream = {.ops = &h1_ops, .may_persist = true}, .role = role};
     wire_init(&codec->wire, transport, shared);
+    transport_listen(transport, codec, h1_on_ready);
     arena_init(&codec->arena, shared->blocks, H1_ARENA_CAP);
     codec->limits = (struct h1_limits){65536, 1000, 32768};
 }
@@ -45,6 +55,10 @@ void h1_codec_next(struct h1_codec *codec)
     arena_init(&codec->arena, codec->wire.shared->blocks, H1_ARENA_CAP);
     codec->head = (struct head){.is_request = false};
     codec->stream.fault_text = NULL;
+    codec->stream.is_read_out = false;
+    codec->stream.begun_ns = 0;
+    codec->in_before_bytes = codec->wire.in_bytes - codec->wire.in.len;
+    codec->out_before_bytes = codec->wire.out_bytes;
     codec->receiving = H1_RECV_HEAD;
     codec->sending = H1_SEND_HEAD;
     codec->progress = (struct h1_progress){0};
@@ -54,32 +68,26 @@ void h1_codec_next(struct h1_codec *codec)
     codec->asked = METHOD_OTHER;
 }
 
-void h1_codec_expect(struct h1_codec *codec, enum method asked)
-{
-    codec->asked = asked;
-}
-
 bool h1_codec_is_reusable(const struct h1_codec *codec)
 {
-    return codec->persists && codec->receiving == H1_RECV_ENDED &&
+    return codec->stream.may_persist && codec->receiving == H1_RECV_ENDED &&
            codec->sending == H1_SEND_ENDED && codec->wire.in.len == 0 && !codec->wire.is_eof &&
            chain_is_empty(&codec->wire.out);
 }
 
-struct transport *h1_codec_detach(struct h1_codec *codec, struct slice *ret_unread)
-{
-    struct transport *transport = codec->wire.transport;
-    codec->wire.transport = NULL;
-    *ret_unread = codec->wire.in;
-    return transport;
-}
-
 /* ---- receiving ---- */
+
+/* The message that is received is complete. */
+static void h1_end_message(struct h1_codec *codec)
+{
+    codec->receiving = H1_RECV_ENDED;
+    codec->stream.is_read_out = true;
+}
 
 static enum status h1_fail(struct h1_codec *codec, enum status status)
 {
     codec->receiving = H1_RECV_FAILED;
-    codec->persists = false;
+    codec->stream.may_persist = false;
     return status;
 }
 
@@ -96,6 +104,21 @@ static enum status h1_head_cut(struct h1_codec *codec, enum status status)
     (void)h1_fail(codec, status);
     if (status == ST_EOF && !is_between)
         return ST_IO;
+    return status;
+}
+
+/* Receive; an orderly end of the peer is remembered for whoever asks whether more can follow. */
+static enum status h1_fill(struct h1_codec *codec, size_t max_bytes)
+{
+    enum status status = wire_fill(&codec->wire, max_bytes);
+    codec->stream.is_peer_done = codec->wire.is_eof;
+    return status;
+}
+
+static enum status h1_fill_scratch(struct h1_codec *codec)
+{
+    enum status status = wire_fill_scratch(&codec->wire);
+    codec->stream.is_peer_done = codec->wire.is_eof;
     return status;
 }
 
@@ -138,9 +161,9 @@ static void h1_begin_body(struct h1_codec *codec)
         h1_chunk_init(&codec->chunk);
     if (codec->body.kind == FRAMING_NONE ||
         (codec->body.kind == FRAMING_LENGTH && codec->body_left == 0))
-        codec->receiving = H1_RECV_ENDED;
+        h1_end_message(codec);
     if (codec->body.kind == FRAMING_CLOSE)
-        codec->persists = false;
+        codec->stream.may_persist = false;
 }
 
 static enum status h1_recv_head(struct stream *stream, struct head **ret_head,
@@ -162,7 +185,9 @@ static enum status h1_recv_head(struct stream *stream, struct head **ret_head,
             break;
         if (status != ST_AGAIN)
             return h1_fail(codec, status);
-        status = wire_fill(wire, codec->limits.head_bytes + 1024);
+        status = h1_fill(codec, codec->limits.head_bytes + 1024);
+        if (status == ST_AGAIN && wire->in.len > 0 && codec->stream.begun_ns == 0)
+            codec->stream.begun_ns = clock_monotonic_ns();
         if (status == ST_AGAIN || status == ST_NOMEM)
             return status;
         if (status == ST_LIMIT) {
@@ -181,8 +206,10 @@ static enum status h1_recv_head(struct stream *stream, struct head **ret_head,
     wire_consume(wire, used);
     codec->progress = (struct h1_progress){0};
     h1_begin_body(codec);
-    if (codec->role == H1_CLIENT && codec->head.status < 200 && codec->head.status != 101)
+    if (codec->role == H1_CLIENT && codec->head.status < 200 && codec->head.status != 101) {
         codec->receiving = H1_RECV_HEAD;
+        codec->stream.is_read_out = false;
+    }
     *ret_head = &codec->head;
     *ret_body = codec->body;
     return ST_OK;
@@ -205,14 +232,14 @@ static enum status h1_recv_trailer_section(struct h1_codec *codec)
                 codec->trailer_block = block_ref(wire->block);
             wire_consume(wire, used);
             codec->progress = (struct h1_progress){0};
-            codec->receiving = H1_RECV_ENDED;
+            h1_end_message(codec);
             return ST_EOF;
         }
         if (status != ST_AGAIN || wire->in.len > H1_TRAILERS_MAX) {
             h1_note_fault(codec, status == ST_AGAIN ? H1_FAULT_HEAD_TOO_LARGE : fault);
             return ST_BAD;
         }
-        status = wire_fill(wire, H1_TRAILERS_MAX + 1);
+        status = h1_fill(codec, H1_TRAILERS_MAX + 1);
         if (status != ST_OK)
             return status == ST_EOF ? ST_IO : status;
     }
@@ -246,7 +273,7 @@ static enum status h1_recv_chunked(struct h1_codec *codec, struct slice *ret_vie
         if (codec->decoded > 0)
             continue;
         CHECK(wire->in.len == 0); /* the decoder eats all that is not data */
-        status = wire_fill_scratch(wire);
+        status = h1_fill_scratch(codec);
         if (status != ST_OK)
             return status == ST_EOF ? ST_IO : status;
     }
@@ -257,11 +284,11 @@ static enum status h1_recv_plain(struct h1_codec *codec, struct slice *ret_view)
     struct wire *wire = &codec->wire;
     bool is_counted = codec->body.kind == FRAMING_LENGTH;
     if (wire->in.len == 0) {
-        enum status status = wire_fill_scratch(wire);
+        enum status status = h1_fill_scratch(codec);
         if (status == ST_EOF && !is_counted) {
             if (wire->transport->is_truncated)
                 return ST_IO;
-            codec->receiving = H1_RECV_ENDED;
+            h1_end_message(codec);
             return ST_EOF;
         }
         if (status != ST_OK)
@@ -304,7 +331,7 @@ static void h1_consume(struct stream *stream, size_t len)
         CHECK(len <= codec->body_left);
         codec->body_left -= len;
         if (codec->body_left == 0)
-            codec->receiving = H1_RECV_ENDED;
+            h1_end_message(codec);
     }
 }
 
@@ -428,6 +455,44 @@ static enum status h1_settle(struct stream *stream)
     return wire_settle(&h1_codec_of(stream)->wire);
 }
 
+/* ---- the rest of a stream ---- */
+
+static void h1_expect(struct stream *stream, enum method asked)
+{
+    struct h1_codec *codec = h1_codec_of(stream);
+    CHECK(codec->role == H1_CLIENT);
+    codec->asked = asked;
+}
+
+static bool h1_is_gone(const struct stream *stream)
+{
+    const struct h1_codec *codec = h1_codec_view(stream);
+    return (codec->wire.transport->ready & WATCH_ERROR) != 0;
+}
+
+static void h1_tally(const struct stream *stream, struct stream_tally *ret_tally)
+{
+    const struct h1_codec *codec = h1_codec_view(stream);
+    const struct wire *wire = &codec->wire;
+    *ret_tally = (struct stream_tally){
+        .received_bytes = wire->in_bytes - codec->in_before_bytes,
+        .unread_bytes = wire->in.len,
+        .sent_bytes = wire->out_bytes - codec->out_before_bytes,
+        .received_body_bytes = codec->received_body_bytes,
+        .sent_body_bytes = codec->sent_body_bytes,
+    };
+}
+
+static struct transport *h1_detach(struct stream *stream, struct slice *ret_unread)
+{
+    struct h1_codec *codec = h1_codec_of(stream);
+    struct transport *transport = codec->wire.transport;
+    codec->wire.transport = NULL;
+    transport_listen(transport, NULL, NULL);
+    *ret_unread = codec->wire.in;
+    return transport;
+}
+
 static const struct stream_ops h1_ops = {
     .recv_head = h1_recv_head,
     .recv_body = h1_recv_body,
@@ -438,4 +503,8 @@ static const struct stream_ops h1_ops = {
     .send_end = h1_send_end,
     .flush = h1_flush,
     .settle = h1_settle,
+    .expect = h1_expect,
+    .is_gone = h1_is_gone,
+    .tally = h1_tally,
+    .detach = h1_detach,
 };

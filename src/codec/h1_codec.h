@@ -15,6 +15,7 @@
 
 enum h1_role { H1_SERVER, H1_CLIENT };
 
+/* The receiving end of a message, and the sending one. */
 enum h1_receiving { H1_RECV_HEAD, H1_RECV_BODY, H1_RECV_TRAILERS, H1_RECV_ENDED, H1_RECV_FAILED };
 enum h1_sending { H1_SEND_HEAD, H1_SEND_BODY, H1_SEND_ENDED };
 
@@ -31,8 +32,6 @@ struct h1_codec {
     struct block *head_block;    /* keeps the head's slices alive */
     struct block *trailer_block; /* and those of the trailers */
     struct h1_progress progress;
-    bool is_head_begun;     /* owner's: the first bytes of a head were seen */
-    uint64_t head_begun_ns; /* owner's: when */
     struct framing body;
     uint64_t body_left; /* of a length-framed body */
     size_t decoded;     /* bytes at the front of `in` that are body data already decoded */
@@ -46,7 +45,9 @@ struct h1_codec {
     struct framing send_body;
     uint64_t send_left; /* of a length-framed body, or of the chunk begun */
     uint64_t sent_body_bytes;
-    bool persists; /* both sides agreed to keep the connection after this exchange */
+
+    uint64_t in_before_bytes; /* the wire's counts where this message pair began */
+    uint64_t out_before_bytes;
 };
 
 /* Take over `transport`. */
@@ -56,17 +57,16 @@ void h1_codec_init(struct h1_codec *codec, enum h1_role role, struct transport *
 void h1_codec_done(struct h1_codec *codec, bool is_abort);
 /* Make ready for the next message pair on the same connection. Both messages must have ended. */
 void h1_codec_next(struct h1_codec *codec);
-/* Client: what the next response answers, for its framing (RFC 9112 §6.3). */
-void h1_codec_expect(struct h1_codec *codec, enum method asked);
 /* Both messages ended, the input is read out, and the connection may carry another exchange. */
 bool h1_codec_is_reusable(const struct h1_codec *codec);
-/* Leave HTTP: give the transport and the unread bytes away. The bytes are good until the next call on
- * any wire of the worker; everything else is given back. */
-struct transport *h1_codec_detach(struct h1_codec *codec, struct slice *ret_unread);
-
 static inline struct h1_codec *h1_codec_of(struct stream *stream)
 {
     return CONTAINER_OF(stream, struct h1_codec, stream);
+}
+
+static inline const struct h1_codec *h1_codec_view(const struct stream *stream)
+{
+    return (const struct h1_codec *)(const void *)stream; /* its first member */
 }
 
 #endif

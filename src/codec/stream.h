@@ -26,6 +26,7 @@
  *   S3  a message whose end was not sent is visibly cut short when its connection closes.
  *   S4  heads and framing are always taken whole; body bytes only as far as the peer takes them. */
 struct stream;
+struct stream_tally;
 
 struct stream_ops {
     /* The next head. The head and its slices live until stream_next or detach. `*ret_body` is how its
@@ -49,13 +50,40 @@ struct stream_ops {
     enum status (*flush)(struct stream *);
     /* The turn's work on this stream is done: nothing may stay in shared buffers. Errors: ST_NOMEM. */
     enum status (*settle)(struct stream *);
+    /* Say what the next response answers, before it is received (RFC 9112 §6.3). Requesting end only. */
+    void (*expect)(struct stream *, enum method asked);
+    /* The loop saw a reset or an error of the peer: nothing that is sent can arrive any more. */
+    bool (*is_gone)(const struct stream *);
+    /* What this message pair amounts to so far. */
+    void (*tally)(const struct stream *, struct stream_tally *ret_tally);
+    /* Leave HTTP: the byte stream beneath, which is the caller's from now on, and the bytes that were read
+     * already; these are good until the next call on any stream of the worker. */
+    struct transport *(*detach)(struct stream *, struct slice *ret_unread);
 };
 
 struct stream {
     const struct stream_ops *ops;
-    unsigned
-        fault_status; /* why recv_head or recv_body said ST_BAD or ST_LIMIT: what answers a request */
-    const char *fault_text; /* and in words; static; NULL for no fault */
+    /* Recorder of readiness: asking again makes sense. The receiver queues a task. */
+    void (*on_ready)(struct stream *);
+    void *owner;
+    /* Why recv_head or recv_body said ST_BAD or ST_LIMIT: what answers a request, and in words (static;
+     * NULL for no fault). */
+    unsigned fault_status;
+    const char *fault_text;
+    bool is_read_out;  /* the received message is complete */
+    bool is_peer_done; /* the peer ended its direction in order: no further message follows */
+    bool may_persist;  /* another message pair may follow here; cleared by whoever knows better */
+    uint64_t
+        begun_ns; /* when the first bytes of a head came that was not whole at once; 0 otherwise */
+};
+
+/* Bytes as on the wire, above TLS; bodies without their framing. */
+struct stream_tally {
+    uint64_t received_bytes; /* since the message pair began, looked at or not */
+    uint64_t unread_bytes;   /* of these, not yet looked at */
+    uint64_t sent_bytes;     /* taken by the transport */
+    uint64_t received_body_bytes;
+    uint64_t sent_body_bytes;
 };
 
 #endif

@@ -45,14 +45,23 @@ static void client_enter(struct client *client, enum client_state state, uint64_
         timer_set_in(client_loop(client), &client->timer, limit_ns);
 }
 
-static void client_on_ready(struct transport *transport)
+static void client_on_event(struct client *client)
 {
-    struct client *client = transport->owner;
     CHECK_TAG(client, CLIENT_TAG);
     if (client->exchange != NULL)
         exchange_wake(client->exchange);
     else
         loop_queue(client_loop(client), &client->task);
+}
+
+static void client_on_ready(struct transport *transport)
+{
+    client_on_event(transport->owner);
+}
+
+static void client_on_stream_ready(struct stream *stream)
+{
+    client_on_event(stream->owner);
 }
 
 /* ---- birth ---- */
@@ -64,6 +73,8 @@ static void client_begin_codec(struct client *client)
     client->h1.limits = (struct h1_limits){(uint32_t)config->limits.head_bytes,
                                            (uint32_t)config->limits.head_fields,
                                            (uint32_t)config->limits.target_bytes};
+    client->h1.stream.owner = client;
+    client->h1.stream.on_ready = client_on_stream_ready;
     client->transport = NULL;
     client->has_codec = true;
 }
@@ -191,7 +202,6 @@ static void client_tell_tls(struct client *client)
         "Content-Length: 57\r\n\r\nThis port speaks TLS: use https:// in the proxy address.\n";
     client->transport = tls_take_lower(&client->transport);
     client_begin_codec(client);
-    transport_listen(client->h1.wire.transport, client, client_on_ready);
     if (wire_put(&client->h1.wire, slice_of(answer, sizeof(answer) - 1)) != ST_OK) {
         client_close(client, /* is_abort= */ true);
         return;
@@ -244,9 +254,8 @@ static bool client_next_request(struct client *client)
     enum status status = client->h1.stream.ops->recv_head(&client->h1.stream, &head, &body);
     bool has_begun = client->h1.wire.in.len > 0;
     if (status == ST_AGAIN) {
-        if (has_begun && !client->h1.is_head_begun) {
-            client->h1.is_head_begun = true;
-            client->h1.head_begun_ns = clock_monotonic_ns();
+        if (has_begun && !client->is_head_begun) {
+            client->is_head_begun = true;
             client_enter(client, CLIENT_SERVING, client_config(client)->timeouts.client_head_ns);
         }
         if (client->proxy->is_draining && !has_begun && client->uses > 0)
@@ -265,8 +274,9 @@ static bool client_next_request(struct client *client)
         diag(DIAG_NOTICE, "client %s spoke TLS on a listener in clear", peer);
     }
     timer_cancel(&client->timer);
+    client->is_head_begun = false;
     client->uses++;
-    if (!exchange_begin(client, status == ST_OK ? head : NULL, body)) {
+    if (!exchange_begin(client, &client->h1.stream, status == ST_OK ? head : NULL, body)) {
         client_close(client, /* is_abort= */ true);
         return false;
     }
@@ -350,7 +360,7 @@ static void client_time_out(struct timer *timer)
     bool has_begun = client->has_codec && client->h1.wire.in.len > 0;
     if (client->state == CLIENT_SERVING && has_begun) {
         client->uses++;
-        if (exchange_begin_timed_out(client))
+        if (exchange_begin_timed_out(client, &client->h1.stream))
             return;
     }
     client_close(client, /* is_abort= */ false);
@@ -379,11 +389,10 @@ static void client_die(struct client *client)
         proxy->on_room(proxy);
 }
 
-struct transport *client_detach(struct client *client, struct slice *ret_unread)
+void client_hand_over(struct client *client)
 {
-    struct transport *transport = h1_codec_detach(&client->h1, ret_unread);
     client->exchange = NULL;
-    return transport;
+    client_close(client, /* is_abort= */ false);
 }
 
 void client_close(struct client *client, bool is_abort)

@@ -35,6 +35,7 @@ struct client {
     struct transport *transport; /* until the codec has it */
     struct h1_codec h1;
     bool has_codec;
+    bool is_head_begun; /* the first bytes of a head came, which was not whole */
     struct exchange *exchange;
     const struct config_listen *listen;    /* in `snapshot` */
     struct tls_server_context *tls_server; /* borrowed from `snapshot`; NULL in clear */
@@ -64,8 +65,8 @@ void client_adopt(struct proxy *proxy, const struct client_door *door, struct tr
 /* The exchange ended and its answer is with the kernel, or never will be.
  * `persists`: another request may follow; `is_abort`: end with a reset, the answer was cut short. */
 void client_exchange_done(struct client *client, bool persists, bool is_abort);
-/* The exchange takes the transport away (tunnel); the client dies. `*ret_unread`: see h1_codec_detach. */
-struct transport *client_detach(struct client *client, struct slice *ret_unread);
+/* The exchange took the stream's bytes away (tunnel): the client dies without closing them. */
+void client_hand_over(struct client *client);
 /* Close now. */
 void client_close(struct client *client, bool is_abort);
 

@@ -20,6 +20,8 @@
     X(HELP, "help", 400, "http_request_error", "This is a forward proxy")                         \
     X(NOT_HERE, "not_here", 404, "http_request_error", "The proxy itself serves no such page")    \
     X(BAD_METHOD, "bad_method", 405, "http_request_error", "The proxy itself answers GET only")   \
+    X(LENGTH_REQUIRED, "length_required", 411, "http_request_error",                              \
+      "The destination speaks HTTP/1.0 and takes no chunked request: send Content-Length")        \
     X(EXPECTATION, "expectation", 417, "http_request_error", "The expectation cannot be met")     \
     X(SCHEME, "scheme", 501, "http_request_error", "Only http and https are forwarded")           \
     X(REFUSED, "refused", 403, "http_request_denied", "The request was refused by policy")        \
@@ -48,6 +50,8 @@
       "TLS with the destination was not done in time")                                            \
     X(SEND_FAILED, "send_failed", 502, "connection_terminated",                                   \
       "The destination ended the connection while the request was sent")                          \
+    X(SEND_STALLED, "send_stalled", 504, "connection_write_timeout",                              \
+      "The destination stopped taking the request")                                               \
     X(NO_RESPONSE, "no_response", 502, "connection_terminated",                                   \
       "The destination ended the connection without a response")                                  \
     X(RESPONSE_TIMEOUT, "response_timeout", 504, "http_response_timeout",                         \
@@ -58,11 +62,13 @@
       "The destination's response head is too large")                                             \
     X(RESPONSE_CUT, "response_cut", 502, "http_response_incomplete",                              \
       "The destination's response ended too early")                                               \
-    X(RESPONSE_STALLED, "response_stalled", 504, "http_response_timeout",                         \
+    X(RESPONSE_STALLED, "response_stalled", 504, "connection_read_timeout",                       \
       "The destination's response body stalled")                                                  \
     X(CLIENT_GONE, "client_gone", 0, "", "The client went away")                                  \
     X(CLIENT_STALLED, "client_stalled", 0, "", "The client stopped reading")                      \
     X(TUNNEL_IDLE, "tunnel_idle", 0, "", "The tunnel was idle for too long")                      \
+    X(TUNNEL_HALF_CLOSED, "tunnel_half_closed", 0, "",                                            \
+      "The half-closed tunnel made no progress for too long")                                     \
     X(TUNNEL_LIFETIME, "tunnel_lifetime", 0, "", "The tunnel reached its lifetime")               \
     X(DRAINED, "drained", 503, "proxy_internal_error", "The proxy is shutting down")
 

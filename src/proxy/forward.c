@@ -1,183 +1,324 @@
-/* Rewriting heads: what is removed, what is added, what stays as the sender wrote it.
+/* Both messages of an exchange on their way: request body up, response heads and body down.
  *
- * Field order, spelling and values are kept. Removed are the connection-level fields and all that
- * Connection names (RFC 9110 §7.6.1); Host and the framing fields are written anew from what was checked;
- * Via is appended (§7.6.3); a missing Date is added (§6.6.1). The head is a new list in the exchange's arena
- * whose slices borrow the received one. */
+ * Each run pushes what can be pushed both ways and waits; whoever cannot send is not received from, which is
+ * the whole back-pressure. The time during which one side held the other up is counted by side.
+ *
+ * Waits and their limits: for the response head, from the moment when the request was sent (or the last
+ * interim response came, or the client began to hold its body back): timeouts.response_head. For any byte
+ * to move otherwise: timeouts.body_stall. */
 
-#include "proxy/exchange.h"
+#include "proxy/exchange_internal.h"
 
 #include "base/clock.h"
-#include "base/text.h"
-#include "http/status_code.h"
+#include "upstream/versions.h"
 
-enum { FORWARD_VIA_MAX = 300 };
+enum { FORWARD_ROUNDS = 16 };
 
-static enum status forward_add(struct head *head, enum token token, struct slice value)
+/* ---- waits ---- */
+
+/* Nothing but the origin's next head is waited for. */
+static bool forward_awaits_head(const struct exchange *x)
 {
-    return fields_add_token(&head->fields, token, token_name(token), value);
+    return !x->response_head_done && (x->request_sent || x->awaits_continue);
 }
 
-static enum status forward_add_via(struct exchange *x, const struct head *received,
-                                   struct head *head)
+uint64_t forward_deadline_ns(const struct exchange *x)
 {
-    char via[FORWARD_VIA_MAX];
-    struct text text = text_on(via, sizeof(via));
-    hop_via_write(&text, received, x->snapshot->via);
-    struct slice copy = arena_copy(&x->arena, text_slice(&text));
-    return copy.at == NULL ? ST_NOMEM : forward_add(head, TOKEN_VIA, copy);
+    const struct config *config = exchange_config(x);
+    return forward_awaits_head(x) ? x->waiting_ns + config->timeouts.response_head_ns
+                                  : x->progress_ns + config->timeouts.body_stall_ns;
 }
 
-/* Content-Length or Transfer-Encoding as `body` says. */
-static enum status forward_add_framing(struct exchange *x, struct head *head, struct framing body)
+enum cause forward_late_cause(const struct exchange *x)
 {
-    if (body.kind == FRAMING_CHUNKED)
-        return forward_add(head, TOKEN_TRANSFER_ENCODING, SLICE("chunked"));
-    if (body.kind != FRAMING_LENGTH)
-        return ST_OK;
-    char digits[24];
-    struct text text = text_on(digits, sizeof(digits));
-    text_add_u64(&text, body.length);
-    struct slice copy = arena_copy(&x->arena, text_slice(&text));
-    return copy.at == NULL ? ST_NOMEM : forward_add(head, TOKEN_CONTENT_LENGTH, copy);
+    if (forward_awaits_head(x))
+        return CAUSE_RESPONSE_TIMEOUT;
+    if (x->paused_down_ns != 0 || (x->response_done && !x->response_sent))
+        return CAUSE_CLIENT_STALLED;
+    if (x->response_head_done && !x->response_done)
+        return CAUSE_RESPONSE_STALLED;
+    if (x->paused_up_ns != 0 || x->request_done)
+        return CAUSE_SEND_STALLED;
+    return CAUSE_BODY_TIMEOUT;
 }
 
-/* Our own number in place of what Max-Forwards said (RFC 9110 §7.6.2). */
-static enum status forward_add_max_forwards(struct exchange *x, struct head *head)
+/* ---- retry ---- */
+
+/* Before any response byte, on a connection that had been used before, and nothing was consumed that could
+ * not be sent again: once more on a new connection (RFC 9110 §9.2.2, RFC 9112 §9.3.1). */
+static bool forward_may_retry(const struct exchange *x)
 {
-    uint32_t left = 0;
-    if (hop_max_forwards(x->request, &left) != ST_OK || left == 0)
-        return ST_OK;
-    char digits[16];
-    struct text text = text_on(digits, sizeof(digits));
-    text_add_u64(&text, left - 1);
-    struct slice copy = arena_copy(&x->arena, text_slice(&text));
-    return copy.at == NULL ? ST_NOMEM : forward_add(head, TOKEN_MAX_FORWARDS, copy);
+    struct stream_tally up;
+    x->up->stream->ops->tally(x->up->stream, &up);
+    return x->was_reused && !x->has_retried && !x->response_head_done && up.received_bytes == 0 &&
+           method_is_idempotent(x->method) && x->request_body.kind == FRAMING_NONE;
 }
 
-/* Fields of the request that are written anew or not at all. */
-static bool forward_drops_request_field(const struct exchange *x, const struct field *field)
+static enum next forward_up_failed(struct exchange *x, enum cause cause, const char *detail)
 {
-    switch ((enum token)field->token) {
-    case TOKEN_HOST:
-    case TOKEN_CONTENT_LENGTH: return true;
-    case TOKEN_MAX_FORWARDS: return x->method == METHOD_TRACE || x->method == METHOD_OPTIONS;
-    case TOKEN_EXPECT: return !x->wants_continue;
-    default: return hop_is_connection_level(&x->hop, field);
+    if (!forward_may_retry(x)) {
+        timeline_mark(&x->timeline, MARK_X_FIN_U);
+        x->ended_by = LEG_UPSTREAM;
+        return exchange_give_up(x, cause, detail);
+    }
+    upstream_destroy(&x->up, /* is_abort= */ true);
+    x->has_retried = x->may_not_reuse = true;
+    x->was_reused = false;
+    x->request_done = x->request_sent = false;
+    timeline_clear(&x->timeline, MARK_U_TX0);
+    timeline_clear(&x->timeline, MARK_U_TXH);
+    timeline_clear(&x->timeline, MARK_U_TX1);
+    counter_add(x->proxy->engine->counters, COUNT_RETRIES, 1);
+    return exchange_enter(x, STEP_acquire);
+}
+
+/* Count the time during which the receiver held the sender up. */
+static void forward_pause(uint64_t *paused_ns, uint64_t *sum_ns, bool is_paused)
+{
+    if (is_paused && *paused_ns == 0) {
+        *paused_ns = clock_monotonic_ns();
+    } else if (!is_paused && *paused_ns != 0) {
+        *sum_ns += clock_monotonic_ns() - *paused_ns;
+        *paused_ns = 0;
     }
 }
 
-static enum status forward_add_upgrade(struct exchange *x, struct head *head)
-{
-    if (x->is_upgrade) {
-        enum status status = forward_add(head, TOKEN_UPGRADE, hop_upgrade(&x->hop, x->request));
-        if (status != ST_OK)
-            return status;
-    }
-    if (x->hop.te_trailers) {
-        enum status status = forward_add(head, TOKEN_TE, SLICE("trailers"));
-        if (status != ST_OK)
-            return status;
-    }
-    if (x->is_upgrade && x->hop.te_trailers)
-        return forward_add(head, TOKEN_CONNECTION, SLICE("Upgrade, TE"));
-    if (x->is_upgrade)
-        return forward_add(head, TOKEN_CONNECTION, SLICE("Upgrade"));
-    return x->hop.te_trailers ? forward_add(head, TOKEN_CONNECTION, SLICE("TE")) : ST_OK;
-}
+enum pump { PUMP_WAIT, PUMP_BUSY, PUMP_DONE, PUMP_FROM_FAILED, PUMP_TO_FAILED };
 
-enum status forward_request_head(struct exchange *x, struct head *head, struct framing *ret_body)
+/* The end of a message, with those of its trailers that may pass. */
+static enum pump forward_end(struct exchange *x, struct stream *from, struct stream *to)
 {
-    const struct head *request = x->request;
-    head_init(head, &x->arena);
-    head->is_request = true;
-    head->major = head->minor = 1;
-    head->method = request->method;
-    head->method_name = request->method_name;
-    head->target = target_origin_form(&x->target, request->method, &x->arena);
-    if (head->target.at == NULL)
-        return ST_NOMEM;
-    enum status status = forward_add(head, TOKEN_HOST, target_host_field(&x->target));
-    FIELDS_EACH(field, &request->fields) {
-        if (status == ST_OK && !forward_drops_request_field(x, field))
-            status = fields_add_token(&head->fields, field->token, field->name, field->value);
-    }
-    if (status == ST_OK && (x->method == METHOD_TRACE || x->method == METHOD_OPTIONS))
-        status = forward_add_max_forwards(x, head);
-    if (status == ST_OK)
-        status = forward_add_framing(x, head, x->request_body);
-    if (status == ST_OK)
-        status = forward_add_upgrade(x, head);
-    if (status == ST_OK)
-        status = forward_add_via(x, request, head);
-    *ret_body = x->request_body;
-    return status;
-}
-
-/* How the body goes to the client: as it came where the client's version can, else by the connection's
- * end; a body that came by the connection's end goes chunked where it can, so that its end is sure. */
-static struct framing forward_response_framing(const struct exchange *x, struct framing body)
-{
-    bool is_modern = head_is_modern(x->request);
-    if (body.kind == FRAMING_CHUNKED && !is_modern)
-        return (struct framing){.kind = FRAMING_CLOSE};
-    if (body.kind == FRAMING_CLOSE && is_modern)
-        return (struct framing){.kind = FRAMING_CHUNKED};
-    return body;
-}
-
-static enum status forward_add_date(struct exchange *x, struct head *head)
-{
-    char date[CLOCK_HTTP_DATE_TEXT];
-    clock_http_date(clock_wall_ns(), date);
-    struct slice copy = arena_copy(&x->arena, slice_from_string(date));
-    return copy.at == NULL ? ST_NOMEM : forward_add(head, TOKEN_DATE, copy);
-}
-
-/* Connection of a final response: close where we shall, upgrade at 101. */
-static enum status forward_add_connection(struct exchange *x, const struct hop *hop,
-                                          const struct head *response, struct framing body,
-                                          struct head *head)
-{
-    if (response->status == 101) {
-        const struct field *upgrade = fields_find(&response->fields, TOKEN_UPGRADE);
-        (void)hop;
-        enum status status =
-            upgrade == NULL ? ST_OK : forward_add(head, TOKEN_UPGRADE, upgrade->value);
-        return status == ST_OK ? forward_add(head, TOKEN_CONNECTION, SLICE("Upgrade")) : status;
-    }
-    if (x->proxy->is_draining || body.kind == FRAMING_CLOSE)
-        x->client_persists = false;
-    return x->client_persists ? ST_OK : forward_add(head, TOKEN_CONNECTION, SLICE("close"));
-}
-
-enum status forward_response_head(struct exchange *x, const struct head *response,
-                                  struct framing body, struct head *head, struct framing *ret_body)
-{
-    struct hop hop;
-    if (hop_collect(response, &hop) != ST_OK)
-        return ST_LIMIT;
-    if (!hop_may_persist(&hop, response))
-        x->up->h1.persists = false;
-    head_init(head, &x->arena);
-    head->status = response->status;
-    head->reason = response->reason;
-    head->major = head->minor = 1;
-    *ret_body = forward_response_framing(x, body);
-    bool has_body = body.kind != FRAMING_NONE;
+    const struct hop *hop = from == x->down ? &x->hop : &x->response_hop;
+    const struct fields *trailers = from->ops->recv_trailers(from);
     enum status status = ST_OK;
-    FIELDS_EACH(field, &response->fields) {
-        bool is_length = field->token == TOKEN_CONTENT_LENGTH && has_body;
-        if (status == ST_OK && !is_length && !hop_is_connection_level(&hop, field))
-            status = fields_add_token(&head->fields, field->token, field->name, field->value);
-    }
-    if (status == ST_OK && has_body)
-        status = forward_add_framing(x, head, *ret_body);
-    if (status == ST_OK && !head_is_interim(response) && !fields_has(&response->fields, TOKEN_DATE))
-        status = forward_add_date(x, head);
-    if (status == ST_OK && (!head_is_interim(response) || response->status == 101))
-        status = forward_add_connection(x, &hop, response, *ret_body, head);
+    if (trailers != NULL)
+        status = rewrite_trailers(x, hop, trailers, &trailers);
     if (status == ST_OK)
-        status = forward_add_via(x, response, head);
-    return status;
+        status = to->ops->send_end(to, trailers);
+    return status == ST_OK ? PUMP_DONE : PUMP_TO_FAILED;
+}
+
+/* Move a body from one stream to the other. */
+static enum pump forward_pump(struct exchange *x, struct stream *from, struct stream *to,
+                              uint64_t *paused_ns, uint64_t *stalled_ns)
+{
+    for (int round = 0; round < FORWARD_ROUNDS; round++) {
+        struct slice view = SLICE_NONE;
+        enum status status = from->ops->recv_body(from, &view);
+        if (status == ST_AGAIN)
+            return PUMP_WAIT;
+        if (status == ST_EOF) {
+            return forward_end(x, from, to);
+        }
+        if (status != ST_OK)
+            return PUMP_FROM_FAILED;
+        size_t taken = 0;
+        status = to->ops->send_body(to, view, &taken);
+        if (status == ST_OK) {
+            from->ops->consume(from, taken);
+        }
+        if (status != ST_OK && status != ST_AGAIN)
+            return PUMP_TO_FAILED;
+        bool is_held = status == ST_AGAIN;
+        forward_pause(paused_ns, stalled_ns, is_held);
+        if (is_held)
+            return PUMP_WAIT;
+    }
+    return PUMP_BUSY;
+}
+
+/* The request body and its last flush. */
+static enum next forward_request(struct exchange *x)
+{
+    struct stream *up = x->up->stream;
+    if (!x->request_done && !x->is_up_deaf) {
+        enum pump pump = forward_pump(x, x->down, up, &x->paused_up_ns, &x->stalled_by_upstream_ns);
+        if (pump == PUMP_FROM_FAILED) {
+            timeline_mark(&x->timeline, MARK_X_FIN_C);
+            x->ended_by = LEG_CLIENT;
+            if (x->down->fault_text != NULL)
+                return exchange_give_up(x, CAUSE_BAD_REQUEST, x->down->fault_text);
+            return exchange_give_up(x, CAUSE_REQUEST_CUT, "");
+        }
+        if (pump == PUMP_TO_FAILED) {
+            x->is_up_deaf = true; /* an early response may still be there to read */
+            return NEXT_WAIT;
+        }
+        if (pump == PUMP_BUSY)
+            exchange_wake(x);
+        x->request_done = pump == PUMP_DONE;
+        if (x->request_done)
+            timeline_mark(&x->timeline, MARK_C_BODY);
+    }
+    if (x->request_sent)
+        return NEXT_WAIT;
+    enum status status = up->ops->flush(up);
+    if (status == ST_OK) {
+        timeline_mark(&x->timeline, MARK_U_TXH);
+        if (x->request_done) {
+            timeline_mark(&x->timeline, MARK_U_TX1);
+            x->request_sent = true;
+            x->waiting_ns = loop_now_ns(exchange_loop(x));
+        }
+    }
+    return NEXT_WAIT;
+}
+
+static enum next forward_pass_head(struct exchange *x, const struct head *response,
+                                   struct framing body)
+{
+    struct stream *down = x->down;
+    struct head head;
+    struct framing down_body;
+    bool is_interim = response->status < 200 && response->status != 101;
+    if (is_interim) {
+        timeline_mark(&x->timeline, MARK_U_1XX);
+        if (x->request->minor == 0)
+            return NEXT_GO_ON; /* RFC 9110 §15.2: not to an HTTP/1.0 client */
+        counter_add(x->proxy->engine->counters, COUNT_RESPONSES_1XX, 1);
+    } else {
+        timeline_mark(&x->timeline, MARK_U_RXH);
+        timeline_mark(&x->timeline, MARK_D_TX0);
+        x->status = response->status;
+    }
+    enum status status = rewrite_response(x, response, body, &head, &down_body);
+    if (status == ST_OK)
+        status = down->ops->send_head(down, &head, down_body);
+    if (status != ST_OK)
+        return exchange_give_up(x, CAUSE_SHED, "");
+    if (is_interim)
+        return NEXT_GO_ON;
+    x->response_head_done = true;
+    x->is_close_framed = down_body.kind == FRAMING_CLOSE;
+    return NEXT_GO_ON;
+}
+
+/* Interim and final response heads. NEXT_GO_ON: a final head is done. */
+/* First bytes of a final response: marked when they come, also where an interim one came with them. */
+static void forward_mark_bytes(struct exchange *x, enum status status)
+{
+    struct stream_tally up;
+    if (timeline_has(&x->timeline, MARK_U_RX0))
+        return;
+    x->up->stream->ops->tally(x->up->stream, &up);
+    if (status == ST_OK || up.unread_bytes > 0)
+        timeline_mark(&x->timeline, MARK_U_RX0);
+}
+
+/* What a response head says of the origin and of the wait for it. */
+static void forward_learn(struct exchange *x, const struct head *response)
+{
+    x->upstream_status = response->status;
+    x->upstream_minor = response->minor;
+    x->awaits_continue = false;
+    x->waiting_ns = loop_now_ns(exchange_loop(x));
+    if (!head_is_interim(response))
+        versions_note(&x->proxy->engine->versions, &x->host, x->port, !head_is_modern(response));
+}
+
+static enum next forward_response_heads(struct exchange *x)
+{
+    struct stream *up = x->up->stream;
+    while (!x->response_head_done) {
+        struct head *response = NULL;
+        struct framing body;
+        enum status status = up->ops->recv_head(up, &response, &body);
+        forward_mark_bytes(x, status);
+        if (status == ST_AGAIN)
+            return NEXT_WAIT;
+        if (status == ST_BAD)
+            return exchange_give_up(x, CAUSE_BAD_RESPONSE, up->fault_text);
+        if (status == ST_LIMIT)
+            return exchange_give_up(x, CAUSE_RESPONSE_TOO_LARGE, up->fault_text);
+        if (status != ST_OK)
+            return forward_up_failed(x, CAUSE_NO_RESPONSE, "");
+        forward_learn(x, response);
+        if (response->status == 101 && !x->is_upgrade)
+            return exchange_give_up(x, CAUSE_BAD_RESPONSE, "101 to a request without Upgrade");
+        enum next next = forward_pass_head(x, response, body);
+        if (next != NEXT_GO_ON)
+            return next;
+        if (x->step != STEP_forward)
+            return NEXT_GO_ON;
+        if (!x->response_head_done) /* that was an interim response */
+            timeline_clear(&x->timeline, MARK_U_RX0);
+    }
+    return NEXT_GO_ON;
+}
+
+static enum next forward_response(struct exchange *x)
+{
+    struct stream *down = x->down;
+    if (!x->response_done) {
+        enum pump pump =
+            forward_pump(x, x->up->stream, down, &x->paused_down_ns, &x->stalled_by_client_ns);
+        if (pump == PUMP_FROM_FAILED) {
+            timeline_mark(&x->timeline, MARK_X_FIN_U);
+            x->ended_by = LEG_UPSTREAM;
+            x->end = x->up->stream->is_peer_done ? END_NONE : END_RST;
+            return exchange_give_up(x, CAUSE_RESPONSE_CUT, "");
+        }
+        if (pump == PUMP_TO_FAILED)
+            return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
+        if (pump == PUMP_BUSY)
+            exchange_wake(x);
+        x->response_done = pump == PUMP_DONE;
+        if (x->response_done)
+            timeline_mark(&x->timeline, MARK_U_RX1);
+    }
+    enum status status = down->ops->flush(down);
+    if (status != ST_OK && status != ST_AGAIN)
+        return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
+    if (status == ST_OK && x->response_done) {
+        timeline_mark(&x->timeline, MARK_D_TX1);
+        x->response_sent = true;
+        /* An answer may come before the request was sent whole; the rest follows if both go on. */
+        bool goes_on =
+            !x->request_done && !x->is_up_deaf && x->client_persists && x->up->stream->may_persist;
+        return goes_on ? NEXT_WAIT : exchange_enter(x, STEP_finish);
+    }
+    return NEXT_WAIT;
+}
+
+static enum next forward_settle(struct exchange *x)
+{
+    struct stream *up = x->up->stream;
+    if (x->down->ops->settle(x->down) != ST_OK || up->ops->settle(up) != ST_OK)
+        return exchange_give_up(x, CAUSE_SHED, "");
+    exchange_progress(x);
+    return NEXT_WAIT;
+}
+
+/* Interim responses do not wait for the final one. */
+static enum next forward_flush_interim(struct exchange *x)
+{
+    enum status status = x->down->ops->flush(x->down);
+    if (status != ST_OK && status != ST_AGAIN)
+        return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
+    return forward_settle(x);
+}
+
+enum next step_forward(struct exchange *x)
+{
+    if (x->down->ops->is_gone(x->down))
+        return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
+    enum next next = forward_request(x);
+    if (next != NEXT_WAIT)
+        return next;
+    if (x->down->ops->settle(x->down) != ST_OK)
+        return exchange_give_up(x, CAUSE_SHED, "");
+    next = forward_response_heads(x);
+    if (next == NEXT_WAIT)
+        return forward_flush_interim(x);
+    if (x->step != STEP_forward)
+        return NEXT_GO_ON;
+    if (x->status == 101) {
+        enum status status = x->down->ops->flush(x->down);
+        if (status == ST_AGAIN)
+            return forward_settle(x);
+        return status == ST_OK ? exchange_become_tunnel(x, RECORD_UPGRADE)
+                               : exchange_give_up(x, CAUSE_CLIENT_GONE, "");
+    }
+    next = forward_response(x);
+    return next == NEXT_WAIT ? forward_settle(x) : next;
 }

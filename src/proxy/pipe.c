@@ -239,6 +239,8 @@ enum pipe_result pipe_run(struct pipe *pipe)
             status = pipe_copy_round(pipe, &is_sending);
         if (status == ST_AGAIN)
             return pipe_settle_output(pipe);
+        if (status == ST_EOF && !is_sending && pipe->from->is_truncated)
+            return PIPE_FROM_FAILED; /* TLS without close_notify: cut, not ended (RFC 8446 §6.1) */
         if (status == ST_EOF && !is_sending)
             pipe->from_ended = true;
         else if (status != ST_OK)

@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "proxy/client.h"
-#include "proxy/exchange.h"
+#include "proxy/exchange_internal.h"
 
 #include <stdlib.h>
 
@@ -24,7 +24,7 @@ enum status proxy_init(struct proxy *proxy, struct engine *engine)
     proxy->record = malloc(sizeof(*proxy->record));
     if (proxy->record == NULL)
         return ST_NOMEM;
-    tunnel_room_init(&proxy->tunnels, engine, proxy_tunnel_ended);
+    tunnel_room_init(&proxy->tunnels, engine, proxy->record, proxy_tunnel_ended);
     slab_init(&proxy->client_slab, sizeof(struct client), PROXY_KEEP);
     slab_init(&proxy->exchange_slab, sizeof(struct exchange), PROXY_KEEP);
     link_init(&proxy->clients);

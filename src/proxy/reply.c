@@ -4,7 +4,7 @@
  * reason phrase (all that clients show of a refused CONNECT), in Proxy-Status (RFC 9209), and in a short body
  * as text, JSON or HTML by Accept. Whatever a peer chose is escaped for where it stands. */
 
-#include "proxy/exchange.h"
+#include "proxy/exchange_internal.h"
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -166,7 +166,7 @@ static struct slice reply_reason(struct exchange *x)
 
 enum status reply_send(struct exchange *x, unsigned code, const char *type, struct slice body)
 {
-    struct stream *down = &x->client->h1.stream;
+    struct stream *down = x->down;
     struct head head;
     head_init(&head, &x->arena);
     head.status = (uint16_t)code;
@@ -174,8 +174,7 @@ enum status reply_send(struct exchange *x, unsigned code, const char *type, stru
     head.reason = x->cause == CAUSE_NONE ? SLICE_NONE : reply_reason(x);
     x->status = (uint16_t)code;
     x->is_local = true;
-    bool is_read_out = x->client->h1.receiving == H1_RECV_ENDED;
-    if (!is_read_out || x->proxy->is_draining)
+    if (!down->is_read_out || x->proxy->is_draining)
         x->client_persists = false;
 
     char date[CLOCK_HTTP_DATE_TEXT];

@@ -1,6 +1,6 @@
 /* The record of an exchange, filled from its facts in one place. */
 
-#include "proxy/exchange.h"
+#include "proxy/exchange_internal.h"
 
 #include "base/clock.h"
 
@@ -29,7 +29,8 @@ static void tell_request(const struct exchange *x, struct record *record)
 static void tell_upstream(const struct exchange *x, struct record *record)
 {
     const struct upstream *up = x->up;
-    const struct wire *wire = &up->h1.wire;
+    struct stream_tally tally;
+    up->stream->ops->tally(up->stream, &tally);
     record->upstream = up->peer;
     record->source = up->source;
     record->upstream_tls = up->tls;
@@ -39,17 +40,16 @@ static void tell_upstream(const struct exchange *x, struct record *record)
     record->paid_dns_ns = up->paid_dns_ns;
     record->paid_connect_ns = up->paid_connect_ns;
     record->paid_tls_ns = up->paid_tls_ns;
-    record->upstream_in_bytes = wire->in_bytes - x->up_in_before;
-    record->upstream_out_bytes = wire->out_bytes - x->up_out_before;
-    record->upstream_minor = up->h1.head.minor;
-    record->upstream_status = up->h1.head.status;
-    record->response_body_bytes = up->h1.received_body_bytes;
+    record->upstream_in_bytes = tally.received_bytes - tally.unread_bytes;
+    record->upstream_out_bytes = tally.sent_bytes;
+    record->response_body_bytes = tally.received_body_bytes;
 }
 
 void exchange_tell(struct exchange *x, struct record *record)
 {
     const struct client *client = x->client;
-    const struct wire *wire = &client->h1.wire;
+    struct stream_tally tally;
+    x->down->ops->tally(x->down, &tally);
     const struct failure_row *row = failure_row(x->cause);
     record_begin(record);
     record->kind = x->is_local ? RECORD_LOCAL : RECORD_EXCHANGE;
@@ -63,10 +63,12 @@ void exchange_tell(struct exchange *x, struct record *record)
     record->client_conn_id = client->id;
     record->client_use = client->uses;
     record->client_tls = client->tls;
-    record->client_in_bytes = wire->in_bytes - wire->in.len - x->client_in_before;
-    record->client_out_bytes = wire->out_bytes - x->client_out_before;
-    record->request_body_bytes = client->h1.received_body_bytes;
-    record->response_body_bytes = client->h1.sent_body_bytes;
+    record->client_in_bytes = tally.received_bytes - tally.unread_bytes;
+    record->client_out_bytes = tally.sent_bytes;
+    record->request_body_bytes = tally.received_body_bytes;
+    record->response_body_bytes = tally.sent_body_bytes;
+    record->upstream_status = x->upstream_status;
+    record->upstream_minor = x->upstream_minor;
     record->stalled_by_client_ns = x->stalled_by_client_ns;
     record->stalled_by_upstream_ns = x->stalled_by_upstream_ns;
     record->retries = x->has_retried ? 1 : 0;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "io/socket.h"
 #include "net/tcp.h"
+#include "proxy/failure.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,10 +43,11 @@ struct tunnel {
 static void tunnel_run(struct task *task);
 static void tunnel_time_out(struct timer *timer);
 
-void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
+void tunnel_room_init(struct tunnel_room *room, struct engine *engine, struct record *scratch,
                       void (*on_ended)(struct tunnel_room *, struct record *))
 {
     room->engine = engine;
+    room->scratch = scratch;
     pipe_pool_init(&room->pipes, 64);
     slab_init(&room->slab, sizeof(struct tunnel), 64);
     link_init(&room->open);
@@ -73,10 +75,15 @@ static struct record *tunnel_pack(const struct record *record)
     return packed;
 }
 
+static bool tunnel_is_half(const struct tunnel *tunnel)
+{
+    return tunnel->up.is_ended != tunnel->down.is_ended;
+}
+
 static void tunnel_arm(struct tunnel *tunnel)
 {
-    bool is_half = tunnel->up.is_ended != tunnel->down.is_ended;
-    uint64_t quiet = is_half ? tunnel->limits.half_closed_ns : tunnel->limits.idle_ns;
+    uint64_t quiet =
+        tunnel_is_half(tunnel) ? tunnel->limits.half_closed_ns : tunnel->limits.idle_ns;
     uint64_t deadline = tunnel->progress_ns + quiet;
     if (tunnel->limits.lifetime_ns > 0 && tunnel->opened_ns + tunnel->limits.lifetime_ns < deadline)
         deadline = tunnel->opened_ns + tunnel->limits.lifetime_ns;
@@ -145,7 +152,24 @@ static void tunnel_bury(struct grave *grave)
     slab_free(&tunnel->room->slab, tunnel);
 }
 
-static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record_end end)
+/* The finished record, with room for the cause, which the packed one has not. */
+static void tunnel_hand_in(struct tunnel *tunnel, enum cause cause)
+{
+    struct tunnel_room *room = tunnel->room;
+    struct record *record = tunnel->record;
+    if (cause != CAUSE_NONE) {
+        const struct failure_row *row = failure_row(cause);
+        record = room->scratch;
+        memcpy(record, tunnel->record, tunnel->record->size);
+        record_set(record, &record->cause, slice_from_string(row->word), 64);
+        record_set(record, &record->detail, slice_from_string(row->sentence), 128);
+        record_seal(record);
+    }
+    room->on_ended(room, record);
+}
+
+static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record_end end,
+                          enum cause cause)
 {
     struct tunnel_room *room = tunnel->room;
     bool is_abort = end != END_DONE;
@@ -169,7 +193,7 @@ static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record
     counter_add(counters, COUNT_UPSTREAM_OUT_BYTES, tunnel->up.bytes);
     counter_add(counters, COUNT_UPSTREAM_IN_BYTES, tunnel->down.bytes);
     counter_add(counters, COUNT_CLIENT_OUT_BYTES, tunnel->down.bytes);
-    room->on_ended(room, tunnel->record);
+    tunnel_hand_in(tunnel, cause);
     free(tunnel->record);
     tunnel->grave.bury = tunnel_bury;
     loop_bury(room->engine->loop, &tunnel->grave);
@@ -179,9 +203,13 @@ static void tunnel_time_out(struct timer *timer)
 {
     struct tunnel *tunnel = CONTAINER_OF(timer, struct tunnel, timer);
     tunnel_arm(tunnel);
-    if (tunnel->timer.deadline_ns > loop_now_ns(tunnel->room->engine->loop))
+    uint64_t now = loop_now_ns(tunnel->room->engine->loop);
+    if (tunnel->timer.deadline_ns > now)
         return; /* there was progress since it was set */
-    tunnel_finish(tunnel, LEG_PROXY, END_TIMEOUT);
+    enum cause cause = tunnel_is_half(tunnel) ? CAUSE_TUNNEL_HALF_CLOSED : CAUSE_TUNNEL_IDLE;
+    if (tunnel->limits.lifetime_ns > 0 && tunnel->opened_ns + tunnel->limits.lifetime_ns <= now)
+        cause = CAUSE_TUNNEL_LIFETIME;
+    tunnel_finish(tunnel, LEG_PROXY, END_TIMEOUT, cause);
 }
 
 /* Note first bytes, ends and progress after a run. */
@@ -219,16 +247,16 @@ static void tunnel_run(struct task *task)
     tunnel_note(tunnel);
     if (up == PIPE_FROM_FAILED || down == PIPE_TO_FAILED) {
         timeline_mark(&tunnel->record->timeline, MARK_X_FIN_C);
-        tunnel_finish(tunnel, LEG_CLIENT, END_RST);
+        tunnel_finish(tunnel, LEG_CLIENT, END_RST, CAUSE_NONE);
         return;
     }
     if (up == PIPE_TO_FAILED || down == PIPE_FROM_FAILED) {
         timeline_mark(&tunnel->record->timeline, MARK_X_FIN_U);
-        tunnel_finish(tunnel, LEG_UPSTREAM, END_RST);
+        tunnel_finish(tunnel, LEG_UPSTREAM, END_RST, CAUSE_NONE);
         return;
     }
     if (up == PIPE_ENDED && down == PIPE_ENDED) {
-        tunnel_finish(tunnel, tunnel->ended_by, END_DONE);
+        tunnel_finish(tunnel, tunnel->ended_by, END_DONE, CAUSE_NONE);
         return;
     }
     if (up == PIPE_BUSY || down == PIPE_BUSY)
@@ -242,7 +270,8 @@ static void tunnel_run(struct task *task)
 void tunnel_room_end_all(struct tunnel_room *room, enum record_end end)
 {
     LIST_EACH(link, &room->open)
-        tunnel_finish(CONTAINER_OF(link, struct tunnel, link), LEG_PROXY, end);
+        tunnel_finish(CONTAINER_OF(link, struct tunnel, link), LEG_PROXY, end,
+                      end == END_DRAIN ? CAUSE_DRAINED : CAUSE_NONE);
 }
 
 void tunnel_snapshot(struct link *link, struct record *into)

@@ -28,14 +28,16 @@ struct tunnel_room {
     struct engine *engine;
     struct pipe_pool pipes;
     struct slab slab;
-    struct link open; /* all tunnels, oldest first */
+    struct link open;       /* all tunnels, oldest first */
+    struct record *scratch; /* borrowed: where a record is completed */
     /* Called once a tunnel has ended, with its finished record; the record is the tunnel's. */
     void (*on_ended)(struct tunnel_room *room, struct record *record);
 };
 
 struct tunnel;
 
-void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
+/* `scratch` outlives the room. */
+void tunnel_room_init(struct tunnel_room *room, struct engine *engine, struct record *scratch,
                       void (*on_ended)(struct tunnel_room *, struct record *));
 /* Ends every tunnel. */
 void tunnel_room_done(struct tunnel_room *room);

@@ -10,6 +10,7 @@
 #include "net/tls.h"
 #include "record/counter.h"
 #include "upstream/reach.h"
+#include "upstream/versions.h"
 
 /* What a worker lends to everything above. One a worker, never shared between threads.
  *
@@ -22,6 +23,7 @@ struct engine {
     struct tls_scratch *tls_scratch;
     struct tls_sessions *tls_sessions;
     struct pool *pool;
+    struct versions versions;
     struct counters *counters;
     struct snapshot *snapshot; /* current; exchanges pin the one they began with */
     uint16_t worker;

@@ -107,11 +107,11 @@ static void pool_sweep(struct task *task)
 }
 
 /* An idle connection became readable: closed, or bytes that nobody asked for. */
-static void pool_on_ready(struct transport *transport)
+static void pool_on_ready(struct stream *stream)
 {
-    struct upstream *upstream = transport->owner;
+    struct upstream *upstream = stream->owner;
     CHECK_TAG(upstream, UPSTREAM_TAG);
-    if ((transport->ready & (WATCH_READ | WATCH_HANGUP | WATCH_ERROR)) == 0)
+    if ((upstream->h1.wire.transport->ready & (WATCH_READ | WATCH_HANGUP | WATCH_ERROR)) == 0)
         return;
     upstream->is_stale = true;
     loop_queue(upstream->engine->loop, &upstream->engine->pool->sweep);
@@ -171,6 +171,17 @@ static bool pool_is_alive(struct pool *pool, struct upstream *upstream, uint64_t
     return fd < 0 || socket_peek(fd, &byte, 1, &len) == ST_AGAIN;
 }
 
+/* Make ready for another exchange, under the limits of now. */
+static void upstream_lease(struct upstream *upstream)
+{
+    const struct config *config = upstream->engine->snapshot->config;
+    h1_codec_next(&upstream->h1);
+    upstream->h1.limits = (struct h1_limits){(uint32_t)config->limits.head_bytes,
+                                             (uint32_t)config->limits.head_fields,
+                                             (uint32_t)config->limits.target_bytes};
+    upstream->uses++;
+}
+
 struct upstream *pool_take(struct pool *pool, const struct host *host, uint16_t port, bool is_tls)
 {
     struct pool_key key = {host, port, is_tls};
@@ -182,8 +193,10 @@ struct upstream *pool_take(struct pool *pool, const struct host *host, uint16_t 
         bool is_usable = pool_is_alive(pool, upstream, now) &&
                          (!is_tls || upstream->snapshot == pool->engine->snapshot);
         pool_detach(pool, upstream);
-        if (is_usable)
+        if (is_usable) {
+            upstream_lease(upstream);
             return upstream;
+        }
         upstream_destroy(&upstream, /* is_abort= */ false);
     }
     return NULL;
@@ -232,7 +245,8 @@ void pool_give(struct pool *pool, struct upstream **give)
     origin->count++;
     pool->idle_count++;
     counter_add(pool->engine->counters, COUNT_POOL_IDLE, 1);
-    transport_listen(upstream->h1.wire.transport, upstream, pool_on_ready);
+    upstream->stream->owner = upstream;
+    upstream->stream->on_ready = pool_on_ready;
     if (origin->count > config->limits.pool_per_origin)
         pool_close(pool, CONTAINER_OF(origin->idle.prev, struct upstream, origin_link));
     if (pool->idle_count > config->limits.pool_total)
@@ -255,6 +269,7 @@ struct upstream *upstream_create(struct engine *engine, struct reach *reach)
     link_init(&upstream->age_link);
     h1_codec_init(&upstream->h1, H1_CLIENT, reach->transport, &engine->shared);
     reach->transport = NULL;
+    upstream->stream = &upstream->h1.stream;
     upstream->host = *reach->host;
     upstream->port = reach->port;
     upstream->is_tls = reach->is_tls;
@@ -268,6 +283,7 @@ struct upstream *upstream_create(struct engine *engine, struct reach *reach)
     upstream->paid_connect_ns = reach->connect_end_ns - reach->connect_begin_ns;
     upstream->paid_tls_ns = reach->tls_end_ns - reach->tls_begin_ns;
     counter_add(engine->counters, COUNT_CONNECTS, 1);
+    upstream_lease(upstream);
     return upstream;
 }
 

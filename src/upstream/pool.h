@@ -20,6 +20,7 @@
 struct upstream {
     uint32_t tag;
     struct engine *engine;
+    struct stream *stream; /* the one that is leased; of `h1` */
     struct h1_codec h1;
     struct pool_origin *origin; /* while idle; NULL while leased */
     struct link origin_link;
@@ -49,12 +50,13 @@ void pool_destroy(struct pool **pool);
 /* Close all idle connections (drain, or a reload that changed how origins are reached). */
 void pool_flush(struct pool *pool);
 
-/* An idle connection to this origin, newest first, or NULL. The caller owns it. */
+/* An idle connection to this origin, newest first, or NULL. The caller owns it, and sets the owner of its
+ * stream. */
 struct upstream *pool_take(struct pool *pool, const struct host *host, uint16_t port, bool is_tls);
 /* Give a connection back after a clean exchange; it may be closed instead. *upstream is NULL after. */
 void pool_give(struct pool *pool, struct upstream **upstream);
 
-/* A new connection from a successful reach; takes over its transport. Errors: NULL out of memory, the
+/* A new connection from a successful reach, leased; takes over its transport. Errors: NULL out of memory, the
  * transport is closed. */
 struct upstream *upstream_create(struct engine *engine, struct reach *reach);
 /* Close; *upstream is NULL after. */

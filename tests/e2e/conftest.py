@@ -25,21 +25,8 @@ def pytest_configure(config):
         config.addinivalue_line("markers", line)
 
 
-# Plays whose claim does not hold yet; each is skipped with its reason.
-NOT_YET = {
-    "test_a_silent_origin_is_504": "the wait for a response head is not cut exactly",
-    "test_expect_towards_a_1_0_origin": "a 1.0 origin is not remembered",
-    "test_a_cut_tls_leg_is_no_orderly_end": "a TLS end without close_notify is passed on as a FIN",
-    "test_an_idle_tunnel_ends": "the record of a tunnel names no cause",
-    "test_a_tunnel_has_a_lifetime": "the record of a tunnel names no cause",
-}
-
-
 def pytest_collection_modifyitems(items):
     for item in items:
-        reason = NOT_YET.get(item.originalname)
-        if reason:
-            item.add_marker(pytest.mark.skip(reason="not yet: " + reason))
         area = Path(item.fspath).parent.name
         item.add_marker("clients" if area == "clients" else "raw")
         if area == "ops":

@@ -1,0 +1,139 @@
+/* The way to an origin: an idle connection of the pool, or a new one.
+ *
+ * The gate judges every address: each candidate before the dial tries it, and the peer of a pooled
+ * connection again before it is used, since the rules may have changed since it was made. */
+
+#include "proxy/exchange_internal.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+
+bool acquire_permit(void *owner, const struct inet_endpoint *endpoint)
+{
+    struct exchange *x = owner;
+    struct gate_answer answer;
+    if (gate_address(x->snapshot->gate, endpoint, &answer))
+        return true;
+    (void)snprintf(x->rule, sizeof(x->rule), "%s", answer.rule);
+    (void)snprintf(x->remedy, sizeof(x->remedy), "%s", answer.remedy);
+    return false;
+}
+
+static void acquire_on_done(struct reach *reach)
+{
+    exchange_wake(reach->owner);
+}
+
+static void acquire_on_up_ready(struct stream *stream)
+{
+    exchange_wake(stream->owner);
+}
+
+static void acquire_take(struct exchange *x, struct upstream *up, bool is_reused)
+{
+    x->up = up;
+    x->was_reused = is_reused;
+    up->stream->owner = x;
+    up->stream->on_ready = acquire_on_up_ready;
+}
+
+static enum cause acquire_cause(const struct reach *reach)
+{
+    static const enum cause causes[] = {
+        [DIAL_DNS_NXDOMAIN] = CAUSE_DNS_NOT_FOUND,
+        [DIAL_DNS_NODATA] = CAUSE_DNS_NO_ADDRESS,
+        [DIAL_DNS_TIMEOUT] = CAUSE_DNS_TIMEOUT,
+        [DIAL_DNS_SERVFAIL] = CAUSE_DNS_ERROR,
+        [DIAL_DNS_REFUSED] = CAUSE_DNS_ERROR,
+        [DIAL_DNS_ERROR] = CAUSE_DNS_ERROR,
+        [DIAL_DENIED] = CAUSE_REFUSED_ADDRESS,
+        [DIAL_CONNECT_REFUSED] = CAUSE_CONNECT_REFUSED,
+        [DIAL_CONNECT_UNREACHABLE] = CAUSE_CONNECT_UNREACHABLE,
+        [DIAL_CONNECT_TIMEOUT] = CAUSE_CONNECT_TIMEOUT,
+        [DIAL_CONNECT_RESET] = CAUSE_CONNECT_RESET,
+        [DIAL_CONNECT_ERROR] = CAUSE_CONNECT_UNREACHABLE,
+        [DIAL_CONNECT_LIMIT] = CAUSE_CONNECT_LIMIT,
+    };
+    switch (reach->result) {
+    case REACH_TLS_CERTIFICATE: return CAUSE_TLS_CERTIFICATE;
+    case REACH_TLS_FAILED: return CAUSE_TLS_PROTOCOL;
+    case REACH_TLS_TIMEOUT: return CAUSE_TLS_TIMEOUT;
+    case REACH_NO_MEMORY: return CAUSE_SHED;
+    case REACH_DIAL_FAILED:
+    case REACH_OK: break;
+    }
+    enum cause cause = CAUSE_NONE;
+    if ((size_t)reach->dial_cause < COUNT_OF(causes))
+        cause = causes[reach->dial_cause];
+    return cause == CAUSE_NONE ? CAUSE_CONNECT_UNREACHABLE : cause;
+}
+
+static enum next acquire_finish_reach(struct exchange *x)
+{
+    struct reach *reach = &x->reach;
+    x->is_reaching = false;
+    timeline_mark_at(&x->timeline, MARK_U_DNS0, reach->dns_begin_ns);
+    timeline_mark_at(&x->timeline, MARK_U_DNS1, reach->dns_end_ns);
+    timeline_mark_at(&x->timeline, MARK_U_SYN0, reach->connect_begin_ns);
+    timeline_mark_at(&x->timeline, MARK_U_SYN1, reach->connect_end_ns);
+    timeline_mark_at(&x->timeline, MARK_U_TLS0, reach->tls_begin_ns);
+    timeline_mark_at(&x->timeline, MARK_U_TLS1, reach->tls_end_ns);
+    if (reach->result != REACH_OK) {
+        enum cause cause = acquire_cause(reach);
+        counter_add(x->proxy->engine->counters, COUNT_CONNECT_FAILURES, 1);
+        x->proxy->engine->reach_cancel(reach);
+        return exchange_refuse(x, cause, cause == CAUSE_REFUSED_ADDRESS ? x->rule : reach->detail);
+    }
+    x->rule[0] = x->remedy[0] = '\0';
+    struct upstream *up = upstream_create(x->proxy->engine, reach);
+    x->proxy->engine->reach_cancel(reach);
+    if (up == NULL)
+        return exchange_refuse(x, CAUSE_SHED, "");
+    acquire_take(x, up, /* is_reused= */ false);
+    return exchange_enter(x, x->target.form == TARGET_AUTHORITY ? STEP_open : STEP_send);
+}
+
+enum next step_acquire(struct exchange *x)
+{
+    struct engine *engine = x->proxy->engine;
+    if (x->is_reaching && !x->reach.is_handed) {
+        if (!x->down->ops->is_gone(x->down))
+            return NEXT_WAIT;
+        engine->reach_cancel(&x->reach);
+        x->is_reaching = false;
+        return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
+    }
+    if (x->is_reaching)
+        return acquire_finish_reach(x);
+    if (x->down->ops->settle(x->down) != ST_OK)
+        return exchange_give_up(x, CAUSE_SHED, "");
+
+    bool is_tunnel = x->target.form == TARGET_AUTHORITY;
+    timeline_clear(&x->timeline, MARK_P_SLOT);
+    timeline_mark(&x->timeline, MARK_P_SLOT);
+    struct upstream *up = NULL;
+    if (!is_tunnel && !x->is_upgrade && !x->may_not_reuse)
+        up = pool_take(engine->pool, &x->host, x->port, x->is_tls);
+    if (up != NULL && !acquire_permit(x, &up->peer)) {
+        upstream_destroy(&up, /* is_abort= */ false);
+        return exchange_refuse(x, CAUSE_REFUSED_ADDRESS, x->rule);
+    }
+    if (up != NULL) {
+        counter_add(engine->counters, COUNT_POOL_REUSES, 1);
+        acquire_take(x, up, /* is_reused= */ true);
+        return exchange_enter(x, STEP_send);
+    }
+    x->reach = (struct reach){
+        .engine = engine,
+        .host = &x->host,
+        .port = x->port,
+        .is_tls = x->is_tls,
+        .permit = acquire_permit,
+        .on_done = acquire_on_done,
+        .owner = x,
+    };
+    x->is_reaching = true;
+    engine->reach_start(&x->reach);
+    return NEXT_WAIT;
+}

@@ -1,0 +1,160 @@
+#ifndef FAIRLEAD_PROXY_EXCHANGE_INTERNAL_H
+#define FAIRLEAD_PROXY_EXCHANGE_INTERNAL_H
+
+#include "base/arena.h"
+#include "http/hop.h"
+#include "http/target.h"
+#include "proxy/client.h"
+#include "proxy/exchange.h"
+#include "proxy/failure.h"
+#include "upstream/pool.h"
+
+/* What the files of an exchange share: exchange.c (the engine, beginning and end), acquire.c (the way to
+ * an origin), forward.c (both messages), rewrite.c (heads), reply.c (answers made here), tell.c (record). */
+
+enum next { NEXT_GO_ON, NEXT_WAIT, NEXT_GONE }; /* gone: the exchange is no more */
+
+/* The steps, in the order of their life. */
+#define STEPS(X) \
+    X(check) X(handle) X(decide) X(acquire) X(open) X(send) X(forward) X(reply) X(finish)
+
+enum step {
+#define X(name) STEP_##name,
+    STEPS(X)
+#undef X
+};
+#define X(name) enum next step_##name(struct exchange *);
+STEPS(X)
+#undef X
+
+struct exchange {
+    uint32_t tag;
+    enum step step;
+    struct client *client; /* NULL once a tunnel took over */
+    struct proxy *proxy;
+    struct snapshot *snapshot; /* pinned: everything is decided under it */
+    struct task task;
+    struct timer timer;
+    struct grave grave;
+    struct arena arena;
+    uint64_t id;
+
+    /* the request */
+    struct stream *down;
+    const struct head *request; /* NULL where none could be read */
+    struct framing request_body;
+    enum method method;
+    struct hop hop;
+    struct target target;
+    struct host host;
+    uint16_t port;
+    bool is_tls;
+    bool is_upgrade;     /* the client asks for one, and it is passed on */
+    bool wants_continue; /* Expect: 100-continue */
+
+    /* upstream */
+    struct upstream *up; /* its stream is up->stream */
+    struct reach reach;
+    bool is_reaching;
+    bool was_reused;
+    bool has_retried;
+    bool may_not_reuse;
+
+    /* both messages on their way */
+    bool awaits_continue; /* the client holds its body back until the origin says something */
+    bool request_done;    /* its last byte was given to the stream */
+    bool request_sent;    /* and taken by the kernel */
+    bool is_up_deaf;      /* the origin takes no more of it */
+    bool response_head_done;
+    bool response_done;
+    bool response_sent;
+    bool is_close_framed; /* towards the client */
+    bool client_persists;
+    bool is_local;
+    bool is_late;    /* the present wait's deadline passed */
+    uint16_t status; /* sent to the client */
+    uint16_t upstream_status;
+    uint8_t upstream_minor;
+    struct hop response_hop;
+    uint64_t paused_up_ns; /* by back-pressure since; 0 while not paused */
+    uint64_t paused_down_ns;
+    uint64_t stalled_by_client_ns;
+    uint64_t stalled_by_upstream_ns;
+    uint64_t moved_bytes; /* on both legs, when it was looked at last */
+    uint64_t progress_ns; /* when that changed */
+    uint64_t waiting_ns;  /* since when the response head is waited for */
+
+    /* failure and refusal */
+    enum cause cause;
+    char detail[256];
+    char rule[160];
+    char remedy[160];
+    uint8_t ended_by; /* enum record_leg */
+    uint8_t end;      /* enum record_end */
+
+    struct slice reply_body; /* what the kernel has not taken of a local answer */
+    struct timeline timeline;
+};
+
+static inline const struct config *exchange_config(const struct exchange *x)
+{
+    return x->snapshot->config;
+}
+static inline struct loop *exchange_loop(const struct exchange *x)
+{
+    return x->proxy->engine->loop;
+}
+
+/* ---- exchange.c ---- */
+
+/* Go to another step; the timer of the last one is void. Always NEXT_GO_ON. */
+enum next exchange_enter(struct exchange *x, enum step step);
+/* Note a failure: the first one counts. `detail` may be NULL. */
+void exchange_fail(struct exchange *x, enum cause cause, const char *detail);
+/* A failure before anything was asked of an origin: answered. */
+enum next exchange_refuse(struct exchange *x, enum cause cause, const char *detail);
+/* A failure later: answered where no final head went down yet, else shown by a cut connection. */
+enum next exchange_give_up(struct exchange *x, enum cause cause, const char *detail);
+/* Note what moved on both legs since the last look, and set the timer of the present wait anew. */
+void exchange_progress(struct exchange *x);
+/* Both legs leave HTTP and become a tunnel, which has the record from now on. */
+enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind);
+
+/* ---- acquire.c ---- */
+
+/* The gate on an address, asked by the dial and before a pooled connection is used. */
+bool acquire_permit(void *owner, const struct inet_endpoint *endpoint);
+
+/* ---- forward.c ---- */
+
+/* When the present wait of step forward is over, monotonic; and what its end is called. */
+uint64_t forward_deadline_ns(const struct exchange *x);
+enum cause forward_late_cause(const struct exchange *x);
+
+/* ---- rewrite.c: new heads in the exchange's arena; errors: ST_NOMEM, ST_LIMIT ---- */
+
+/* The head that goes upstream. */
+enum status rewrite_request(struct exchange *x, struct head *ret_head,
+                            struct framing *ret_body) MUST_USE;
+/* The head that goes downstream for `response`; its connection options are in x->response_hop after. */
+enum status rewrite_response(struct exchange *x, const struct head *response, struct framing body,
+                             struct head *ret_head, struct framing *ret_body) MUST_USE;
+/* Those of `trailers` that may pass (RFC 9110 §6.5.1), NULL for none. Errors: ST_NOMEM. */
+enum status rewrite_trailers(struct exchange *x, const struct hop *hop,
+                             const struct fields *trailers,
+                             const struct fields **ret_trailers) MUST_USE;
+
+/* ---- reply.c ---- */
+
+/* Queue a locally made answer downstream. `type` is static, `body` is copied. Errors: ST_NOMEM. */
+enum status reply_send(struct exchange *x, unsigned status, const char *type,
+                       struct slice body) MUST_USE;
+/* The same for the failure that was noted. Errors: ST_NOMEM. */
+enum status reply_send_failure(struct exchange *x) MUST_USE;
+
+/* ---- tell.c ---- */
+
+/* Fill a record from the exchange. */
+void exchange_tell(struct exchange *x, struct record *record);
+
+#endif

@@ -1,0 +1,200 @@
+/* Rewriting heads: what is removed, what is added, what stays as the sender wrote it.
+ *
+ * Field order, spelling and values are kept. Removed are the connection-level fields and all that
+ * Connection names (RFC 9110 §7.6.1); Host and the framing fields are written anew from what was checked;
+ * Via is appended (§7.6.3); a missing Date is added (§6.6.1). The head is a new list in the exchange's arena
+ * whose slices borrow the received one. */
+
+#include "proxy/exchange_internal.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "http/status_code.h"
+
+enum { REWRITE_VIA_MAX = 300 };
+
+static enum status rewrite_add(struct head *head, enum token token, struct slice value)
+{
+    return fields_add_token(&head->fields, token, token_name(token), value);
+}
+
+static enum status rewrite_add_via(struct exchange *x, const struct head *received,
+                                   struct head *head)
+{
+    char via[REWRITE_VIA_MAX];
+    struct text text = text_on(via, sizeof(via));
+    hop_via_write(&text, received, x->snapshot->via);
+    struct slice copy = arena_copy(&x->arena, text_slice(&text));
+    return copy.at == NULL ? ST_NOMEM : rewrite_add(head, TOKEN_VIA, copy);
+}
+
+/* Content-Length or Transfer-Encoding as `body` says. */
+static enum status rewrite_add_framing(struct exchange *x, struct head *head, struct framing body)
+{
+    if (body.kind == FRAMING_CHUNKED)
+        return rewrite_add(head, TOKEN_TRANSFER_ENCODING, SLICE("chunked"));
+    if (body.kind != FRAMING_LENGTH)
+        return ST_OK;
+    char digits[24];
+    struct text text = text_on(digits, sizeof(digits));
+    text_add_u64(&text, body.length);
+    struct slice copy = arena_copy(&x->arena, text_slice(&text));
+    return copy.at == NULL ? ST_NOMEM : rewrite_add(head, TOKEN_CONTENT_LENGTH, copy);
+}
+
+/* Our own number in place of what Max-Forwards said (RFC 9110 §7.6.2). */
+static enum status rewrite_add_max_forwards(struct exchange *x, struct head *head)
+{
+    uint32_t left = 0;
+    if (hop_max_forwards(x->request, &left) != ST_OK || left == 0)
+        return ST_OK;
+    char digits[16];
+    struct text text = text_on(digits, sizeof(digits));
+    text_add_u64(&text, left - 1);
+    struct slice copy = arena_copy(&x->arena, text_slice(&text));
+    return copy.at == NULL ? ST_NOMEM : rewrite_add(head, TOKEN_MAX_FORWARDS, copy);
+}
+
+/* Fields of the request that are written anew or not at all. */
+static bool rewrite_drops_request_field(const struct exchange *x, const struct field *field)
+{
+    switch ((enum token)field->token) {
+    case TOKEN_HOST:
+    case TOKEN_CONTENT_LENGTH: return true;
+    case TOKEN_MAX_FORWARDS: return x->method == METHOD_TRACE || x->method == METHOD_OPTIONS;
+    case TOKEN_EXPECT: return !x->wants_continue;
+    default: return hop_is_connection_level(&x->hop, field);
+    }
+}
+
+static enum status rewrite_add_upgrade(struct exchange *x, struct head *head)
+{
+    if (x->is_upgrade) {
+        enum status status = rewrite_add(head, TOKEN_UPGRADE, hop_upgrade(&x->hop, x->request));
+        if (status != ST_OK)
+            return status;
+    }
+    if (x->hop.te_trailers) {
+        enum status status = rewrite_add(head, TOKEN_TE, SLICE("trailers"));
+        if (status != ST_OK)
+            return status;
+    }
+    if (x->is_upgrade && x->hop.te_trailers)
+        return rewrite_add(head, TOKEN_CONNECTION, SLICE("Upgrade, TE"));
+    if (x->is_upgrade)
+        return rewrite_add(head, TOKEN_CONNECTION, SLICE("Upgrade"));
+    return x->hop.te_trailers ? rewrite_add(head, TOKEN_CONNECTION, SLICE("TE")) : ST_OK;
+}
+
+enum status rewrite_request(struct exchange *x, struct head *head, struct framing *ret_body)
+{
+    const struct head *request = x->request;
+    head_init(head, &x->arena);
+    head->is_request = true;
+    head->major = head->minor = 1;
+    head->method = request->method;
+    head->method_name = request->method_name;
+    head->target = target_origin_form(&x->target, request->method, &x->arena);
+    if (head->target.at == NULL)
+        return ST_NOMEM;
+    enum status status = rewrite_add(head, TOKEN_HOST, target_host_field(&x->target));
+    FIELDS_EACH(field, &request->fields) {
+        if (status == ST_OK && !rewrite_drops_request_field(x, field))
+            status = fields_add_token(&head->fields, field->token, field->name, field->value);
+    }
+    if (status == ST_OK && (x->method == METHOD_TRACE || x->method == METHOD_OPTIONS))
+        status = rewrite_add_max_forwards(x, head);
+    if (status == ST_OK)
+        status = rewrite_add_framing(x, head, x->request_body);
+    if (status == ST_OK)
+        status = rewrite_add_upgrade(x, head);
+    if (status == ST_OK)
+        status = rewrite_add_via(x, request, head);
+    *ret_body = x->request_body;
+    return status;
+}
+
+/* How the body goes to the client: as it came where the client's version can, else by the connection's
+ * end; a body that came by the connection's end goes chunked where it can, so that its end is sure. */
+static struct framing rewrite_response_framing(const struct exchange *x, struct framing body)
+{
+    bool is_modern = head_is_modern(x->request);
+    if (body.kind == FRAMING_CHUNKED && !is_modern)
+        return (struct framing){.kind = FRAMING_CLOSE};
+    if (body.kind == FRAMING_CLOSE && is_modern)
+        return (struct framing){.kind = FRAMING_CHUNKED};
+    return body;
+}
+
+static enum status rewrite_add_date(struct exchange *x, struct head *head)
+{
+    char date[CLOCK_HTTP_DATE_TEXT];
+    clock_http_date(clock_wall_ns(), date);
+    struct slice copy = arena_copy(&x->arena, slice_from_string(date));
+    return copy.at == NULL ? ST_NOMEM : rewrite_add(head, TOKEN_DATE, copy);
+}
+
+/* Connection of a final response: close where we shall, upgrade at 101. */
+static enum status rewrite_add_connection(struct exchange *x, const struct head *response,
+                                          struct framing body, struct head *head)
+{
+    if (response->status == 101) {
+        const struct field *upgrade = fields_find(&response->fields, TOKEN_UPGRADE);
+        enum status status =
+            upgrade == NULL ? ST_OK : rewrite_add(head, TOKEN_UPGRADE, upgrade->value);
+        return status == ST_OK ? rewrite_add(head, TOKEN_CONNECTION, SLICE("Upgrade")) : status;
+    }
+    if (x->proxy->is_draining || body.kind == FRAMING_CLOSE)
+        x->client_persists = false;
+    return x->client_persists ? ST_OK : rewrite_add(head, TOKEN_CONNECTION, SLICE("close"));
+}
+
+enum status rewrite_response(struct exchange *x, const struct head *response, struct framing body,
+                             struct head *head, struct framing *ret_body)
+{
+    const struct hop *hop = &x->response_hop;
+    if (hop_collect(response, &x->response_hop) != ST_OK)
+        return ST_LIMIT;
+    if (!hop_may_persist(hop, response))
+        x->up->stream->may_persist = false;
+    head_init(head, &x->arena);
+    head->status = response->status;
+    head->reason = response->reason;
+    head->major = head->minor = 1;
+    *ret_body = rewrite_response_framing(x, body);
+    bool has_body = body.kind != FRAMING_NONE;
+    enum status status = ST_OK;
+    FIELDS_EACH(field, &response->fields) {
+        bool is_length = field->token == TOKEN_CONTENT_LENGTH && has_body;
+        if (status == ST_OK && !is_length && !hop_is_connection_level(hop, field))
+            status = fields_add_token(&head->fields, field->token, field->name, field->value);
+    }
+    if (status == ST_OK && has_body)
+        status = rewrite_add_framing(x, head, *ret_body);
+    if (status == ST_OK && !head_is_interim(response) && !fields_has(&response->fields, TOKEN_DATE))
+        status = rewrite_add_date(x, head);
+    if (status == ST_OK && (!head_is_interim(response) || response->status == 101))
+        status = rewrite_add_connection(x, response, *ret_body, head);
+    if (status == ST_OK)
+        status = rewrite_add_via(x, response, head);
+    return status;
+}
+
+enum status rewrite_trailers(struct exchange *x, const struct hop *hop,
+                             const struct fields *trailers, const struct fields **ret_trailers)
+{
+    struct fields *passing = arena_alloc(&x->arena, sizeof(*passing));
+    if (passing == NULL)
+        return ST_NOMEM;
+    fields_init(passing, &x->arena);
+    FIELDS_EACH(field, trailers) {
+        if (!hop_trailer_may_pass(hop, field))
+            continue;
+        enum status status =
+            fields_add_token(passing, (enum token)field->token, field->name, field->value);
+        if (status != ST_OK)
+            return status;
+    }
+    *ret_trailers = passing->count > 0 ? passing : NULL;
+    return ST_OK;
+}
