@@ -7,12 +7,12 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "memory_pair.h"
 #include "net/tcp.h"
 #include "net/tls.h"
 #include "net/tls_internal.h"
 #include "net/tls_sniff.h"
 #include "pki.h"
+#include "support/memory_pair.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* A connection in memory, for tests of what stands on a transport. */
-#include "memory_pair.h"
+#include "support/memory_pair.h"
 
 #include "base/check.h"
 
