@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "http/status_code.h"
 
-enum { REWRITE_VIA_MAX = 300 };
+enum { REWRITE_VIA_MAX = 300, REWRITE_FORWARDED_MAX = 256 * 1024 };
 
 static enum status rewrite_add(struct head *head, enum token token, struct slice value)
 {
@@ -55,6 +55,57 @@ static enum status rewrite_add_max_forwards(struct exchange *x, struct head *hea
     return copy.at == NULL ? ST_NOMEM : rewrite_add(head, TOKEN_MAX_FORWARDS, copy);
 }
 
+/* Which field tells the origin who asked; TOKEN_OTHER for none. */
+static enum token rewrite_forwarded_token(const struct exchange *x)
+{
+    switch (exchange_config(x)->forwarded) {
+    case FORWARDED_OFF: return TOKEN_OTHER;
+    case FORWARDED_X: return TOKEN_X_FORWARDED_FOR;
+    case FORWARDED_STANDARD: return TOKEN_FORWARDED;
+    }
+    return TOKEN_OTHER;
+}
+
+/* The client as the last element of that field's list (RFC 7239 §4, §6). */
+static void rewrite_forwarded_client(const struct exchange *x, enum token token, struct text *text)
+{
+    char address[INET_ADDR_TEXT];
+    const struct inet_addr *addr = &x->client->peer.addr;
+    bool is_standard = token == TOKEN_FORWARDED;
+    inet_addr_format(addr, address);
+    if (is_standard)
+        text_add(text, SLICE("for="));
+    if (addr->family == INET_NONE) /* a Unix socket */
+        text_add(text, SLICE("unknown"));
+    else if (is_standard && addr->family == INET_V6)
+        text_add_format(text, "\"[%s]\"", address);
+    else
+        text_add(text, slice_from_string(address));
+}
+
+/* One field with all elements that came and ours behind them: some readers look at the first line only. */
+static enum status rewrite_add_forwarded(struct exchange *x, struct head *head)
+{
+    enum token token = rewrite_forwarded_token(x);
+    if (token == TOKEN_OTHER)
+        return ST_OK;
+    size_t room = INET_ADDR_TEXT + 16;
+    const struct field *first = fields_find(&x->request->fields, token);
+    for (const struct field *f = first; f != NULL; f = fields_find_next(&x->request->fields, f))
+        room += f->value.len + 2;
+    char *memory = room <= REWRITE_FORWARDED_MAX ? arena_alloc(&x->arena, room) : NULL;
+    if (memory == NULL)
+        return ST_NOMEM;
+    struct text text = text_on(memory, room);
+    for (const struct field *f = first; f != NULL; f = fields_find_next(&x->request->fields, f)) {
+        text_add(&text, f->value);
+        if (f->value.len > 0)
+            text_add(&text, SLICE(", "));
+    }
+    rewrite_forwarded_client(x, token, &text);
+    return rewrite_add(head, token, text_slice(&text));
+}
+
 /* Fields of the request that are written anew or not at all. */
 static bool rewrite_drops_request_field(const struct exchange *x, const struct field *field)
 {
@@ -63,6 +114,8 @@ static bool rewrite_drops_request_field(const struct exchange *x, const struct f
     case TOKEN_CONTENT_LENGTH: return true;
     case TOKEN_MAX_FORWARDS: return x->method == METHOD_TRACE || x->method == METHOD_OPTIONS;
     case TOKEN_EXPECT: return !x->wants_continue;
+    case TOKEN_FORWARDED:
+    case TOKEN_X_FORWARDED_FOR: return field->token == rewrite_forwarded_token(x);
     default: return hop_is_connection_level(&x->hop, field);
     }
 }
@@ -110,6 +163,8 @@ enum status rewrite_request(struct exchange *x, struct head *head, struct framin
         status = rewrite_add_upgrade(x, head);
     if (status == ST_OK)
         status = rewrite_add_via(x, request, head);
+    if (status == ST_OK)
+        status = rewrite_add_forwarded(x, head);
     *ret_body = x->request_body;
     return status;
 }

@@ -156,3 +156,23 @@ def test_a_trailer_section_needs_no_trailer_field(proxy, stage):
     with proxy.connect() as client:
         got = client.ask(request("GET", origin.url + "/", "TE: trailers", "Connection: TE"))
     assert got.trailers == [("X-Late", "1")]
+
+
+def test_trailers_of_connection_and_framing_do_not_pass(proxy, stage):
+    """What Connection names, and fields about routing, are dropped from trailers: RFC 9110 §6.5.1, §7.6.1."""
+    trailers = ["X-Late: 1", "X-Mine: 2", "Via: 1.1 other", "Proxy-Authenticate: Basic", "X-Also: 3"]
+    origin = stage.origin(replies(ok(chunked(b"a", trailers=trailers), "Transfer-Encoding: chunked",
+                                     "Connection: x-mine", length=False)))
+    with proxy.connect() as client:
+        got = client.ask(request("GET", origin.url + "/", "TE: trailers", "Connection: TE"))
+    assert got.trailers == [("X-Late", "1"), ("X-Also", "3")]
+
+
+def test_trailers_of_a_request_pass_by_the_same_rule(proxy, stage):
+    """RFC 9110 §6.5: a request may have trailers as well."""
+    origin = stage.origin(replies(ok(b"")))
+    body = chunked(b"body", trailers=["X-Sum: 9", "X-Mine: 2"])
+    with proxy.connect() as client:
+        client.ask(request("POST", origin.url + "/", "Transfer-Encoding: chunked", "Connection: x-mine",
+                           body=body))
+    assert origin.requests[0].trailers == [("X-Sum", "9")]

@@ -307,3 +307,20 @@ def test_two_thousand_clients_lose_nothing(stage):
         return not chooser.get_map()
     wait_until(read_some, "all answers", 60, 0)
     assert all(a.startswith(b"HTTP/1.1 200") and a.endswith(b"fine") for a in answers.values())
+
+
+def test_each_record_counts_its_own_bytes(proxy, stage):
+    """Bytes of a request and a response are those of that exchange, also later on the same connections."""
+    origin = stage.origin(replies(*[ok(b"x" * size) for size in (1, 100, 10_000)]))
+    sent, got = [], []
+    with proxy.connect() as client:
+        for size in (5, 50, 500):
+            sent.append(request("POST", origin.url + "/", body=b"y" * size))
+            before = client.received
+            client.ask(sent[-1])
+            got.append(client.received - before)
+    records = proxy.records(3)
+    assert [r.bytes["client_in"] for r in records] == [len(data) for data in sent]
+    assert [r.bytes["client_out"] for r in records] == got
+    assert [r.bytes["request_body"] for r in records] == [5, 50, 500]
+    assert [r.bytes["response_body"] for r in records] == [1, 100, 10_000]

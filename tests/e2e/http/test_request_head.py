@@ -143,6 +143,28 @@ def test_x_forwarded_for_of_the_client_is_left_alone(proxy, stage):
     assert got.values("X-Forwarded-For") == ["9.9.9.9"]
 
 
+@pytest.mark.parametrize("mode, name, came, goes", [
+    ("x-forwarded", "X-Forwarded-For", [], "127.0.0.1"),
+    ("x-forwarded", "X-Forwarded-For", ["9.9.9.9", "8.8.8.8, 7.7.7.7"], "9.9.9.9, 8.8.8.8, 7.7.7.7, 127.0.0.1"),
+    ("forwarded", "Forwarded", [], "for=127.0.0.1"),
+    ("forwarded", "Forwarded", ["for=9.9.9.9;proto=http"], "for=9.9.9.9;proto=http, for=127.0.0.1"),
+])
+def test_the_origin_is_told_who_asked_where_that_is_wanted(stage, folder, mode, name, came, goes):
+    """forwarded: x-forwarded appends to X-Forwarded-For, forwarded to Forwarded (RFC 7239 §4), in one line."""
+    (folder / "told.yaml").write_text(f"forwarded: {mode}\n")
+    proxy = stage.proxy("--config", folder / "told.yaml")
+    got, _ = seen(proxy, stage, *[f"{name}: {value}" for value in came])
+    assert got.values(name) == [goes]
+
+
+def test_forwarded_writes_ipv6_clients_in_brackets(stage, folder):
+    """RFC 7239 §6: an IPv6 address is quoted and in brackets."""
+    (folder / "told.yaml").write_text("forwarded: forwarded\n")
+    proxy = stage.proxy("--config", folder / "told.yaml", listen="[::1]:0")
+    got, _ = seen(proxy, stage)
+    assert got.values("Forwarded") == ['for="[::1]"']
+
+
 def test_an_expect_of_a_1_0_client_is_ignored(proxy, stage):
     """RFC 9110 §10.1.1: a 100-continue expectation in a request of HTTP/1.0 is ignored."""
     origin = stage.origin(replies(GET))
