@@ -214,8 +214,9 @@ static const struct schema_row main_rows[] = {
      .kind = KIND_DURATION,
      AT(tcp.user_timeout_ns),
      .max = YEAR,
-     .initial = "0s",
-     .help = "TCP_USER_TIMEOUT on both sides; 0s for the system's"},
+     .initial = "30s",
+     .help =
+         "sent bytes without acknowledgement, clients without a sign of life; 0s for the system's"},
     {.key = "tcp.congestion_client",
      .kind = KIND_CSTRING,
      AT(tcp.congestion_client),

@@ -200,11 +200,15 @@ struct inet_endpoint socket_peer(int fd)
 
 void socket_set_user_timeout(int fd, unsigned user_timeout_ms)
 {
+    if (user_timeout_ms > 0)
+        socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms);
+}
+
+void socket_set_keepalive(int fd, unsigned user_timeout_ms)
+{
     if (user_timeout_ms == 0)
         return;
     int seconds = (int)(user_timeout_ms / 1000) + 1;
-    socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms);
-    /* A connection with nothing under way is found dead only by probes; the time-out above ends them. */
     socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
     socket_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds / 4 + 1);
     socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);

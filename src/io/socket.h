@@ -50,8 +50,12 @@ int socket_error(int fd);
 /* Own and peer address of a socket; INET_NONE for others. */
 struct inet_endpoint socket_local(int fd);
 struct inet_endpoint socket_peer(int fd);
-/* TCP_USER_TIMEOUT and keepalive probes for accepted sockets; failures are ignored. */
+/* TCP_USER_TIMEOUT: sent bytes that are not acknowledged for so long end the connection. Accepted sockets
+ * inherit this, the probes and the congestion control from their listening socket. 0, NULL or "" leave the
+ * system's; failures are ignored. */
 void socket_set_user_timeout(int fd, unsigned user_timeout_ms);
+/* Probes after so long a silence: a connection with nothing under way is found dead only by them. */
+void socket_set_keepalive(int fd, unsigned user_timeout_ms);
 void socket_set_congestion(int fd, const char *congestion);
 
 /* ---- bytes ---- */

@@ -4,6 +4,7 @@
 #include "server/worker.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "io/socket.h"
 #include "net/listener.h"
 #include "proxy/client.h"
@@ -88,6 +89,16 @@ static void worker_close_listeners(struct worker *worker)
     worker->listener_count = 0;
 }
 
+/* Accepted sockets inherit these. */
+static void worker_tune_listener(const struct worker *worker, const struct worker_listen *listen)
+{
+    const struct config *config = worker->engine.snapshot->config;
+    unsigned user_timeout_ms = (unsigned)(config->tcp.user_timeout_ns / NS_PER_MS);
+    socket_set_user_timeout(listen->fd, user_timeout_ms);
+    socket_set_keepalive(listen->fd, user_timeout_ms);
+    socket_set_congestion(listen->fd, config->tcp.congestion_client);
+}
+
 static void worker_take_listeners(struct worker *worker, const struct worker_listen *listens,
                                   size_t count)
 {
@@ -95,6 +106,7 @@ static void worker_take_listeners(struct worker *worker, const struct worker_lis
     for (size_t i = 0; i < count && i < WORKER_LISTENERS_MAX; i++) {
         struct worker_listener *mine = &worker->listeners[worker->listener_count];
         *mine = (struct worker_listener){.worker = worker, .listen = listens[i]};
+        worker_tune_listener(worker, &listens[i]);
         struct listener_options options = {
             .fd = listens[i].fd,
             .is_shared = listens[i].is_shared,

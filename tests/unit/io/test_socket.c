@@ -270,7 +270,7 @@ static void dial_options_reach_the_socket(void **state)
     assert_true(inet_addr_equals(&local.addr, &source.addr));
     assert_true(local.port != 0);
     assert_int_equal(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 7000);
-    assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
     assert_int_equal(option(fd, IPPROTO_IP, 24 /* IP_BIND_ADDRESS_NO_PORT */), 1);
     assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion, &len), 0);
     assert_string_equal(congestion, "reno");
@@ -280,6 +280,36 @@ static void dial_options_reach_the_socket(void **state)
     assert_int_equal(socket_dial(&at, &options, &fd), ST_OK);
     assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
     socket_close(&fd);
+    socket_close(&listener);
+}
+
+/* Time-outs, probes and congestion control of a listening socket are those of every accepted one. */
+static void accepted_sockets_inherit_options(void **state)
+{
+    (void)state;
+    struct inet_endpoint any = endpoint_of("127.0.0.1:0");
+    struct socket_dial_options dialling = {0};
+    struct inet_endpoint peer;
+    char congestion[16] = "";
+    socklen_t len = sizeof(congestion);
+    int listener;
+    int client;
+    int fd;
+    assert_int_equal(socket_listen(&any, &listening, &listener), ST_OK);
+    socket_set_user_timeout(listener, 7000);
+    socket_set_keepalive(listener, 7000);
+    socket_set_congestion(listener, "reno");
+    struct inet_endpoint at = socket_local(listener);
+    assert_int_equal(socket_dial(&at, &dialling, &client), ST_OK);
+    while (socket_accept(listener, &fd, &peer) == ST_AGAIN)
+        (void)poll(&(struct pollfd){.fd = listener, .events = POLLIN}, 1, 5000);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 7000);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 8);
+    assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion, &len), 0);
+    assert_string_equal(congestion, "reno");
+    socket_close(&fd);
+    socket_close(&client);
     socket_close(&listener);
 }
 
@@ -526,6 +556,7 @@ int main(void)
         cmocka_unit_test(only_v6_is_as_asked),
         cmocka_unit_test(a_refused_connect_tells_its_cause),
         cmocka_unit_test(dial_options_reach_the_socket),
+        cmocka_unit_test(accepted_sockets_inherit_options),
         cmocka_unit_test(a_source_that_is_not_ours_fails),
         cmocka_unit_test(a_unix_listener_has_its_mode_and_no_address),
         cmocka_unit_test(a_stale_socket_is_replaced_and_a_live_one_is_not),
