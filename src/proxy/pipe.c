@@ -172,10 +172,6 @@ static enum status pipe_splice_round(struct pipe *pipe, bool *ret_is_sending)
     if (status != ST_OK)
         return status;
     *ret_is_sending = false;
-    if ((pipe->from->ready & WATCH_READ) == 0) {
-        pipe_leave_splice(pipe);
-        return ST_AGAIN;
-    }
     size_t moved = 0;
     status = socket_splice(transport_splice_fd(pipe->from), pipe->ends[1], pipe->pool->pipe_bytes,
                            false, &moved);
@@ -233,6 +229,10 @@ enum pipe_result pipe_run(struct pipe *pipe)
 
     for (int round = 0; !pipe->from_ended && round < PIPE_ROUNDS; round++) {
         bool is_sending = false;
+        if (pipe->in_kernel == 0 && (pipe->from->ready & WATCH_READ) == 0) {
+            pipe_leave_splice(pipe); /* idle: it holds nothing (T3) */
+            return pipe_settle_output(pipe);
+        }
         if (pipe_wants_splice(pipe))
             status = pipe_splice_round(pipe, &is_sending);
         else
