@@ -37,7 +37,7 @@ enum cause forward_late_cause(const struct exchange *x)
         return CAUSE_CLIENT_STALLED;
     if (x->response_head_done && !x->response_done)
         return CAUSE_RESPONSE_STALLED;
-    if (x->paused_up_ns != 0 || x->request_done)
+    if (x->paused_up_ns != 0 || x->request_done || x->is_up_deaf)
         return CAUSE_SEND_STALLED;
     return CAUSE_BODY_TIMEOUT;
 }

@@ -136,6 +136,7 @@ static void worker_obey(struct message *message)
             struct snapshot *old = worker->engine.snapshot;
             worker->engine.snapshot = snapshot_ref(order->snapshot);
             snapshot_unref(&old);
+            pool_flush(worker->engine.pool);
         }
         worker_take_listeners(worker, order->listens, order->listen_count);
         break;

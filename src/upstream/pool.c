@@ -190,8 +190,7 @@ struct upstream *pool_take(struct pool *pool, const struct host *host, uint16_t 
     while ((origin = table_find(&pool->origins, pool_hash(&key), pool_match, &key)) != NULL) {
         struct upstream *upstream =
             CONTAINER_OF(list_first(&origin->idle), struct upstream, origin_link);
-        bool is_usable = pool_is_alive(pool, upstream, now) &&
-                         (!is_tls || upstream->snapshot == pool->engine->snapshot);
+        bool is_usable = pool_is_alive(pool, upstream, now);
         pool_detach(pool, upstream);
         if (is_usable) {
             upstream_lease(upstream);
@@ -230,8 +229,8 @@ void pool_give(struct pool *pool, struct upstream **give)
     CHECK_TAG(upstream, UPSTREAM_TAG);
     const struct config *config = pool->engine->snapshot->config;
     struct pool_origin *origin = NULL;
-    if (h1_codec_is_reusable(&upstream->h1) && config->limits.pool_total > 0 &&
-        config->limits.pool_per_origin > 0)
+    if (h1_codec_is_reusable(&upstream->h1) && upstream->snapshot == pool->engine->snapshot &&
+        config->limits.pool_total > 0 && config->limits.pool_per_origin > 0)
         origin = pool_origin_for(pool, upstream);
     if (origin == NULL) {
         upstream_destroy(&upstream, /* is_abort= */ false);

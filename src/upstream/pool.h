@@ -14,8 +14,9 @@
  *   U1  a connection is in the pool, or it belongs to exactly one exchange.
  *   U2  an idle connection that the loop has seen readable, or that a peek after a second of idleness
  *       shows closed, is never given out.
- *   U3  two connections are interchangeable only if scheme, canonical host, port and the TLS settings'
- *       generation are the same; the address is judged by the gate again at each reuse. */
+ *   U3  two connections are interchangeable only if scheme, canonical host, port and configuration (source
+ *       address, TLS, TCP) are the same: the pool holds those of the present configuration only, since a
+ *       reload flushes it. The address is judged by the gate again at each reuse. */
 
 struct upstream {
     uint32_t tag;
@@ -29,7 +30,7 @@ struct upstream {
     uint16_t port;
     bool is_tls;
     bool is_stale;             /* idle, and seen readable */
-    struct snapshot *snapshot; /* whose TLS settings and gate it was made with; pinned */
+    struct snapshot *snapshot; /* what it was made under; pinned */
     struct inet_endpoint peer;
     struct inet_endpoint source;
     struct record_tls tls;
@@ -47,7 +48,7 @@ struct pool;
 struct pool *pool_create(struct engine *engine);
 /* Close everything that is idle. */
 void pool_destroy(struct pool **pool);
-/* Close all idle connections (drain, or a reload that changed how origins are reached). */
+/* Close all idle connections: drain and reload. */
 void pool_flush(struct pool *pool);
 
 /* An idle connection to this origin, newest first, or NULL. The caller owns it, and sets the owner of its
