@@ -279,36 +279,6 @@ def test_an_idle_client_connection_is_closed(stage):
         client.expect_end("fin")
 
 
-def test_two_thousand_clients_lose_nothing(stage):
-    """2,000 connections at once are all answered."""
-    import selectors
-    import socket
-    origin = stage.origin(replies_forever(ok(b"fine")))
-    proxy = stage.proxy()
-    data = request("GET", origin.url + "/", "Connection: close")
-    chooser = selectors.DefaultSelector()
-    answers = {}
-    for number in range(2000):
-        sock = socket.create_connection(proxy.address)
-        sock.setblocking(False)
-        answers[number] = b""
-        chooser.register(sock, selectors.EVENT_READ, number)
-        if number % 100 == 99 or number == 1999:
-            for key in list(chooser.get_map().values())[-100:]:
-                key.fileobj.send(data)
-
-    def read_some():
-        for key, _ in chooser.select(0.1):
-            part = key.fileobj.recv(65536)
-            answers[key.data] += part
-            if not part:
-                chooser.unregister(key.fileobj)
-                key.fileobj.close()
-        return not chooser.get_map()
-    wait_until(read_some, "all answers", 60, 0)
-    assert all(a.startswith(b"HTTP/1.1 200") and a.endswith(b"fine") for a in answers.values())
-
-
 def test_each_record_counts_its_own_bytes(proxy, stage):
     """Bytes of a request and a response are those of that exchange, also later on the same connections."""
     origin = stage.origin(replies(*[ok(b"x" * size) for size in (1, 100, 10_000)]))
