@@ -13,7 +13,6 @@
 #include "codec/h1_codec.h"
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/text.h"
 #include "http/h1_write.h"
 
@@ -187,7 +186,7 @@ static enum status h1_recv_head(struct stream *stream, struct head **ret_head,
             return h1_fail(codec, status);
         status = h1_fill(codec, codec->limits.head_bytes + 1024);
         if (status == ST_AGAIN && wire->in.len > 0 && codec->stream.begun_ns == 0)
-            codec->stream.begun_ns = clock_monotonic_ns();
+            codec->stream.begun_ns = wire->received_ns;
         if (status == ST_AGAIN || status == ST_NOMEM)
             return status;
         if (status == ST_LIMIT) {
@@ -478,6 +477,7 @@ static void h1_tally(const struct stream *stream, struct stream_tally *ret_tally
         .received_bytes = wire->in_bytes - codec->in_before_bytes,
         .unread_bytes = wire->in.len,
         .sent_bytes = wire->out_bytes - codec->out_before_bytes,
+        .received_ns = wire->received_ns,
         .received_body_bytes = codec->received_body_bytes,
         .sent_body_bytes = codec->sent_body_bytes,
     };

@@ -82,6 +82,7 @@ struct stream_tally {
     uint64_t received_bytes; /* since the message pair began, looked at or not */
     uint64_t unread_bytes;   /* of these, not yet looked at */
     uint64_t sent_bytes;     /* taken by the transport */
+    uint64_t received_ns;    /* monotonic: when the last bytes, or the end, came; 0 never */
     uint64_t received_body_bytes;
     uint64_t sent_body_bytes;
 };

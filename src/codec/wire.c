@@ -10,6 +10,7 @@
 #include "codec/wire.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 
 #include <string.h>
 
@@ -53,6 +54,19 @@ static char *wire_make_room(struct wire *wire, size_t *ret_room)
     return fresh->data + wire->in.len;
 }
 
+/* One receive, stamped: marks tell when bytes came, not when they were understood. */
+static enum status wire_receive(struct wire *wire, char *into, size_t room, size_t *ret_got)
+{
+    enum status status = transport_recv(wire->transport, into, room, ret_got);
+    if (status == ST_OK)
+        wire->in_bytes += *ret_got;
+    if (status == ST_EOF)
+        wire->is_eof = true;
+    if (status == ST_OK || status == ST_EOF)
+        wire->received_ns = clock_monotonic_ns();
+    return status;
+}
+
 enum status wire_fill(struct wire *wire, size_t max_bytes)
 {
     if (wire->in.len >= max_bytes || wire->in.len >= BLOCK_HUGE / 2)
@@ -62,14 +76,10 @@ enum status wire_fill(struct wire *wire, size_t max_bytes)
     if (into == NULL)
         return ST_NOMEM;
     size_t got = 0;
-    enum status status = transport_recv(wire->transport, into, room, &got);
-    if (status == ST_EOF)
-        wire->is_eof = true;
-    if (status != ST_OK)
-        return status;
-    wire->in.len += got;
-    wire->in_bytes += got;
-    return ST_OK;
+    enum status status = wire_receive(wire, into, room, &got);
+    if (status == ST_OK)
+        wire->in.len += got;
+    return status;
 }
 
 enum status wire_fill_scratch(struct wire *wire)
@@ -78,14 +88,10 @@ enum status wire_fill_scratch(struct wire *wire)
     block_unref(&wire->block);
     size_t got = 0;
     enum status status =
-        transport_recv(wire->transport, wire->shared->scratch, wire->shared->scratch_bytes, &got);
-    if (status == ST_EOF)
-        wire->is_eof = true;
-    if (status != ST_OK)
-        return status;
-    wire->in = slice_of(wire->shared->scratch, got);
-    wire->in_bytes += got;
-    return ST_OK;
+        wire_receive(wire, wire->shared->scratch, wire->shared->scratch_bytes, &got);
+    if (status == ST_OK)
+        wire->in = slice_of(wire->shared->scratch, got);
+    return status;
 }
 
 void wire_consume(struct wire *wire, size_t len)

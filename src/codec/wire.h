@@ -34,9 +34,10 @@ struct wire {
     struct slice in;
     struct block *block; /* where `in` lies; NULL: in the scratch, or empty */
     struct chain out;
-    uint64_t in_bytes;  /* received so far */
-    uint64_t out_bytes; /* taken by the transport so far */
-    bool is_eof;        /* the peer ended its direction in order */
+    uint64_t in_bytes;    /* received so far */
+    uint64_t out_bytes;   /* taken by the transport so far */
+    uint64_t received_ns; /* monotonic: the last receive that gave bytes or the end; 0 none */
+    bool is_eof;          /* the peer ended its direction in order */
 };
 
 void wire_init(struct wire *wire, struct transport *transport, struct wire_shared *shared);

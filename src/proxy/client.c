@@ -109,7 +109,7 @@ static void client_begin_handshake(struct client *client)
 static void client_refuse(struct proxy *proxy, struct transport **transport)
 {
     counter_add(proxy->engine->counters, COUNT_CONNECTIONS_REFUSED, 1);
-    transport_close(transport, /* is_abort= */ true);
+    transport_close(transport, /* is_abort= */ false);
 }
 
 void client_adopt(struct proxy *proxy, const struct client_door *door, struct transport *transport)

@@ -127,6 +127,24 @@ static enum pump forward_pump(struct exchange *x, struct stream *from, struct st
     return PUMP_BUSY;
 }
 
+/* Marks of what came are those of the receive that brought it. */
+static void forward_mark_received(struct exchange *x, enum mark mark)
+{
+    struct stream_tally up;
+    x->up->stream->ops->tally(x->up->stream, &up);
+    timeline_mark_at(&x->timeline, mark, up.received_ns);
+}
+
+/* The last byte of the request body may have come with its head. */
+static void forward_mark_body(struct exchange *x)
+{
+    struct stream_tally down;
+    x->down->ops->tally(x->down, &down);
+    uint64_t head_ns = x->timeline.at_ns[MARK_C_HEAD];
+    timeline_mark_at(&x->timeline, MARK_C_BODY,
+                     down.received_ns > head_ns ? down.received_ns : head_ns);
+}
+
 /* The request body and its last flush. */
 static enum next forward_request(struct exchange *x)
 {
@@ -148,7 +166,7 @@ static enum next forward_request(struct exchange *x)
             exchange_wake(x);
         x->request_done = pump == PUMP_DONE;
         if (x->request_done)
-            timeline_mark(&x->timeline, MARK_C_BODY);
+            forward_mark_body(x);
     }
     if (x->request_sent)
         return NEXT_WAIT;
@@ -172,12 +190,12 @@ static enum next forward_pass_head(struct exchange *x, const struct head *respon
     struct framing down_body;
     bool is_interim = response->status < 200 && response->status != 101;
     if (is_interim) {
-        timeline_mark(&x->timeline, MARK_U_1XX);
+        forward_mark_received(x, MARK_U_1XX);
         if (x->request->minor == 0)
             return NEXT_GO_ON; /* RFC 9110 §15.2: not to an HTTP/1.0 client */
         counter_add(x->proxy->engine->counters, COUNT_RESPONSES_1XX, 1);
     } else {
-        timeline_mark(&x->timeline, MARK_U_RXH);
+        forward_mark_received(x, MARK_U_RXH);
         timeline_mark(&x->timeline, MARK_D_TX0);
         x->status = response->status;
     }
@@ -202,7 +220,7 @@ static void forward_mark_bytes(struct exchange *x, enum status status)
         return;
     x->up->stream->ops->tally(x->up->stream, &up);
     if (status == ST_OK || up.unread_bytes > 0)
-        timeline_mark(&x->timeline, MARK_U_RX0);
+        timeline_mark_at(&x->timeline, MARK_U_RX0, up.received_ns);
 }
 
 /* What a response head says of the origin and of the wait for it. */
@@ -264,7 +282,7 @@ static enum next forward_response(struct exchange *x)
             exchange_wake(x);
         x->response_done = pump == PUMP_DONE;
         if (x->response_done)
-            timeline_mark(&x->timeline, MARK_U_RX1);
+            forward_mark_received(x, MARK_U_RX1);
     }
     enum status status = down->ops->flush(down);
     if (status != ST_OK && status != ST_AGAIN)

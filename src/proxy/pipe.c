@@ -7,6 +7,7 @@
 #include "proxy/pipe.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "io/socket.h"
 
 #include <string.h>
@@ -81,11 +82,21 @@ void pipe_done(struct pipe *pipe)
     pipe->held = SLICE_NONE;
 }
 
+/* Something came. */
+static void pipe_stamp(struct pipe *pipe)
+{
+    pipe->last_ns = clock_monotonic_ns();
+    if (pipe->first_ns == 0)
+        pipe->first_ns = pipe->last_ns;
+}
+
 enum status pipe_preload(struct pipe *pipe, struct slice bytes)
 {
     CHECK(pipe->block == NULL);
     if (bytes.len == 0)
         return ST_OK;
+    if (pipe->first_ns == 0)
+        pipe_stamp(pipe);
     pipe->block = block_create(pipe->shared->blocks, bytes.len);
     if (pipe->block == NULL)
         return ST_NOMEM;
@@ -130,6 +141,7 @@ static enum status pipe_copy_round(struct pipe *pipe, bool *ret_is_sending)
         transport_recv(pipe->from, pipe->shared->scratch, pipe->shared->scratch_bytes, &got);
     if (status != ST_OK)
         return status;
+    pipe_stamp(pipe);
     *ret_is_sending = true;
     struct slice rest = slice_of(pipe->shared->scratch, got);
     while (rest.len > 0) {
@@ -182,6 +194,7 @@ static enum status pipe_splice_round(struct pipe *pipe, bool *ret_is_sending)
         return status;
     }
     pipe->in_kernel = moved;
+    pipe_stamp(pipe);
     *ret_is_sending = true;
     status = pipe_push(pipe);
     pipe->is_bulk = moved >= PIPE_TRICKLE;
@@ -241,9 +254,10 @@ enum pipe_result pipe_run(struct pipe *pipe)
             return pipe_settle_output(pipe);
         if (status == ST_EOF && !is_sending && pipe->from->is_truncated)
             return PIPE_FROM_FAILED; /* TLS without close_notify: cut, not ended (RFC 8446 §6.1) */
-        if (status == ST_EOF && !is_sending)
+        if (status == ST_EOF && !is_sending) {
             pipe->from_ended = true;
-        else if (status != ST_OK)
+            pipe->last_ns = clock_monotonic_ns();
+        } else if (status != ST_OK)
             return is_sending ? PIPE_TO_FAILED : PIPE_FROM_FAILED;
     }
     if (!pipe->from_ended)

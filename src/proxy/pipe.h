@@ -47,6 +47,8 @@ struct pipe {
     struct wire_shared *shared;
     struct pipe_pool *pool;
     uint64_t bytes;    /* taken by `to` so far */
+    uint64_t first_ns; /* monotonic: when the first byte came; 0 none did */
+    uint64_t last_ns;  /* and the last one, or the end of file */
     struct slice held; /* received, not yet taken; in `block` */
     struct block *block;
     int ends[2];      /* kernel pipe, -1 while copying */

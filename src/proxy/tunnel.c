@@ -212,6 +212,12 @@ static void tunnel_time_out(struct timer *timer)
     tunnel_finish(tunnel, LEG_PROXY, END_TIMEOUT, cause);
 }
 
+/* When the last byte came, of either side. */
+static uint64_t tunnel_last_ns(const struct tunnel *tunnel)
+{
+    return tunnel->up.last_ns > tunnel->down.last_ns ? tunnel->up.last_ns : tunnel->down.last_ns;
+}
+
 /* Note first bytes, ends and progress after a run. */
 static void tunnel_note(struct tunnel *tunnel)
 {
@@ -219,18 +225,16 @@ static void tunnel_note(struct tunnel *tunnel)
     uint64_t bytes = tunnel->up.bytes + tunnel->down.bytes;
     if (bytes != tunnel->seen_bytes) {
         tunnel->seen_bytes = bytes;
-        tunnel->progress_ns = clock_monotonic_ns();
-        if (tunnel->up.bytes > 0)
-            timeline_mark_at(timeline, MARK_T_UP, tunnel->progress_ns);
-        if (tunnel->down.bytes > 0)
-            timeline_mark_at(timeline, MARK_T_DOWN, tunnel->progress_ns);
+        tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop);
+        timeline_mark_at(timeline, MARK_T_UP, tunnel->up.first_ns);
+        timeline_mark_at(timeline, MARK_T_DOWN, tunnel->down.first_ns);
         timeline_clear(timeline, MARK_T_LAST);
-        timeline_mark_at(timeline, MARK_T_LAST, tunnel->progress_ns);
+        timeline_mark_at(timeline, MARK_T_LAST, tunnel_last_ns(tunnel));
     }
     if (tunnel->up.from_ended)
-        timeline_mark(timeline, MARK_X_FIN_C);
+        timeline_mark_at(timeline, MARK_X_FIN_C, tunnel->up.last_ns);
     if (tunnel->down.from_ended)
-        timeline_mark(timeline, MARK_X_FIN_U);
+        timeline_mark_at(timeline, MARK_X_FIN_U, tunnel->down.last_ns);
     if (tunnel->end == END_NONE && (tunnel->up.from_ended || tunnel->down.from_ended)) {
         tunnel->end = END_DONE;
         tunnel->ended_by = tunnel->up.from_ended ? LEG_CLIENT : LEG_UPSTREAM;
