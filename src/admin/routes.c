@@ -1,88 +1,280 @@
-/* What the admin listener answers.
+/* What the admin listener answers: a table of paths.
  *
- * A Host field that is not a loopback name or address is refused, so that a page in a browser cannot reach
- * these answers through a name of its own (DNS rebinding). Nothing here changes state. */
+ * In this order: the target must be sound, the guard must let the request read (guard.c), the path must be
+ * one of the table, the method one of the path's; what changes something asks the guard once more. No answer
+ * carries a CORS field, so no page of another origin reads one. */
 
 #include "admin/routes.h"
 
+#include "admin/guard.h"
+#include "admin/pac.h"
+#include "admin/tunnels.h"
 #include "base/check.h"
-#include "base/host.h"
-#include "http/fields.h"
-#include "http/target.h"
+#include "base/text.h"
+#include "config/snapshot.h"
 #include "report/metrics_text.h"
 
 #include <stdlib.h>
 
-static bool admin_knows_host(const struct admin *admin, const struct head *request)
+#define TEXT_TYPE "text/plain; charset=utf-8"
+
+enum { ROUTES_DOORS_MAX = 256, ROUTES_TEXT_MAX = 2048 };
+
+struct route {
+    const char *path; /* one that ends with '/' (but "/" itself) stands for all below */
+    bool is_change;   /* DELETE; else GET and HEAD */
+    void (*serve)(const struct call *call);
+    const char *about;
+};
+
+static void serve_index(const struct call *call);
+static void serve_health(const struct call *call);
+static void serve_ready(const struct call *call);
+static void serve_metrics(const struct call *call);
+static void serve_pac(const struct call *call);
+
+static const struct route routes[] = {
+    {"/", false, serve_index, "this list"},
+    {"/healthz", false, serve_health, "200 while the process serves"},
+    {"/readyz", false, serve_ready, "200; 503 while draining"},
+    {"/metrics", false, serve_metrics, "counters, in the text format of Prometheus"},
+    {"/proxy.pac", false, serve_pac, "proxy auto-configuration for browsers"},
+    {"/api/v1/tunnels", false, tunnels_list,
+     "open tunnels and their phases so far, as JSON; ?limit=N"},
+    {"/api/v1/tunnels/", true, tunnels_kill, "DELETE with an id ends that tunnel; needs the token"},
+};
+
+/* ---- answers ---- */
+
+void call_fail(struct exchange *exchange, bool wants_json, const struct answer *answer,
+               const char *word, struct slice message)
 {
-    const struct field *field = fields_find(&request->fields, TOKEN_HOST);
-    struct slice name;
-    struct host host;
-    uint16_t port;
-    enum host_fault fault;
-    if (!admin->checks_host)
-        return true;
-    if (field == NULL ||
-        target_parse_authority(field->value, &name, &host, &port, &fault) != TARGET_FAULT_NONE)
-        return false;
-    if (host.kind == HOST_NAME)
-        return slice_equals(host_slice(&host), SLICE("localhost"));
-    return inet_addr_is_loopback(&host.addr);
+    char body[ROUTES_TEXT_MAX];
+    struct text text = text_on(body, sizeof(body));
+    struct answer whole = *answer;
+    whole.type = wants_json ? "application/json" : TEXT_TYPE;
+    if (wants_json) {
+        text_add_format(&text, "{\"v\":1,\"status\":%u,\"error\":\"%s\",\"message\":\"",
+                        answer->status, word);
+        text_add_json(&text, message);
+        text_add(&text, SLICE("\"}\n"));
+    } else {
+        text_add(&text, message);
+        text_add_char(&text, '\n');
+    }
+    whole.body = text_slice(&text);
+    exchange_answer(exchange, &whole);
 }
 
-static void admin_metrics(const struct admin *admin, struct exchange *exchange)
+static void call_fail_guard(const struct call *call, enum guard_verdict verdict)
 {
-    size_t room = metrics_text_room(NULL, 0);
+    struct answer answer = {.status = guard_status(verdict)};
+    if (answer.status == 401)
+        answer.authenticate = "Bearer realm=\"fairlead\"";
+    call_fail(call->exchange, call->wants_json, &answer, guard_word(verdict),
+              slice_from_string(guard_text(verdict)));
+}
+
+static void call_answer_text(const struct call *call, unsigned status, struct slice body)
+{
+    struct answer answer = {.status = status, .type = TEXT_TYPE, .body = body};
+    exchange_answer(call->exchange, &answer);
+}
+
+static void serve_index(const struct call *call)
+{
+    char body[ROUTES_TEXT_MAX];
+    struct text text = text_on(body, sizeof(body));
+    text_add(&text, SLICE("fairlead " FAIRLEAD_VERSION "\n\n"));
+    for (size_t i = 0; i < COUNT_OF(routes); i++)
+        text_add_format(&text, "%s%s  %s\n", routes[i].path, routes[i].is_change ? "ID" : "",
+                        routes[i].about);
+    call_answer_text(call, 200, text_slice(&text));
+}
+
+static void serve_health(const struct call *call)
+{
+    call_answer_text(call, 200, SLICE("ok\n"));
+}
+
+static void serve_ready(const struct call *call)
+{
+    if (atomic_load_explicit(&call->admin->is_draining, memory_order_relaxed))
+        call_answer_text(call, 503, SLICE("draining\n"));
+    else
+        call_answer_text(call, 200, SLICE("ready\n"));
+}
+
+static void serve_metrics(const struct call *call)
+{
+    const struct admin *admin = call->admin;
+    const struct metrics_extra build = {.name = "build_info",
+                                        .help = "Always 1; the version is its label",
+                                        .kind = GAUGE,
+                                        .label = "version",
+                                        .value = SLICE(FAIRLEAD_VERSION),
+                                        .number = 1};
+    size_t room = metrics_text_room(&build, 1);
     char *memory = malloc(room);
     if (memory == NULL) {
-        exchange_answer(exchange, 503, "text/plain", SLICE("out of memory\n"));
+        struct answer answer = {.status = 503};
+        call_fail(call->exchange, call->wants_json, &answer, "memory", SLICE("out of memory"));
         return;
     }
     struct text text = text_on(memory, room);
-    metrics_text_add(admin->counters, admin->counter_count, NULL, 0, &text);
-    exchange_answer(exchange, 200, METRICS_TEXT_TYPE, text_slice(&text));
+    metrics_text_add(admin->counters, admin->counter_count, &build, 1, &text);
+    CHECK(!text.is_cut);
+    struct answer answer = {.status = 200, .type = METRICS_TEXT_TYPE, .body = text_slice(&text)};
+    exchange_answer(call->exchange, &answer);
     free(memory);
 }
 
-static void admin_pac(const struct admin *admin, struct exchange *exchange)
+static void serve_pac(const struct call *call)
 {
-    char body[512];
+    const struct snapshot *snapshot = call->request->snapshot;
+    struct pac_door doors[ROUTES_DOORS_MAX];
+    struct pac_client client = {.peer = call->request->client,
+                                .host = call->target.has_host ? &call->target.host : NULL};
+    size_t count = snapshot->config->listen_count;
+    if (count > COUNT_OF(doors))
+        count = COUNT_OF(doors);
+    for (size_t i = 0; i < count; i++)
+        doors[i] = (struct pac_door){snapshot->bound[i], snapshot->config->listen[i].is_tls};
+    char body[PAC_ROOM];
     struct text text = text_on(body, sizeof(body));
-    text_add_format(&text,
-                    "function FindProxyForURL(url, host) {\n"
-                    "  if (isPlainHostName(host) || host === \"localhost\") return \"DIRECT\";\n"
-                    "  return \"%s %s\";\n}\n",
-                    admin->proxy_is_tls ? "HTTPS" : "PROXY", admin->proxy_address);
-    exchange_answer(exchange, 200, "application/x-ns-proxy-autoconfig", text_slice(&text));
+    if (pac_add(doors, count, &client, &text)) {
+        struct answer answer = {
+            .status = 200, .type = "application/x-ns-proxy-autoconfig", .body = text_slice(&text)};
+        exchange_answer(call->exchange, &answer);
+    } else {
+        struct answer answer = {.status = 404};
+        call_fail(call->exchange, call->wants_json, &answer, "no_listener", text_slice(&text));
+    }
+}
+
+/* ---- the way to them ---- */
+
+bool query_find(struct slice query, struct slice name, struct slice *ret_value)
+{
+    struct slice part;
+    while (slice_next_part(&query, '&', &part)) {
+        struct slice value = part;
+        struct slice key;
+        if (slice_next_part(&value, '=', &key) && slice_equals(key, name)) {
+            *ret_value = value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of text and JSON the one that Accept names first. */
+static bool head_prefers_json(const struct head *head)
+{
+    const struct field *accept = fields_find(&head->fields, TOKEN_ACCEPT);
+    struct slice rest = accept == NULL ? SLICE_NONE : accept->value;
+    struct slice element;
+    while (slice_next_element(&rest, &element)) {
+        if (slice_starts_with_nocase(element, SLICE("application/json")))
+            return true;
+        if (slice_starts_with_nocase(element, SLICE("text/")))
+            return false;
+    }
+    return false;
+}
+
+static const struct route *route_find(struct slice path, struct slice *ret_rest)
+{
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        struct slice mine = slice_from_string(routes[i].path);
+        bool is_prefix = mine.len > 1 && mine.at[mine.len - 1] == '/';
+        if (is_prefix ? slice_starts_with(path, mine) : slice_equals(path, mine)) {
+            *ret_rest = slice_from(path, mine.len);
+            return &routes[i];
+        }
+    }
+    return NULL;
+}
+
+static void route_fail_unknown(const struct call *call)
+{
+    char words[ROUTES_TEXT_MAX / 2];
+    struct text text = text_on(words, sizeof(words));
+    struct answer answer = {.status = 404};
+    text_add(&text, SLICE("no such path; there are:"));
+    for (size_t i = 0; i < COUNT_OF(routes); i++)
+        text_add_format(&text, " %s", routes[i].path);
+    call_fail(call->exchange, call->wants_json, &answer, "not_found", text_slice(&text));
+}
+
+static void route_call(struct call *call, const struct guard_question *question)
+{
+    const struct route *route = route_find(call->path, &call->rest);
+    enum method method = call->request->head->method;
+    if (route == NULL) {
+        route_fail_unknown(call);
+        return;
+    }
+    bool is_mine =
+        route->is_change ? method == METHOD_DELETE : method == METHOD_GET || method == METHOD_HEAD;
+    if (!is_mine) {
+        struct answer answer = {.status = 405, .allow = route->is_change ? "DELETE" : "GET, HEAD"};
+        call_fail(call->exchange, call->wants_json, &answer, "method_not_allowed",
+                  slice_from_string(route->is_change ? "DELETE only" : "GET and HEAD only"));
+        return;
+    }
+    enum guard_verdict verdict = route->is_change ? guard_change(question) : GUARD_PASS;
+    if (verdict == GUARD_PASS)
+        route->serve(call);
+    else
+        call_fail_guard(call, verdict);
 }
 
 static void admin_answer(const struct handler *handler, struct exchange *exchange,
-                         const struct head *request, struct slice path)
+                         const struct handler_request *request)
+{
+    struct call call = {.admin = handler->owner,
+                        .exchange = exchange,
+                        .request = request,
+                        .wants_json = head_prefers_json(request->head)};
+    enum target_fault fault = target_of_head(request->head, &call.target);
+    if (fault != TARGET_FAULT_NONE) {
+        struct answer answer = {.status = 400};
+        call_fail(exchange, call.wants_json, &answer, "bad_request",
+                  slice_from_string(target_fault_text(fault)));
+        return;
+    }
+    struct guard_question question = {.request = request->head,
+                                      .target = &call.target,
+                                      .client = request->client,
+                                      .listener = request->listener,
+                                      .token = request->snapshot->admin_token};
+    enum guard_verdict verdict = guard_read(&question);
+    if (verdict != GUARD_PASS) {
+        call_fail_guard(&call, verdict);
+        return;
+    }
+    struct slice path = call.target.path_and_query;
+    size_t mark = slice_find(path, '?');
+    call.path = slice_first(path, mark);
+    call.query = slice_from(path, mark + 1);
+    route_call(&call, &question);
+}
+
+static void admin_forget(const struct handler *handler, struct exchange *exchange)
+{
+    tunnels_forget(handler->owner, exchange);
+}
+
+static bool admin_is_waiting(const struct handler *handler)
 {
     const struct admin *admin = handler->owner;
-    path = slice_first(path, slice_find(path, '?'));
-    bool is_read = request->method == METHOD_GET || request->method == METHOD_HEAD;
-    if (!admin_knows_host(admin, request))
-        exchange_answer(exchange, 421, "text/plain", SLICE("this Host is not known here\n"));
-    else if (!is_read)
-        exchange_answer(exchange, 405, "text/plain", SLICE("GET and HEAD only\n"));
-    else if (slice_equals(path, SLICE("/healthz")))
-        exchange_answer(exchange, 200, "text/plain", SLICE("ok\n"));
-    else if (slice_equals(path, SLICE("/readyz")) && atomic_load(&admin->is_draining))
-        exchange_answer(exchange, 503, "text/plain", SLICE("draining\n"));
-    else if (slice_equals(path, SLICE("/readyz")))
-        exchange_answer(exchange, 200, "text/plain", SLICE("ready\n"));
-    else if (slice_equals(path, SLICE("/metrics")))
-        admin_metrics(admin, exchange);
-    else if (slice_equals(path, SLICE("/proxy.pac")))
-        admin_pac(admin, exchange);
-    else
-        exchange_answer(exchange, 404, "text/plain",
-                        SLICE("/healthz /readyz /metrics /proxy.pac\n"));
+    return admin->errands.away_count > 0;
 }
 
 void admin_init(struct admin *admin)
 {
-    *admin = (struct admin){.handler = {admin_answer, admin}};
+    *admin = (struct admin){.handler = {admin_answer, admin_forget, admin_is_waiting, admin}};
+    link_init(&admin->inquiries);
     atomic_init(&admin->is_draining, false);
 }

@@ -1,20 +1,25 @@
 #ifndef FAIRLEAD_ADMIN_ROUTES_H
 #define FAIRLEAD_ADMIN_ROUTES_H
 
+#include "admin/errand.h"
 #include "proxy/handler.h"
 #include "record/counter.h"
 
 #include <stdatomic.h>
 
-/* The admin surface: health, metrics, proxy.pac. Its own listener and worker. */
+/* The admin surface; docs/admin.md describes each path. Its own listener and worker, whose handler this is.
+ *
+ * The server fills `counters` and `errands.stops` before the admin worker begins, and ends the admin worker
+ * before the workers that it asks. */
 struct admin {
     struct handler handler;
-    const struct counters *counters[256]; /* of all workers */
+    const struct counters *counters[ERRAND_STOPS_MAX]; /* of all workers */
     size_t counter_count;
-    _Atomic bool is_draining; /* writer: main; reader: the admin worker */
-    char proxy_address[64];   /* of the first listener, for proxy.pac */
-    bool proxy_is_tls;
-    bool checks_host; /* false on a Unix socket */
+    struct errands errands;
+    struct link inquiries; /* to the workers, whose asker still waits; thread: the admin worker's */
+    size_t inquiry_count;  /* of these and of the orphans; likewise */
+    _Atomic bool
+        is_draining; /* writer: main; reader: the admin worker; relaxed, nothing hangs on it */
 };
 
 void admin_init(struct admin *admin);

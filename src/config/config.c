@@ -208,7 +208,8 @@ static void loader_check(struct loader *loader)
     if (!config->admin.is_off && admin->kind == LISTEN_TCP &&
         !inet_addr_is_loopback(&admin->endpoint.addr) && config->admin.token_file.len == 0)
         loader_report(loader, NULL, SLICE("admin.address"),
-                      SLICE("beyond loopback it needs admin.token_file"));
+                      SLICE("is beyond loopback, where requests must show a token: name the file "
+                            "that holds it in admin.token_file"));
     if (config->limits.target_bytes > config->limits.head_bytes)
         loader_report(loader, NULL, SLICE("limits.target_bytes"),
                       SLICE("is more than limits.head_bytes, which holds the target"));

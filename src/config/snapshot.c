@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct snapshot_file {
     char *text;
@@ -82,6 +83,38 @@ static enum status snapshot_make_client(const struct config *config, struct snap
     return status;
 }
 
+/* The first line of the token's file. Errors: ST_BAD, ST_IO, ST_NOMEM. */
+static enum status snapshot_read_token(const struct config *config, struct snapshot_files *files,
+                                       struct text *fault, struct slice *ret_token)
+{
+    struct snapshot_file file = {0};
+    struct slice path = config->admin.token_file;
+    enum status status = snapshot_read(files, path, &file, fault);
+    if (status != ST_OK || path.len == 0)
+        return status;
+    struct slice line = snapshot_slice(&file);
+    line = slice_trim(slice_first(line, slice_find(line, '\n')));
+    if (line.len > 0 && line.at[line.len - 1] == '\r')
+        line.len--;
+    status = line.len < ADMIN_TOKEN_MIN || line.len > ADMIN_TOKEN_MAX ? ST_BAD : ST_OK;
+    for (size_t i = 0; i < line.len; i++) {
+        if (line.at[i] <= ' ' || line.at[i] > '~')
+            status = ST_BAD;
+    }
+    if (status == ST_BAD)
+        text_add_format(fault,
+                        "admin.token_file %s: the first line is no token: %d to %d visible ASCII "
+                        "characters without blanks",
+                        path.at, ADMIN_TOKEN_MIN, ADMIN_TOKEN_MAX);
+    char *copy = status == ST_OK ? strndup(line.at, line.len) : NULL;
+    if (status == ST_OK && copy == NULL)
+        status = ST_NOMEM;
+    if (status == ST_OK)
+        *ret_token = slice_of(copy, line.len);
+    snapshot_forget(&file);
+    return status;
+}
+
 enum status snapshot_create(struct config *config, struct gate *gate, struct snapshot_files *files,
                             struct tls_tickets *tickets, struct slice via, struct text *fault,
                             struct snapshot **ret_snapshot)
@@ -100,7 +133,9 @@ enum status snapshot_create(struct config *config, struct gate *gate, struct sna
     text_add(&name, config->via.pseudonym.len > 0 ? config->via.pseudonym : via);
     snapshot->via = text_slice(&name);
     snapshot->tls_server = calloc(config->listen_count + 1, sizeof(struct tls_server_context *));
-    enum status status = snapshot->tls_server == NULL ? ST_NOMEM : ST_OK;
+    snapshot->bound = calloc(config->listen_count + 1, sizeof(*snapshot->bound));
+    bool is_whole = snapshot->tls_server != NULL && snapshot->bound != NULL;
+    enum status status = is_whole ? ST_OK : ST_NOMEM;
     for (size_t i = 0; status == ST_OK && i < config->listen_count; i++) {
         if (config->listen[i].is_tls)
             status = snapshot_make_server(&config->listen[i], files, tickets, fault,
@@ -108,6 +143,8 @@ enum status snapshot_create(struct config *config, struct gate *gate, struct sna
     }
     if (status == ST_OK)
         status = snapshot_make_client(config, files, fault, &snapshot->tls_client);
+    if (status == ST_OK)
+        status = snapshot_read_token(config, files, fault, &snapshot->admin_token);
     if (status == ST_OK)
         *ret_snapshot = snapshot;
     else
@@ -130,6 +167,12 @@ void snapshot_unref(struct snapshot **unref)
     for (size_t i = 0; snapshot->tls_server != NULL && i < snapshot->config->listen_count; i++)
         tls_server_context_unref(&snapshot->tls_server[i]);
     free(snapshot->tls_server);
+    free(snapshot->bound);
+    if (snapshot->admin_token.at != NULL) {
+        char *token = (char *)(uintptr_t)snapshot->admin_token.at;
+        explicit_bzero(token, snapshot->admin_token.len);
+        free(token);
+    }
     tls_client_context_unref(&snapshot->tls_client);
     gate_destroy(&snapshot->gate);
     config_destroy(&snapshot->config);

@@ -17,7 +17,13 @@ struct snapshot {
     struct tls_server_context **tls_server; /* one for each config->listen, NULL in clear */
     struct slice via;                       /* our pseudonym in Via and Proxy-Status */
     char via_text[64];
+    struct inet_endpoint
+        *bound; /* of each config->listen, as the kernel says; filled by the server, before
+                                    others see the snapshot; INET_NONE for Unix sockets */
+    struct slice admin_token; /* wiped at the end; empty: none is configured */
 };
+
+enum { ADMIN_TOKEN_MIN = 16, ADMIN_TOKEN_MAX = 512 };
 
 /* Reads a whole file that the configuration names. Errors: ST_IO with errno, ST_NOMEM. */
 struct snapshot_files {

@@ -22,7 +22,6 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "proxy/handler.h"
 #include "upstream/versions.h"
 
 #include <stdio.h>
@@ -254,14 +253,16 @@ enum next step_handle(struct exchange *x)
     x->is_local = true;
     x->step = STEP_reply;
     const struct handler *handler = x->proxy->handler;
-    handler->answer(handler, x, x->request, x->request->target);
+    struct handler_request request = {x->request, x->snapshot, exchange_loop(x), x->client->peer,
+                                      x->client->local};
+    handler->answer(handler, x, &request);
     return NEXT_WAIT;
 }
 
-void exchange_answer(struct exchange *x, unsigned status, const char *type, struct slice body)
+void exchange_answer(struct exchange *x, const struct answer *answer)
 {
     CHECK_TAG(x, EXCHANGE_TAG);
-    if (reply_send(x, status, type, body) != ST_OK)
+    if (reply_send(x, answer) != ST_OK)
         exchange_fail(x, CAUSE_SHED, "");
     exchange_wake(x);
 }
@@ -428,7 +429,9 @@ enum next step_reply(struct exchange *x)
     x->is_local = true;
     if (!x->response_head_done) {
         if (x->proxy->handler != NULL && x->cause == CAUSE_NONE && x->request != NULL)
-            return NEXT_WAIT; /* the handler has not answered yet */
+            return x->down->ops->is_gone(x->down) /* while the handler has not answered yet */
+                       ? exchange_give_up(x, CAUSE_CLIENT_GONE, "")
+                       : NEXT_WAIT;
         if (reply_send_failure(x) != ST_OK)
             return exchange_enter(x, STEP_finish);
     }
@@ -512,6 +515,8 @@ enum next step_finish(struct exchange *x)
         upstream_destroy(&x->up, /* is_abort= */ !x->response_done);
     bool persists = client != NULL && finish_persists(x);
     bool is_abort = client != NULL && finish_must_reset(x);
+    if (proxy->handler != NULL && proxy->handler->forget != NULL)
+        proxy->handler->forget(proxy->handler, x);
     x->tag = 0;
     arena_done(&x->arena);
     snapshot_unref(&x->snapshot);

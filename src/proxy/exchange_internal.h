@@ -7,6 +7,7 @@
 #include "proxy/client.h"
 #include "proxy/exchange.h"
 #include "proxy/failure.h"
+#include "proxy/handler.h"
 #include "upstream/pool.h"
 
 /* What the files of an exchange share: exchange.c (the engine, beginning and end), acquire.c (the way to
@@ -146,9 +147,8 @@ enum status rewrite_trailers(struct exchange *x, const struct hop *hop,
 
 /* ---- reply.c ---- */
 
-/* Queue a locally made answer downstream. `type` is static, `body` is copied. Errors: ST_NOMEM. */
-enum status reply_send(struct exchange *x, unsigned status, const char *type,
-                       struct slice body) MUST_USE;
+/* Queue a locally made answer downstream. Errors: ST_NOMEM. */
+enum status reply_send(struct exchange *x, const struct answer *answer) MUST_USE;
 /* The same for the failure that was noted. Errors: ST_NOMEM. */
 enum status reply_send_failure(struct exchange *x) MUST_USE;
 

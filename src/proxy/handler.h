@@ -1,23 +1,48 @@
 #ifndef FAIRLEAD_PROXY_HANDLER_H
 #define FAIRLEAD_PROXY_HANDLER_H
 
+#include "base/inet.h"
 #include "base/slice.h"
 #include "http/head.h"
 
 struct exchange;
+struct loop;
+struct snapshot;
+
+/* A request as a handler sees it; good during the call. */
+struct handler_request {
+    const struct head *head;
+    const struct snapshot *snapshot; /* the one that the exchange pinned */
+    struct loop *loop;               /* of the worker that asks */
+    struct inet_endpoint client;     /* INET_NONE: a Unix socket */
+    struct inet_endpoint listener;   /* our side of that connection */
+};
+
+/* An answer. Strings are copied and may be NULL. */
+struct answer {
+    unsigned status;
+    const char *type;         /* Content-Type */
+    const char *allow;        /* Allow, of a 405 */
+    const char *authenticate; /* WWW-Authenticate, of a 401 */
+    struct slice body;
+    bool is_lent; /* `body` stays until the exchange is forgotten; else it is copied: 192 KiB */
+};
 
 /* Something that answers an exchange itself instead of forwarding it: the admin surface. */
 struct handler {
-    /* Answer, now or later: exchange_answer must be called once, in any later step of the loop or at
-     * once. `path` is the origin-form target. */
+    /* Answer: call exchange_answer once, at once or in any later turn, unless the exchange is forgotten. */
     void (*answer)(const struct handler *handler, struct exchange *exchange,
-                   const struct head *request, struct slice path);
+                   const struct handler_request *request);
+    /* The exchange has ended, answered or not; its pointer means nothing any more. Called for each one that
+     * was asked about, and for others of this listener. NULL: nothing to do. */
+    void (*forget)(const struct handler *handler, struct exchange *exchange);
+    /* Messages that will come back to the worker's loop are under way: it may not be destroyed yet.
+     * NULL: never. */
+    bool (*is_waiting)(const struct handler *handler);
     void *owner;
 };
 
-/* Give the answer. `type` is static; `body` is copied (at most 256 KiB, the rest is cut).
- * Thread: the worker's own. */
-void exchange_answer(struct exchange *exchange, unsigned status, const char *type,
-                     struct slice body);
+/* Give the answer. Thread: the worker's own. */
+void exchange_answer(struct exchange *exchange, const struct answer *answer);
 
 #endif

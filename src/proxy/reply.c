@@ -164,8 +164,28 @@ static struct slice reply_reason(struct exchange *x)
     return arena_copy(&x->arena, text_slice(&text));
 }
 
-enum status reply_send(struct exchange *x, unsigned code, const char *type, struct slice body)
+static enum status reply_add_string(struct exchange *x, struct head *head, enum token token,
+                                    const char *value)
 {
+    return value == NULL ? ST_OK : reply_add(x, head, token, slice_from_string(value));
+}
+
+/* What only handlers say; none of their answers is for a browser to guess at. */
+static enum status reply_add_handled(struct exchange *x, struct head *head,
+                                     const struct answer *answer)
+{
+    enum status status = reply_add_string(x, head, TOKEN_ALLOW, answer->allow);
+    if (status == ST_OK)
+        status = reply_add_string(x, head, TOKEN_WWW_AUTHENTICATE, answer->authenticate);
+    if (status == ST_OK && x->proxy->handler != NULL)
+        status = fields_add(&head->fields, SLICE("X-Content-Type-Options"), SLICE("nosniff"));
+    return status;
+}
+
+enum status reply_send(struct exchange *x, const struct answer *answer)
+{
+    unsigned code = answer->status;
+    struct slice body = answer->body;
     struct stream *down = x->down;
     struct head head;
     head_init(&head, &x->arena);
@@ -184,20 +204,20 @@ enum status reply_send(struct exchange *x, unsigned code, const char *type, stru
     text_add_u64(&length, body.len);
     enum status status = reply_add(x, &head, TOKEN_DATE, slice_from_string(date));
     if (status == ST_OK && body.len > 0)
-        status = reply_add(x, &head, TOKEN_CONTENT_TYPE, slice_from_string(type));
+        status = reply_add_string(x, &head, TOKEN_CONTENT_TYPE, answer->type);
     if (status == ST_OK)
         status = reply_add(x, &head, TOKEN_CONTENT_LENGTH, text_slice(&length));
     if (status == ST_OK)
         status = reply_add(x, &head, TOKEN_CACHE_CONTROL, SLICE("no-store"));
     if (status == ST_OK && x->cause != CAUSE_NONE)
         status = reply_add_proxy_status(x, &head);
-    if (status == ST_OK && code == 405)
-        status = reply_add(x, &head, TOKEN_ALLOW, SLICE("GET, HEAD"));
+    if (status == ST_OK)
+        status = reply_add_handled(x, &head, answer);
     if (status == ST_OK && !x->client_persists)
         status = reply_add(x, &head, TOKEN_CONNECTION, SLICE("close"));
     if (x->method == METHOD_HEAD)
         body = SLICE_NONE;
-    x->reply_body = arena_copy(&x->arena, body);
+    x->reply_body = answer->is_lent ? body : arena_copy(&x->arena, body);
     if (status != ST_OK || (body.len > 0 && x->reply_body.at == NULL))
         return ST_NOMEM;
     struct framing framing = {.kind = body.len > 0 ? FRAMING_LENGTH : FRAMING_NONE,
@@ -214,7 +234,7 @@ enum status reply_send(struct exchange *x, unsigned code, const char *type, stru
 static enum status reply_send_own(struct exchange *x)
 {
     if (x->method != METHOD_TRACE)
-        return reply_send(x, 200, "text/plain", SLICE_NONE);
+        return reply_send(x, &(struct answer){.status = 200});
     char body[REPLY_BODY_MAX];
     struct text text = text_on(body, sizeof(body));
     text_add(&text, SLICE("TRACE "));
@@ -231,7 +251,8 @@ static enum status reply_send_own(struct exchange *x)
         text_add(&text, SLICE("\r\n"));
     }
     text_add(&text, SLICE("\r\n"));
-    return reply_send(x, 200, "message/http", text_slice(&text));
+    struct answer answer = {.status = 200, .type = "message/http", .body = text_slice(&text)};
+    return reply_send(x, &answer);
 }
 
 enum status reply_send_failure(struct exchange *x)
@@ -256,5 +277,9 @@ enum status reply_send_failure(struct exchange *x)
         reply_html_body(x, &text, elapsed_ns);
         break;
     }
-    return reply_send(x, x->status, type, text_slice(&text));
+    struct answer answer = {.status = x->status,
+                            .type = type,
+                            .allow = x->status == 405 ? "GET, HEAD" : NULL,
+                            .body = text_slice(&text)};
+    return reply_send(x, &answer);
 }

@@ -278,11 +278,25 @@ void tunnel_room_end_all(struct tunnel_room *room, enum record_end end)
                       end == END_DRAIN ? CAUSE_DRAINED : CAUSE_NONE);
 }
 
+bool tunnel_room_kill(struct tunnel_room *room, uint64_t id)
+{
+    LIST_EACH(link, &room->open) {
+        struct tunnel *tunnel = CONTAINER_OF(link, struct tunnel, link);
+        if (tunnel->record->id != id)
+            continue;
+        tunnel_finish(tunnel, LEG_PROXY, END_KILLED, CAUSE_NONE);
+        return true;
+    }
+    return false;
+}
+
 void tunnel_snapshot(struct link *link, struct record *into)
 {
     struct tunnel *tunnel = CONTAINER_OF(link, struct tunnel, link);
     CHECK_TAG(tunnel, TUNNEL_TAG);
     memcpy(into, tunnel->record, tunnel->record->size);
     tunnel_tell(tunnel, into);
+    into->end = END_NONE; /* half-closed is not ended: the marks tell of it */
+    into->ended_by = LEG_NONE;
     into->is_in_progress = true;
 }

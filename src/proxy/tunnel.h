@@ -50,6 +50,8 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
                          const struct tunnel_limits *limits) MUST_USE;
 /* End all tunnels now: END_DRAIN or END_KILLED. */
 void tunnel_room_end_all(struct tunnel_room *room, enum record_end end);
+/* End the tunnel whose record has this id with resets on both sides, END_KILLED. False: it is not here. */
+bool tunnel_room_kill(struct tunnel_room *room, uint64_t id);
 /* Walk: the record of the tunnel behind `link` of room->open as it stands now, for listings. */
 void tunnel_snapshot(struct link *link, struct record *into);
 

@@ -454,6 +454,8 @@ static bool serve_start_threads(struct server *server)
         if (!serve_start_worker(server, i, NULL, &server->workers[i]))
             return false;
         server->admin.counters[server->admin.counter_count++] = &server->counters[i];
+        server->admin.errands.stops[server->admin.errands.stop_count++] =
+            (struct errand_stop){worker_loop(server->workers[i]), worker_proxy(server->workers[i])};
     }
     return config->admin.is_off ||
            serve_start_worker(server, server->worker_count, &server->admin.handler,
@@ -496,6 +498,8 @@ static struct snapshot *serve_make_snapshot(struct server *server, struct config
         diag(DIAG_ERROR, "%s", text_string(&fault));
         return NULL;
     }
+    for (size_t i = 0; i < openings->count; i++)
+        snapshot->bound[i] = openings->at[i].listen.endpoint;
     if (diag_level_find(snapshot->config->log.diagnostics, &level))
         diag_set_level(level);
     return snapshot;
@@ -529,9 +533,6 @@ static bool serve_begin(struct server *server, struct config *config)
     server->snapshot = serve_make_snapshot(server, config, &server->openings);
     if (server->snapshot == NULL)
         return false;
-    server->admin.checks_host = server->admin_opening.listen.kind == LISTEN_TCP;
-    inet_endpoint_format(&server->openings.at[0].listen.endpoint, server->admin.proxy_address);
-    server->admin.proxy_is_tls = server->snapshot->config->listen[0].is_tls;
     bool is_open = false;
     server->log_fd = serve_open_log(server->snapshot->config, &is_open);
     if (!is_open || !serve_drop_root(server->snapshot->config) || !serve_start_threads(server))
@@ -610,9 +611,9 @@ static void serve_drain(struct server *server, const sigset_t *signals)
 
 static void serve_end(struct server *server)
 {
+    worker_stop(&server->admin_worker); /* first, since it asks the others */
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_stop(&server->workers[i]);
-    worker_stop(&server->admin_worker);
     recorder_stop(&server->recorder);
     for (unsigned i = 0; i < server->worker_count; i++)
         ring_destroy(&server->rings[i]);

@@ -241,6 +241,16 @@ enum status worker_start(struct worker *worker)
     return worker->is_started ? ST_OK : ST_IO;
 }
 
+struct loop *worker_loop(struct worker *worker)
+{
+    return worker->loop;
+}
+
+struct proxy *worker_proxy(struct worker *worker)
+{
+    return &worker->proxy;
+}
+
 void worker_adopt(struct worker *worker, struct snapshot *snapshot,
                   const struct worker_listen *listens, size_t count)
 {
@@ -253,6 +263,15 @@ void worker_drain(struct worker *worker)
 {
     struct order order = {.kind = ORDER_DRAIN};
     worker_order(worker, &order);
+}
+
+/* Bury what the stop closed, and let messages that are under way to this loop come back. */
+static void worker_settle(struct worker *worker)
+{
+    const struct handler *handler = worker->options.handler;
+    (void)loop_turn(worker->loop, 0);
+    while (handler != NULL && handler->is_waiting != NULL && handler->is_waiting(handler))
+        (void)loop_turn(worker->loop, UINT64_MAX);
 }
 
 bool worker_is_idle(const struct worker *worker)
@@ -273,7 +292,7 @@ void worker_stop(struct worker **stop)
     (void)pthread_join(worker->thread, NULL);
     struct engine *engine = &worker->engine;
     pool_destroy(&engine->pool);
-    (void)loop_turn(worker->loop, 0); /* bury what the stop closed */
+    worker_settle(worker);
     proxy_done(&worker->proxy);
     resolver_destroy(&engine->resolver);
     addr_source_destroy(&worker->sources);

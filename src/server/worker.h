@@ -3,6 +3,7 @@
 
 #include "config/snapshot.h"
 #include "proxy/handler.h"
+#include "proxy/proxy.h"
 #include "record/counter.h"
 #include "report/recorder.h"
 
@@ -31,6 +32,9 @@ enum status worker_create(const struct worker_options *options,
                           struct worker **ret_worker) MUST_USE;
 /* Begin the thread. Errors: ST_IO. */
 enum status worker_start(struct worker *worker) MUST_USE;
+/* What the admin worker's errands need; borrowed. The data plane is for messages in that loop alone. */
+struct loop *worker_loop(struct worker *worker);
+struct proxy *worker_proxy(struct worker *worker);
 /* Take over a new snapshot and listeners between two turns. Both are copied, a reference is taken. Before
  * worker_start it takes effect when the thread begins. Waits until the worker has done so. Thread: main. */
 void worker_adopt(struct worker *worker, struct snapshot *snapshot,
@@ -39,7 +43,8 @@ void worker_adopt(struct worker *worker, struct snapshot *snapshot,
 void worker_drain(struct worker *worker);
 /* No client and no tunnel is left. Thread: any. */
 bool worker_is_idle(const struct worker *worker);
-/* End what is open, end the thread, free. Thread: main. */
+/* End what is open, end the thread, free. A worker whose handler asks others ends before these do.
+ * Thread: main. */
 void worker_stop(struct worker **worker);
 
 #endif

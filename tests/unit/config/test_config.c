@@ -338,7 +338,8 @@ static void settings_that_belong_together_are_checked_together(void **state)
     file_fails("listen: [127.0.0.1:3129]\n",
                "t.yaml:1:10: listen[0].address: is the admin address too\n");
     file_fails("admin: { address: 0.0.0.0:3129 }\n",
-               "admin.address: beyond loopback it needs admin.token_file\n");
+               "admin.address: is beyond loopback, where requests must show a token: name the file "
+               "that holds it in admin.token_file\n");
     file_fails("limits: { head_bytes: 8KiB }\n",
                "limits.target_bytes: is more than limits.head_bytes, which holds the target\n");
 }

@@ -1,0 +1,26 @@
+#ifndef FAIRLEAD_ADMIN_CALL_H
+#define FAIRLEAD_ADMIN_CALL_H
+
+#include "admin/routes.h"
+#include "http/target.h"
+
+/* One request to the admin surface, while it is being answered. What the files of src/admin share. */
+struct call {
+    struct admin *admin;
+    struct exchange *exchange;
+    const struct handler_request *request;
+    struct target target;
+    struct slice path; /* without the query */
+    struct slice query;
+    struct slice rest; /* what stands behind the route's prefix */
+    bool wants_json;   /* of the two, an error as JSON rather than as text */
+};
+
+/* An error as text, or as JSON: {"v":1,"status":404,"error":"not_found","message":"..."}. Of `answer` status
+ * and further fields count. */
+void call_fail(struct exchange *exchange, bool wants_json, const struct answer *answer,
+               const char *word, struct slice message);
+/* The value of `name` in a query such as "a=1&b=2"; false where it is not there. Nothing is decoded. */
+bool query_find(struct slice query, struct slice name, struct slice *ret_value);
+
+#endif

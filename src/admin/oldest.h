@@ -1,0 +1,33 @@
+#ifndef FAIRLEAD_ADMIN_OLDEST_H
+#define FAIRLEAD_ADMIN_OLDEST_H
+
+#include "base/status.h"
+#include "record/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The N oldest of many open tunnels, by the mark t_open, in memory that does not grow. Ownership: its own. */
+struct oldest {
+    size_t limit;
+    size_t count;
+    bool is_cut; /* there were more than `limit` */
+    /* private */
+    struct record *slots;
+    struct record **heap; /* `limit` + 1: the newest on top, the free ones behind `count` */
+};
+
+/* Errors: ST_NOMEM. */
+enum status oldest_init(struct oldest *oldest, size_t limit) MUST_USE;
+void oldest_done(struct oldest *oldest);
+
+/* Where the next record is to be written. */
+struct record *oldest_room(struct oldest *oldest);
+/* Take in what was written there. False: `limit` records that are older are there already. */
+bool oldest_keep(struct oldest *oldest);
+/* The oldest first, from now on; nothing may be added any more. */
+void oldest_sort(struct oldest *oldest);
+/* After oldest_sort: the record at place `index` < count. */
+const struct record *oldest_at(const struct oldest *oldest, size_t index);
+
+#endif
