@@ -1,0 +1,101 @@
+"""/metrics: the text format of Prometheus, and that the figures are true."""
+import re
+
+from support.admin import open_tunnels
+from support.bounds import wait_until
+from support.message import ok, request
+from support.origin import echoes, replies
+
+NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+SAMPLE = re.compile(rf'({NAME})(?:\{{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*)\}})? '
+                    r"([0-9]+(?:\.[0-9]+)?)")
+
+
+def parse_metrics(text):
+    """Strictly: {sample: number} with the type of each family; HELP, TYPE and samples once and together."""
+    assert text.endswith("\n")
+    types, values, family, helped = {}, {}, None, None
+    for line in text[:-1].split("\n"):
+        if line.startswith("# HELP "):
+            helped, words = line[7:].split(" ", 1)
+            assert words and helped not in types, line
+        elif line.startswith("# TYPE "):
+            family, kind = line[7:].split(" ")
+            assert family == helped and family not in types and kind in ("counter", "gauge"), line
+            assert re.fullmatch(NAME, family) and family.startswith("fairlead_")
+            assert (kind == "counter") == family.endswith("_total"), line
+            types[family] = kind
+        else:
+            match = SAMPLE.fullmatch(line)
+            assert match and match.group(1) == family, line
+            sample = line.rsplit(" ", 1)[0]
+            assert sample not in values, line
+            values[sample] = float(match.group(3))
+    assert {sample.split("{")[0] for sample in values} == set(types)
+    return values
+
+
+def metrics(proxy):
+    got = proxy.ask_admin("/metrics")
+    assert got.get("Content-Type") == "text/plain; version=0.0.4; charset=utf-8"
+    return parse_metrics(got.body.decode("ascii"))
+
+
+def test_the_text_is_what_prometheus_reads(proxy):
+    """Each family has HELP and TYPE once, counters end in _total, every line is well-formed."""
+    values = metrics(proxy)
+    assert len(values) > 30
+    assert any(sample.startswith("fairlead_build_info{version=") for sample in values)
+
+
+def test_counters_never_fall(stage, proxy):
+    """A counter read twice has not become less, and traffic raises it."""
+    origin = stage.origin(replies(ok(b"fine")))
+    before = metrics(proxy)
+    with proxy.connect() as client:
+        client.ask(request("GET", origin.url + "/"))
+    proxy.record()
+    after = wait_until(lambda: (m := metrics(proxy))["fairlead_requests_total"] > before[
+        "fairlead_requests_total"] and m, "the request to be counted")
+    assert all(after[sample] >= before[sample] for sample in before if sample.endswith("_total"))
+    assert after["fairlead_responses_2xx_total"] == 1
+
+
+def test_bytes_of_exchanges_are_those_of_the_record(stage, proxy):
+    """The four byte counters count exchanges exactly as their record does."""
+    origin = stage.origin(replies(ok(b"x" * 5000)))
+    with proxy.connect() as client:
+        client.ask(request("POST", origin.url + "/", body=b"y" * 3000))
+    record = proxy.record()
+    values = metrics(proxy)
+    assert values["fairlead_client_received_bytes_total"] == record.bytes["client_in"] > 3000
+    assert values["fairlead_client_sent_bytes_total"] == record.bytes["client_out"] > 5000
+    assert values["fairlead_upstream_sent_bytes_total"] == record.bytes["upstream_out"] > 3000
+    assert values["fairlead_upstream_received_bytes_total"] == record.bytes["upstream_in"] > 5000
+
+
+def test_bytes_of_tunnels_are_those_of_the_record(stage, proxy):
+    """The four byte counters count a tunnel, its CONNECT included, as its record does."""
+    origin = stage.origin(echoes)
+    client, = open_tunnels(stage, proxy, origin, 1)
+    client.send(b"x" * 5000)
+    client.read(5000)
+    client.half_close()
+    client.expect_end("fin")
+    record = proxy.record()
+    values = metrics(proxy)
+    for name, member in (("client_received", "client_in"), ("client_sent", "client_out"),
+                         ("upstream_sent", "upstream_out"), ("upstream_received", "upstream_in")):
+        assert values[f"fairlead_{name}_bytes_total"] == record.bytes[member] >= 5000
+
+
+def test_gauges_tell_what_is_open(stage):
+    """Tunnels of all workers are summed, and the gauge falls to nothing when they end."""
+    origin = stage.origin(echoes)
+    proxy = stage.proxy("--workers", "3")
+    clients = open_tunnels(stage, proxy, origin, 12)
+    assert metrics(proxy)["fairlead_tunnels"] == 12
+    for client in clients:
+        client.half_close()
+        client.expect_end("fin")
+    wait_until(lambda: metrics(proxy)["fairlead_tunnels"] == 0, "no tunnel to be open")
