@@ -5,6 +5,7 @@ import stat
 import pytest
 
 from support.admin import BEARER, CUSTOM, TOKEN, in_own_network, kill, list_tunnels, open_tunnels, with_token
+from support.message import request
 from support.origin import echoes
 
 NOBODYS = "0001000000000001"
@@ -131,10 +132,15 @@ def test_a_missing_token_file_is_told(stage):
 def test_a_reload_reads_the_token_again(stage):
     """SIGHUP takes the new token, also for connections that are open."""
     proxy = stage.proxy("-c", with_token(stage))
-    fresh = "Authorization: Bearer another-token-of-some-length"
-    assert kill(proxy, NOBODYS, CUSTOM, BEARER).status == 404
-    (stage.folder / "token").write_text("another-token-of-some-length\n")
-    proxy.signal(signal.SIGHUP)
-    proxy.wait_line("reloaded")
-    assert kill(proxy, NOBODYS, CUSTOM, BEARER).status == 401
-    assert kill(proxy, NOBODYS, CUSTOM, fresh).status == 404
+
+    def ask(wire, token):
+        return wire.ask(request("DELETE", f"/api/v1/tunnels/{NOBODYS}", CUSTOM, f"Authorization: Bearer {token}",
+                                host="localhost")).status
+
+    with proxy.connect_admin() as wire:
+        assert ask(wire, TOKEN) == 404
+        (stage.folder / "token").write_text("another-token-of-some-length\n")
+        proxy.signal(signal.SIGHUP)
+        proxy.wait_line("reloaded")
+        assert ask(wire, TOKEN) == 401
+        assert ask(wire, "another-token-of-some-length") == 404
