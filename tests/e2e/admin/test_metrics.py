@@ -94,7 +94,7 @@ def test_gauges_tell_what_is_open(stage):
     origin = stage.origin(echoes)
     proxy = stage.proxy("--workers", "3")
     clients = open_tunnels(stage, proxy, origin, 12)
-    assert metrics(proxy)["fairlead_tunnels"] == 12
+    wait_until(lambda: metrics(proxy)["fairlead_tunnels"] == 12, "12 tunnels to be counted")
     for client in clients:
         client.half_close()
         client.expect_end("fin")
