@@ -213,7 +213,7 @@ def test_the_marks_of_a_tunnel(proxy, stage):
     conn = origin.connections[0]
     assert_order(record, "c_head", "u_syn0", "u_syn1", "t_open", "t_up", "t_down", "t_last", "x_fin_c", "x_fin_u",
                  "x_end")
-    assert record.mark("t_open") <= opened
+    assert record.mark("t_open") <= client.last("sent")  # the kernel may deliver the 200 before the mark is set
     assert_between(opened + 40_000_000, record.mark("t_up"), conn.first("received"))
     assert_between(conn.first("sent") - 1_000_000, record.mark("t_down"), pong)
     assert_between(client.last("shut") - 1_000_000, record.mark("x_fin_c"), ended)
