@@ -78,9 +78,10 @@ static struct inet_prefix prefix_unmap(const struct inet_prefix *prefix)
 
 static void gate_pack_prefixes(struct packer *packer, struct gate_prefixes *list)
 {
-    struct inet_prefix *to = packer_add(packer, list->at, list->count * sizeof(*to));
+    const struct inet_prefix *from = list->at;
+    struct inet_prefix *to = packer_add(packer, from, list->count * sizeof(*to));
     for (size_t i = 0; to != NULL && i < list->count; i++)
-        to[i] = prefix_unmap(&to[i]);
+        to[i] = prefix_unmap(&from[i]);
     list->at = to;
 }
 
