@@ -211,10 +211,12 @@ static enum next check_target(struct exchange *x)
     }
     if (x->target.form == TARGET_ASTERISK)
         return exchange_enter(x, STEP_reply);
+    bool is_page = x->method == METHOD_GET || x->method == METHOD_HEAD;
+    if (x->target.form == TARGET_ORIGIN && is_page &&
+        slice_equals(x->target.path_and_query, SLICE("/")))
+        return exchange_enter(x, STEP_reply); /* somebody looks at us with a browser */
     if (x->target.form == TARGET_ORIGIN)
-        return exchange_refuse(
-            x, slice_equals(x->target.path_and_query, SLICE("/")) ? CAUSE_HELP : CAUSE_NOT_HERE,
-            "send requests in absolute-form, or CONNECT");
+        return exchange_refuse(x, CAUSE_NOT_HERE, "send requests in absolute-form, or CONNECT");
     if (x->target.scheme == SCHEME_OTHER)
         return exchange_refuse(x, CAUSE_SCHEME, "");
     x->host = x->target.host;

@@ -17,9 +17,7 @@
       "The request head did not arrive in time")                                                  \
     X(BODY_TIMEOUT, "body_timeout", 408, "http_request_error", "The request body stalled")        \
     X(REQUEST_CUT, "request_cut", 400, "http_request_error", "The request body ended too early")  \
-    X(HELP, "help", 400, "http_request_error", "This is a forward proxy")                         \
     X(NOT_HERE, "not_here", 404, "http_request_error", "The proxy itself serves no such page")    \
-    X(BAD_METHOD, "bad_method", 405, "http_request_error", "The proxy itself answers GET only")   \
     X(LENGTH_REQUIRED, "length_required", 411, "http_request_error",                              \
       "The destination speaks HTTP/1.0 and takes no chunked request: send Content-Length")        \
     X(EXPECTATION, "expectation", 417, "http_request_error", "The expectation cannot be met")     \

@@ -13,6 +13,13 @@
 
 enum { REPLY_BODY_MAX = 4096, REPLY_FIELD_MAX = 1024 };
 
+/* The head of a page and the begin of its body. */
+#define REPLY_PAGE(title)                                                         \
+    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"                   \
+    "<meta name=\"viewport\" content=\"width=device-width\">"                     \
+    "<meta name=\"color-scheme\" content=\"light dark\"><title>" title "</title>" \
+    "<body style=\"font-family:sans-serif;max-width:40em;margin:3em auto;padding:0 1em\">"
+
 enum reply_format { REPLY_TEXT, REPLY_JSON, REPLY_HTML };
 
 static enum reply_format reply_format_for(const struct exchange *x)
@@ -99,11 +106,8 @@ static void reply_json_body(struct exchange *x, struct text *text, uint64_t elap
 static void reply_html_body(struct exchange *x, struct text *text, uint64_t elapsed_ns)
 {
     const struct failure_row *row = failure_row(x->cause);
-    text_add_format(text,
-                    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
-                    "<title>%u %s</title><body style=\"font-family:sans-serif;max-width:40em;"
-                    "margin:3em auto\"><h1>%s</h1><p>",
-                    x->status, row->sentence, row->sentence);
+    text_add_format(text, REPLY_PAGE("%u %s") "<h1>%s</h1><p>", x->status, row->sentence,
+                    row->sentence);
     text_add_html(text, slice_from_string(x->detail));
     text_add(text, SLICE("</p>"));
     if (x->remedy[0] != '\0') {
@@ -140,9 +144,11 @@ static enum status reply_add_proxy_status(struct exchange *x, struct head *head)
         .rule = slice_from_string(x->rule),
         .exchange_id = text_slice(&id_text),
     };
+    if (x->cause == CAUSE_NONE)
+        status.error = PROXY_ERROR_PROXY_INTERNAL_RESPONSE;
     for (int error = PROXY_ERROR_NONE; error <= (int)PROXY_ERROR_PROXY_LOOP_DETECTED; error++) {
         struct slice token = proxy_error_token((enum proxy_error)error);
-        if (slice_equals(token, slice_from_string(row->token)))
+        if (x->cause != CAUSE_NONE && slice_equals(token, slice_from_string(row->token)))
             status.error = (enum proxy_error)error;
     }
     proxy_status_write(&text, &status);
@@ -209,7 +215,7 @@ enum status reply_send(struct exchange *x, const struct answer *answer)
         status = reply_add(x, &head, TOKEN_CONTENT_LENGTH, text_slice(&length));
     if (status == ST_OK)
         status = reply_add(x, &head, TOKEN_CACHE_CONTROL, SLICE("no-store"));
-    if (status == ST_OK && x->cause != CAUSE_NONE)
+    if (status == ST_OK && x->proxy->handler == NULL)
         status = reply_add_proxy_status(x, &head);
     if (status == ST_OK)
         status = reply_add_handled(x, &head, answer);
@@ -230,9 +236,36 @@ enum status reply_send(struct exchange *x, const struct answer *answer)
     return ST_OK;
 }
 
-/* OPTIONS * and OPTIONS or TRACE with Max-Forwards 0: we are the last recipient (RFC 9110 §7.6.2). */
+/* What a person sees who opens the proxy's own address. */
+static enum status reply_send_help(struct exchange *x)
+{
+    char body[REPLY_BODY_MAX];
+    char address[INET_ENDPOINT_TEXT];
+    struct text text = text_on(body, sizeof(body));
+    bool is_html = reply_format_for(x) == REPLY_HTML;
+    const char *scheme = x->client->tls_server != NULL ? "https" : "http";
+    inet_endpoint_format(&x->client->local, address);
+    bool is_unix = x->client->local.addr.family == INET_NONE;
+    text_add(&text, is_html ? SLICE(REPLY_PAGE("Fairlead") "<h1>Fairlead</h1><p>") : SLICE(""));
+    text_add(&text, SLICE("This is a forward proxy, not a web site. Name it to your client:\n"));
+    text_add(&text, is_html ? SLICE("</p><pre>") : SLICE("\n  "));
+    if (is_unix)
+        text_add(&text, SLICE("GET http://example.com/ HTTP/1.1, to this socket"));
+    else
+        text_add_format(&text, "curl --proxy %s://%s http://example.com/", scheme, address);
+    text_add(&text, is_html ? SLICE("</pre></body></html>\n") : SLICE("\n"));
+    return reply_send(x, &(struct answer){.status = 200,
+                                          .type = is_html ? "text/html; charset=utf-8"
+                                                          : "text/plain; charset=utf-8",
+                                          .body = text_slice(&text)});
+}
+
+/* The help page; OPTIONS * and OPTIONS or TRACE with Max-Forwards 0: we are the last recipient (RFC 9110
+ * §7.6.2). */
 static enum status reply_send_own(struct exchange *x)
 {
+    if (x->target.form == TARGET_ORIGIN)
+        return reply_send_help(x);
     if (x->method != METHOD_TRACE)
         return reply_send(x, &(struct answer){.status = 200});
     char body[REPLY_BODY_MAX];

@@ -277,12 +277,25 @@ def test_a_loop_is_detected(proxy, stage):
     assert len(origin.requests) == 1
 
 
-@pytest.mark.parametrize("path,status", [("/", 404), ("/nothing/here", 404)])
-def test_an_origin_form_request_gets_a_help_page(proxy, path, status):
-    """The proxy itself is no origin: a page says how to use it, never a loop: RFC 9112 §3.2.1."""
+@pytest.mark.parametrize("accept, kind, line", [
+    ("*/*", "text/plain", "  curl --proxy {} http://example.com/"),
+    ("text/html", "text/html", "<pre>curl --proxy {} http://example.com/</pre>"),
+])
+def test_the_proxys_own_address_shows_a_help_page(proxy, accept, kind, line):
+    """Origin-form is for origins (RFC 9112 §3.2.1): "/" is answered with how to use the proxy."""
     with proxy.connect() as client:
-        got = client.ask(request("GET", path, host="%s:%d" % proxy.address))
-    assert got.status in (400, status) and b"proxy" in got.body.lower()
+        got = client.ask(request("GET", "/", f"Accept: {accept}", host="%s:%d" % proxy.address))
+    assert got.status == 200 and got.get("Content-Type").startswith(kind)
+    assert line.format(proxy.url) in got.body.decode()
+    assert "proxy_internal_response" in got.get("Proxy-Status")
+
+
+@pytest.mark.parametrize("method, path", [("GET", "/nothing/here"), ("GET", "/?q"), ("POST", "/")])
+def test_origin_form_elsewhere_is_404(proxy, method, path):
+    """The proxy itself is no origin, and never asks itself."""
+    with proxy.connect() as client:
+        got = client.ask(request(method, path, host="%s:%d" % proxy.address))
+    assert got.status == 404 and b"absolute-form" in got.body
 
 
 def test_a_request_for_the_proxy_itself_is_no_loop(proxy):
