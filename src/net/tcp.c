@@ -16,12 +16,12 @@
 #include "net/tls.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
-#define TCP_TAG TAG('t', 'c', 'p', ' ')
+enum { TCP_TAG = TAG('t', 'c', 'p', ' '), TCP_KEEP = 512 };
 
 struct tcp {
     uint32_t tag;
+    struct slab *slab;
     struct watch watch;
     struct grave grave;
     struct transport base;
@@ -114,7 +114,7 @@ static void tcp_bury(struct grave *grave)
 {
     struct tcp *tcp = CONTAINER_OF(grave, struct tcp, grave);
     tcp->tag = 0;
-    free(tcp);
+    slab_free(tcp->slab, tcp);
 }
 
 static void tcp_close(struct transport *transport, bool is_abort)
@@ -157,15 +157,22 @@ static const struct transport_ops tcp_ops = {
     .fault = tcp_fault,
 };
 
-enum status tcp_create(struct loop *loop, int fd, struct transport **ret_transport)
+void tcp_slab_init(struct slab *slab)
 {
-    struct tcp *tcp = calloc(1, sizeof *tcp);
+    slab_init(slab, sizeof(struct tcp), TCP_KEEP);
+}
+
+enum status tcp_create(struct loop *loop, struct slab *slab, int fd,
+                       struct transport **ret_transport)
+{
+    struct tcp *tcp = slab_alloc(slab);
     if (tcp == NULL) {
         socket_close(&fd);
         return ST_NOMEM;
     }
     *tcp = (struct tcp){
         .tag = TCP_TAG,
+        .slab = slab,
         .watch = {.fd = -1, .on_ready = tcp_on_ready},
         .grave = {.bury = tcp_bury},
         .base = {.ops = &tcp_ops, .loop = loop, .ready = WATCH_READ | WATCH_WRITE},
@@ -173,7 +180,7 @@ enum status tcp_create(struct loop *loop, int fd, struct transport **ret_transpo
     enum status status = loop_watch(loop, &tcp->watch, fd, WATCH_READ | WATCH_WRITE);
     if (status != ST_OK) {
         int error = errno;
-        free(tcp);
+        slab_free(slab, tcp);
         socket_close(&fd);
         errno = error;
         return status;

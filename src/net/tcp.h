@@ -1,13 +1,18 @@
 #ifndef FAIRLEAD_NET_TCP_H
 #define FAIRLEAD_NET_TCP_H
 
+#include "base/slab.h"
 #include "net/transport.h"
 
 /* A plain transport over a connected stream socket (TCP or Unix), edge-triggered and registered once. */
 
+/* Where the transports of one thread come from. */
+void tcp_slab_init(struct slab *slab);
 /* Take over `fd` and watch it in `loop`. The transport starts with WATCH_READ and WATCH_WRITE set (try
- * first). Ownership: the transport closes `fd`, also where this fails. Errors: ST_IO, ST_NOMEM. */
-enum status tcp_create(struct loop *loop, int fd, struct transport **ret_transport) MUST_USE;
+ * first). Ownership: the transport closes `fd`, also where this fails; `slab` outlives it. Errors: ST_IO,
+ * ST_NOMEM. */
+enum status tcp_create(struct loop *loop, struct slab *slab, int fd,
+                       struct transport **ret_transport) MUST_USE;
 /* The socket below, for addresses and options; -1 where there is none. Works through TLS. */
 int tcp_fd(const struct transport *transport);
 

@@ -14,10 +14,9 @@
 #include "net/tcp.h"
 #include "proxy/failure.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum { TUNNEL_TAG = TAG('t', 'u', 'n', 'l') };
+enum { TUNNEL_TAG = TAG('t', 'u', 'n', 'l'), TUNNEL_KEEP = 256, TUNNEL_RECORD_BYTES = 1536 };
 
 struct tunnel {
     uint32_t tag;
@@ -37,7 +36,8 @@ struct tunnel {
     uint64_t opened_ns;
     uint64_t progress_ns;
     uint64_t seen_bytes;
-    struct record *record; /* packed: `record->size` bytes */
+    struct record *record;      /* packed: `record->size` bytes are there */
+    struct block *record_block; /* where it lies when it is large; else NULL */
 };
 
 static void tunnel_run(struct task *task);
@@ -49,7 +49,8 @@ void tunnel_room_init(struct tunnel_room *room, struct engine *engine, struct re
     room->engine = engine;
     room->scratch = scratch;
     pipe_pool_init(&room->pipes, 64);
-    slab_init(&room->slab, sizeof(struct tunnel), 64);
+    slab_init(&room->slab, sizeof(struct tunnel), TUNNEL_KEEP);
+    slab_init(&room->record_slab, TUNNEL_RECORD_BYTES, TUNNEL_KEEP);
     link_init(&room->open);
     room->on_ended = on_ended;
 }
@@ -66,13 +67,27 @@ static void tunnel_on_ready(struct transport *transport)
     loop_queue(tunnel->room->engine->loop, &tunnel->task);
 }
 
-/* A copy of exactly the used part of a record. */
-static struct record *tunnel_pack(const struct record *record)
+/* A copy of the used part of a record, in a place of the usual size or in a block. */
+static bool tunnel_pack(struct tunnel *tunnel, const struct record *record)
 {
-    struct record *packed = malloc(record->size);
-    if (packed != NULL)
-        memcpy(packed, record, record->size);
-    return packed;
+    if (record->size <= TUNNEL_RECORD_BYTES) {
+        tunnel->record = slab_alloc(&tunnel->room->record_slab);
+    } else {
+        tunnel->record_block = block_create(tunnel->room->engine->shared.blocks, record->size);
+        if (tunnel->record_block != NULL)
+            tunnel->record = (struct record *)(void *)tunnel->record_block->data;
+    }
+    if (tunnel->record != NULL)
+        memcpy(tunnel->record, record, record->size);
+    return tunnel->record != NULL;
+}
+
+static void tunnel_unpack(struct tunnel *tunnel)
+{
+    if (tunnel->record != NULL && tunnel->record_block == NULL)
+        slab_free(&tunnel->room->record_slab, tunnel->record);
+    block_unref(&tunnel->record_block);
+    tunnel->record = NULL;
 }
 
 static bool tunnel_is_half(const struct tunnel *tunnel)
@@ -96,11 +111,11 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
                          const struct tunnel_limits *limits)
 {
     struct tunnel *tunnel = slab_alloc(&room->slab);
-    struct record *packed = tunnel_pack(record);
-    if (tunnel == NULL || packed == NULL)
+    if (tunnel == NULL)
         goto shed;
     *tunnel = (struct tunnel){.tag = TUNNEL_TAG, .room = room, .limits = *limits};
-    tunnel->record = packed;
+    if (!tunnel_pack(tunnel, record))
+        goto shed;
     pipe_init(&tunnel->up, *client, *origin, &room->engine->shared, &room->pipes);
     pipe_init(&tunnel->down, *origin, *client, &room->engine->shared, &room->pipes);
     if (pipe_preload(&tunnel->up, from_client) != ST_OK ||
@@ -125,9 +140,10 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
     return ST_OK;
 
 shed:
-    free(packed);
-    if (tunnel != NULL)
+    if (tunnel != NULL) {
+        tunnel_unpack(tunnel);
         slab_free(&room->slab, tunnel);
+    }
     transport_close(client, /* is_abort= */ true);
     transport_close(origin, /* is_abort= */ true);
     return ST_NOMEM;
@@ -194,7 +210,7 @@ static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record
     counter_add(counters, COUNT_UPSTREAM_IN_BYTES, tunnel->down.bytes);
     counter_add(counters, COUNT_CLIENT_OUT_BYTES, tunnel->down.bytes);
     tunnel_hand_in(tunnel, cause);
-    free(tunnel->record);
+    tunnel_unpack(tunnel);
     tunnel->grave.bury = tunnel_bury;
     loop_bury(room->engine->loop, &tunnel->grave);
 }

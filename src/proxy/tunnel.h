@@ -28,8 +28,9 @@ struct tunnel_room {
     struct engine *engine;
     struct pipe_pool pipes;
     struct slab slab;
-    struct link open;       /* all tunnels, oldest first */
-    struct record *scratch; /* borrowed: where a record is completed */
+    struct slab record_slab; /* packed records of usual size */
+    struct link open;        /* all tunnels, oldest first */
+    struct record *scratch;  /* borrowed: where a record is completed */
     /* Called once a tunnel has ended, with its finished record; the record is the tunnel's. */
     void (*on_ended)(struct tunnel_room *room, struct record *record);
 };

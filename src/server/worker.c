@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "io/socket.h"
 #include "net/listener.h"
+#include "net/tcp.h"
 #include "proxy/client.h"
 #include "record/ring.h"
 #include "upstream/pool.h"
@@ -190,6 +191,7 @@ static enum status worker_make_engine(struct worker *worker)
     engine->shared.blocks = worker->blocks;
     engine->shared.scratch_bytes = WIRE_SCRATCH;
     engine->shared.scratch = malloc(WIRE_SCRATCH);
+    tcp_slab_init(&engine->tcp_slab);
     engine->tls_scratch = tls_scratch_create(worker->blocks);
     engine->tls_sessions = tls_sessions_create(WORKER_SESSIONS);
     engine->pool = pool_create(engine);
@@ -298,6 +300,7 @@ void worker_stop(struct worker **stop)
     addr_source_destroy(&worker->sources);
     tls_sessions_destroy(&engine->tls_sessions);
     tls_scratch_destroy(&engine->tls_scratch);
+    slab_done(&engine->tcp_slab);
     snapshot_unref(&engine->snapshot);
     loop_destroy(&worker->loop);
     free(engine->shared.scratch);

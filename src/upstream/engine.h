@@ -2,6 +2,7 @@
 #define FAIRLEAD_UPSTREAM_ENGINE_H
 
 #include "base/random.h"
+#include "base/slab.h"
 #include "codec/wire.h"
 #include "config/snapshot.h"
 #include "io/loop.h"
@@ -18,6 +19,7 @@
 struct engine {
     struct loop *loop;
     struct wire_shared shared;
+    struct slab tcp_slab; /* plain transports */
     struct resolver *resolver;
     struct dial_engine dial;
     struct tls_scratch *tls_scratch;

@@ -83,7 +83,8 @@ static bool reach_begin_transport(struct reach *reach)
         return false;
     }
     struct engine *engine = reach->engine;
-    if (tcp_create(engine->loop, dial_take_fd(&reach->dial), &reach->transport) != ST_OK) {
+    if (tcp_create(engine->loop, &engine->tcp_slab, dial_take_fd(&reach->dial),
+                   &reach->transport) != ST_OK) {
         reach_finish(reach, REACH_NO_MEMORY);
         return false;
     }

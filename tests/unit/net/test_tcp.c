@@ -14,6 +14,7 @@
 
 struct fixture {
     struct loop *loop;
+    struct slab slab;
     struct transport *transport;
     int peer_fd;
     unsigned news;
@@ -29,9 +30,10 @@ static void begin(struct fixture *f)
 {
     int ends[2];
     *f = (struct fixture){0};
+    tcp_slab_init(&f->slab);
     assert_int_equal(loop_create(&f->loop), ST_OK);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    assert_int_equal(tcp_create(f->loop, ends[0], &f->transport), ST_OK);
+    assert_int_equal(tcp_create(f->loop, &f->slab, ends[0], &f->transport), ST_OK);
     transport_listen(f->transport, f, on_ready);
     f->peer_fd = ends[1];
 }
@@ -43,6 +45,7 @@ static void end(struct fixture *f)
     (void)loop_turn(f->loop, 0);
     socket_close(&f->peer_fd);
     loop_destroy(&f->loop);
+    slab_done(&f->slab);
 }
 
 static void turn(struct fixture *f)
@@ -149,14 +152,17 @@ static void test_unwatchable(void **state)
 {
     (void)state;
     struct loop *loop = NULL;
+    struct slab slab;
     struct transport *transport = NULL;
+    tcp_slab_init(&slab);
     assert_int_equal(loop_create(&loop), ST_OK);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int closed = fd;
     socket_close(&fd);
-    assert_int_equal(tcp_create(loop, closed, &transport), ST_IO);
+    assert_int_equal(tcp_create(loop, &slab, closed, &transport), ST_IO);
     assert_null(transport);
     loop_destroy(&loop);
+    slab_done(&slab);
 }
 
 int main(void)

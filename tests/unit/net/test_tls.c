@@ -601,12 +601,14 @@ static void bulk_goes_through_sockets(void **state)
     f.pool = block_pool_create(1 << 20, 0);
     f.scratch = tls_scratch_create(f.pool);
     struct transport *lower = NULL;
+    struct slab slab;
     struct host host;
+    tcp_slab_init(&slab);
     assert_int_equal(host_parse(SLICE("proxy.example"), &host), HOST_FINE);
     struct tls_connect_options options = {.host = &host};
-    assert_int_equal(tcp_create(f.loop, fds[0], &lower), ST_OK);
+    assert_int_equal(tcp_create(f.loop, &slab, fds[0], &lower), ST_OK);
     assert_int_equal(tls_accept_create(f.scratch, &lower, server_context, &f.server), ST_OK);
-    assert_int_equal(tcp_create(f.loop, fds[1], &lower), ST_OK);
+    assert_int_equal(tcp_create(f.loop, &slab, fds[1], &lower), ST_OK);
     assert_int_equal(tls_connect_create(f.scratch, &lower, client_context, &options, &f.client),
                      ST_OK);
     transport_listen(f.server, &f.server_calls, count_call);
@@ -622,6 +624,7 @@ static void bulk_goes_through_sockets(void **state)
     turn(&f);
     expect(f.server, SLICE("half open"));
     end_pair(&f);
+    slab_done(&slab);
 }
 
 /* Reading may answer (key updates), so a peer that takes nothing is not read from without end. */
