@@ -16,6 +16,7 @@ struct memory_end {
     size_t recv_limit; /* bytes one recv gives at most; 0: no limit */
     bool is_fin_in;    /* the peer ended its direction */
     bool is_reset_in;
+    bool resets_unread; /* closing with unread bytes is a reset, as Linux does it */
     size_t recv_calls;
     size_t send_calls;
     size_t sent; /* bytes in all */
