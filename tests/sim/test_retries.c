@@ -1,0 +1,203 @@
+/* A reused connection that was already closed: what is sent again, and what is not (RFC 9110 §9.2.2, RFC 9112
+ * §9.3.1). */
+#include "sim/expect.h"
+
+#include <stdio.h>
+
+#define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+struct scene {
+    struct world *world;
+    struct peer *client;
+    struct peer
+        *stale; /* an origin's connection in the pool, that died without the proxy knowing */
+};
+
+/* A client that was served once, 300 ms ago. */
+static struct scene scene_open(void)
+{
+    struct scene s = {.world = world_create("")};
+    world_way(s.world, (struct way){.dns_ms = 5, .connect_ms = 6});
+    world_way(s.world, (struct way){.dns_ms = 7, .connect_ms = 8});
+    s.client = world_client(s.world);
+    peer_say(s.client, "GET http://a.test/first HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    world_advance(s.world, 11);
+    s.stale = world_origin(s.world);
+    (void)peer_hears_head(s.stale, "GET /first HTTP/1.1");
+    peer_say(s.stale, ANSWER);
+    (void)peer_hears_head(s.client, "HTTP/1.1 200 OK");
+    peer_hears(s.client, "ok");
+    (void)world_record(s.world);
+    world_advance(s.world, 300);
+    return s;
+}
+
+static void scene_ask(struct scene *s, const char *method, const char *rest)
+{
+    char request[300];
+    (void)snprintf(request, sizeof(request), "%s http://a.test/ HTTP/1.1\r\nHost: a.test\r\n%s",
+                   method, rest);
+    peer_say(s->client, request);
+    assert_true(s->stale->heard_len > 0);
+}
+
+static void scene_end(void)
+{
+    void *none = NULL;
+    (void)world_end(&none);
+}
+
+/* Methods that are idempotent and have no body are sent once more on a new connection; the record says so. */
+static void test_idempotent_requests_are_sent_again(void **state)
+{
+    (void)state;
+    static const char *const methods[] = {"GET", "HEAD", "DELETE", "OPTIONS", "PUT"};
+    for (size_t i = 0; i < COUNT_OF(methods) * 2; i++) {
+        bool is_reset = i % 2 == 1;
+        struct scene s = scene_open();
+        scene_ask(&s, methods[i / 2], "\r\n");
+        world_advance(s.world, 4);
+        if (is_reset)
+            peer_reset(s.stale);
+        else
+            peer_close(s.stale);
+        world_advance(s.world, 15);
+        peer_say(world_origin(s.world), "HTTP/1.1 204 No Content\r\n\r\n");
+        (void)peer_hears_head(s.client, "HTTP/1.1 204 No Content");
+        const struct record *record = world_record(s.world);
+        expect_phases(record, "receive 0 blocked 4 dns 7 connect 8 send 0 wait 0 load 0 deliver 0 "
+                              "close 0 total 19");
+        expect_end(record, "exchange 204 done -");
+        assert_int_equal(record->retries, 1);
+        assert_true(record->retry_was_stale_pool);
+        assert_int_equal(record->upstream_use, 1);
+        assert_int_equal(counter_get(&s.world->counters, COUNT_RETRIES), 1);
+        scene_end();
+    }
+}
+
+static void expect_no_retry(struct scene *s, const char *word)
+{
+    (void)peer_hears_head(s->client, "HTTP/1.1 502 Bad Gateway");
+    const struct record *record = world_record(s->world);
+    expect_text(record, record->cause, word);
+    assert_int_equal(record->retries, 0);
+    assert_int_equal(s->world->reached_count, 1);
+}
+
+/* POST is never sent again: the origin may have acted on it. */
+static void test_post_is_never_sent_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct scene s = scene_open();
+        scene_ask(&s, "POST", i < 2 ? "\r\n" : "Content-Length: 0\r\n\r\n");
+        if (i % 2 == 0)
+            peer_reset(s.stale);
+        else
+            peer_close(s.stale);
+        expect_no_retry(&s, "no_response");
+        scene_end();
+    }
+}
+
+/* A request with a body is not sent again: the body is gone. */
+static void test_a_body_is_never_sent_again(void **state)
+{
+    (void)state;
+    struct scene s = scene_open();
+    scene_ask(&s, "PUT", "Content-Length: 3\r\n\r\nabc");
+    peer_close(s.stale);
+    expect_no_retry(&s, "no_response");
+}
+
+/* Once a byte of a response came, nothing is sent again. */
+static void test_no_retry_after_a_response_byte(void **state)
+{
+    (void)state;
+    struct scene s = scene_open();
+    scene_ask(&s, "GET", "\r\n");
+    peer_say(s.stale, "H");
+    peer_close(s.stale);
+    expect_no_retry(&s, "no_response");
+}
+
+/* Once an interim response came, nothing is sent again. */
+static void test_no_retry_after_an_interim_response(void **state)
+{
+    (void)state;
+    struct scene s = scene_open();
+    scene_ask(&s, "GET", "\r\n");
+    peer_say(s.stale, "HTTP/1.1 103 Early Hints\r\n\r\n");
+    (void)peer_hears_head(s.client, "HTTP/1.1 103 Early Hints");
+    peer_close(s.stale);
+    expect_no_retry(&s, "no_response");
+}
+
+/* A new connection that fails is not tried again, nor is a retry that fails. */
+static void test_once_is_enough(void **state)
+{
+    (void)state;
+    struct scene s = scene_open();
+    scene_ask(&s, "GET", "\r\n");
+    peer_close(s.stale);
+    world_advance(s.world, 15);
+    peer_close(world_origin(s.world));
+    (void)peer_hears_head(s.client, "HTTP/1.1 502 Bad Gateway");
+    assert_int_equal(s.world->reached_count, 2);
+    assert_int_equal(world_record(s.world)->retries, 1);
+}
+
+/* A pooled connection that was seen to end is not used: there is nothing to retry. */
+static void test_a_connection_seen_closed_is_not_used(void **state)
+{
+    (void)state;
+    struct scene s = scene_open();
+    peer_close(s.stale);
+    assert_int_equal(counter_get(&s.world->counters, COUNT_POOL_IDLE), 0);
+    peer_say(s.client, "POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n");
+    world_advance(s.world, 15);
+    peer_say(world_origin(s.world), ANSWER);
+    (void)peer_hears_head(s.client, "HTTP/1.1 200 OK");
+    assert_int_equal(world_record(s.world)->retries, 0);
+}
+
+/* The end and the next request come in the same turn: the connection is not used either. */
+static void test_an_end_in_the_same_turn_is_seen(void **state)
+{
+    (void)state;
+    struct scene s = scene_open();
+    world_hold(s.world);
+    peer_close(s.stale);
+    peer_say(s.client, "POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n");
+    world_go(s.world);
+    world_advance(s.world, 15);
+    peer_say(world_origin(s.world), ANSWER);
+    (void)peer_hears_head(s.client, "HTTP/1.1 200 OK");
+    assert_int_equal(world_record(s.world)->retries, 0);
+}
+
+/* Bytes that nobody asked for make a pooled connection useless: they must not answer the next request. */
+static void test_unsolicited_bytes_answer_nobody(void **state)
+{
+    (void)state;
+    struct scene s = scene_open();
+    peer_say(s.stale, "HTTP/1.1 200 Evil\r\nContent-Length: 0\r\n\r\n");
+    assert_false(peer_is_open(s.stale));
+    peer_say(s.client, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    world_advance(s.world, 15);
+    peer_say(world_origin(s.world), ANSWER);
+    (void)peer_hears_head(s.client, "HTTP/1.1 200 OK");
+}
+
+int main(void)
+{
+    static const struct CMUnitTest plays[] = {
+        PLAY(test_idempotent_requests_are_sent_again),   PLAY(test_post_is_never_sent_again),
+        PLAY(test_a_body_is_never_sent_again),           PLAY(test_no_retry_after_a_response_byte),
+        PLAY(test_no_retry_after_an_interim_response),   PLAY(test_once_is_enough),
+        PLAY(test_a_connection_seen_closed_is_not_used), PLAY(test_an_end_in_the_same_turn_is_seen),
+        PLAY(test_unsolicited_bytes_answer_nobody),
+    };
+    return cmocka_run_group_tests(plays, NULL, NULL);
+}

@@ -1,0 +1,154 @@
+/* Time limits of tunnels, each at its millisecond and not one earlier. */
+#include "sim/expect.h"
+
+#define CONNECT "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n"
+
+struct scene {
+    struct world *world;
+    struct peer *client;
+    struct peer *origin;
+};
+
+static struct scene scene_open(const char *yaml)
+{
+    struct scene s = {.world = world_create(yaml)};
+    s.client = world_client(s.world);
+    peer_say(s.client, CONNECT);
+    (void)peer_hears_head(s.client, "HTTP/1.1 200 Connection established");
+    s.origin = world_origin(s.world);
+    return s;
+}
+
+static void expect_open_at(const struct scene *s, uint64_t ms)
+{
+    assert_int_equal(world_ms(s->world), ms);
+    assert_false(world_has_record(s->world));
+}
+
+static void expect_timed_out_at(struct scene *s, uint64_t ms, const char *cause)
+{
+    const struct record *record = world_record(s->world);
+    expect_end(record, "tunnel 200 timeout proxy");
+    expect_text(record, record->cause, cause);
+    assert_int_equal(mark_ms(record, MARK_X_END), ms);
+    assert_int_equal(world_held_bytes(s->world), 0);
+}
+
+/* A tunnel without a byte ends when it was idle for as long as it may. */
+static void test_an_idle_tunnel_ends(void **state)
+{
+    (void)state;
+    struct scene s = scene_open("timeouts: { tunnel_idle: 5s }");
+    world_advance(s.world, 4999);
+    expect_open_at(&s, 4999);
+    world_advance(s.world, 1);
+    expect_timed_out_at(&s, 5000, "tunnel_idle");
+    peer_reset_at(s.client, 5000);
+    peer_reset_at(s.origin, 5000);
+}
+
+/* Every byte in either direction begins the idle time anew. */
+static void test_bytes_keep_a_tunnel(void **state)
+{
+    (void)state;
+    struct scene s = scene_open("timeouts: { tunnel_idle: 5s }");
+    world_advance(s.world, 4000);
+    peer_say(s.client, "a");
+    world_advance(s.world, 4500);
+    peer_say(s.origin, "b");
+    world_advance(s.world, 4999);
+    expect_open_at(&s, 13499);
+    world_advance(s.world, 1);
+    expect_timed_out_at(&s, 13500, "tunnel_idle");
+}
+
+/* A half-closed tunnel ends when it made no progress for as long as it may. */
+static void test_a_half_closed_tunnel_ends(void **state)
+{
+    (void)state;
+    struct scene s = scene_open("timeouts: { tunnel_idle: 5s, tunnel_half_closed: 1s }");
+    world_advance(s.world, 300);
+    peer_say(s.client, "q");
+    peer_fin(s.client);
+    world_advance(s.world, 999);
+    expect_open_at(&s, 1299);
+    world_advance(s.world, 1);
+    expect_timed_out_at(&s, 1300, "tunnel_half_closed");
+}
+
+/* The half-closed limit counts from the end, also where the last byte is long ago. */
+static void test_the_half_closed_limit_counts_from_the_end(void **state)
+{
+    (void)state;
+    OPEN_BUG("tunnel_arm counts from the last byte: a tunnel that was quiet is ended with its "
+             "first end");
+    struct scene s = scene_open("timeouts: { tunnel_idle: 5s, tunnel_half_closed: 1s }");
+    world_advance(s.world, 3000);
+    peer_fin(s.client);
+    world_advance(s.world, 999);
+    expect_open_at(&s, 3999);
+    world_advance(s.world, 1);
+    expect_timed_out_at(&s, 4000, "tunnel_half_closed");
+}
+
+/* A half-closed tunnel that makes progress goes on. */
+static void test_progress_keeps_a_half_closed_tunnel(void **state)
+{
+    (void)state;
+    struct scene s = scene_open("timeouts: { tunnel_idle: 5s, tunnel_half_closed: 1s }");
+    peer_fin(s.client);
+    for (int i = 0; i < 20; i++) {
+        world_advance(s.world, 900);
+        peer_say(s.origin, "x");
+    }
+    peer_hears(s.client, "xxxxxxxxxxxxxxxxxxxx");
+    world_advance(s.world, 999);
+    expect_open_at(&s, 18999);
+    world_advance(s.world, 1);
+    expect_timed_out_at(&s, 19000, "tunnel_half_closed");
+}
+
+/* A tunnel whose end is held behind bytes that nobody reads is not half closed yet, but idle. */
+static void test_held_bytes_are_not_progress(void **state)
+{
+    (void)state;
+    struct scene s = scene_open("timeouts: { tunnel_idle: 5s, tunnel_half_closed: 1s }");
+    peer_deafen(s.origin);
+    world_advance(s.world, 100);
+    peer_say_pattern(s.client, 200000);
+    peer_fin(s.client);
+    assert_true(world_held_bytes(s.world) > 0);
+    world_advance(s.world, 4999);
+    expect_open_at(&s, 5099);
+    world_advance(s.world, 1);
+    expect_timed_out_at(&s, 5100, "tunnel_idle");
+}
+
+/* A lifetime ends a tunnel that is never idle. */
+static void test_a_lifetime_ends_a_busy_tunnel(void **state)
+{
+    (void)state;
+    struct scene s = scene_open("timeouts: { tunnel_idle: 5s, tunnel_lifetime: 8s }");
+    for (int i = 0; i < 7; i++) {
+        world_advance(s.world, 1000);
+        peer_say(s.client, "x");
+    }
+    world_advance(s.world, 999);
+    expect_open_at(&s, 7999);
+    world_advance(s.world, 1);
+    expect_timed_out_at(&s, 8000, "tunnel_lifetime");
+}
+
+int main(void)
+{
+    static const struct CMUnitTest plays[] = {
+        PLAY(test_an_idle_tunnel_ends),
+        PLAY(test_bytes_keep_a_tunnel),
+        PLAY(test_a_half_closed_tunnel_ends),
+        PLAY(test_the_half_closed_limit_counts_from_the_end),
+        PLAY(test_progress_keeps_a_half_closed_tunnel),
+        PLAY(test_held_bytes_are_not_progress),
+        PLAY(test_a_lifetime_ends_a_busy_tunnel),
+    };
+    return cmocka_run_group_tests(plays, NULL, NULL);
+}
