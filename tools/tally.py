@@ -9,7 +9,7 @@ import re
 import sys
 import xml.etree.ElementTree
 
-CMOCKA = {"passed": re.compile(r"\[  PASSED  \] (\d+) test"), "failed": re.compile(r"\[  FAILED  \] (\d+) test")}
+CMOCKA = {word: re.compile(rf"\[  {word.upper()} +\] (\d+) test") for word in ("passed", "failed", "skipped")}
 
 
 def tally_program(entry):
@@ -19,8 +19,8 @@ def tally_program(entry):
     if entry["result"] == "SKIP":
         return 0, 0, 1
     if entry["result"] in ("OK", "EXPECTEDFAIL"):
-        return max(count["passed"], 1), 0, 0
-    return count["passed"], max(count["failed"], 1), 0
+        return max(count["passed"], 1), 0, count["skipped"]
+    return count["passed"], max(count["failed"], 1), count["skipped"]
 
 
 def tally_meson(text):

@@ -183,6 +183,7 @@ bool exchange_begin_timed_out(struct client *client, struct stream *down)
     if (x == NULL)
         return false;
     exchange_fail(x, CAUSE_HEAD_TIMEOUT, "");
+    x->end = END_TIMEOUT;
     x->step = STEP_reply;
     exchange_run(x);
     return true;

@@ -199,9 +199,16 @@ static enum next forward_pass_head(struct exchange *x, const struct head *respon
         timeline_mark(&x->timeline, MARK_D_TX0);
         x->status = response->status;
     }
+    struct arena kept = x->arena;
+    if (is_interim) /* there may be any number of them */
+        arena_init(&x->arena, kept.pool, kept.cap);
     enum status status = rewrite_response(x, response, body, &head, &down_body);
     if (status == ST_OK)
         status = down->ops->send_head(down, &head, down_body);
+    if (is_interim) {
+        arena_done(&x->arena);
+        x->arena = kept;
+    }
     if (status != ST_OK)
         return exchange_give_up(x, CAUSE_SHED, "");
     if (is_interim)
@@ -211,7 +218,6 @@ static enum next forward_pass_head(struct exchange *x, const struct head *respon
     return NEXT_GO_ON;
 }
 
-/* Interim and final response heads. NEXT_GO_ON: a final head is done. */
 /* First bytes of a final response: marked when they come, also where an interim one came with them. */
 static void forward_mark_bytes(struct exchange *x, enum status status)
 {
@@ -234,6 +240,7 @@ static void forward_learn(struct exchange *x, const struct head *response)
         versions_note(&x->proxy->engine->versions, &x->host, x->port, !head_is_modern(response));
 }
 
+/* Interim and final response heads. NEXT_GO_ON: a final head is done. */
 static enum next forward_response_heads(struct exchange *x)
 {
     struct stream *up = x->up->stream;
@@ -292,7 +299,7 @@ static enum next forward_response(struct exchange *x)
         x->response_sent = true;
         /* An answer may come before the request was sent whole; the rest follows if both go on. */
         bool goes_on =
-            !x->request_done && !x->is_up_deaf && x->client_persists && x->up->stream->may_persist;
+            !x->request_sent && !x->is_up_deaf && x->client_persists && x->up->stream->may_persist;
         return goes_on ? NEXT_WAIT : exchange_enter(x, STEP_finish);
     }
     return NEXT_WAIT;

@@ -257,6 +257,13 @@ static void tunnel_note(struct tunnel *tunnel)
     }
 }
 
+/* A side whose end was passed on, and that did not get ours: an error can only be its reset. As long as
+ * bytes of it wait for the other side they come first. */
+static bool tunnel_was_reset(const struct pipe *from, const struct pipe *to)
+{
+    return from->is_ended && !to->is_ended && (from->from->ready & WATCH_ERROR) != 0;
+}
+
 static void tunnel_run(struct task *task)
 {
     struct tunnel *tunnel = CONTAINER_OF(task, struct tunnel, task);
@@ -265,6 +272,10 @@ static void tunnel_run(struct task *task)
     enum pipe_result up = pipe_run(&tunnel->up);
     enum pipe_result down = pipe_run(&tunnel->down);
     tunnel_note(tunnel);
+    if (tunnel_was_reset(&tunnel->up, &tunnel->down))
+        up = PIPE_FROM_FAILED;
+    if (tunnel_was_reset(&tunnel->down, &tunnel->up))
+        down = PIPE_FROM_FAILED;
     if (up == PIPE_FROM_FAILED || down == PIPE_TO_FAILED) {
         timeline_mark(&tunnel->record->timeline, MARK_X_FIN_C);
         tunnel_finish(tunnel, LEG_CLIENT, END_RST, CAUSE_NONE);
@@ -282,6 +293,7 @@ static void tunnel_run(struct task *task)
     if (up == PIPE_BUSY || down == PIPE_BUSY)
         loop_queue(tunnel->room->engine->loop, &tunnel->task);
     if (!was_half && (tunnel->up.is_ended || tunnel->down.is_ended)) {
+        tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop); /* an end is progress, too */
         timer_cancel(&tunnel->timer);
         tunnel_arm(tunnel);
     }

@@ -175,7 +175,6 @@ static bool pool_is_alive(struct pool *pool, struct upstream *upstream, uint64_t
 static void upstream_lease(struct upstream *upstream)
 {
     const struct config *config = upstream->engine->snapshot->config;
-    h1_codec_next(&upstream->h1);
     upstream->h1.limits = (struct h1_limits){(uint32_t)config->limits.head_bytes,
                                              (uint32_t)config->limits.head_fields,
                                              (uint32_t)config->limits.target_bytes};
@@ -230,12 +229,14 @@ void pool_give(struct pool *pool, struct upstream **give)
     const struct config *config = pool->engine->snapshot->config;
     struct pool_origin *origin = NULL;
     if (h1_codec_is_reusable(&upstream->h1) && upstream->snapshot == pool->engine->snapshot &&
-        config->limits.pool_total > 0 && config->limits.pool_per_origin > 0)
+        config->limits.pool_total > 0 && config->limits.pool_per_origin > 0 &&
+        wire_settle(&upstream->h1.wire) == ST_OK)
         origin = pool_origin_for(pool, upstream);
     if (origin == NULL) {
         upstream_destroy(&upstream, /* is_abort= */ false);
         return;
     }
+    h1_codec_next(&upstream->h1); /* an idle connection holds no block */
     upstream->origin = origin;
     upstream->is_stale = false;
     upstream->idle_since_ns = loop_now_ns(pool->engine->loop);

@@ -287,7 +287,6 @@ static void test_a_client_that_resets(void **state)
 static void test_an_early_answer_does_not_cut_an_upload(void **state)
 {
     (void)state;
-    OPEN_BUG("forward_response does not wait for an upload that was read but not yet taken");
     static const char chunks[] = "1e\r\n012345678901234567890123456789\r\n0\r\n\r\n";
     struct world *world = world_create("");
     struct peer *client = world_client(world);

@@ -67,15 +67,6 @@ struct world *world_create(const char *yaml);
 /* The same with less memory for data blocks than a configuration may say. */
 struct world *world_create_small(const char *yaml, size_t block_bytes);
 int world_end(void **state);
-/* First line of a play that shows a bug which is still open: it is skipped, with this reason, unless SIM_OPEN is
- * set in the environment. */
-#define OPEN_BUG(reason)                         \
-    do {                                         \
-        if (getenv("SIM_OPEN") == NULL) {        \
-            print_message("open: %s\n", reason); \
-            skip();                              \
-        }                                        \
-    } while (0)
 /* A row of a play's table. */
 #define PLAY(function) cmocka_unit_test_teardown(function, world_end)
 
