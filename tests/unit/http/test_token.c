@@ -1,6 +1,5 @@
 #include "http_test.h"
 
-#include "http/syntax.h"
 #include "http/token.h"
 
 static void every_known_name_is_found_whatever_its_case(void **state)
@@ -51,51 +50,12 @@ static void shorter_and_longer_names_are_others(void **state)
     assert_slice(token_name(TOKEN_OTHER), "");
 }
 
-static void byte_classes_are_the_sets_of_the_rfc(void **state)
-{
-    (void)state;
-    for (unsigned c = 0; c < 256; c++) {
-        bool is_alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        bool is_tchar = is_alnum || (c != 0 && strchr("!#$%&'*+-.^_`|~", (int)c) != NULL);
-        bool is_obs_text = c >= 0x80;
-        bool is_vchar = c > 0x20 && c < 0x7f;
-        assert_int_equal(syntax_is((char)c, SYNTAX_TOKEN), is_tchar);
-        assert_int_equal(syntax_is((char)c, SYNTAX_VCHAR), is_vchar);
-        assert_int_equal(syntax_is((char)c, SYNTAX_TARGET), is_vchar || is_obs_text);
-        assert_int_equal(syntax_is((char)c, SYNTAX_VALUE),
-                         is_vchar || is_obs_text || c == ' ' || c == '\t');
-    }
-    assert_false(syntax_is_token(SLICE("")));
-    assert_true(syntax_is_value(SLICE("")));
-    assert_false(syntax_is_token(SLICE("a b")));
-    assert_false(syntax_is_value(SLICE("a\nb")));
-}
-
-static void spans_end_at_the_first_byte_that_is_not_allowed(void **state)
-{
-    (void)state;
-    char text[27];
-    for (size_t at = 0; at < sizeof(text); at++) {
-        for (unsigned c = 0; c < 256; c++) {
-            memset(text, 'x', sizeof(text));
-            text[at] = (char)c;
-            size_t value = syntax_value_span(text, text + sizeof(text));
-            size_t target = syntax_target_span(text, text + sizeof(text));
-            assert_int_equal(value, syntax_is((char)c, SYNTAX_VALUE) ? sizeof(text) : at);
-            assert_int_equal(target, syntax_is((char)c, SYNTAX_TARGET) ? sizeof(text) : at);
-        }
-    }
-    assert_int_equal(syntax_value_span(text, text), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_known_name_is_found_whatever_its_case),
         cmocka_unit_test(a_name_that_differs_in_one_byte_is_another),
         cmocka_unit_test(shorter_and_longer_names_are_others),
-        cmocka_unit_test(spans_end_at_the_first_byte_that_is_not_allowed),
-        cmocka_unit_test(byte_classes_are_the_sets_of_the_rfc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,257 @@
+#include "record_test.h"
+
+#include "base/check.h"
+#include "record/ring.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIZE = 4096, HEADER = 8 };
+
+static char pattern[2 * SIZE];
+
+static int fill_pattern(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(pattern); i++)
+        pattern[i] = (char)(i * 31 + i / 256);
+    return 0;
+}
+
+static struct ring *ring_of(size_t bytes)
+{
+    struct ring *ring = ring_create(bytes);
+    assert_non_null(ring);
+    return ring;
+}
+
+static bool put(struct ring *ring, uint32_t len)
+{
+    return ring_put(ring, pattern + len % 7, len);
+}
+
+/* The next message has this length and the bytes that were put. */
+static void assert_next(struct ring *ring, uint32_t len)
+{
+    uint32_t seen = 0;
+    const void *message = ring_peek(ring, &seen);
+    assert_non_null(message);
+    assert_int_equal(seen, len);
+    assert_memory_equal(message, pattern + len % 7, len);
+    assert_ptr_equal(ring_peek(ring, &seen), message); /* looking takes nothing */
+    ring_drop(ring);
+}
+
+static void assert_empty(struct ring *ring)
+{
+    uint32_t len;
+    assert_null(ring_peek(ring, &len));
+}
+
+/* Messages come out whole and in order, empty ones among them. */
+static void messages_come_out_in_order(void **state)
+{
+    (void)state;
+    static const uint32_t lengths[] = {0, 1, 7, 8, 9, 100, 0, 1000, 3};
+    struct ring *ring = ring_of(SIZE);
+    assert_empty(ring);
+    for (size_t i = 0; i < COUNT_OF(lengths); i++)
+        assert_true(put(ring, lengths[i]));
+    for (size_t i = 0; i < COUNT_OF(lengths); i++)
+        assert_next(ring, lengths[i]);
+    assert_empty(ring);
+    assert_int_equal(ring_refused(ring), 0);
+    ring_destroy(&ring);
+    assert_null(ring);
+    ring_destroy(&ring); /* takes NULL */
+}
+
+/* The size is rounded up to a power of two, and 4096 bytes are the least. */
+static void the_size_is_a_power_of_two(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t asked;
+        uint32_t size;
+    } rows[] = {{0, SIZE}, {1, SIZE}, {SIZE, SIZE}, {SIZE + 1, 2 * SIZE}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct ring *ring = ring_of(rows[i].asked);
+        assert_false(put(ring, rows[i].size - HEADER + 1));
+        assert_true(put(ring, rows[i].size - HEADER));
+        assert_next(ring, rows[i].size - HEADER);
+        ring_destroy(&ring);
+    }
+}
+
+/* A full ring refuses and counts, keeps what it holds, and takes again once there is room. */
+static void a_full_ring_refuses_and_counts(void **state)
+{
+    (void)state;
+    enum { LEN = 56, MESSAGES = SIZE / (LEN + HEADER) };
+    struct ring *ring = ring_of(SIZE);
+    for (int i = 0; i < MESSAGES; i++)
+        assert_true(put(ring, LEN));
+    assert_false(put(ring, 0));
+    assert_false(put(ring, LEN));
+    assert_int_equal(ring_refused(ring), 2);
+    assert_next(ring, LEN);
+    assert_false(put(ring, LEN + 1));
+    assert_true(put(ring, LEN));
+    assert_false(put(ring, 0));
+    assert_int_equal(ring_refused(ring), 4);
+    for (int i = 0; i < MESSAGES; i++)
+        assert_next(ring, LEN);
+    assert_empty(ring);
+    ring_destroy(&ring);
+}
+
+/* A message larger than the ring is refused, up to the largest length there is. */
+static void an_impossible_message_is_refused(void **state)
+{
+    (void)state;
+    struct ring *ring = ring_of(SIZE);
+    assert_false(ring_put(ring, pattern, SIZE - HEADER + 1));
+    assert_false(ring_put(ring, pattern, SIZE));
+    assert_false(ring_put(ring, pattern, UINT32_MAX - 1));
+    assert_false(ring_put(ring, pattern, UINT32_MAX)); /* which marks the end of the buffer */
+    assert_int_equal(ring_refused(ring), 4);
+    assert_empty(ring);
+    ring_destroy(&ring);
+}
+
+/* Wherever the end of the buffer falls, the message that does not fit before it starts at the front. */
+static void a_message_never_wraps(void **state)
+{
+    (void)state;
+    for (uint32_t before = 0; before < SIZE - HEADER; before += HEADER) {
+        struct ring *ring = ring_of(SIZE);
+        assert_true(put(ring, before));
+        assert_next(ring, before);
+        assert_true(put(ring, 1000)); /* fits before the end, or after it, in an empty ring */
+        assert_true(put(ring, 5));
+        assert_next(ring, 1000);
+        assert_next(ring, 5);
+        assert_empty(ring);
+        ring_destroy(&ring);
+    }
+}
+
+/* Half of the ring always fits into an empty one, wherever the last message ended. */
+static void half_a_ring_fits_into_an_empty_one(void **state)
+{
+    (void)state;
+    for (uint32_t before = 0; before <= SIZE - HEADER; before += HEADER) {
+        struct ring *ring = ring_of(SIZE);
+        assert_true(put(ring, before));
+        assert_next(ring, before);
+        assert_true(put(ring, SIZE / 2 - HEADER));
+        assert_next(ring, SIZE / 2 - HEADER);
+        ring_destroy(&ring);
+    }
+}
+
+/* What is lost at the end of the buffer counts as taken, so that nothing unread is written over. */
+static void what_is_skipped_counts_as_taken(void **state)
+{
+    (void)state;
+    struct ring *ring = ring_of(SIZE);
+    assert_true(put(ring, 2000));
+    assert_true(put(ring, 1000)); /* ends at 3016, 1080 bytes before the end */
+    assert_next(ring, 2000);
+    assert_false(put(ring, 2001)); /* 2009 padded to 2016 are more than the 2008 at the front */
+    assert_true(put(ring, 2000));  /* exactly up to the unread message */
+    assert_false(put(ring, 0));
+    assert_next(ring, 1000);
+    assert_next(ring, 2000);
+    assert_empty(ring);
+    ring_destroy(&ring);
+}
+
+/* A random mixture over many rounds comes out as a plain queue would give it. */
+static void a_long_mixture_comes_out_right(void **state)
+{
+    (void)state;
+    enum { STEPS = 200000, WAITING = 1024 };
+    static uint32_t waiting[WAITING];
+    struct ring *ring = ring_of(SIZE);
+    unsigned first = 0;
+    unsigned last = 0;
+    uint32_t seed = 1;
+    for (int i = 0; i < STEPS; i++) {
+        seed = seed * 1664525 + 1013904223;
+        uint32_t len = (seed >> 16) % 600;
+        if ((seed >> 8) % 2 == 0 && put(ring, len))
+            waiting[last++ % WAITING] = len;
+        else if (first != last)
+            assert_next(ring, waiting[first++ % WAITING]);
+    }
+    while (first != last)
+        assert_next(ring, waiting[first++ % WAITING]);
+    assert_empty(ring);
+    assert_true(ring_refused(ring) > 0);
+    ring_destroy(&ring);
+}
+
+enum { THREAD_MESSAGES = 100000 };
+
+static uint32_t length_of(uint64_t number)
+{
+    return (uint32_t)(sizeof(number) + number * 37 % 300);
+}
+
+static void *write_numbers(void *with)
+{
+    struct ring *ring = with;
+    char message[sizeof(uint64_t) + 300];
+    for (uint64_t number = 0; number < THREAD_MESSAGES; number++) {
+        memset(message, (int)(number & 0xff), sizeof(message));
+        memcpy(message, &number, sizeof(number));
+        while (!ring_put(ring, message, length_of(number)))
+            (void)sched_yield();
+    }
+    return NULL;
+}
+
+/* One thread writes while another reads: each message arrives whole, once and in order. */
+static void two_threads_share_a_ring(void **state)
+{
+    (void)state;
+    struct ring *ring = ring_of(SIZE);
+    pthread_t writer;
+    assert_int_equal(pthread_create(&writer, NULL, write_numbers, ring), 0);
+    for (uint64_t expected = 0; expected < THREAD_MESSAGES; expected++) {
+        uint32_t len = 0;
+        const char *message;
+        while ((message = ring_peek(ring, &len)) == NULL)
+            (void)sched_yield();
+        uint64_t number;
+        memcpy(&number, message, sizeof(number));
+        assert_true(number == expected);
+        assert_int_equal(len, length_of(number));
+        for (uint32_t i = sizeof(number); i < len; i++)
+            assert_int_equal((unsigned char)message[i], number & 0xff);
+        (void)ring_refused(ring); /* any thread may ask */
+        ring_drop(ring);
+    }
+    assert_int_equal(pthread_join(writer, NULL), 0);
+    assert_empty(ring);
+    ring_destroy(&ring);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages_come_out_in_order),
+        cmocka_unit_test(the_size_is_a_power_of_two),
+        cmocka_unit_test(a_full_ring_refuses_and_counts),
+        cmocka_unit_test(an_impossible_message_is_refused),
+        cmocka_unit_test(a_message_never_wraps),
+        cmocka_unit_test(half_a_ring_fits_into_an_empty_one),
+        cmocka_unit_test(what_is_skipped_counts_as_taken),
+        cmocka_unit_test(a_long_mixture_comes_out_right),
+        cmocka_unit_test(two_threads_share_a_ring),
+    };
+    return cmocka_run_group_tests(tests, fill_pattern, NULL);
+}
