@@ -11,8 +11,8 @@
 #include "net/tls.h"
 #include "net/tls_internal.h"
 #include "net/tls_sniff.h"
-#include "pki.h"
 #include "support/memory_pair.h"
+#include "support/pki.h"
 
 #include <errno.h>
 #include <stdlib.h>

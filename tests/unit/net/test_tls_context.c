@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "net/tls_context.h"
-#include "pki.h"
+#include "support/pki.h"
 
 static struct pki authority;
 static struct pki good;

@@ -1,5 +1,5 @@
 /* Certificates made on the spot: P-256, SHA-256, version 3. */
-#include "pki.h"
+#include "support/pki.h"
 
 #include "base/check.h"
 

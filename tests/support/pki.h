@@ -1,5 +1,5 @@
-#ifndef FAIRLEAD_TESTS_NET_PKI_H
-#define FAIRLEAD_TESTS_NET_PKI_H
+#ifndef FAIRLEAD_TESTS_SUPPORT_PKI_H
+#define FAIRLEAD_TESTS_SUPPORT_PKI_H
 
 #include "base/slice.h"
 
