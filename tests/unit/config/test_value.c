@@ -290,6 +290,7 @@ static void quoted_text_is_safe_in_yaml(void **state)
     assert_quoted(SLICE("\n\x7f\0"), "\"\\u000a\\u007f\\u0000\"");
     assert_quoted(SLICE("\xc2\x85\xc2\xa0\xe2\x80\xa8\xef\xbb\xbf"),
                   "\"\\u0085\xc2\xa0\\u2028\\ufeff\"");
+    assert_quoted(SLICE("\xe2\x80\xa9"), "\"\\u2029\"");
     assert_quoted(SLICE("\xef\xbf\xbe\xef\xbf\xbd"), "\"\\ufffe\xef\xbf\xbd\"");
 }
 
