@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Fail when a source file has no unit test of its own and is not named below with the tests that cover it, or
+when a row below is out of date. Usage: tested.py"""
+import sys
+
+import csource
+
+# Files without tests/unit/<folder>/test_<name>.c, and what tests them instead. A row is for a file that is one
+# part of a whole which is tested as such, or whose work shows only between real processes or in whole exchanges.
+ELSEWHERE = {
+    # Parts of one thing, whose header has the test.
+    "src/admin/errand.c": ["tests/unit/admin/test_routes.c"],
+    "src/admin/tunnels.c": ["tests/unit/admin/test_routes.c", "tests/e2e/admin/test_tunnels.py"],
+    "src/config/load_file.c": ["tests/unit/config/test_config.c"],
+    "src/config/load_flags.c": ["tests/unit/config/test_flags.c"],
+    "src/config/print.c": ["tests/unit/config/test_config.c"],
+    "src/config/schema.c": ["tests/unit/config/test_config.c"],
+    "src/config/value_print.c": ["tests/unit/config/test_value.c"],
+    "src/io/poller_epoll.c": ["tests/unit/io/test_loop.c"],
+    "src/net/dns_channel.c": ["tests/unit/net/test_resolver.c"],
+    "src/net/tls_explain.c": ["tests/unit/net/test_tls.c"],
+    "src/net/tls_facts.c": ["tests/unit/net/test_tls.c"],
+    "src/net/tls_tickets.c": ["tests/unit/net/test_tls.c"],
+    "src/net/tls_wire.c": ["tests/unit/net/test_tls.c"],
+    "src/report/access_log_classic.c": ["tests/unit/report/test_access_log.c"],
+    "src/report/access_log_json.c": ["tests/unit/report/test_access_log.c"],
+    "src/report/access_log_line.c": ["tests/unit/report/test_access_log.c"],
+    # The forwarding of whole messages, seen from both of its ends.
+    "src/codec/h1_codec.c": ["tests/sim/test_splits.c",
+                             "tests/sim/test_streams.c",
+                             "tests/e2e/http/test_body.py"],
+    "src/proxy/acquire.c": ["tests/sim/test_retries.c", "tests/e2e/egress/test_gate.py"],
+    "src/proxy/client.c": ["tests/sim/test_client_limits.c", "tests/e2e/http/test_persistence.py"],
+    "src/proxy/exchange.c": ["tests/sim/test_messages.c", "tests/sim/test_origin_limits.c"],
+    "src/proxy/failure.c": ["tests/sim/test_origin_limits.c", "tests/e2e/http/test_local_answers.py"],
+    "src/proxy/forward.c": ["tests/sim/test_messages.c", "tests/e2e/http/test_interim.py"],
+    "src/proxy/pipe.c": ["tests/sim/test_pressure.c", "tests/sim/test_streams.c"],
+    "src/proxy/proxy.c": ["tests/sim/test_drain.c"],
+    "src/proxy/reply.c": ["tests/e2e/http/test_local_answers.py"],
+    "src/proxy/rewrite.c": ["tests/e2e/http/test_request_head.py", "tests/e2e/http/test_response_head.py"],
+    "src/proxy/tell.c": ["tests/sim/test_phases.c", "tests/e2e/timing/test_marks.py"],
+    "src/proxy/tunnel.c": ["tests/sim/test_tunnels.c",
+                           "tests/sim/test_tunnel_limits.c",
+                           "tests/e2e/tunnel/test_half_close.py"],
+    "src/upstream/reach.c": ["tests/e2e/http/test_https_origin.py", "tests/e2e/dns/test_names.py"],
+    # Processes and threads, seen from outside.
+    "src/cli/main.c": ["tests/e2e/ops/test_valgrind.py"],
+    "src/server/serve.c": ["tests/e2e/ops/test_valgrind.py"],
+    "src/server/worker.c": ["tests/e2e/ops/test_valgrind.py"],
+}
+
+
+def own_test(path):
+    return f"tests/unit/{path.parent.name}/test_{path.stem}.c"
+
+
+def faults(sources):
+    for path in sources:
+        is_there = (csource.ROOT / own_test(path)).exists()
+        if not is_there and str(path) not in ELSEWHERE:
+            yield f"{path}: has no test: write {own_test(path)}, or name in tools/tested.py what tests it"
+        if is_there and str(path) in ELSEWHERE:
+            yield f"tools/tested.py: {path} has a test of its own by now"
+    for name, tests in ELSEWHERE.items():
+        if not (csource.ROOT / name).exists():
+            yield f"tools/tested.py: {name} is not there"
+        for test in tests:
+            if not (csource.ROOT / test).exists():
+                yield f"tools/tested.py: {name}: {test} is not there"
+
+
+def main():
+    sources = csource.files(".c", under=("src",))
+    bad = list(faults(sources))
+    print("\n".join(bad) or f"tested: {len(sources)} files, {len(ELSEWHERE)} of them through tests of others")
+    return bool(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
