@@ -26,9 +26,6 @@ ELSEWHERE = {
     "src/report/access_log_json.c": ["tests/unit/report/test_access_log.c"],
     "src/report/access_log_line.c": ["tests/unit/report/test_access_log.c"],
     # The forwarding of whole messages, seen from both of its ends.
-    "src/codec/h1_codec.c": ["tests/sim/test_splits.c",
-                             "tests/sim/test_streams.c",
-                             "tests/e2e/http/test_body.py"],
     "src/proxy/acquire.c": ["tests/sim/test_retries.c", "tests/e2e/egress/test_gate.py"],
     "src/proxy/client.c": ["tests/sim/test_client_limits.c", "tests/e2e/http/test_persistence.py"],
     "src/proxy/exchange.c": ["tests/sim/test_messages.c", "tests/sim/test_origin_limits.c"],

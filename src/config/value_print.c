@@ -27,7 +27,9 @@ void value_print_quoted(struct slice text, FILE *out)
         uint32_t point = 0;
         if (utf8_take(&rest, &point) != ST_OK) { /* no value holds this */
             rest = slice_from(text, 1);
-            point = '?';
+            (void)fputc('?', out);
+            text = rest;
+            continue;
         }
         if (point == '"' || point == '\\')
             (void)fprintf(out, "\\%c", (char)point);

@@ -284,6 +284,7 @@ static void assert_quoted(struct slice text, const char *expected)
 static void quoted_text_is_safe_in_yaml(void **state)
 {
     (void)state;
+    assert_quoted(SLICE("a\xff"), "\"a?\"");
     assert_quoted(SLICE(""), "\"\"");
     assert_quoted(SLICE("a: #'{}"), "\"a: #'{}\"");
     assert_quoted(SLICE("\"\\"), "\"\\\"\\\\\"");

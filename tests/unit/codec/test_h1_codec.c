@@ -1,0 +1,524 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/check.h"
+#include "codec/h1_codec.h"
+#include "support/memory_pair.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROOM = 1 << 20, SMALL_ROOM = 64 };
+
+/* A codec on one end of a connection in memory; the test is the peer and reads and writes bytes. */
+struct codec_test {
+    struct loop *loop;
+    struct wire_shared shared;
+    struct memory_end *near;
+    struct memory_end *far;
+    struct h1_codec h1;
+    struct stream *stream;
+    unsigned news;
+};
+
+static void on_ready(struct stream *stream)
+{
+    struct codec_test *test = stream->owner;
+    test->news++;
+}
+
+static struct codec_test *test_begin(enum h1_role role)
+{
+    struct codec_test *test = calloc(1, sizeof(*test));
+    assert_non_null(test);
+    assert_int_equal(loop_create_simulated(&test->loop), ST_OK);
+    test->shared.blocks = block_pool_create(0, 0);
+    test->shared.scratch_bytes = WIRE_SCRATCH;
+    test->shared.scratch = malloc(WIRE_SCRATCH);
+    assert_non_null(test->shared.scratch);
+    memory_pair_create(test->loop, ROOM, &test->near, &test->far);
+    h1_codec_init(&test->h1, role, &test->near->base, &test->shared);
+    test->stream = &test->h1.stream;
+    test->stream->owner = test;
+    test->stream->on_ready = on_ready;
+    return test;
+}
+
+static void test_end(struct codec_test *test)
+{
+    struct transport *far = &test->far->base;
+    h1_codec_done(&test->h1, /* is_abort= */ false);
+    assert_int_equal(block_pool_used(test->shared.blocks), 0);
+    if (test->far != NULL)
+        transport_close(&far, false);
+    (void)loop_turn(test->loop, 0);
+    loop_destroy(&test->loop);
+    block_pool_destroy(&test->shared.blocks);
+    free(test->shared.scratch);
+    free(test);
+}
+
+static void say(struct codec_test *test, const char *bytes)
+{
+    size_t sent = 0;
+    struct iovec iov = {(void *)(uintptr_t)bytes, strlen(bytes)};
+    if (iov.iov_len == 0)
+        return;
+    assert_int_equal(transport_send(&test->far->base, &iov, 1, &sent), ST_OK);
+    assert_int_equal(sent, iov.iov_len);
+    (void)loop_turn(test->loop, 0);
+}
+
+/* The peer hears exactly this. */
+static void hear(struct codec_test *test, const char *wanted)
+{
+    char into[4096];
+    size_t len = 0;
+    size_t got = 0;
+    while (len < sizeof(into) - 1 &&
+           transport_recv(&test->far->base, into + len, sizeof(into) - 1 - len, &got) == ST_OK)
+        len += got;
+    into[len] = '\0';
+    assert_string_equal(into, wanted);
+}
+
+static struct head *head_comes(struct codec_test *test, enum framing_kind kind)
+{
+    struct head *head = NULL;
+    struct framing body;
+    assert_int_equal(test->stream->ops->recv_head(test->stream, &head, &body), ST_OK);
+    assert_int_equal(body.kind, kind);
+    return head;
+}
+
+static enum status head_status(struct codec_test *test)
+{
+    struct head *head = NULL;
+    struct framing body;
+    return test->stream->ops->recv_head(test->stream, &head, &body);
+}
+
+/* The whole body, by views that are taken `step` bytes at a time; gives the status that ended it. */
+static enum status body_comes(struct codec_test *test, size_t step, char *into)
+{
+    size_t len = 0;
+    for (;;) {
+        struct slice view = SLICE_NONE;
+        enum status status = test->stream->ops->recv_body(test->stream, &view);
+        into[len] = '\0';
+        if (status != ST_OK)
+            return status;
+        assert_true(view.len > 0);
+        if (view.len > step)
+            view.len = step;
+        memcpy(into + len, view.at, view.len);
+        len += view.len;
+        test->stream->ops->consume(test->stream, view.len);
+    }
+}
+
+static void body_is(struct codec_test *test, const char *wanted)
+{
+    char into[4096];
+    assert_int_equal(body_comes(test, 3, into), ST_EOF);
+    assert_string_equal(into, wanted);
+    assert_true(test->stream->is_read_out);
+}
+
+static void settle(struct codec_test *test)
+{
+    assert_int_equal(test->stream->ops->settle(test->stream), ST_OK);
+}
+
+static void send_response(struct codec_test *test, uint16_t status, struct framing body)
+{
+    struct head head = {.status = status, .major = 1, .minor = 1};
+    assert_int_equal(test->stream->ops->send_head(test->stream, &head, body), ST_OK);
+}
+
+static void send_bytes(struct codec_test *test, const char *bytes)
+{
+    struct slice rest = slice_from_string(bytes);
+    while (rest.len > 0) {
+        size_t taken = 0;
+        assert_int_equal(test->stream->ops->send_body(test->stream, rest, &taken), ST_OK);
+        rest = slice_from(rest, taken);
+    }
+}
+
+static void flush(struct codec_test *test)
+{
+    assert_int_equal(test->stream->ops->flush(test->stream), ST_OK);
+    (void)loop_turn(test->loop, 0);
+}
+
+/* ---- receiving ---- */
+
+/* A head that comes byte by byte is the same as one that comes at once, and its beginning is stamped. */
+static void a_head_may_come_in_pieces(void **state)
+{
+    (void)state;
+    static const char text[] = "GET http://a/ HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n";
+    struct codec_test *test = test_begin(H1_SERVER);
+    assert_int_equal(head_status(test), ST_AGAIN);
+    assert_int_equal(test->stream->begun_ns, 0);
+    for (size_t i = 0; i < sizeof(text) - 2; i++) {
+        say(test, (char[]){text[i], '\0'});
+        assert_int_equal(head_status(test), ST_AGAIN);
+        assert_true(test->stream->begun_ns > 0);
+        settle(test);
+    }
+    assert_true(test->news >= sizeof(text) - 2);
+    say(test, "\n");
+    struct head *head = head_comes(test, FRAMING_NONE);
+    assert_true(slice_equals(head->target, SLICE("http://a/")));
+    assert_int_equal(head->fields.count, 2);
+    assert_true(test->stream->is_read_out);
+    test_end(test);
+}
+
+/* A body by length ends where it says; what follows belongs to the next message (RFC 9112 §6.2). */
+static void a_counted_body_leaves_the_next_message_alone(void **state)
+{
+    (void)state;
+    struct codec_test *test = test_begin(H1_SERVER);
+    say(test, "POST http://a/ HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+              "helloGET http://b/ HTTP/1.1\r\nHost: b\r\n\r\n");
+    (void)head_comes(test, FRAMING_LENGTH);
+    assert_false(test->stream->is_read_out);
+    body_is(test, "hello");
+    struct stream_tally tally;
+    test->stream->ops->tally(test->stream, &tally);
+    assert_int_equal(tally.received_body_bytes, 5);
+    assert_int_equal(tally.unread_bytes, strlen("GET http://b/ HTTP/1.1\r\nHost: b\r\n\r\n"));
+    send_response(test, 204, (struct framing){.kind = FRAMING_NONE});
+    assert_int_equal(test->stream->ops->send_end(test->stream, NULL), ST_OK);
+    flush(test);
+
+    h1_codec_next(&test->h1);
+    struct head *head = head_comes(test, FRAMING_NONE);
+    assert_true(slice_equals(head->target, SLICE("http://b/")));
+    test->stream->ops->tally(test->stream, &tally);
+    assert_int_equal(tally.received_bytes, strlen("GET http://b/ HTTP/1.1\r\nHost: b\r\n\r\n"));
+    assert_int_equal(tally.sent_bytes, 0);
+    test_end(test);
+}
+
+/* Chunks are decoded wherever the input is cut, and trailers come behind them (RFC 9112 §7.1). */
+static void chunks_and_trailers_come_in_any_pieces(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "5\r\nhello\r\n1;ext=1\r\n,\r\n6\r\n world\r\n0\r\nX-Late: 1\r\n\r\n";
+    for (size_t cut = 0; cut < sizeof(text); cut++) {
+        struct codec_test *test = test_begin(H1_SERVER);
+        char first[sizeof(text)];
+        char into[256] = "";
+        size_t len = 0;
+        (void)snprintf(first, cut + 1, "%s", text);
+        say(test, "POST http://a/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+        (void)head_comes(test, FRAMING_CHUNKED);
+        settle(test);
+        say(test, first);
+        enum status status = body_comes(test, 2, into);
+        len = strlen(into);
+        settle(test);
+        if (status == ST_AGAIN) {
+            say(test, text + cut);
+            status = body_comes(test, 2, into + len);
+        }
+        assert_int_equal(status, ST_EOF);
+        assert_string_equal(into, "hello, world");
+        const struct fields *trailers = test->stream->ops->recv_trailers(test->stream);
+        assert_non_null(trailers);
+        assert_int_equal(trailers->count, 1);
+        assert_true(slice_equals(trailers->at[0].value, SLICE("1")));
+        test_end(test);
+    }
+}
+
+/* The end of the connection inside of a message is a cut, not an end (RFC 9112 §8). */
+static void an_early_end_is_a_cut(void **state)
+{
+    (void)state;
+    static const char *const messages[] = {
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
+    };
+    for (size_t i = 0; i < COUNT_OF(messages); i++) {
+        struct codec_test *test = test_begin(H1_CLIENT);
+        char into[64];
+        test->stream->ops->expect(test->stream, METHOD_GET);
+        say(test, messages[i]);
+        assert_int_equal(transport_shut(&test->far->base), ST_OK);
+        (void)loop_turn(test->loop, 0);
+        struct head *head = NULL;
+        struct framing body;
+        assert_int_equal(test->stream->ops->recv_head(test->stream, &head, &body), ST_OK);
+        assert_int_equal(body_comes(test, 64, into), ST_IO);
+        assert_false(test->stream->is_read_out);
+        assert_false(test->stream->may_persist);
+        test_end(test);
+    }
+}
+
+/* Without a length a response ends with its connection, which then carries nothing else. */
+static void a_response_may_end_with_its_connection(void **state)
+{
+    (void)state;
+    struct codec_test *test = test_begin(H1_CLIENT);
+    test->stream->ops->expect(test->stream, METHOD_GET);
+    say(test, "HTTP/1.1 200 OK\r\n\r\nall of it");
+    (void)head_comes(test, FRAMING_CLOSE);
+    assert_int_equal(transport_shut(&test->far->base), ST_OK);
+    (void)loop_turn(test->loop, 0);
+    body_is(test, "all of it");
+    assert_true(test->stream->is_peer_done);
+    assert_false(test->stream->may_persist);
+    test_end(test);
+}
+
+/* No content answers HEAD, whatever the fields say (RFC 9110 §9.3.2); interim heads come before. */
+static void what_was_asked_frames_the_response(void **state)
+{
+    (void)state;
+    struct codec_test *test = test_begin(H1_CLIENT);
+    test->stream->ops->expect(test->stream, METHOD_HEAD);
+    say(test, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+              "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    assert_int_equal(head_comes(test, FRAMING_NONE)->status, 100);
+    assert_false(test->stream->is_read_out);
+    assert_int_equal(head_comes(test, FRAMING_NONE)->status, 103);
+    assert_int_equal(head_comes(test, FRAMING_NONE)->status, 200);
+    assert_true(test->stream->is_read_out);
+    assert_true(test->stream->may_persist);
+    test_end(test);
+}
+
+/* A fault says what answers it, in a number and in words. */
+static void faults_say_what_answers_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        unsigned status;
+        enum status result;
+    } faults[] = {
+        {"GET  http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, ST_BAD},
+        {"GET http://a/ HTTP/2.0\r\nHost: a\r\n\r\n", 505, ST_BAD},
+        {"POST http://a/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501,
+         ST_BAD},
+        {"POST http://a/ HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, ST_BAD},
+    };
+    for (size_t i = 0; i < COUNT_OF(faults); i++) {
+        struct codec_test *test = test_begin(H1_SERVER);
+        say(test, faults[i].text);
+        assert_int_equal(head_status(test), faults[i].result);
+        assert_int_equal(test->stream->fault_status, faults[i].status);
+        assert_non_null(test->stream->fault_text);
+        assert_false(test->stream->may_persist);
+        test_end(test);
+    }
+}
+
+/* A head beyond its limit is refused, and no more of it is read. */
+static void a_large_head_is_refused(void **state)
+{
+    (void)state;
+    struct codec_test *test = test_begin(H1_SERVER);
+    test->h1.limits = (struct h1_limits){1024, 10, 256};
+    char field[1500];
+    memset(field, 'x', sizeof(field) - 1);
+    field[sizeof(field) - 1] = '\0';
+    say(test, "GET http://a/ HTTP/1.1\r\nHost: a\r\nX: ");
+    say(test, field);
+    assert_int_equal(head_status(test), ST_LIMIT);
+    assert_int_equal(test->stream->fault_status, 431);
+    test_end(test);
+}
+
+/* ---- sending ---- */
+
+/* Framing is written as it was decided: by length, in chunks with trailers, or bare. */
+static void bodies_are_framed_as_decided(void **state)
+{
+    (void)state;
+    struct codec_test *test = test_begin(H1_SERVER);
+    say(test, "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n");
+    (void)head_comes(test, FRAMING_NONE);
+    send_response(test, 200, (struct framing){.kind = FRAMING_CHUNKED});
+    send_bytes(test, "hello");
+    send_bytes(test, "sixteen bytes...");
+    struct arena arena;
+    struct fields trailers;
+    arena_init(&arena, test->shared.blocks, 4096);
+    fields_init(&trailers, &arena);
+    assert_int_equal(fields_add(&trailers, SLICE("X-Sum"), SLICE("9")), ST_OK);
+    assert_int_equal(test->stream->ops->send_end(test->stream, &trailers), ST_OK);
+    flush(test);
+    hear(test,
+         "HTTP/1.1 200 OK\r\n\r\n5\r\nhello\r\n10\r\nsixteen bytes...\r\n0\r\nX-Sum: 9\r\n\r\n");
+    arena_done(&arena);
+    struct stream_tally tally;
+    test->stream->ops->tally(test->stream, &tally);
+    assert_int_equal(tally.sent_body_bytes, 21);
+    test_end(test);
+}
+
+/* A message is never longer or shorter than it was announced. */
+static void a_length_is_kept(void **state)
+{
+    (void)state;
+    struct codec_test *test = test_begin(H1_SERVER);
+    say(test, "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n");
+    (void)head_comes(test, FRAMING_NONE);
+    send_response(test, 200, (struct framing){.kind = FRAMING_LENGTH, .length = 3});
+    size_t taken = 0;
+    assert_int_equal(test->stream->ops->send_end(test->stream, NULL), ST_BAD);
+    assert_int_equal(test->stream->ops->send_body(test->stream, SLICE("abcd"), &taken), ST_OK);
+    assert_int_equal(taken, 3);
+    assert_int_equal(test->stream->ops->send_body(test->stream, SLICE("d"), &taken), ST_BAD);
+    assert_int_equal(test->stream->ops->send_end(test->stream, NULL), ST_OK);
+    flush(test);
+    hear(test, "HTTP/1.1 200 OK\r\n\r\nabc");
+    test_end(test);
+}
+
+/* A peer that takes little holds the sender up, and loses nothing, in the midst of a chunk as well. */
+static void a_slow_peer_gets_all_of_it(void **state)
+{
+    (void)state;
+    enum { BYTES = 200 * 1024 };
+    static char body[BYTES + 1];
+    static char heard[BYTES + 4096];
+    size_t taken_in_all = 0;
+    size_t len = 0;
+    size_t got = 0;
+    struct codec_test *test = test_begin(H1_SERVER);
+    memset(body, 'b', BYTES);
+    say(test, "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n");
+    (void)head_comes(test, FRAMING_NONE);
+    memory_end_set_room(test->far, SMALL_ROOM);
+    send_response(test, 200, (struct framing){.kind = FRAMING_CHUNKED});
+    bool was_held = false;
+    while (taken_in_all < BYTES) {
+        size_t taken = 0;
+        struct slice rest = slice_of(body + taken_in_all, BYTES - taken_in_all);
+        enum status status = test->stream->ops->send_body(test->stream, rest, &taken);
+        assert_true(status == ST_OK || status == ST_AGAIN);
+        was_held = was_held || status == ST_AGAIN;
+        taken_in_all += status == ST_OK ? taken : 0;
+        if (status == ST_AGAIN &&
+            transport_recv(&test->far->base, heard + len, sizeof(heard) - len, &got) == ST_OK)
+            len += got;
+        (void)loop_turn(test->loop, 0);
+    }
+    assert_int_equal(test->stream->ops->send_end(test->stream, NULL), ST_OK);
+    while (test->stream->ops->flush(test->stream) == ST_AGAIN) {
+        if (transport_recv(&test->far->base, heard + len, sizeof(heard) - len, &got) == ST_OK)
+            len += got;
+        (void)loop_turn(test->loop, 0);
+    }
+    while (transport_recv(&test->far->base, heard + len, sizeof(heard) - len, &got) == ST_OK)
+        len += got;
+    assert_true(was_held);
+    assert_memory_equal(heard, "HTTP/1.1 200 OK\r\n\r\n32000\r\nbbb", 29);
+    assert_memory_equal(heard + len - 8, "b\r\n0\r\n\r\n", 8);
+    size_t bs = 0;
+    for (size_t i = 0; i < len; i++)
+        bs += heard[i] == 'b';
+    assert_int_equal(bs, BYTES);
+    test_end(test);
+}
+
+/* ---- leaving ---- */
+
+/* Whoever detaches gets the transport, its news, and what was read already. */
+static void detaching_loses_no_byte(void **state)
+{
+    (void)state;
+    struct codec_test *test = test_begin(H1_SERVER);
+    say(test, "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\nearly");
+    (void)head_comes(test, FRAMING_NONE);
+    struct slice unread = SLICE_NONE;
+    struct transport *transport = test->stream->ops->detach(test->stream, &unread);
+    assert_true(slice_equals(unread, SLICE("early")));
+    assert_ptr_equal(transport, &test->near->base);
+    unsigned before = test->news;
+    say(test, "more");
+    assert_int_equal(test->news, before); /* the codec hears nothing any more */
+    char into[8];
+    size_t got = 0;
+    assert_int_equal(transport_recv(transport, into, sizeof(into), &got), ST_OK);
+    assert_int_equal(got, 4);
+    transport_close(&transport, false);
+    test_end(test);
+}
+
+/* A connection is used again only if both messages ended, nothing is left over and nobody said close. */
+static void reuse_needs_a_clean_end(void **state)
+{
+    (void)state;
+    for (int extra = 0; extra < 2; extra++) {
+        struct codec_test *test = test_begin(H1_CLIENT);
+        struct head head = {.is_request = true, .major = 1, .minor = 1};
+        head.method_name = SLICE("GET");
+        head.target = SLICE("/");
+        test->stream->ops->expect(test->stream, METHOD_GET);
+        struct framing none = {.kind = FRAMING_NONE};
+        assert_int_equal(test->stream->ops->send_head(test->stream, &head, none), ST_OK);
+        assert_int_equal(test->stream->ops->send_end(test->stream, NULL), ST_OK);
+        flush(test);
+        hear(test, "GET / HTTP/1.1\r\n\r\n");
+        assert_false(h1_codec_is_reusable(&test->h1));
+        say(test, extra == 0 ? "HTTP/1.1 204 No Content\r\n\r\n"
+                             : "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\n\r\n");
+        (void)head_comes(test, FRAMING_NONE);
+        assert_int_equal(h1_codec_is_reusable(&test->h1), extra == 0);
+        test->stream->may_persist = false;
+        assert_false(h1_codec_is_reusable(&test->h1));
+        test_end(test);
+    }
+}
+
+/* A reset is seen without a call. */
+static void a_reset_is_seen(void **state)
+{
+    (void)state;
+    struct codec_test *test = test_begin(H1_SERVER);
+    struct transport *far = &test->far->base;
+    assert_false(test->stream->ops->is_gone(test->stream));
+    transport_close(&far, /* is_abort= */ true);
+    test->far = NULL;
+    (void)loop_turn(test->loop, 0);
+    assert_true(test->stream->ops->is_gone(test->stream));
+    assert_int_equal(head_status(test), ST_IO);
+    test_end(test);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_head_may_come_in_pieces),
+        cmocka_unit_test(a_counted_body_leaves_the_next_message_alone),
+        cmocka_unit_test(chunks_and_trailers_come_in_any_pieces),
+        cmocka_unit_test(an_early_end_is_a_cut),
+        cmocka_unit_test(a_response_may_end_with_its_connection),
+        cmocka_unit_test(what_was_asked_frames_the_response),
+        cmocka_unit_test(faults_say_what_answers_them),
+        cmocka_unit_test(a_large_head_is_refused),
+        cmocka_unit_test(bodies_are_framed_as_decided),
+        cmocka_unit_test(a_length_is_kept),
+        cmocka_unit_test(a_slow_peer_gets_all_of_it),
+        cmocka_unit_test(detaching_loses_no_byte),
+        cmocka_unit_test(reuse_needs_a_clean_end),
+        cmocka_unit_test(a_reset_is_seen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
