@@ -4,6 +4,7 @@ The proxy ends last but one, so that nothing is left for it to drain."""
 from support.dns import Dns
 from support.origin import Origin
 from support.proxy import Proxy, default_flags
+from support.site import Site
 
 
 class Stage:
@@ -12,6 +13,7 @@ class Stage:
         self.program = program
         self.certs = certs
         self.clients, self.origins, self.proxies, self.others = [], [], [], []
+        self.sites = []
         self._dns = None
 
     def origin(self, script, tls=None, **more):
@@ -19,6 +21,12 @@ class Stage:
         context = self.certs.server_context() if tls is True else tls
         self.origins.append(Origin(script, tls=context, **more))
         return self.origins[-1]
+
+    def site(self, tls=False, **more):
+        """An ordinary web server; tls=True uses the session's certificate."""
+        context = self.certs.server_context() if tls is True else tls or None
+        self.sites.append(Site(context, **more))
+        return self.sites[-1]
 
     @property
     def dns(self):
@@ -65,9 +73,9 @@ class Stage:
                 proxy.stop() if hasattr(proxy, "served_by") else proxy.kill()
             except AssertionError as failure:
                 failures.append(failure)
-        for thing in self.others:
+        for thing in [*self.sites, *self.others]:
             thing.close()
-        for origin in self.origins:
+        for origin in [*self.origins, *self.sites]:
             origin.check()
         if failures:
             raise failures[0]

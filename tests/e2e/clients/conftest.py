@@ -1,0 +1,107 @@
+"""Real clients. Each play is run in four ways: plain or through a tunnel to a TLS origin, each through the clear
+and through the TLS listener. A client that cannot speak TLS to a proxy says so in its docstring."""
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support import programs
+from support.site import Site, pattern, sha256
+
+NAME = "origin.test"
+PAGE = pattern(300_000)
+WAYS = ["clear-plain", "clear-tunnel", "tls-plain", "tls-tunnel"]
+CLEAR_WAYS = WAYS[:2]
+ORDERLY = ("done", "fin")  # ends of a tunnel
+
+
+@dataclass
+class Way:
+    """One way from a client to an origin, and what the proxy must have recorded of it."""
+    door: str  # "clear", "tls"
+    is_tunnel: bool
+    proxy: object
+    site: Site
+    ca: Path  # who vouches for the proxy and for the origin
+    home: Path
+
+    @property
+    def proxy_url(self):
+        scheme, address = ("https", self.proxy.tls_address) if self.door == "tls" else \
+            ("http", self.proxy.address)
+        return f"{scheme}://127.0.0.1:{address[1]}"
+
+    def url(self, path="/page"):
+        return self.site.url(path)
+
+    def run(self, *command, **more):
+        return programs.run(command, self.home, **more)
+
+    # ---- records
+    def check(self, record):
+        """What holds for every successful record of this way."""
+        assert record.status == 200 and record.get("host") == NAME, record
+        assert record.cause is None and record.error is None and record.retries == 0, record
+        assert bool(record.client_tls) == (self.door == "tls"), record
+        if self.is_tunnel:
+            assert (record.kind, record.method) == ("tunnel", "CONNECT"), record
+            assert record.url == f"{NAME}:{self.site.port}" and record.ended_by in ("client", "upstream")
+            assert record.mark("t_open") <= record.mark("t_up") <= record.mark("t_down"), record
+        else:
+            assert (record.kind, record.end) == ("exchange", "done"), record
+            assert record.url.startswith(f"http://{NAME}:{self.site.port}/"), record
+            assert "wait" in record.phases and "load" in record.phases, record
+
+    def check_opening(self, record):
+        """It paid for a name and a connection."""
+        assert "dns" in record.phases and "connect" in record.phases, record
+        assert record.upstream_conn["use"] == 1, record
+
+    def is_late_alert(self, record):
+        """A client that closes its socket with its close_notify resets when the proxy's own comes back."""
+        return self.door == "tls" and (record.end, record.ended_by) == ("rst", "client")
+
+    def records(self, count):
+        found = self.proxy.records(count)
+        for record in found:
+            self.check(record)
+        return found
+
+    def expect(self, exchanges):
+        """So many exchanges of a client that keeps its connection: one tunnel, or as many records, of which the
+        first paid for the connection to the origin and the others reused it."""
+        found = sorted(self.records(1 if self.is_tunnel else exchanges), key=lambda r: r.client_conn["use"])
+        self.check_opening(found[0])
+        assert [r.client_conn["use"] for r in found] == list(range(1, len(found) + 1)), found
+        assert len({r.client_conn["id"] for r in found}) == 1, found
+        for number, record in enumerate(found[1:], 2):
+            assert record.upstream_conn["use"] == number, record
+            assert "dns" not in record.phases and "connect" not in record.phases, record
+        assert self.site.connections == 1
+        if self.is_tunnel:
+            assert found[0].end in ORDERLY or self.is_late_alert(found[0]), found
+        return found
+
+
+def make_way(name, stage, certs, dns):
+    door, _, kind = name.partition("-")
+    dns.add(NAME, a=["127.0.0.1"])
+    site = stage.site(tls=kind == "tunnel")
+    site.pages["/page"] = PAGE
+    return Way(door, kind == "tunnel", stage.proxy(tls=True), site, certs.ca, stage.folder / "home")
+
+
+@pytest.fixture(params=WAYS)
+def way(request, stage, certs, dns):
+    return make_way(request.param, stage, certs, dns)
+
+
+@pytest.fixture(params=CLEAR_WAYS)
+def clear_way(request, stage, certs, dns):
+    """For clients that cannot speak TLS to a proxy."""
+    return make_way(request.param, stage, certs, dns)
+
+
+@pytest.fixture(scope="session")
+def page_hash():
+    return sha256(PAGE)

@@ -1,0 +1,70 @@
+"""Headless Chromium: a page with scripts, style and an image, fetched through the proxy, in a profile of its own.
+
+The profile's store of certificates (NSS, made with certutil) holds the test's authority, so that proxy and origin
+are verified as they are for a user."""
+import zlib
+from struct import pack
+
+import pytest
+
+from support import programs
+from support.site import sha256
+
+NAME = "origin.test"
+
+HTML = b"""<!doctype html><title>Play</title><script>loaded = [];</script><link rel="stylesheet" href="/style.css"><body>
+<p id="state">waiting</p><img src="/dot.png" onload="loaded.push('image')">
+<script src="/code.js"></script>
+<script>
+addEventListener('load', async () => {
+    const answer = await fetch('/sum', {method: 'POST', body: 'x'.repeat(100000)});
+    loaded.push('sum ' + await answer.text(), getComputedStyle(document.body).color);
+    document.getElementById('state').textContent = loaded.sort().join(', ');
+});
+</script>"""
+
+
+def png():
+    """One red dot."""
+    def part(kind, data):
+        return pack(">I", len(data)) + kind + data + pack(">I", zlib.crc32(kind + data))
+    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)) + \
+        part(b"IDAT", zlib.compress(b"\0\xff\0\0")) + part(b"IEND", b"")
+
+
+FILES = {"/style.css": b"body { color: rgb(1, 2, 3); }", "/code.js": b"loaded.push('script');", "/dot.png": png()}
+
+
+@pytest.fixture
+def browse(way):
+    """Run Chromium on a URL: the document as it is when all is loaded."""
+    chromium = programs.need("chromium", "chromium")
+    certutil = programs.need("certutil", "libnss3-tools")
+    store = way.home / ".pki" / "nssdb"
+    store.mkdir(parents=True)
+    programs.run([certutil, "-N", "-d", f"sql:{store}", "--empty-password"], way.home)
+    programs.run([certutil, "-A", "-d", f"sql:{store}", "-n", "play", "-t", "C,,", "-i", way.ca], way.home)
+
+    def run(url):
+        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+                 "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                 "--disable-default-apps", "--disable-extensions", f"--user-data-dir={way.home / 'profile'}",
+                 "--disable-features=OptimizationHints,MediaRouter,HttpsUpgrades,HttpsFirstBalancedMode",
+                 f"--proxy-server={way.proxy_url}", "--proxy-bypass-list=<-loopback>",
+                 "--virtual-time-budget=20000", "--dump-dom"]
+        return way.run(chromium, *flags, url).stdout.decode()
+    return run
+
+
+def test_chromium_shows_a_page(way, browse):
+    """The page's style, script, image and an upload by fetch() all arrive; the records tell of each."""
+    way.site.pages.update({"/index.html": HTML, **FILES})
+    dom = browse(way.url("/index.html"))
+    assert f">image, rgb(1, 2, 3), script, sum {sha256(b'x' * 100_000)}<" in dom, dom
+    assert {path for _, _, path in way.site.seen} >= {"/index.html", *FILES, "/sum"}
+    # Chromium also asks for its maker's hosts, which do not exist here.
+    count = way.site.connections if way.is_tunnel else len(way.site.seen)
+    for record in way.proxy.records(count, lambda record: record.get("host") == NAME):
+        if record.status != 404:  # /favicon.ico
+            way.check(record)
+

@@ -1,0 +1,72 @@
+"""git over HTTP: the smart protocol through git's own server program, and the dumb one over plain files."""
+import subprocess
+
+import pytest
+
+from support.programs import environment, need
+from support.site import pattern, sha256
+
+IDENTITY = ["-c", "user.name=A U Thor", "-c", "user.email=author@example.test", "-c", "init.defaultBranch=main",
+            "-c", "commit.gpgSign=false", "-c", "gc.auto=0"]
+HERMETIC = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_TERMINAL_PROMPT": "0"}
+
+
+@pytest.fixture(scope="session")
+def repository(session_folder):
+    """A bare repository with one commit that holds a few hundred KB which do not compress."""
+    git = need("git", "git")
+    work, bare = session_folder / "git-work", session_folder / "project.git"
+    work.mkdir()
+
+    def run(*words):
+        subprocess.run([git, *IDENTITY, *map(str, words)], cwd=work, check=True, capture_output=True,
+                       env=environment(session_folder / "git-home", **HERMETIC))
+    (work / "data").write_bytes(pattern(400_000))
+    (work / "README").write_text("hello\n")
+    run("init", "--quiet")
+    run("add", ".")
+    run("commit", "--quiet", "--message", "first")
+    run("clone", "--quiet", "--bare", work, bare)
+    run("--git-dir", bare, "update-server-info")
+    return bare
+
+
+def git(way, *words):
+    return way.run(need("git", "git"), *IDENTITY, "-c", f"http.proxy={way.proxy_url}", "-c",
+                   f"http.proxySSLCAInfo={way.ca}", "-c", f"http.sslCAInfo={way.ca}", *words, **HERMETIC)
+
+
+def test_git_clones_and_pushes(way, repository):
+    """A clone, a commit and a push of more than 1 MiB, which git sends chunked, through the smart protocol."""
+    bare = way.site.git_root = way.proxy.folder.parent / "served"
+    bare.mkdir()
+    subprocess.run(["cp", "-r", repository, bare / "project.git"], check=True)
+    subprocess.run(["git", "--git-dir", bare / "project.git", "config", "http.receivepack", "true"], check=True)
+    url = way.url("/git/project.git")
+    git(way, "clone", "--quiet", url, "copy")
+    assert sha256((way.home / "copy" / "data").read_bytes()) == sha256(pattern(400_000))
+    (way.home / "copy" / "more").write_bytes(pattern(1_500_000)[::-1])
+    git(way, "-C", "copy", "add", "more")
+    git(way, "-C", "copy", "commit", "--quiet", "--message", "second")
+    git(way, "-C", "copy", "push", "--quiet", "origin", "HEAD:main")
+    pushed = subprocess.run(["git", "--git-dir", bare / "project.git", "rev-parse", "main"], check=True,
+                            capture_output=True, env=environment(way.home, **HERMETIC)).stdout
+    assert pushed == git(way, "-C", "copy", "rev-parse", "HEAD").stdout
+    found = way.proxy.records(2 if way.is_tunnel else len(way.site.seen))
+    for record in found:
+        way.check(record)
+    assert sum(record.bytes["client_in"] for record in found) > 1_500_000
+
+
+def test_git_clones_over_plain_files(way, repository):
+    """The dumb protocol: many small GETs over kept connections."""
+    way.site.folder = repository.parent
+    git(way, "clone", "--quiet", way.url("/project.git"), "copy")
+    assert sha256((way.home / "copy" / "data").read_bytes()) == sha256(pattern(400_000))
+    found = way.proxy.records(1 if way.is_tunnel else len(way.site.seen))
+    for record in found:
+        way.check(record)
+    assert way.site.connections < len(way.site.seen)
+    if not way.is_tunnel:
+        assert any(record.client_conn["use"] > 1 and record.upstream_conn["use"] > 1 and
+                   "connect" not in record.phases for record in found)
