@@ -227,10 +227,11 @@ class Wire:
 class TlsWire(Wire):
     """TLS on top of a connected socket, as client (server_hostname given) or server."""
 
-    def __init__(self, sock, context, server_hostname=None, name="tls", is_server=False, early=b""):
+    def __init__(self, sock, context, server_hostname=None, name="tls", is_server=False, early=b"",
+                 session=None):
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=is_server,
-                                    server_hostname=server_hostname)
+                                    server_hostname=server_hostname, session=session)
         super().__init__(sock, name)
         self.incoming.write(early)
         sock.settimeout(BOUND)
@@ -327,8 +328,9 @@ class TlsWire(Wire):
 
 
 def connect(address, tls=None, server_hostname="localhost", source=None, name="client",
-            first=b"", receive_buffer=None):
-    """A raw client. `address` is (host, port) or a path; `first` goes out before a TLS handshake."""
+            first=b"", receive_buffer=None, session=None):
+    """A raw client. `address` is (host, port) or a path; `first` goes out before a TLS handshake; `session` is an
+    earlier wire's `tls.session`."""
     family = socket.AF_UNIX if isinstance(address, str) else \
         socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -337,9 +339,15 @@ def connect(address, tls=None, server_hostname="localhost", source=None, name="c
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     if source:
         sock.bind((source, 0))
-    sock.connect(address)
-    if first:
+    try:
+        sock.connect(address)
         sock.sendall(first)
+    except ConnectionError as error:
+        if isinstance(error, ConnectionRefusedError):
+            raise
+        wire = Wire(sock, name)  # accepted and reset at once: an end like any other
+        wire.end = "rst"
+        return wire
     if tls:
-        return TlsWire(sock, tls, server_hostname, name)
+        return TlsWire(sock, tls, server_hostname, name, session=session)
     return Wire(sock, name)
