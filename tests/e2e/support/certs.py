@@ -20,7 +20,7 @@ class Certs:
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True,
                        timeout=60, **more)
 
-    def issue(self, name, alternative_names, usage, days=30):
+    def issue(self, name, alternative_names, usage, is_expired=False):
         """A certificate signed by the CA: (certificate path, key path)."""
         certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
@@ -28,8 +28,23 @@ class Certs:
                               "basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\n")
         self._run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
                   f"/CN={name}", "-keyout", key, "-out", request)
-        self._run("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key,
-                  "-CAcreateserial", "-days", days, "-extfile", extensions, "-out", certificate)
+        sign = ["x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial",
+                "-extfile", extensions, "-out", certificate]
+        if not is_expired:
+            self._run(*sign, "-days", 30)
+            return certificate, key
+        try:
+            self._run(*sign, "-not_before", "20200101000000Z", "-not_after", "20200201000000Z")
+        except subprocess.CalledProcessError:  # before OpenSSL 3.4
+            self._run(*sign, "-days", -1)
+        return certificate, key
+
+    def self_sign(self, name, alternative_names):
+        """A certificate that vouches for itself: (certificate path, key path)."""
+        certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        self._run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                  f"/CN={name}", "-keyout", key, "-out", certificate, "-addext",
+                  f"subjectAltName={alternative_names}")
         return certificate, key
 
     def server_context(self, certificate=None, key=None, client_ca=False, versions=None):

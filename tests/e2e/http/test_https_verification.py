@@ -1,0 +1,144 @@
+"""https:// in absolute-form: what is verified, and in which words a failure is told."""
+import json
+import re
+import ssl
+
+import pytest
+
+from support.certs import Certs
+from support.message import ok, request
+from support.origin import echoes, replies_forever
+
+TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+
+
+@pytest.fixture
+def proxy(stage, certs):
+    return stage.proxy("--upstream-ca", certs.ca, "--workers", "1", tls=True)
+
+
+@pytest.fixture(scope="session")
+def bad(session_folder, certs):
+    """Certificates and what is wrong with them: (certificate, key), the words that say it."""
+    folder = session_folder / "bad-certs"
+    folder.mkdir()
+    names = "DNS:localhost,DNS:origin.test,IP:127.0.0.1"
+    other = Certs(folder)
+    return {"expired": (certs.issue("expired", names, "serverAuth", is_expired=True), "expired"),
+            "other-name": ((certs.other, certs.other_key), "not valid for origin.test"),
+            "other-use": (certs.issue("use", names, "clientAuth"), "purpose"),
+            "unknown-authority": ((other.server, other.server_key), "issuer"),
+            "self-signed": (other.self_sign("self", names), "self.signed")}
+
+
+def ask(client, origin, *fields):
+    return client.ask(request("GET", f"https://origin.test:{origin.port}/", *fields))
+
+
+@pytest.fixture(autouse=True)
+def name(dns):
+    dns.add("origin.test", a=["127.0.0.1"])
+
+
+@pytest.mark.parametrize("kind", ["expired", "other-name", "other-use", "unknown-authority", "self-signed"])
+@pytest.mark.parametrize("version", [TLS12, TLS13], ids=["1.2", "1.3"])
+def test_a_bad_certificate_is_told_in_words(proxy, stage, certs, bad, kind, version):
+    """RFC 9110 §4.3.4: no byte of the request goes to a server that did not prove who it is. Answer, Proxy-Status
+    (RFC 9209 §2.3.14) and record say what is wrong, and the client's connection goes on."""
+    paths, words = bad[kind]
+    origin = stage.origin(lambda conn: conn.read_request(),
+                          tls=certs.server_context(*paths, versions=(version, version)))
+    good = stage.origin(replies_forever(ok(b"fine")), tls=True)
+    with proxy.connect() as client:
+        got = ask(client, origin)
+        assert ask(client, good).body == b"fine"
+    origin.wait_failure()
+    assert got.status == 502 and "error=tls_certificate_error" in got.get("Proxy-Status")
+    assert re.search(words, got.body.decode()) and re.search(words, got.get("Proxy-Status"))
+    first, second = proxy.records(2)
+    assert (first.kind, first.cause, first.end) == ("local", "tls_certificate", "error")
+    assert re.search(words, first.detail) and "connect" in first.phases and first.mark("u_tls0")
+    assert first.bytes["upstream_out"] == 0 and second.status == 200
+
+
+def test_the_failure_can_be_read_by_programs(proxy, stage, certs, bad):
+    """With Accept: application/json the body names cause and phase."""
+    paths, _ = bad["expired"]
+    origin = stage.origin(lambda conn: conn.read_request(), tls=certs.server_context(*paths))
+    with proxy.connect() as client:
+        told = json.loads(ask(client, origin, "Accept: application/json").body)
+    origin.wait_failure()
+    assert "tls_certificate" in told.values() or "tls_certificate_error" in told.values(), told
+    assert "tls" in told.values(), told
+
+
+@pytest.mark.parametrize("version,text", [(TLS12, "1.2"), (TLS13, "1.3")], ids=["1.2", "1.3"])
+def test_both_versions_are_pooled_and_resumed(proxy, stage, certs, version, text):
+    """One connection serves two requests; a new one resumes the session; the records tell each apart."""
+    answers = iter([ok(b"fine"), ok(b"fine", "Connection: close"), ok(b"fine")])
+
+    def script(conn):
+        while conn.buffer or conn.fill(3600):
+            conn.read_request()
+            conn.send(next(answers))
+    origin = stage.origin(script, tls=certs.server_context(versions=(version, version)))
+    with proxy.connect() as client:
+        for _ in range(3):
+            assert ask(client, origin).body == b"fine"
+    first, pooled, resumed = proxy.records(3)
+    assert first.upstream_tls == {"version": text, "cipher": first.upstream_tls["cipher"], "resumed": False}
+    assert pooled.upstream_conn["use"] == 2
+    assert abs(pooled.upstream_conn["paid_tls_us"] - first.phases["tls"]) <= 1
+    assert not {"dns", "connect", "tls"} & set(pooled.phases)
+    assert resumed.upstream_conn["use"] == 1 and resumed.upstream_tls["resumed"] is True
+    assert "tls" in resumed.phases
+
+
+def test_both_legs_may_be_tls(proxy, stage, certs):
+    """TLS to the proxy and TLS to the origin: the record has both."""
+    origin = stage.origin(replies_forever(ok(b"fine")), tls=True)
+    with proxy.connect(tls=certs.client_context()) as client:
+        assert ask(client, origin).body == b"fine"
+    record = proxy.record()
+    assert record.client_tls["version"] == record.upstream_tls["version"] == "1.3"
+    assert {"client_tls", "tls"} <= set(record.phases)
+
+
+def test_a_tunnel_and_a_fetch_do_not_share(proxy, stage):
+    """A tunnel to the same host and port is a connection of its own, in clear as far as the proxy knows."""
+    origin = stage.origin(replies_forever(ok(b"fine")), tls=True)
+    other = stage.origin(echoes)
+    with proxy.connect() as client:
+        assert ask(client, origin).body == b"fine"
+        client.send(request("CONNECT", other.authority))
+        assert client.read_head().status == 200
+        client.send(b"ping")
+        assert client.read(4) == b"ping"
+        client.half_close()
+        client.expect_end("fin")
+    fetch, tunnel = proxy.records(2)
+    assert fetch.upstream_tls and not tunnel.upstream_tls
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+@pytest.mark.xfail(strict=True, reason="an alert of the origin is told as tls_protocol_error")
+def test_an_alert_is_told_as_one(proxy, stage, certs):
+    """RFC 9209 §2.3.15: tls_alert_received, here from an origin that speaks old versions alone."""
+    context = certs.server_context(versions=(ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1))
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    origin = stage.origin(lambda conn: conn.read_request(), tls=context)
+    with proxy.connect() as client:
+        got = ask(client, origin)
+    origin.wait_failure()
+    assert got.status == 502 and "error=tls_alert_received" in got.get("Proxy-Status")
+
+
+@pytest.mark.xfail(strict=True, reason="a TLS fault after the handshake is told as a malformed response")
+def test_an_alert_after_the_handshake_is_no_response(proxy, stage, certs):
+    """In TLS 1.3 an origin that wants a client certificate says so when our handshake is done (RFC 8446 §4.4.2.4):
+    that is TLS's fault, not HTTP's."""
+    origin = stage.origin(lambda conn: conn.read_request(), tls=certs.server_context(client_ca=True))
+    with proxy.connect() as client:
+        got = ask(client, origin)
+    origin.wait_failure()
+    assert got.status == 502 and "error=tls_" in got.get("Proxy-Status"), got

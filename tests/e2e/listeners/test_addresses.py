@@ -1,0 +1,126 @@
+"""Listeners on IPv6 and on Unix sockets, and origins on IPv6."""
+import os
+import stat
+import subprocess
+
+import pytest
+
+from support.message import ok, request
+from support.origin import echoes, replies_forever
+from support.programs import need
+from support.wire import connect
+
+
+@pytest.fixture
+def origin(stage):
+    return stage.origin(replies_forever(ok(b"fine")))
+
+
+def play_tunnel(client, origin):
+    client.send(request("CONNECT", origin.authority))
+    assert client.read_head().status == 200
+    client.send(b"ping")
+    assert client.read(4) == b"ping"
+    client.half_close()
+    client.expect_end("fin")
+
+
+@pytest.fixture(params=["clear", "tls"])
+def six(request, stage, certs):
+    """Connects over IPv6, in clear or over TLS."""
+    flags = ["--listen-tls", "[::1]:0", "--tls-cert", certs.server, "--tls-key", certs.server_key]
+    proxy = stage.proxy(*flags, listen="[::1]:0", listeners=2)
+    context = certs.client_context() if request.param == "tls" else None
+
+    def run():
+        return proxy.connect(tls=context, server_hostname="::1")
+    run.proxy = proxy
+    return run
+
+
+def test_a_client_and_an_origin_on_ipv6(six, stage):
+    """[::1] on both sides, as listener, in the target and in the record: RFC 3986 §3.2.2."""
+    origin = stage.origin(replies_forever(ok(b"fine")), host="::1")
+    with six() as client:
+        own = "[%s]:%d" % client.sock.getsockname()[:2]
+        assert client.ask(request("GET", f"http://[::1]:{origin.port}/")).body == b"fine"
+    record = six.proxy.record()
+    assert record["client"] == own and record["listener"].startswith("[::1]:")
+    assert record["upstream"] == origin.authority and record["source"].startswith("[::1]:")
+    assert origin.requests[0].get("Host") == f"[::1]:{origin.port}"
+
+
+def test_a_tunnel_over_ipv6(six, stage):
+    """CONNECT to an address in brackets: RFC 9110 §9.3.6."""
+    origin = stage.origin(echoes, host="::1")
+    with six() as client:
+        play_tunnel(client, origin)
+    record = six.proxy.record()
+    assert (record.kind, record.url, record["upstream"]) == ("tunnel", origin.authority, origin.authority)
+
+
+def test_ipv6_client_ipv4_origin_and_back(six, stage, proxy, origin):
+    """The families of both sides are independent."""
+    with six() as client:
+        assert client.ask(request("GET", origin.url + "/")).body == b"fine"
+    other = stage.origin(replies_forever(ok(b"other")), host="::1")
+    with proxy.connect() as client:
+        assert client.ask(request("GET", other.url + "/")).body == b"other"
+    assert proxy.record()["upstream"] == other.authority
+
+
+def test_a_name_with_an_ipv6_address_alone(stage, dns, proxy):
+    """AAAA and no A."""
+    origin = stage.origin(replies_forever(ok(b"fine")), host="::1")
+    dns.add("six.test", aaaa=["::1"])
+    with proxy.connect() as client:
+        assert client.ask(request("GET", f"http://six.test:{origin.port}/")).body == b"fine"
+    assert proxy.record()["upstream"] == origin.authority
+
+
+# ---- Unix sockets
+@pytest.fixture
+def unix(stage, folder):
+    """A proxy on a Unix socket and nowhere else."""
+    place = folder / "sockets"
+    place.mkdir()
+    place.chmod(0o777)
+    return stage.proxy(listen=f"unix:{place / 'proxy.sock'}")
+
+
+def test_requests_over_a_unix_socket(unix, origin, stage):
+    """Absolute-form, persistence and CONNECT work as over TCP; the record has no client address."""
+    with connect(unix.address) as client:
+        for _ in range(2):
+            assert client.ask(request("GET", origin.url + "/")).body == b"fine"
+    with connect(unix.address) as client:
+        play_tunnel(client, stage.origin(echoes))
+    found = unix.records(3)
+    assert all("client" not in record.json for record in found)
+    assert sorted(record.kind for record in found) == ["exchange", "exchange", "tunnel"]
+
+
+def test_many_clients_on_a_unix_socket(unix, origin):
+    """The workers share one descriptor of it; clients that come at once are all served."""
+    clients = [connect(unix.address) for _ in range(64)]
+    for client in clients:
+        client.send(request("GET", origin.url + "/"))
+    for client in clients:
+        assert client.read_response().body == b"fine"
+        client.close()
+    unix.records(64)
+
+
+def test_a_unix_socket_is_private(unix):
+    """Mode 0600 by default."""
+    mode = os.stat(unix.address).st_mode
+    assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600
+
+
+def test_curl_over_a_unix_socket(unix, origin, folder):
+    """curl --unix-socket with --request-target, since it has no other way to a proxy on a Unix socket."""
+    done = subprocess.run([need("curl", "curl"), "-sS", "--max-time", "10", "--unix-socket", unix.address,
+                           "--request-target", origin.url + "/x", "-H", f"Host: {origin.authority}",
+                           origin.url + "/x"], capture_output=True, timeout=30)
+    assert done.returncode == 0 and done.stdout == b"fine", done
+    assert unix.record().url == origin.url + "/x"

@@ -1,0 +1,90 @@
+"""TLS on a listener in clear, and HTTP in clear on a TLS listener: a line on stderr, an answer, no hang."""
+import ssl
+import subprocess
+
+import pytest
+
+from support.message import ok, request
+from support.origin import replies_forever
+from support.programs import need
+from support.wire import connect
+
+
+@pytest.fixture
+def proxy(stage):
+    return stage.proxy(tls=True)
+
+
+def client_hello(certs):
+    """The bytes that a TLS client begins with."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = certs.client_context().wrap_bio(incoming, outgoing, server_hostname="proxy.test")
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()
+
+
+@pytest.mark.parametrize("count", [None, 3], ids=["whole", "begun"])
+def test_a_client_hello_on_a_clear_listener(proxy, certs, count):
+    """It is answered with 400 in clear, as RFC 9112 §2.2 has it for what is no request; stderr says it was TLS."""
+    with connect(proxy.address) as client:
+        client.send(client_hello(certs)[:count])
+        got = client.read_response()
+        assert got.status == 400 and got.get("Connection") == "close"
+        client.expect_end("fin")
+    proxy.wait_line("client 127.0.0.1:[0-9]+ spoke TLS on a listener in clear")
+    assert proxy.record().status == 400
+
+
+def test_curl_with_https_for_http(proxy):
+    """curl --proxy https:// at the clear listener ends at once with an error of TLS."""
+    done = subprocess.run([need("curl", "curl"), "-sS", "--max-time", "10", "-x",
+                           "https://127.0.0.1:%d" % proxy.address[1], "http://a.test/"], capture_output=True)
+    assert done.returncode == 35 and b"wrong version" in done.stderr
+    proxy.wait_line("spoke TLS on a listener in clear")
+
+
+REQUESTS = {"get": request("GET", "http://a.test/"), "connect": request("CONNECT", "a.test:443"),
+            "post": request("POST", "http://a.test/", body=b"x" * 50_000), "begun": b"GET ",
+            "byte by byte": request("GET", "http://a.test/")}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_http_on_the_tls_listener(proxy, name):
+    """The answer comes in clear, since the client would not read another, and names the remedy."""
+    with connect(proxy.tls_address) as client:
+        if name == "byte by byte":
+            for byte in REQUESTS[name][:5]:
+                client.send(bytes([byte]))
+        client.send(REQUESTS[name][5 if name == "byte by byte" else 0:])
+        got = client.read_response()
+        assert got.status == 400 and got.get("Connection") == "close"
+        assert b"https://" in got.body
+        client.expect_end("fin")
+    proxy.wait_line("TLS with client 127.0.0.1:[0-9]+ failed: it spoke HTTP in clear on a TLS listener")
+
+
+def test_curl_with_http_for_https(proxy):
+    """curl --proxy http:// at the TLS listener shows the person what to change."""
+    done = subprocess.run([need("curl", "curl"), "-sS", "--max-time", "10", "-x",
+                           "http://127.0.0.1:%d" % proxy.tls_address[1], "http://a.test/"], capture_output=True)
+    assert done.returncode == 0 and b"use https:// in the proxy address" in done.stdout
+
+
+@pytest.mark.parametrize("data", [b"\0\1\2\3" * 20, b"\xff" * 5, b"SSH-2.0-x\r\n"], ids=["binary", "ff", "ssh"])
+def test_other_bytes_on_the_tls_listener(proxy, data):
+    """What is neither TLS nor HTTP is closed, and stderr says that TLS failed."""
+    with connect(proxy.tls_address) as client:
+        client.send(data)
+        client.read_to_end()
+    proxy.wait_line("TLS with client 127.0.0.1:[0-9]+ failed: ")
+
+
+def test_the_right_clients_are_served_meanwhile(proxy, stage, certs):
+    """A client on the wrong port disturbs nobody."""
+    origin = stage.origin(replies_forever(ok(b"fine")))
+    with connect(proxy.address) as wrong, proxy.connect(tls=certs.client_context()) as right:
+        wrong.send(client_hello(certs))
+        for _ in range(2):
+            assert right.ask(request("GET", origin.url + "/")).body == b"fine"
+        assert wrong.read_response().status == 400
