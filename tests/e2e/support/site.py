@@ -10,6 +10,7 @@ import os
 import socketserver
 import ssl
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -60,7 +61,9 @@ class Site(socketserver.ThreadingMixIn, http.server.HTTPServer):
         if self.context:
             try:
                 request = self.context.wrap_socket(request, server_side=True)
-            except (ssl.SSLError, OSError) as error:
+            except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+                return  # browsers open connections that they then do not need
+            except OSError as error:
                 self.failures.append(error)
                 return
             self.resumed.append(request.session_reused)
@@ -68,7 +71,6 @@ class Site(socketserver.ThreadingMixIn, http.server.HTTPServer):
         self.shutdown_request(request)
 
     def handle_error(self, request, client_address):
-        import sys
         error = sys.exc_info()[1]
         if not isinstance(error, ConnectionError):
             self.failures.append(error)
