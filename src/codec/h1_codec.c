@@ -106,19 +106,22 @@ static enum status h1_head_cut(struct h1_codec *codec, enum status status)
     return status;
 }
 
-/* Receive; an orderly end of the peer is remembered for whoever asks whether more can follow. */
+/* What a receive came to: an orderly end is remembered for whoever asks whether more can follow, and a
+ * transport that broke (TLS) is no fault of the message. */
+static enum status h1_received(struct h1_codec *codec, enum status status)
+{
+    codec->stream.is_peer_done = codec->wire.is_eof;
+    return status == ST_BAD ? ST_IO : status;
+}
+
 static enum status h1_fill(struct h1_codec *codec, size_t max_bytes)
 {
-    enum status status = wire_fill(&codec->wire, max_bytes);
-    codec->stream.is_peer_done = codec->wire.is_eof;
-    return status;
+    return h1_received(codec, wire_fill(&codec->wire, max_bytes));
 }
 
 static enum status h1_fill_scratch(struct h1_codec *codec)
 {
-    enum status status = wire_fill_scratch(&codec->wire);
-    codec->stream.is_peer_done = codec->wire.is_eof;
-    return status;
+    return h1_received(codec, wire_fill_scratch(&codec->wire));
 }
 
 static enum status h1_parse_head(struct h1_codec *codec, size_t *ret_used)

@@ -29,10 +29,27 @@ static const struct explanation EXPLANATIONS[] = {
     {SSL_R_EE_KEY_TOO_SMALL, "the peer's certificate has a key that is too short"},
 };
 
+/* What the library says in its own terms of the most usual refusals. */
+static const char *explain_verdict(long verdict)
+{
+    switch (verdict) {
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return "its issuer is not trusted here, or a certificate of its chain was not sent";
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        return "the authority at the end of its chain is not trusted here";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return "it is self-signed, and not trusted here";
+    case X509_V_ERR_CERT_HAS_EXPIRED: return "it has expired";
+    case X509_V_ERR_CERT_NOT_YET_VALID: return "it is not valid yet";
+    default: return X509_verify_cert_error_string(verdict);
+    }
+}
+
 const char *tls_explain_verdict(const SSL *ssl)
 {
     long verdict = SSL_get_verify_result(ssl);
-    return verdict == X509_V_OK ? NULL : X509_verify_cert_error_string(verdict);
+    return verdict == X509_V_OK ? NULL : explain_verdict(verdict);
 }
 
 static void explain_certificate(SSL *ssl, const char *host, struct text *into)
@@ -43,8 +60,7 @@ static void explain_certificate(SSL *ssl, const char *host, struct text *into)
         return;
     }
     text_add_format(into, "the %s's certificate was refused: %s",
-                    SSL_is_server(ssl) ? "client" : "server",
-                    X509_verify_cert_error_string(verdict));
+                    SSL_is_server(ssl) ? "client" : "server", explain_verdict(verdict));
 }
 
 static const char *explanation_find(int reason)

@@ -57,6 +57,7 @@ static enum cause acquire_cause(const struct reach *reach)
     };
     switch (reach->result) {
     case REACH_TLS_CERTIFICATE: return CAUSE_TLS_CERTIFICATE;
+    case REACH_TLS_ALERT: return CAUSE_TLS_ALERT;
     case REACH_TLS_FAILED: return CAUSE_TLS_PROTOCOL;
     case REACH_TLS_TIMEOUT: return CAUSE_TLS_TIMEOUT;
     case REACH_NO_MEMORY: return CAUSE_SHED;

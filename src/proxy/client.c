@@ -179,7 +179,9 @@ static void client_read_proxy_header(struct client *client)
     if (status == ST_OK)
         status = socket_recv(fd, bytes, used, &len);
     if (status != ST_OK || len != used) {
-        diag(DIAG_WARNING, "a connection without a valid PROXY header was closed%s",
+        char peer[INET_ENDPOINT_TEXT];
+        inet_endpoint_format(&client->peer, peer);
+        diag(DIAG_WARNING, "connection from %s without a valid PROXY header closed%s", peer,
              is_trusted ? "" : ": its sender is not configured");
         client_close(client, /* is_abort= */ true);
         return;
@@ -272,6 +274,8 @@ static bool client_next_request(struct client *client)
         char peer[INET_ENDPOINT_TEXT];
         inet_endpoint_format(&client->peer, peer);
         diag(DIAG_NOTICE, "client %s spoke TLS on a listener in clear", peer);
+        client->h1.stream.fault_text =
+            "this is TLS, and the port speaks HTTP in clear: use http:// in the proxy address";
     }
     timer_cancel(&client->timer);
     client->is_head_begun = false;

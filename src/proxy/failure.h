@@ -44,6 +44,7 @@
     X(TLS_CERTIFICATE, "tls_certificate", 502, "tls_certificate_error",                           \
       "The destination's certificate was not accepted")                                           \
     X(TLS_PROTOCOL, "tls_protocol", 502, "tls_protocol_error", "TLS with the destination failed") \
+    X(TLS_ALERT, "tls_alert", 502, "tls_alert_received", "The destination refused TLS")           \
     X(TLS_TIMEOUT, "tls_timeout", 504, "connection_timeout",                                      \
       "TLS with the destination was not done in time")                                            \
     X(SEND_FAILED, "send_failed", 502, "connection_terminated",                                   \

@@ -256,7 +256,9 @@ static enum next forward_response_heads(struct exchange *x)
         if (status == ST_LIMIT)
             return exchange_give_up(x, CAUSE_RESPONSE_TOO_LARGE, up->fault_text);
         if (status != ST_OK)
-            return forward_up_failed(x, CAUSE_NO_RESPONSE, "");
+            return forward_up_failed(
+                x, upstream_was_alerted(x->up) ? CAUSE_TLS_ALERT : CAUSE_NO_RESPONSE,
+                upstream_fault(x->up));
         forward_learn(x, response);
         if (response->status == 101 && !x->is_upgrade)
             return exchange_give_up(x, CAUSE_BAD_RESPONSE, "101 to a request without Upgrade");
@@ -271,6 +273,13 @@ static enum next forward_response_heads(struct exchange *x)
     return NEXT_GO_ON;
 }
 
+/* Why a body was cut: its framing broke, or its connection did. */
+static const char *forward_cut_detail(const struct exchange *x)
+{
+    const char *fault = x->up->stream->fault_text;
+    return fault != NULL ? fault : upstream_fault(x->up);
+}
+
 static enum next forward_response(struct exchange *x)
 {
     struct stream *down = x->down;
@@ -281,7 +290,7 @@ static enum next forward_response(struct exchange *x)
             timeline_mark(&x->timeline, MARK_X_FIN_U);
             x->ended_by = LEG_UPSTREAM;
             x->end = x->up->stream->is_peer_done ? END_NONE : END_RST;
-            return exchange_give_up(x, CAUSE_RESPONSE_CUT, "");
+            return exchange_give_up(x, CAUSE_RESPONSE_CUT, forward_cut_detail(x));
         }
         if (pump == PUMP_TO_FAILED)
             return exchange_give_up(x, CAUSE_CLIENT_GONE, "");

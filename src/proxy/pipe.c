@@ -217,12 +217,13 @@ static bool pipe_wants_splice(struct pipe *pipe)
 static enum pipe_result pipe_finish(struct pipe *pipe)
 {
     enum status status = transport_flush(pipe->to);
-    if (status == ST_OK)
-        status = transport_shut(pipe->to);
-    if (status == ST_AGAIN)
+    if (status != ST_OK)
+        return status == ST_AGAIN ? PIPE_WAITING : PIPE_TO_FAILED;
+    /* A receiver that is gone by now has missed no byte, only our good-bye. */
+    if (transport_shut(pipe->to) == ST_AGAIN)
         return PIPE_WAITING;
     pipe->is_ended = true;
-    return status == ST_OK ? PIPE_ENDED : PIPE_TO_FAILED;
+    return PIPE_ENDED;
 }
 
 /* The transport's own queue must be empty before more is received. */

@@ -63,7 +63,10 @@ void exchange_tell(struct exchange *x, struct record *record)
     record->client_conn_id = client->id;
     record->client_use = client->uses;
     record->client_tls = client->tls;
-    record->client_in_bytes = tally.received_bytes - tally.unread_bytes;
+    record->client_in_bytes = tally.received_bytes;
+    if (x->request != NULL) /* else what came is what was refused */
+        record->client_in_bytes -= tally.unread_bytes;
+    record->upstream = x->reach.peer;
     record->client_out_bytes = tally.sent_bytes;
     record->request_body_bytes = tally.received_body_bytes;
     record->response_body_bytes = tally.sent_body_bytes;

@@ -287,6 +287,17 @@ struct upstream *upstream_create(struct engine *engine, struct reach *reach)
     return upstream;
 }
 
+const char *upstream_fault(const struct upstream *upstream)
+{
+    return transport_fault(upstream->h1.wire.transport);
+}
+
+bool upstream_was_alerted(const struct upstream *upstream)
+{
+    const struct transport *transport = upstream->h1.wire.transport;
+    return tls_is_tls(transport) && tls_peer_alert(transport) >= 0;
+}
+
 static void upstream_bury(struct grave *grave)
 {
     struct upstream *upstream = CONTAINER_OF(grave, struct upstream, grave);

@@ -60,6 +60,10 @@ void pool_give(struct pool *pool, struct upstream **upstream);
 /* A new connection from a successful reach, leased; takes over its transport. Errors: NULL out of memory, the
  * transport is closed. */
 struct upstream *upstream_create(struct engine *engine, struct reach *reach);
+/* Why the connection broke, in words; "" for nothing known. Owned by the connection. */
+const char *upstream_fault(const struct upstream *upstream);
+/* The origin ended TLS with an alert. */
+bool upstream_was_alerted(const struct upstream *upstream);
 /* Close; *upstream is NULL after. */
 void upstream_destroy(struct upstream **upstream, bool is_abort);
 

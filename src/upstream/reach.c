@@ -49,6 +49,7 @@ static void reach_time_out(struct timer *timer)
 {
     struct reach *reach = CONTAINER_OF(timer, struct reach, timer);
     (void)snprintf(reach->detail, sizeof(reach->detail), "the handshake took too long");
+    reach->tls_end_ns = clock_monotonic_ns();
     reach_finish(reach, REACH_TLS_TIMEOUT);
 }
 
@@ -129,10 +130,14 @@ static void reach_shake_hands(struct reach *reach)
         return;
     }
     bool is_certificate = tls_verify_error(reach->transport) != NULL;
+    bool is_alert = tls_peer_alert(reach->transport) >= 0;
+    reach->tls_end_ns = clock_monotonic_ns();
     const char *fault = transport_fault(reach->transport);
     (void)snprintf(reach->detail, sizeof(reach->detail), "%.60s: %.90s", reach->host->text,
                    fault[0] != '\0' ? fault : "the connection ended during the handshake");
-    reach_finish(reach, is_certificate ? REACH_TLS_CERTIFICATE : REACH_TLS_FAILED);
+    reach_finish(reach, is_certificate ? REACH_TLS_CERTIFICATE
+                        : is_alert     ? REACH_TLS_ALERT
+                                       : REACH_TLS_FAILED);
 }
 
 static void reach_run(struct task *task)

@@ -23,6 +23,7 @@ enum reach_result {
     REACH_OK,
     REACH_DIAL_FAILED, /* `dial_cause` tells */
     REACH_TLS_CERTIFICATE,
+    REACH_TLS_ALERT, /* the origin refused the handshake */
     REACH_TLS_FAILED,
     REACH_TLS_TIMEOUT,
     REACH_NO_MEMORY,

@@ -64,9 +64,9 @@ class Way:
         assert "dns" in record.phases and "connect" in record.phases, record
         assert record.upstream_conn["use"] == 1, record
 
-    def is_late_alert(self, record):
-        """A client that closes its socket with its close_notify resets when the proxy's own comes back."""
-        return self.door == "tls" and (record.end, record.ended_by) == ("rst", "client")
+    def is_deaf_to_the_last_word(self, record):
+        """A client that closes its socket at once resets what still comes: the origin's good-bye inside the tunnel."""
+        return self.is_tunnel and (record.end, record.ended_by) == ("rst", "client")
 
     def records(self, count):
         found = self.proxy.records(count)
@@ -86,7 +86,7 @@ class Way:
             assert "dns" not in record.phases and "connect" not in record.phases, record
         assert self.site.connections == 1
         if self.is_tunnel:
-            assert found[0].end in ORDERLY or self.is_late_alert(found[0]), found
+            assert found[0].end in ORDERLY or self.is_deaf_to_the_last_word(found[0]), found
         return found
 
 

@@ -121,7 +121,6 @@ def test_a_tunnel_and_a_fetch_do_not_share(proxy, stage):
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
-@pytest.mark.xfail(strict=True, reason="an alert of the origin is told as tls_protocol_error")
 def test_an_alert_is_told_as_one(proxy, stage, certs):
     """RFC 9209 §2.3.15: tls_alert_received, here from an origin that speaks old versions alone."""
     context = certs.server_context(versions=(ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1))
@@ -133,7 +132,6 @@ def test_an_alert_is_told_as_one(proxy, stage, certs):
     assert got.status == 502 and "error=tls_alert_received" in got.get("Proxy-Status")
 
 
-@pytest.mark.xfail(strict=True, reason="a TLS fault after the handshake is told as a malformed response")
 def test_an_alert_after_the_handshake_is_no_response(proxy, stage, certs):
     """In TLS 1.3 an origin that wants a client certificate says so when our handshake is done (RFC 8446 §4.4.2.4):
     that is TLS's fault, not HTTP's."""
