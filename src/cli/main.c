@@ -17,7 +17,6 @@ static int print_help(void)
     return 0;
 }
 
-/* Validate without binding anything. */
 static int check(int argc, const char *const *argv)
 {
     bool wants_print = false;
@@ -29,15 +28,7 @@ static int check(int argc, const char *const *argv)
         argc--;
         argv++;
     }
-    struct config *config = serve_load_config(argc, argv);
-    if (config == NULL)
-        return 2;
-    if (wants_print)
-        config_print(config, stdout);
-    else
-        (void)fputs("fairlead: the configuration is good\n", stdout);
-    config_destroy(&config);
-    return 0;
+    return serve_check(argc, argv, wants_print);
 }
 
 int main(int argc, char **argv)

@@ -133,6 +133,13 @@ void config_print_reference(FILE *out);
 /* The flags as --help shows them. */
 void config_print_flags(FILE *out);
 
+/* Call `report` for each setting that only a start takes up and that differs, with its values as a file
+ * would have them. */
+void config_compare_start(const struct config *running, const struct config *wanted,
+                          void (*report)(void *owner, const char *key, const char *running_words,
+                                         const char *wanted_words),
+                          void *owner);
+
 /* Would listening on `bound` make an open proxy: beyond loopback, with nobody named who may connect?
  * config_load has asked for all addresses that it knows; inherited sockets are still to be asked for. */
 bool config_is_open(const struct config *config, const struct config_listen *listen,

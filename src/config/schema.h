@@ -43,6 +43,7 @@ struct schema_row {
     const char *argument; /* what --help shows behind the flag */
     const char *words[SCHEMA_WORDS];
     const char *help;
+    bool is_for_start; /* a reload leaves it as it was, and says so */
 };
 
 struct schema_table {

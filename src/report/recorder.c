@@ -19,8 +19,8 @@
  *
  * Records of different workers are not sorted by time: their order is that of the drains.
  *
- * Not done here: rotation of files (whoever renames asks for recorder_reopen), and SIGPIPE, which is blocked
- * in this thread like every signal. */
+ * Not done here: opening and rotation of files (whoever has opened one hands it over with
+ * recorder_set_output), and SIGPIPE, which is blocked in this thread like every signal. */
 #include "report/recorder.h"
 
 #include "report/diag.h"
@@ -57,7 +57,6 @@ enum {
     HANG_SLICE_MS = 100, /* between two looks at orders while the output takes nothing */
     HANG_SLICES = 20,    /* how often, once an order waits, before the buffer is given up */
     SAY_EVERY_S = 1,     /* between two lines about dropped records */
-    FILE_MODE = 0640,
     FD_NONE = -1,
     FD_STANDARD_MAX = 2, /* up to here descriptors are borrowed */
 };
@@ -65,7 +64,6 @@ enum {
 /* What other threads ask for; taken as a whole by the recorder's thread. */
 struct orders {
     bool is_stop;
-    bool is_reopen;
     bool has_fd;
     bool has_style;
     int fd;
@@ -78,7 +76,6 @@ struct recorder {
     int event_fd;
     struct ring **rings;
     size_t ring_count;
-    char *path; /* or NULL */
     void (*on_record)(void *owner, const struct record *record);
     void *owner;
 
@@ -279,18 +276,6 @@ static void output_flush(struct recorder *recorder)
     recorder->buffered_lines = 0;
 }
 
-static void output_reopen(struct recorder *recorder)
-{
-    if (recorder->path == NULL)
-        return;
-    int fd = open(recorder->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, FILE_MODE);
-    if (fd < 0)
-        diag_say(NULL, DIAG_ERROR, "%s: cannot open the access log again, the old file stays: %s",
-                 recorder->path, strerrordesc_np(errno));
-    else
-        output_set(recorder, fd);
-}
-
 /* ---- Records ---- */
 
 static void record_take(struct recorder *recorder, const struct record *record)
@@ -351,8 +336,6 @@ static bool take_orders(struct recorder *recorder)
         recorder->style = orders.style;
     if (orders.has_fd)
         output_set(recorder, orders.fd);
-    if (orders.is_reopen)
-        output_reopen(recorder);
     return orders.is_stop;
 }
 
@@ -376,7 +359,7 @@ static void *recorder_main(void *argument)
 
 /* ---- Orders ---- */
 
-void recorder_set_output(struct recorder *recorder, int fd)
+void recorder_set_output(struct recorder *recorder, int fd, const struct access_log_style *style)
 {
     CHECK_TAG(recorder, TAG_RECORDER);
     (void)pthread_mutex_lock(&recorder->lock);
@@ -384,15 +367,10 @@ void recorder_set_output(struct recorder *recorder, int fd)
         close_owned(recorder->orders.fd);
     recorder->orders.has_fd = true;
     recorder->orders.fd = fd;
-    (void)pthread_mutex_unlock(&recorder->lock);
-    ring_bell(recorder);
-}
-
-void recorder_reopen(struct recorder *recorder)
-{
-    CHECK_TAG(recorder, TAG_RECORDER);
-    (void)pthread_mutex_lock(&recorder->lock);
-    recorder->orders.is_reopen = true;
+    if (style != NULL) {
+        recorder->orders.has_style = true;
+        recorder->orders.style = *style;
+    }
     (void)pthread_mutex_unlock(&recorder->lock);
     ring_bell(recorder);
 }
@@ -426,7 +404,6 @@ static void recorder_free(struct recorder *recorder)
     if (recorder->event_fd >= 0)
         (void)close(recorder->event_fd);
     free(recorder->rings);
-    free(recorder->path);
     free(recorder->buffer.at);
     recorder->tag = 0;
     free(recorder);
@@ -444,10 +421,7 @@ static bool recorder_init(struct recorder *recorder, const struct recorder_optio
     recorder->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     recorder->rings = calloc(options->ring_count + 1, sizeof(struct ring *));
     recorder->buffer = text_on(malloc(BUFFER_BYTES), BUFFER_BYTES);
-    recorder->path = options->path == NULL ? NULL : strdup(options->path);
-    bool lacks_path = options->path != NULL && recorder->path == NULL;
-    if (recorder->event_fd < 0 || recorder->rings == NULL || recorder->buffer.at == NULL ||
-        lacks_path)
+    if (recorder->event_fd < 0 || recorder->rings == NULL || recorder->buffer.at == NULL)
         return false;
     for (size_t i = 0; i < options->ring_count; i++)
         recorder->rings[i] = options->rings[i];

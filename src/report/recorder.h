@@ -23,8 +23,7 @@ struct recorder_options {
     struct ring *const
         *rings; /* one a worker; the array is copied, the rings outlive the recorder */
     size_t ring_count;
-    int fd;           /* output, or -1 for none; see recorder_set_output */
-    const char *path; /* what recorder_reopen opens; NULL where it must not; copied */
+    int fd; /* output, or -1 for none; see recorder_set_output */
     struct access_log_style style;
     /* Each record in its order, or NULL. Runs in the recorder's thread; borrows the record. */
     void (*on_record)(void *owner, const struct record *record);
@@ -47,12 +46,10 @@ void recorder_stop(struct recorder **recorder);
 
 /* To be called after ring_put; nearly free unless the recorder is asleep. Thread: any. */
 void recorder_wake(struct recorder *recorder);
-/* Write to `fd` from the next line on, -1 for nowhere; what is buffered still goes to the old one.
+/* Write to `fd` from the next line on, -1 for nowhere, and in this style from the same line on (NULL: as
+ * before); what is buffered still goes to the old one.
  * Ownership: a descriptor above 2 belongs to the recorder, which closes it at its end. Thread: any. */
-void recorder_set_output(struct recorder *recorder, int fd);
-/* Open the path again, after it was renamed away; the old file stays in use where that fails, and stderr
- * tells. Without a path nothing happens. Thread: any. */
-void recorder_reopen(struct recorder *recorder);
+void recorder_set_output(struct recorder *recorder, int fd, const struct access_log_style *style);
 /* Use another format from the next drain on. Thread: any. */
 void recorder_set_style(struct recorder *recorder, const struct access_log_style *style);
 /* Thread: any. */

@@ -1,669 +1,368 @@
-/* The life of the process: configuration, listening sockets, threads, signals.
+/* The life of the process.
  *
- *   SIGHUP         read everything anew; only if all of it is good do the workers change over
- *   SIGUSR1        open the log file again
- *   SIGTERM, INT   drain; a second one ends at once
+ *     started without privileges               started as root
  *
- * Sockets are bound before any thread begins. One TCP address is one SO_REUSEPORT socket for each worker; Unix
- * and inherited sockets have no such group and are shared, each worker watching with EPOLLEXCLUSIVE. A probe
- * without SO_REUSEPORT comes first, so that a second instance hears "address in use".
+ *     flags, file ──> bundle                   flags, file ──> bundle
+ *           │                                        │
+ *       SERVING <───┐                            parent (parent.c) ── fork ──> child: drops root
+ *        │  │ HUP ──┘ a new bundle, made here      │                              │
+ *        │  │ USR1 ─> the log opened again         │ HUP, USR1: bundle, log       │
+ *        │ TERM                                    ├───── over the channel ───> SERVING
+ *        v                                         │ TERM: drain, end             │
+ *     DRAINING ── idle, late, or TERM again        └─────────────────────────> DRAINING
+ *        v                                                                        v
+ *      ENDED                                     waits for it                   ENDED
  *
- * Started as root, privileges are dropped once the sockets are bound and the files are read. */
+ * Both columns serve from bundles and adopt them by the same code (serving.c); they differ in who makes them.
+ *
+ *     S1  Signals are blocked before any thread begins, and read from a signalfd by the main thread alone.
+ *     S2  Under a parent the channel commands; signals are the parent's to judge, until it is gone. Its end
+ *         is an order to drain, and then signals count here.
+ *     S3  A reload that fails in any part leaves everything as it was. */
 
 #include "server/serve.h"
 
-#include "admin/routes.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/random.h"
-#include "base/text.h"
 #include "io/socket.h"
-#include "record/ring.h"
 #include "report/diag.h"
+#include "server/bundle_wire.h"
+#include "server/compile.h"
 #include "server/notify.h"
-#include "server/worker.h"
+#include "server/parent.h"
+#include "server/serving.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <ifaddrs.h>
-#include <pwd.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/un.h>
+#include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
-enum {
-    WORKERS_MAX = 64,
-    LISTENS_MAX = 64,
-    RING_BYTES = 4 << 20,
-    BACKLOG = 4096,
-    FILE_MAX = 4 << 20
+enum { DRAIN_LOOK_MS = 20 };
+
+enum process_state { PROCESS_SERVING, PROCESS_DRAINING, PROCESS_ENDED };
+
+/* The serving process. */
+struct process {
+    enum process_state state;
+    struct serving serving;
+    struct bundle_maker *maker;
+    int signals;
+    int channel; /* to the parent; -1: nobody is above us */
+    bool has_parent;
+    struct bundle_receipt receipt;
+    uint64_t drain_until_ns;
 };
-
-/* One configured address with its descriptors. */
-struct opening {
-    struct config_listen listen; /* kind, endpoint and path only; the path is ours */
-    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-    int fds[WORKERS_MAX];
-    unsigned count; /* 1 when shared */
-    bool is_kept;   /* taken over by the next set */
-};
-
-struct openings {
-    struct opening at[LISTENS_MAX];
-    size_t count;
-};
-
-struct server {
-    int argc;
-    const char *const *argv;
-    unsigned worker_count;
-    struct worker *workers[WORKERS_MAX];
-    struct worker *admin_worker;
-    struct counters *counters; /* one for each worker, the admin worker's last */
-    struct ring *rings[WORKERS_MAX];
-    struct recorder *recorder;
-    struct snapshot *snapshot;
-    struct openings openings;
-    struct opening admin_opening;
-    struct tls_tickets *tickets;
-    int log_fd; /* until the recorder has it */
-    struct admin admin;
-    char via[32];
-    char log_path[512];
-};
-
-/* ---- configuration ---- */
-
-static void serve_report(struct config_errors *errors, const char *line)
-{
-    (void)errors;
-    (void)fprintf(stderr, "fairlead: %s\n", line);
-}
-
-/* A whole file, at most 4 MiB. Errors: ST_IO, ST_NOMEM. */
-static enum status serve_read_file(struct snapshot_files *files, struct slice path, char **ret_text,
-                                   size_t *ret_len)
-{
-    (void)files;
-    int fd = open(path.at, O_RDONLY | O_CLOEXEC);
-    struct stat facts;
-    if (fd < 0)
-        return ST_IO;
-    char *text = fstat(fd, &facts) == 0 && facts.st_size <= FILE_MAX
-                     ? malloc((size_t)facts.st_size + 1)
-                     : NULL;
-    size_t len = 0;
-    ssize_t got = 1;
-    while (text != NULL && got > 0 && len < (size_t)facts.st_size) {
-        got = read(fd, text + len, (size_t)facts.st_size - len);
-        len += got > 0 ? (size_t)got : 0;
-    }
-    socket_close(&fd);
-    if (text == NULL || got < 0) {
-        free(text);
-        return ST_IO;
-    }
-    text[len] = '\0';
-    *ret_text = text;
-    *ret_len = len;
-    return ST_OK;
-}
-
-struct config *serve_load_config(int argc, const char *const *argv)
-{
-    struct config_errors errors = {serve_report, 0};
-    const char *name = config_file_flag(argc, argv);
-    char *text = NULL;
-    size_t len = 0;
-    if (name != NULL && serve_read_file(NULL, slice_from_string(name), &text, &len) != ST_OK) {
-        (void)fprintf(stderr, "fairlead: %s: %s\n", name, strerror(errno));
-        return NULL;
-    }
-    struct config *config = NULL;
-    enum status status =
-        config_load(name == NULL ? "" : name, slice_of(text, len), argc, argv, &errors, &config);
-    free(text);
-    return status == ST_OK ? config : NULL;
-}
-
-/* ---- listening sockets ---- */
-
-static void opening_close(struct opening *opening)
-{
-    for (unsigned i = 0; i < opening->count; i++)
-        socket_close(&opening->fds[i]);
-    opening->count = 0;
-}
-
-static bool opening_fail(const struct config_listen *listen, const char *why)
-{
-    char address[INET_ENDPOINT_TEXT];
-    inet_endpoint_format(&listen->endpoint, address);
-    diag(DIAG_ERROR, "cannot listen on %s: %s",
-         listen->kind == LISTEN_UNIX ? listen->path.at : address, why);
-    return false;
-}
-
-static bool opening_tcp(struct opening *opening, const struct config_listen *listen, unsigned want)
-{
-    struct inet_endpoint endpoint = listen->endpoint;
-    struct socket_listen_options options = {.backlog = BACKLOG, .only_v6 = true};
-    int probe;
-    if (socket_listen(&endpoint, &options, &probe) != ST_OK)
-        return opening_fail(listen, errno == EADDRINUSE ? "address in use" : strerror(errno));
-    if (want == 1) {
-        opening->fds[opening->count++] = probe;
-        opening->listen.endpoint = socket_local(probe);
-        return true;
-    }
-    if (endpoint.port == 0)
-        endpoint.port = socket_local(probe).port;
-    socket_close(&probe);
-    options.reuse_port = true;
-    opening->listen.endpoint = endpoint;
-    for (unsigned i = 0; i < want; i++) {
-        if (socket_listen(&endpoint, &options, &opening->fds[i]) != ST_OK)
-            return opening_fail(listen, errno == EADDRINUSE ? "address in use" : strerror(errno));
-        opening->count++;
-    }
-    return true;
-}
-
-/* The next descriptor of socket activation (sd_listen_fds(3)). */
-static bool opening_inherited(struct opening *opening, const struct config_listen *listen)
-{
-    static int next = 3;
-    const char *pid = getenv("LISTEN_PID");
-    const char *count = getenv("LISTEN_FDS");
-    if (pid == NULL || count == NULL || strtol(pid, NULL, 10) != (long)getpid() ||
-        next >= 3 + strtol(count, NULL, 10))
-        return opening_fail(listen, "no inherited socket is left");
-    (void)fcntl(next, F_SETFD, FD_CLOEXEC);
-    (void)fcntl(next, F_SETFL, fcntl(next, F_GETFL) | O_NONBLOCK);
-    opening->fds[opening->count++] = next;
-    opening->listen.endpoint = socket_local(next);
-    next++;
-    return true;
-}
-
-static bool opening_open(struct opening *opening, const struct config_listen *listen, unsigned want)
-{
-    *opening = (struct opening){.listen = {.kind = listen->kind, .endpoint = listen->endpoint}};
-    switch (listen->kind) {
-    case LISTEN_TCP: return opening_tcp(opening, listen, want);
-    case LISTEN_UNIX:
-        (void)snprintf(opening->path, sizeof(opening->path), "%s", listen->path.at);
-        if (socket_listen_unix(listen->path, listen->mode, BACKLOG, &opening->fds[0]) != ST_OK)
-            return opening_fail(listen, strerror(errno));
-        opening->count = 1;
-        return true;
-    case LISTEN_INHERITED: return opening_inherited(opening, listen);
-    }
-    return false;
-}
-
-/* The address that was asked for before, so that a reload keeps the socket. Port 0 never matches. */
-static bool opening_matches(const struct opening *opening, const struct config_listen *listen)
-{
-    if (opening->listen.kind != listen->kind || opening->is_kept)
-        return false;
-    if (listen->kind == LISTEN_UNIX)
-        return strcmp(opening->path, listen->path.at) == 0;
-    if (listen->kind == LISTEN_INHERITED)
-        return true;
-    return inet_endpoint_equals(&opening->listen.endpoint, &listen->endpoint) ||
-           (listen->endpoint.port == 0 &&
-            inet_addr_equals(&opening->listen.endpoint.addr, &listen->endpoint.addr));
-}
-
-/* All addresses of `config`, those of `old` taken over. False: nothing changed, and it was said. */
-static bool openings_make(struct openings *openings, const struct config *config,
-                          struct openings *old, unsigned worker_count)
-{
-    openings->count = 0;
-    for (size_t i = 0; i < old->count; i++)
-        old->at[i].is_kept = false;
-    for (size_t i = 0; i < config->listen_count && i < LISTENS_MAX; i++) {
-        struct opening *mine = &openings->at[i];
-        bool is_found = false;
-        for (size_t j = 0; j < old->count && !is_found; j++) {
-            is_found = opening_matches(&old->at[j], &config->listen[i]);
-            if (is_found) {
-                old->at[j].is_kept = true;
-                *mine = old->at[j];
-            }
-        }
-        openings->count++;
-        if (is_found || opening_open(mine, &config->listen[i], worker_count))
-            continue;
-        for (size_t j = 0; j <= i; j++) {
-            if (!openings->at[j].is_kept)
-                opening_close(&openings->at[j]);
-        }
-        return false;
-    }
-    return true;
-}
-
-/* ---- the gate ---- */
-
-static size_t serve_interfaces(struct inet_addr *into, size_t max)
-{
-    struct ifaddrs *list;
-    size_t count = 0;
-    if (getifaddrs(&list) < 0)
-        return 0;
-    for (struct ifaddrs *entry = list; entry != NULL && count < max; entry = entry->ifa_next) {
-        if (entry->ifa_addr == NULL)
-            continue;
-        struct inet_endpoint endpoint =
-            inet_from_sockaddr(entry->ifa_addr, sizeof(struct sockaddr_storage));
-        if (endpoint.addr.family != INET_NONE && !inet_addr_is_loopback(&endpoint.addr))
-            into[count++] = endpoint.addr;
-    }
-    freeifaddrs(list);
-    return count;
-}
-
-static struct gate *serve_make_gate(const struct config *config, const struct openings *openings,
-                                    const struct opening *admin)
-{
-    struct inet_endpoint own[LISTENS_MAX + 1];
-    struct inet_addr interfaces[256];
-    size_t own_count = 0;
-    for (size_t i = 0; i < openings->count; i++) {
-        if (openings->at[i].listen.endpoint.addr.family != INET_NONE)
-            own[own_count++] = openings->at[i].listen.endpoint;
-    }
-    if (admin->listen.endpoint.addr.family != INET_NONE)
-        own[own_count++] = admin->listen.endpoint;
-    struct gate_options options = {
-        .allow = {config->egress.allow.at, config->egress.allow.count},
-        .deny = {config->egress.deny.at, config->egress.deny.count},
-        .allow_names = {config->egress.allow_names.at, config->egress.allow_names.count},
-        .deny_names = {config->egress.deny_names.at, config->egress.deny_names.count},
-        .clients = {config->clients.at, config->clients.count},
-        .connect_ports = config->egress.connect_ports.at,
-        .connect_port_count = config->egress.connect_ports.count,
-        .connects_any_port = config->egress.connect_ports.is_any,
-        .plain_ports = config->egress.plain_ports.at,
-        .plain_port_count = config->egress.plain_ports.count,
-        .plain_any_port = config->egress.plain_ports.is_any,
-        .own = own,
-        .own_count = own_count,
-        .interfaces = interfaces,
-        .interface_count = serve_interfaces(interfaces, COUNT_OF(interfaces)),
-        .floor_exceptions = config->egress.floor_exceptions.at,
-        .floor_exception_count = config->egress.floor_exceptions.count,
-        .floor_names = {config->egress.floor_names.at, config->egress.floor_names.count},
-    };
-    return gate_create(&options);
-}
-
-/* ---- the log ---- */
-
-/* -1 and *ret_ok false: it cannot be opened, and that was said. */
-static int serve_open_log(const struct config *config, bool *ret_ok)
-{
-    struct slice file = config->log.file;
-    *ret_ok = true;
-    if (slice_equals(file, SLICE("off")))
-        return -1;
-    if (slice_equals(file, SLICE("-")))
-        return STDOUT_FILENO;
-    int fd = open(file.at, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    if (fd < 0) {
-        diag(DIAG_ERROR, "log file %s: %s", file.at, strerror(errno));
-        *ret_ok = false;
-    }
-    return fd;
-}
-
-static struct access_log_style serve_log_style(const struct config *config)
-{
-    bool is_terminal = slice_equals(config->log.file, SLICE("-")) && isatty(STDOUT_FILENO);
-    enum config_log_format format = config->log.has_format ? config->log.format
-                                    : is_terminal          ? LOG_LINE
-                                                           : LOG_JSON;
-    return (struct access_log_style){(enum access_log_format)format,
-                                     is_terminal && getenv("NO_COLOR") == NULL};
-}
-
-/* ---- start ---- */
-
-static void serve_raise_descriptors(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); /* what there is has to do */
-    }
-}
-
-/* Never serve as root. */
-static bool serve_drop_root(const struct config *config)
-{
-    if (geteuid() != 0)
-        return true;
-    const char *name = config->run_as.len > 0 ? config->run_as.at : "nobody";
-    const struct passwd *user = getpwnam(name);
-    if (user == NULL || user->pw_uid == 0) {
-        diag(DIAG_ERROR, "--run-as %s: %s", name,
-             user == NULL ? "there is no such user" : "root does not serve");
-        return false;
-    }
-    if (initgroups(name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 ||
-        setuid(user->pw_uid) < 0) {
-        diag(DIAG_ERROR, "cannot become %s: %s", name, strerror(errno));
-        return false;
-    }
-    return true;
-}
-
-static void serve_say_listeners(const struct server *server)
-{
-    const struct config *config = server->snapshot->config;
-    for (size_t i = 0; i < server->openings.count; i++) {
-        const struct opening *opening = &server->openings.at[i];
-        char address[INET_ENDPOINT_TEXT];
-        inet_endpoint_format(&opening->listen.endpoint, address);
-        (void)fprintf(stderr, "fairlead: listening on %s%s\n",
-                      opening->listen.kind == LISTEN_UNIX ? "unix:"
-                      : config->listen[i].is_tls          ? "https://"
-                                                          : "http://",
-                      opening->listen.kind == LISTEN_UNIX ? opening->path : address);
-    }
-    if (config->admin.is_off)
-        return;
-    char address[INET_ENDPOINT_TEXT];
-    inet_endpoint_format(&server->admin_opening.listen.endpoint, address);
-    bool is_unix = server->admin_opening.listen.kind == LISTEN_UNIX;
-    (void)fprintf(stderr, "fairlead: admin on %s%s\n", is_unix ? "unix:" : "http://",
-                  is_unix ? server->admin_opening.path : address);
-}
-
-static void serve_say_hint(const struct server *server)
-{
-    char address[INET_ENDPOINT_TEXT];
-    if (!isatty(STDERR_FILENO) || server->openings.count == 0)
-        return;
-    inet_endpoint_format(&server->openings.at[0].listen.endpoint, address);
-    (void)fprintf(stderr, "fairlead: try   curl -x http://%s http://example.com/\n", address);
-}
-
-/* Give each worker its listeners. */
-static void serve_hand_out(struct server *server)
-{
-    for (unsigned w = 0; w < server->worker_count; w++) {
-        struct worker_listen listens[LISTENS_MAX];
-        for (size_t i = 0; i < server->openings.count; i++) {
-            const struct opening *opening = &server->openings.at[i];
-            bool is_shared = opening->count == 1 && server->worker_count > 1;
-            listens[i] = (struct worker_listen){opening->fds[opening->count == 1 ? 0 : w], (int)i,
-                                                is_shared};
-        }
-        worker_adopt(server->workers[w], server->snapshot, listens, server->openings.count);
-    }
-    if (server->admin_worker != NULL) {
-        struct worker_listen listen = {server->admin_opening.fds[0], -1, false};
-        worker_adopt(server->admin_worker, server->snapshot, &listen, 1);
-    }
-}
-
-static bool serve_start_worker(struct server *server, unsigned id, const struct handler *handler,
-                               struct worker **ret_worker)
-{
-    struct worker_options options = {
-        .id = (uint16_t)id,
-        .snapshot = server->snapshot,
-        .counters = &server->counters[id],
-        .ring = handler == NULL ? server->rings[id] : NULL,
-        .recorder = server->recorder,
-        .handler = handler,
-    };
-    if (worker_create(&options, ret_worker) != ST_OK || worker_start(*ret_worker) != ST_OK) {
-        diag(DIAG_ERROR, "a worker cannot start: %s", strerror(errno));
-        return false;
-    }
-    return true;
-}
-
-static bool serve_start_threads(struct server *server)
-{
-    const struct config *config = server->snapshot->config;
-    struct recorder_options options = {
-        .rings = server->rings,
-        .ring_count = server->worker_count,
-        .fd = server->log_fd,
-        .path = config->log.file.len > 1 && !slice_equals(config->log.file, SLICE("off"))
-                    ? config->log.file.at
-                    : NULL,
-        .style = serve_log_style(config),
-    };
-    for (unsigned i = 0; i < server->worker_count; i++)
-        server->rings[i] = ring_create(RING_BYTES);
-    server->recorder = recorder_create(&options);
-    if (server->recorder == NULL)
-        return false;
-    for (unsigned i = 0; i < server->worker_count; i++) {
-        if (!serve_start_worker(server, i, NULL, &server->workers[i]))
-            return false;
-        server->admin.counters[server->admin.counter_count++] = &server->counters[i];
-        server->admin.errands.stops[server->admin.errands.stop_count++] =
-            (struct errand_stop){worker_loop(server->workers[i]), worker_proxy(server->workers[i])};
-    }
-    return config->admin.is_off ||
-           serve_start_worker(server, server->worker_count, &server->admin.handler,
-                              &server->admin_worker);
-}
-
-/* Is an inherited socket, whose address the configuration could not know, open to everybody? */
-static bool serve_is_open(const struct config *config, const struct openings *openings)
-{
-    for (size_t i = 0; i < openings->count; i++) {
-        if (config->listen[i].kind != LISTEN_INHERITED ||
-            !config_is_open(config, &config->listen[i], &openings->at[i].listen.endpoint.addr))
-            continue;
-        diag(
-            DIAG_ERROR,
-            "listen[%zu]: the inherited socket is not on loopback, so this would be an open proxy; "
-            "say who may connect (clients.allow, or --allow-clients 10.0.0.0/8)",
-            i);
-        return true;
-    }
-    return false;
-}
-
-/* A snapshot of `config`, which it owns, for these sockets. NULL, and it was said. */
-static struct snapshot *serve_make_snapshot(struct server *server, struct config *config,
-                                            const struct openings *openings)
-{
-    struct snapshot_files files = {serve_read_file};
-    char words[300];
-    struct text fault = text_on(words, sizeof(words));
-    struct snapshot *snapshot = NULL;
-    enum diag_level level = DIAG_INFO;
-    if (serve_is_open(config, openings)) {
-        config_destroy(&config);
-        return NULL;
-    }
-    struct gate *gate = serve_make_gate(config, openings, &server->admin_opening);
-    if (snapshot_create(config, gate, &files, server->tickets, slice_from_string(server->via),
-                        &fault, &snapshot) != ST_OK) {
-        diag(DIAG_ERROR, "%s", text_string(&fault));
-        return NULL;
-    }
-    for (size_t i = 0; i < openings->count; i++)
-        snapshot->bound[i] = openings->at[i].listen.endpoint;
-    if (diag_level_find(snapshot->config->log.diagnostics, &level))
-        diag_set_level(level);
-    return snapshot;
-}
-
-static void serve_name(struct server *server)
-{
-    uint32_t tail;
-    random_secure(&tail, sizeof(tail));
-    (void)snprintf(server->via, sizeof(server->via), "fairlead-%08x", tail);
-}
-
-static bool serve_begin(struct server *server, struct config *config)
-{
-    static struct openings none;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    server->worker_count =
-        config->workers > 0 ? config->workers : (unsigned)(cores > 0 ? cores : 1);
-    if (server->worker_count > WORKERS_MAX)
-        server->worker_count = WORKERS_MAX;
-    server->counters = calloc(server->worker_count + 1, sizeof(*server->counters));
-    server->tickets = tls_tickets_create();
-    serve_name(server);
-    admin_init(&server->admin);
-    if (!openings_make(&server->openings, config, &none, server->worker_count) ||
-        (!config->admin.is_off &&
-         !opening_open(&server->admin_opening, &config->admin.listen, 1))) {
-        config_destroy(&config);
-        return false;
-    }
-    server->snapshot = serve_make_snapshot(server, config, &server->openings);
-    if (server->snapshot == NULL)
-        return false;
-    bool is_open = false;
-    server->log_fd = serve_open_log(server->snapshot->config, &is_open);
-    if (!is_open || !serve_drop_root(server->snapshot->config) || !serve_start_threads(server))
-        return false;
-    serve_hand_out(server);
-    return true;
-}
 
 /* ---- reload ---- */
 
-static void serve_reload(struct server *server)
+static void process_reload(struct process *process)
 {
-    static struct openings fresh;
+    char words[400];
+    struct text fault = text_on(words, sizeof(words));
+    struct bundle *bundle = NULL;
+    const struct bundle *old = process->serving.bundle;
     notify_reloading();
-    struct config *config = serve_load_config(server->argc, server->argv);
-    bool is_good =
-        config != NULL && openings_make(&fresh, config, &server->openings, server->worker_count);
-    if (!is_good) {
-        config_destroy(&config);
-        diag(DIAG_ERROR, "reload failed: the old configuration stays");
-        notify_ready();
-        return;
-    }
-    struct snapshot *snapshot = serve_make_snapshot(server, config, &fresh);
-    if (snapshot == NULL) {
-        for (size_t i = 0; i < fresh.count; i++) {
-            if (!fresh.at[i].is_kept)
-                opening_close(&fresh.at[i]);
+    if (bundle_make(process->maker, old, &bundle) == ST_OK) {
+        if (serving_adopt(&process->serving, bundle, /* owns_files= */ true, &fault) == ST_OK) {
+            diag_say(NULL, DIAG_NOTICE, "reloaded");
+            bundle_warn_unchanged(process->maker, process->serving.snapshot->config);
+            bundle_say_listens(process->serving.bundle);
+            notify_ready();
+            return;
         }
-        diag(DIAG_ERROR, "reload failed: the old configuration stays");
-        notify_ready();
-        return;
+        diag_say(NULL, DIAG_ERROR, "%s", text_string(&fault));
+        bundle_remove_files(bundle, old);
+        bundle_destroy(&bundle);
     }
-    struct openings old = server->openings;
-    snapshot_unref(&server->snapshot);
-    server->snapshot = snapshot;
-    server->openings = fresh;
-    serve_hand_out(server);
-    for (size_t i = 0; i < old.count; i++) {
-        if (!old.at[i].is_kept)
-            opening_close(&old.at[i]);
-    }
-    struct access_log_style style = serve_log_style(snapshot->config);
-    recorder_set_style(server->recorder, &style);
-    diag(DIAG_NOTICE, "reloaded");
-    serve_say_listeners(server);
+    diag_say(NULL, DIAG_ERROR, "reload failed: the old configuration stays");
     notify_ready();
 }
 
-/* ---- end ---- */
-
-static bool serve_is_idle(const struct server *server)
+static void process_reopen(struct process *process)
 {
-    for (unsigned i = 0; i < server->worker_count; i++) {
-        if (!worker_is_idle(server->workers[i]))
-            return false;
-    }
-    return true;
+    int fd = -1;
+    if (bundle_reopen_log(process->serving.snapshot->config, &fd) == ST_OK && fd >= 0)
+        serving_set_log(&process->serving, fd);
 }
 
-/* Wait until all is done, the drain time is over, or a second signal comes. */
-static void serve_drain(struct server *server, const sigset_t *signals)
+/* ---- drain ---- */
+
+/* Forward only: SERVING, DRAINING, ENDED. */
+static void process_enter(struct process *process, enum process_state state)
 {
-    uint64_t deadline = clock_monotonic_ns() + server->snapshot->config->timeouts.drain_ns;
-    notify_stopping();
-    atomic_store(&server->admin.is_draining, true);
-    for (unsigned i = 0; i < server->worker_count; i++)
-        worker_drain(server->workers[i]);
-    while (!serve_is_idle(server) && clock_monotonic_ns() < deadline) {
-        struct timespec nap = {0, 20 * 1000000L};
-        int got = sigtimedwait(signals, NULL, &nap);
-        if (got == SIGTERM || got == SIGINT)
+    CHECK(state > process->state);
+    process->state = state;
+    if (state != PROCESS_DRAINING)
+        return;
+    if (!process->has_parent)
+        notify_stopping();
+    serving_drain(&process->serving);
+    process->drain_until_ns =
+        clock_monotonic_ns() + process->serving.snapshot->config->timeouts.drain_ns;
+}
+
+static void process_drain(struct process *process)
+{
+    if (process->state == PROCESS_SERVING)
+        process_enter(process, PROCESS_DRAINING);
+}
+
+/* ---- the parent's orders ---- */
+
+static void process_answer(struct process *process, enum channel_kind kind, uint32_t serial,
+                           struct text *fault)
+{
+    struct channel_frame frame = {.kind = kind, .serial = serial};
+    if (fault != NULL) {
+        size_t len = fault->len < CHANNEL_TEXT_MAX ? fault->len : CHANNEL_TEXT_MAX;
+        memcpy(frame.text, fault->at, len);
+        frame.text_len = (uint32_t)len;
+    }
+    if (channel_send(process->channel, &frame, NULL, 0) != ST_OK)
+        diag_say(NULL, DIAG_WARNING, "the parent does not listen: %s", strerror(errno));
+}
+
+static void process_adopt(struct process *process, uint32_t serial)
+{
+    char words[400];
+    struct text fault = text_on(words, sizeof(words));
+    struct bundle *bundle = NULL;
+    enum status status = bundle_receipt_take(&process->receipt, process->maker->argc,
+                                             process->maker->argv, &bundle, &fault);
+    if (status == ST_OK)
+        status = serving_adopt(&process->serving, bundle, /* owns_files= */ false, &fault);
+    if (status == ST_OK) {
+        process_answer(process, CHANNEL_ADOPTED, serial, NULL);
+        return;
+    }
+    bundle_destroy(&bundle);
+    process_answer(process, CHANNEL_REFUSED, serial, &fault);
+}
+
+static void process_on_bundle(struct process *process, struct channel_message *message)
+{
+    uint32_t serial = message->frame.serial;
+    if (process->state != PROCESS_SERVING) {
+        channel_message_close(message);
+        return;
+    }
+    enum status status = bundle_receipt_add(&process->receipt, message);
+    if (status == ST_OK) {
+        process_adopt(process, serial);
+    } else if (status != ST_AGAIN) {
+        char words[] = "what the parent sent breaks the rules";
+        struct text fault = {words, sizeof(words) - 1, sizeof(words), false};
+        process_answer(process, CHANNEL_REFUSED, serial, &fault);
+    }
+}
+
+static void process_obey(struct process *process, struct channel_message *message)
+{
+    switch (message->frame.kind) {
+    case CHANNEL_BUNDLE:
+    case CHANNEL_MORE: process_on_bundle(process, message); return;
+    case CHANNEL_LOG:
+        if (message->fd_count == 1) {
+            serving_set_log(&process->serving, message->fds[0]);
+            message->fd_count = 0;
+        }
+        break;
+    case CHANNEL_DRAIN: process_drain(process); break;
+    case CHANNEL_END: process_enter(process, PROCESS_ENDED); break;
+    default: break; /* not for us */
+    }
+    channel_message_close(message);
+}
+
+static void process_listen(struct process *process)
+{
+    struct channel_message message;
+    while (process->channel >= 0 && process->state != PROCESS_ENDED) {
+        enum status status = channel_recv(process->channel, /* takes_fds= */ true, &message);
+        if (status == ST_AGAIN)
             return;
+        if (status == ST_OK) {
+            process_obey(process, &message);
+        } else if (status != ST_BAD) {
+            socket_close(&process->channel);
+            diag_say(NULL, DIAG_ERROR, "the parent is gone: draining");
+            process_drain(process);
+        }
     }
 }
 
-static void serve_end(struct server *server)
+/* ---- signals ---- */
+
+static void process_on_signal(struct process *process, uint32_t number)
 {
-    worker_stop(&server->admin_worker); /* first, since it asks the others */
-    for (unsigned i = 0; i < server->worker_count; i++)
-        worker_stop(&server->workers[i]);
-    recorder_stop(&server->recorder);
-    for (unsigned i = 0; i < server->worker_count; i++)
-        ring_destroy(&server->rings[i]);
-    for (size_t i = 0; i < server->openings.count; i++) {
-        if (server->openings.at[i].listen.kind == LISTEN_UNIX)
-            (void)unlink(server->openings.at[i].path);
-        opening_close(&server->openings.at[i]);
-    }
-    if (server->admin_opening.listen.kind == LISTEN_UNIX)
-        (void)unlink(server->admin_opening.path);
-    opening_close(&server->admin_opening);
-    snapshot_unref(&server->snapshot);
-    tls_tickets_unref(&server->tickets);
-    free(server->counters);
+    bool is_end = number == SIGTERM || number == SIGINT;
+    if (process->channel >= 0)
+        return; /* S2 */
+    if (is_end && process->state == PROCESS_DRAINING)
+        process_enter(process, PROCESS_ENDED);
+    else if (is_end)
+        process_drain(process);
+    else if (process->state == PROCESS_SERVING && number == SIGHUP)
+        process_reload(process);
+    else if (number == SIGUSR1 && !process->has_parent)
+        process_reopen(process);
 }
 
-int serve(int argc, const char *const *argv)
+static void process_turn(struct process *process)
 {
-    static struct server server;
+    struct signalfd_siginfo info;
+    struct pollfd polled[2] = {{.fd = process->signals, .events = POLLIN},
+                               {.fd = process->channel, .events = POLLIN}};
+    (void)poll(polled, 2, process->state == PROCESS_DRAINING ? DRAIN_LOOK_MS : -1);
+    process_listen(process);
+    while (process->state != PROCESS_ENDED &&
+           read(process->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        process_on_signal(process, info.ssi_signo);
+    if (process->state == PROCESS_DRAINING &&
+        (serving_is_idle(&process->serving) || clock_monotonic_ns() >= process->drain_until_ns))
+        process_enter(process, PROCESS_ENDED);
+}
+
+/* ---- the whole ---- */
+
+static void say_hint(const struct bundle *bundle)
+{
+    char address[OPENING_TEXT];
+    if (!isatty(STDERR_FILENO) || bundle->listens[0].kind != LISTEN_TCP)
+        return;
+    opening_format(&bundle->listens[0], address);
+    (void)fprintf(stderr, "fairlead: try   curl -x %s http://example.com/\n", address);
+}
+
+/* Serve from `bundle`, with or without a parent. */
+static int process_run(struct process *process, struct bundle *bundle)
+{
+    char words[400];
+    struct text fault = text_on(words, sizeof(words));
+    bundle_receipt_init(&process->receipt);
+    if (serving_begin(&process->serving, bundle, &fault) != ST_OK) {
+        if (process->has_parent)
+            process_answer(process, CHANNEL_REFUSED, 0, &fault);
+        else
+            diag_say(NULL, DIAG_ERROR, "%s", text_string(&fault));
+        if (!process->has_parent)
+            bundle_remove_files(bundle, NULL);
+        bundle_destroy(&bundle);
+        return 1;
+    }
+    if (process->has_parent) {
+        process_answer(process, CHANNEL_UP, 0, NULL);
+    } else {
+        bundle_say_listens(bundle);
+        say_hint(bundle);
+        notify_ready();
+    }
+    while (process->state != PROCESS_ENDED)
+        process_turn(process);
+    if (!process->has_parent ||
+        process->channel < 0) /* the parent removes them, unless it is gone */
+        bundle_remove_files(process->serving.bundle, NULL);
+    serving_end(&process->serving);
+    bundle_receipt_drop(&process->receipt);
+    return 0;
+}
+
+static int serve_child(const struct parent_options *options, struct bundle *bundle, int channel)
+{
+    static struct process process;
+    process = (struct process){.maker = options->maker,
+                               .signals = options->signals,
+                               .channel = channel,
+                               .has_parent = true};
+    return process_run(&process, bundle);
+}
+
+static int serve_under_parent(struct bundle_maker *maker, struct bundle *bundle, int signals)
+{
+    char words[200];
+    struct text fault = text_on(words, sizeof(words));
+    struct privileges_user user;
+    const struct slice *run_as = &bundle->config->run_as;
+    const char *name = run_as->len > 0 ? run_as->at : "";
+    if (privileges_find_user(name, &user, &fault) != ST_OK) {
+        diag_say(NULL, DIAG_ERROR, "%s", text_string(&fault));
+        bundle_remove_files(bundle, NULL);
+        bundle_destroy(&bundle);
+        return 1;
+    }
+    struct parent_options options = {maker, &user, bundle, signals, serve_child};
+    return parent_run(&options);
+}
+
+static int serve_alone(struct bundle_maker *maker, struct bundle *bundle, int signals)
+{
+    static struct process process;
+    if (bundle->config->run_as.len > 0)
+        diag_say(NULL, DIAG_WARNING, "run_as: not started as root, so it changes nothing");
+    process = (struct process){.maker = maker, .signals = signals, .channel = -1};
+    return process_run(&process, bundle);
+}
+
+/* Every signal that we act on, blocked in all threads to come (S1). -1: errno tells. */
+static int serve_signals(void)
+{
     sigset_t signals;
-    server.argc = argc;
-    server.argv = argv;
     (void)signal(SIGPIPE, SIG_IGN);
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGHUP);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
     (void)sigaddset(&signals, SIGUSR1);
+    (void)sigaddset(&signals, SIGCHLD);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    serve_raise_descriptors();
-    diag_begin(DIAG_INFO);
+    return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
 
-    struct config *config = serve_load_config(argc, argv);
-    if (config == NULL)
-        return 2;
-    if (!serve_begin(&server, config))
+int serve(int argc, const char *const *argv)
+{
+    static struct bundle_maker maker;
+    struct bundle *bundle = NULL;
+    int signals = serve_signals();
+    privileges_raise_descriptors();
+    diag_begin(DIAG_INFO);
+    if (signals < 0) {
+        diag_say(NULL, DIAG_ERROR, "no signals can be had: %s", strerror(errno));
         return 1;
-    serve_say_listeners(&server);
-    serve_say_hint(&server);
-    notify_ready();
-    for (;;) {
-        int got = sigwaitinfo(&signals, NULL);
-        if (got == SIGHUP)
-            serve_reload(&server);
-        else if (got == SIGUSR1)
-            recorder_reopen(server.recorder);
-        else if (got == SIGTERM || got == SIGINT)
-            break;
     }
-    serve_drain(&server, &signals);
-    serve_end(&server);
-    return 0;
+    bundle_maker_init(&maker, argc, argv);
+    enum status status = bundle_make(&maker, NULL, &bundle);
+    int code = status == ST_BAD ? 2 : 1;
+    if (status == ST_OK)
+        code = privileges_are_held() ? serve_under_parent(&maker, bundle, signals)
+                                     : serve_alone(&maker, bundle, signals);
+    bundle_maker_done(&maker);
+    socket_close(&signals);
+    return code;
+}
+
+int serve_check(int argc, const char *const *argv, bool wants_print)
+{
+    struct bundle_maker maker;
+    struct bundle *bundle = NULL;
+    struct snapshot *snapshot = NULL;
+    char words[400];
+    struct text fault = text_on(words, sizeof(words));
+    bundle_maker_init(&maker, argc, argv);
+    enum status status = bundle_make_files(&maker, &bundle);
+    if (status != ST_OK)
+        return status == ST_BAD ? 2 : 1;
+    if (wants_print)
+        config_print(bundle->config, stdout);
+    status = compile_snapshot(bundle, NULL, SLICE("fairlead"), &fault, &snapshot);
+    if (status != ST_OK)
+        (void)fprintf(stderr, "fairlead: %s\n", text_string(&fault));
+    else if (!wants_print)
+        (void)fputs("fairlead: the configuration is good\n", stdout);
+    snapshot_unref(&snapshot);
+    bundle_destroy(&bundle);
+    return status == ST_OK ? 0 : 1;
 }

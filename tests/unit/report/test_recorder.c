@@ -28,10 +28,10 @@ static struct record record;
 
 static const struct access_log_style squid = {ACCESS_LOG_SQUID, false};
 
-static void start(size_t ring_bytes, int fd, const char *path)
+static void start(size_t ring_bytes, int fd)
 {
     struct recorder_options options = {
-        .rings = test.rings, .ring_count = RINGS, .fd = fd, .path = path, .style = squid};
+        .rings = test.rings, .ring_count = RINGS, .fd = fd, .style = squid};
     for (int i = 0; i < RINGS; i++) {
         test.rings[i] = ring_create(ring_bytes);
         assert_non_null(test.rings[i]);
@@ -45,7 +45,7 @@ static int start_on_pipe(size_t ring_bytes)
     int fds[2];
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     test.output = fds[0];
-    start(ring_bytes, fds[1], NULL);
+    start(ring_bytes, fds[1]);
     return fds[1];
 }
 
@@ -150,7 +150,7 @@ static void stopping_writes_all_that_is_in_the_rings(void **state)
     char text[65536];
     int fd = open(test.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
-    start(RING_BYTES, fd, NULL);
+    start(RING_BYTES, fd);
     for (unsigned i = 0; i < 100; i++)
         assert_true(put((int)i % RINGS, i));
     recorder_stop(&test.recorder);
@@ -179,7 +179,7 @@ static void every_record_is_written_or_counted_as_dropped(void **state)
     (void)state;
     pthread_t threads[RINGS];
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    start(65536, null, NULL);
+    start(65536, null);
     int messages[2];
     assert_int_equal(pipe2(messages, O_CLOEXEC | O_NONBLOCK), 0);
     diag_set_output(messages[1]);
@@ -236,7 +236,7 @@ static void a_new_output_gets_the_next_lines(void **state)
     assert_int_equal(read_lines(test.output, 1, text, sizeof(text)), 1);
 
     int fd = open(test.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    recorder_set_output(test.recorder, fd);
+    recorder_set_output(test.recorder, fd, NULL);
     /* The old one is closed, for the recorder owned it. */
     assert_int_equal(read_lines(test.output, 1, text, sizeof(text)), 0);
     assert_true(put(0, 2));
@@ -245,43 +245,20 @@ static void a_new_output_gets_the_next_lines(void **state)
     assert_non_null(strstr(text, " n2 "));
 }
 
-static void reopening_follows_the_path(void **state)
+static void an_output_may_come_with_its_style(void **state)
 {
     (void)state;
     char text[4096];
-    char aside[160];
+    static const struct access_log_style json = {ACCESS_LOG_JSON, false};
+    (void)start_on_pipe(RING_BYTES);
     int fd = open(test.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    start(RING_BYTES, fd, test.path);
-    (void)snprintf(aside, sizeof(aside), "%s.1", test.path);
-    assert_int_equal(rename(test.path, aside), 0);
-    recorder_reopen(test.recorder);
-    struct stat status;
-    while (stat(test.path, &status) != 0)
-        (void)sched_yield();
-    assert_true(put(0, 7));
+    recorder_set_output(test.recorder, fd, &json);
+    /* The old one is closed: the order was taken. */
+    assert_int_equal(read_lines(test.output, 1, text, sizeof(text)), 0);
+    assert_true(put(0, 2));
     recorder_stop(&test.recorder);
     assert_int_equal(lines_of_file(test.path, text, sizeof(text)), 1);
-    assert_int_equal(lines_of_file(aside, text, sizeof(text)), 0);
-    (void)unlink(aside);
-}
-
-static void a_path_that_cannot_be_opened_keeps_the_old_file(void **state)
-{
-    (void)state;
-    char text[4096];
-    int messages[2];
-    assert_int_equal(pipe2(messages, O_CLOEXEC), 0);
-    diag_set_output(messages[1]);
-    int fd = open(test.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    start(RING_BYTES, fd, "/nonexistent/access.log");
-    recorder_reopen(test.recorder);
-    assert_int_equal(read_lines(messages[0], 1, text, sizeof(text)), 1);
-    assert_non_null(strstr(text, "/nonexistent/access.log: cannot open"));
-    assert_true(put(0, 7));
-    recorder_stop(&test.recorder);
-    assert_int_equal(lines_of_file(test.path, text, sizeof(text)), 1);
-    (void)close(messages[0]);
-    (void)close(messages[1]);
+    assert_int_equal(text[0], '{');
 }
 
 static void a_failing_output_is_counted_and_said(void **state)
@@ -291,7 +268,7 @@ static void a_failing_output_is_counted_and_said(void **state)
     int messages[2];
     assert_int_equal(pipe2(messages, O_CLOEXEC), 0);
     diag_set_output(messages[1]);
-    start(RING_BYTES, open("/dev/full", O_WRONLY | O_CLOEXEC), NULL);
+    start(RING_BYTES, open("/dev/full", O_WRONLY | O_CLOEXEC));
     assert_true(put(0, 1));
     assert_int_equal(read_lines(messages[0], 1, text, sizeof(text)), 1);
     assert_non_null(strstr(text, "cannot write: No space left on device"));
@@ -373,8 +350,7 @@ int main(void)
         TEST(every_record_is_written_or_counted_as_dropped),
         TEST(an_output_that_takes_nothing_does_not_hold_the_end),
         TEST(a_new_output_gets_the_next_lines),
-        TEST(reopening_follows_the_path),
-        TEST(a_path_that_cannot_be_opened_keeps_the_old_file),
+        TEST(an_output_may_come_with_its_style),
         TEST(a_failing_output_is_counted_and_said),
         TEST(a_reader_that_went_away_kills_nobody),
         TEST(another_style_takes_effect),

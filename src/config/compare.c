@@ -1,0 +1,43 @@
+/* What a reload cannot change, by the schema's word. Values are compared as they print: one comparison for
+ * every kind of value, and the words are needed for the message anyway. */
+
+#include "config/config.h"
+
+#include "config/value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Malloc'd; NULL out of memory. */
+static char *row_words(const struct config *config, const struct schema_row *row)
+{
+    char *words = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&words, &len);
+    if (out == NULL)
+        return NULL;
+    value_print(config, row, out);
+    if (fclose(out) != 0) {
+        free(words);
+        return NULL;
+    }
+    return words;
+}
+
+void config_compare_start(const struct config *running, const struct config *wanted,
+                          void (*report)(void *owner, const char *key, const char *running_words,
+                                         const char *wanted_words),
+                          void *owner)
+{
+    for (size_t i = 0; i < schema_main.count; i++) {
+        const struct schema_row *row = &schema_main.rows[i];
+        if (!row->is_for_start)
+            continue;
+        char *before = row_words(running, row);
+        char *after = row_words(wanted, row);
+        if (before == NULL || after == NULL || strcmp(before, after) != 0)
+            report(owner, row->key, before == NULL ? "?" : before, after == NULL ? "?" : after);
+        free(before);
+        free(after);
+    }
+}

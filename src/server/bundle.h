@@ -1,0 +1,87 @@
+#ifndef FAIRLEAD_SERVER_BUNDLE_H
+#define FAIRLEAD_SERVER_BUNDLE_H
+
+#include "server/opening.h"
+
+/* Everything for which a start or a reload may need privileges: the text of the configuration as it was read
+ * once, the listening descriptors, the log, and the contents of every file that the configuration names. A
+ * process serves from a bundle and opens nothing by itself. */
+
+enum {
+    BUNDLE_LISTENS_MAX = 64,
+    BUNDLE_WORKERS_MAX = OPENING_FDS_MAX,
+    BUNDLE_FILES_MAX = 3 * BUNDLE_LISTENS_MAX + 8,
+    BUNDLE_BYTES_MAX = 64 << 20, /* all texts */
+};
+
+struct bundle_file {
+    char *path;
+    char *text;
+    size_t len;
+};
+
+enum bundle_log { BUNDLE_LOG_OFF, BUNDLE_LOG_STDOUT, BUNDLE_LOG_FILE };
+
+struct bundle {
+    struct config *config; /* parsed from `text` and the flags; NULL once a snapshot has taken it */
+    char *text;
+    size_t len;
+    struct opening listens[BUNDLE_LISTENS_MAX]; /* one for each config->listen */
+    size_t listen_count;
+    struct opening admin; /* count 0: none */
+    unsigned worker_count;
+    struct bundle_file files[BUNDLE_FILES_MAX];
+    size_t file_count;
+    enum bundle_log log;
+    int log_fd; /* BUNDLE_LOG_FILE, until the recorder has it; -1 */
+};
+
+/* Who makes bundles: the parent where there is one, else the serving process itself. */
+struct bundle_maker {
+    int argc;
+    const char *const *argv;
+    unsigned worker_count;  /* as at the start */
+    struct config *running; /* what a reload cannot change is compared with this */
+    struct opening_inherited inherited;
+};
+
+/* The configuration of the file of -c (if any) and the flags. Errors go to standard error, and NULL. */
+struct config *bundle_load_config(int argc, const char *const *argv, char **ret_text,
+                                  size_t *ret_len);
+
+/* `argc`/`argv` are borrowed. */
+void bundle_maker_init(struct bundle_maker *maker, int argc, const char *const *argv);
+void bundle_maker_done(struct bundle_maker *maker);
+/* Open, bind and read what the configuration names now. Addresses that `old` (or NULL) has are taken over,
+ * so that no waiting connection is lost; `old` stays as it is. All or nothing; faults are said.
+ * Errors: ST_BAD the configuration is wrong, ST_IO something else is, ST_NOMEM. */
+enum status bundle_make(struct bundle_maker *maker, const struct bundle *old,
+                        struct bundle **ret_bundle) MUST_USE;
+/* The same without listening and without the log, for a check. */
+enum status bundle_make_files(struct bundle_maker *maker, struct bundle **ret_bundle) MUST_USE;
+/* Say which settings a reload to `config` leaves as they are. */
+void bundle_warn_unchanged(const struct bundle_maker *maker, const struct config *config);
+/* Open the log file again; *ret_fd is -1 where the log is no file. Errors: ST_IO, and it was said. */
+enum status bundle_reopen_log(const struct config *config, int *ret_fd) MUST_USE;
+
+/* `bundle` replaces `old`: files of Unix sockets that are gone are removed, modes are set. */
+void bundle_commit(const struct bundle *bundle, const struct bundle *old);
+/* Remove the files of Unix sockets that `other` (or NULL) has not. */
+void bundle_remove_files(const struct bundle *bundle, const struct bundle *other);
+/* Stop listening, but for the admin listener. */
+void bundle_close_listens(struct bundle *bundle);
+/* Wipe and free the contents of files: a snapshot was made of them. */
+void bundle_forget_files(struct bundle *bundle);
+/* The file with this path, or NULL. */
+const struct bundle_file *bundle_find_file(const struct bundle *bundle, struct slice path);
+/* Say on which addresses it listens. */
+void bundle_say_listens(const struct bundle *bundle);
+/* Closes and wipes everything; *bundle is NULL afterwards. Takes a pointer to NULL. */
+void bundle_destroy(struct bundle **bundle);
+
+/* An empty one with its lists sized for `config`, which it takes. Errors: NULL out of memory. */
+struct bundle *bundle_create(struct config *config, char *text, size_t len, unsigned worker_count);
+/* Add a file; both are taken, also where it fails. Errors: ST_LIMIT. */
+enum status bundle_add_file(struct bundle *bundle, char *path, char *text, size_t len) MUST_USE;
+
+#endif

@@ -1,0 +1,113 @@
+/* From a bundle to a snapshot: files come out of the bundle, the gate learns our own addresses. */
+
+#include "server/compile.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { INTERFACES_MAX = 256 };
+
+/* The snapshot's view of the bundle's files. */
+struct compile_files {
+    struct snapshot_files files;
+    const struct bundle *bundle;
+};
+
+static enum status compile_read(struct snapshot_files *files, struct slice path, char **ret_text,
+                                size_t *ret_len)
+{
+    const struct compile_files *from = CONTAINER_OF(files, struct compile_files, files);
+    const struct bundle_file *file = bundle_find_file(from->bundle, path);
+    if (file == NULL) {
+        errno = ENOENT;
+        return ST_IO;
+    }
+    char *text = malloc(file->len + 1);
+    if (text == NULL)
+        return ST_NOMEM;
+    memcpy(text, file->text, file->len + 1);
+    *ret_text = text;
+    *ret_len = file->len;
+    return ST_OK;
+}
+
+/* Addresses of this machine, which the gate keeps clients from. */
+static size_t compile_interfaces(struct inet_addr *into, size_t max)
+{
+    struct ifaddrs *list;
+    size_t count = 0;
+    if (getifaddrs(&list) < 0)
+        return 0;
+    for (struct ifaddrs *entry = list; entry != NULL && count < max; entry = entry->ifa_next) {
+        if (entry->ifa_addr == NULL)
+            continue;
+        struct inet_endpoint endpoint =
+            inet_from_sockaddr(entry->ifa_addr, sizeof(struct sockaddr_storage));
+        if (endpoint.addr.family != INET_NONE && !inet_addr_is_loopback(&endpoint.addr))
+            into[count++] = endpoint.addr;
+    }
+    freeifaddrs(list);
+    return count;
+}
+
+static size_t compile_own(const struct bundle *bundle, struct inet_endpoint *into)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < bundle->listen_count; i++) {
+        if (bundle->listens[i].bound.addr.family != INET_NONE)
+            into[count++] = bundle->listens[i].bound;
+    }
+    if (bundle->admin.bound.addr.family != INET_NONE)
+        into[count++] = bundle->admin.bound;
+    return count;
+}
+
+static struct gate *compile_gate(const struct bundle *bundle)
+{
+    const struct config *config = bundle->config;
+    struct inet_endpoint own[BUNDLE_LISTENS_MAX + 1];
+    struct inet_addr interfaces[INTERFACES_MAX];
+    struct gate_options options = {
+        .allow = {config->egress.allow.at, config->egress.allow.count},
+        .deny = {config->egress.deny.at, config->egress.deny.count},
+        .allow_names = {config->egress.allow_names.at, config->egress.allow_names.count},
+        .deny_names = {config->egress.deny_names.at, config->egress.deny_names.count},
+        .clients = {config->clients.at, config->clients.count},
+        .connect_ports = config->egress.connect_ports.at,
+        .connect_port_count = config->egress.connect_ports.count,
+        .connects_any_port = config->egress.connect_ports.is_any,
+        .plain_ports = config->egress.plain_ports.at,
+        .plain_port_count = config->egress.plain_ports.count,
+        .plain_any_port = config->egress.plain_ports.is_any,
+        .own = own,
+        .own_count = compile_own(bundle, own),
+        .interfaces = interfaces,
+        .interface_count = compile_interfaces(interfaces, COUNT_OF(interfaces)),
+        .floor_exceptions = config->egress.floor_exceptions.at,
+        .floor_exception_count = config->egress.floor_exceptions.count,
+        .floor_names = {config->egress.floor_names.at, config->egress.floor_names.count},
+    };
+    return gate_create(&options);
+}
+
+enum status compile_snapshot(struct bundle *bundle, struct tls_tickets *tickets, struct slice via,
+                             struct text *fault, struct snapshot **ret_snapshot)
+{
+    struct compile_files from = {{compile_read}, bundle};
+    struct gate *gate = compile_gate(bundle);
+    struct config *config = bundle->config;
+    bundle->config = NULL;
+    struct snapshot *snapshot = NULL;
+    enum status status = snapshot_create(config, gate, &from.files, tickets, via, fault, &snapshot);
+    if (status != ST_OK)
+        return status;
+    for (size_t i = 0; i < bundle->listen_count; i++)
+        snapshot->bound[i] = bundle->listens[i].bound;
+    *ret_snapshot = snapshot;
+    return ST_OK;
+}

@@ -1,0 +1,223 @@
+/* Opening files by name where the name cannot be trusted as a whole.
+ *
+ * Root reads keys and appends to logs in directories that others may own: the log directory usually belongs
+ * to the user that serves. Whoever owns a directory may put a symbolic link in the place of a file or of a
+ * directory below it, and a plain open(2) by root would follow it to any file. So root walks the path itself,
+ * one component at a time, with descriptors (O_PATH, O_NOFOLLOW) that nobody can exchange under it:
+ *
+ *     F1  A link of root's is followed: only root can have made it point there.
+ *     F2  A link of somebody else may lead to a file of that very owner, and only for reading.
+ *     F3  A log that has several names (hard links) is refused: one of them may be anybody's choice.
+ *
+ * Without privileges the kernel judges, and a plain open is all there is.
+ *
+ * openat2(2) with RESOLVE_NO_SYMLINKS would be shorter, but it refuses /var/log as a link of root's too. */
+
+#include "server/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_LINKS_MAX = 20, FILE_LOG_MODE = 0640 };
+
+/* A path on its way. `dir` and `name` are where the last step ended; `rest` is still to go. */
+struct walk {
+    int dir;
+    char name[NAME_MAX + 1];
+    char rest[PATH_MAX];
+    unsigned link_count;
+    bool has_foreign_link;
+    uid_t foreign_owner; /* of such a link */
+};
+
+static enum status file_fail(const char *path, const char *why, struct text *fault)
+{
+    text_add_format(fault, "%s: %s", path, why);
+    return ST_IO;
+}
+
+static bool walk_begin(struct walk *walk, const char *path)
+{
+    size_t len = strlen(path);
+    *walk = (struct walk){.dir = -1};
+    if (len == 0 || len >= sizeof(walk->rest)) {
+        errno = len == 0 ? ENOENT : ENAMETOOLONG;
+        return false;
+    }
+    memcpy(walk->rest, path, len + 1);
+    walk->dir = open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return walk->dir >= 0;
+}
+
+/* Move the first component of `rest` to `name`; "." at its end. */
+static bool walk_take_name(struct walk *walk)
+{
+    size_t skip = strspn(walk->rest, "/");
+    size_t len = strcspn(walk->rest + skip, "/");
+    if (len > NAME_MAX) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    memcpy(walk->name, len == 0 ? "." : walk->rest + skip, len == 0 ? 1 : len);
+    walk->name[len == 0 ? 1 : len] = '\0';
+    memmove(walk->rest, walk->rest + skip + len, strlen(walk->rest + skip + len) + 1);
+    return true;
+}
+
+/* Put what the link says in front of the rest. */
+static bool walk_follow(struct walk *walk, int link, const struct stat *facts)
+{
+    char target[PATH_MAX];
+    ssize_t len = readlinkat(link, "", target, sizeof(target));
+    size_t rest = strlen(walk->rest);
+    if (len < 0)
+        return false;
+    if (++walk->link_count > FILE_LINKS_MAX || (size_t)len + rest >= sizeof(walk->rest)) {
+        errno = ELOOP;
+        return false;
+    }
+    if (facts->st_uid != 0 && walk->has_foreign_link && walk->foreign_owner != facts->st_uid) {
+        errno = ELOOP;
+        return false;
+    }
+    if (facts->st_uid != 0) {
+        walk->has_foreign_link = true;
+        walk->foreign_owner = facts->st_uid;
+    }
+    memmove(walk->rest + len, walk->rest, rest + 1);
+    memcpy(walk->rest, target, (size_t)len);
+    if (walk->rest[0] != '/')
+        return true;
+    (void)close(walk->dir);
+    walk->dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return walk->dir >= 0;
+}
+
+/* One component. *ret_is_there once `dir` and `name` are the file itself, which need not exist. */
+static bool walk_step(struct walk *walk, bool *ret_is_there)
+{
+    struct stat facts;
+    if (!walk_take_name(walk))
+        return false;
+    bool is_last = walk->rest[strspn(walk->rest, "/")] == '\0';
+    int fd = openat(walk->dir, walk->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        *ret_is_there = is_last && errno == ENOENT;
+        return *ret_is_there;
+    }
+    bool is_fine = fstat(fd, &facts) == 0;
+    if (is_fine && S_ISLNK(facts.st_mode)) {
+        is_fine = walk_follow(walk, fd, &facts);
+    } else if (is_fine && is_last) {
+        *ret_is_there = true;
+    } else if (is_fine) {
+        (void)close(walk->dir);
+        walk->dir = fd;
+        return true;
+    }
+    (void)close(fd);
+    return is_fine;
+}
+
+/* open(2) under F1 and F2. -1 and errno, as there; EMLINK: only a stranger's link leads there. */
+static int file_walk(const char *path, int flags, mode_t mode)
+{
+    struct walk walk;
+    struct stat facts;
+    bool is_there = false;
+    bool is_fine = walk_begin(&walk, path);
+    while (is_fine && !is_there)
+        is_fine = walk_step(&walk, &is_there);
+    int fd = -1;
+    if (is_fine && walk.has_foreign_link && (flags & O_ACCMODE) != O_RDONLY)
+        errno = EMLINK;
+    else if (is_fine)
+        fd = openat(walk.dir, walk.name, flags | O_NOFOLLOW, mode);
+    if (fd >= 0 && walk.has_foreign_link &&
+        (fstat(fd, &facts) < 0 || facts.st_uid != walk.foreign_owner)) {
+        (void)close(fd);
+        fd = -1;
+        errno = EMLINK;
+    }
+    int error = errno;
+    if (walk.dir >= 0)
+        (void)close(walk.dir);
+    errno = error;
+    return fd;
+}
+
+static int file_open(const char *path, int flags, mode_t mode)
+{
+    flags |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK; /* a FIFO must not hold us */
+    return geteuid() == 0 ? file_walk(path, flags, mode) : open(path, flags, mode);
+}
+
+static const char *file_error(void)
+{
+    return errno == EMLINK
+               ? "root does not follow another user's symbolic link to what is not that user's"
+               : strerror(errno);
+}
+
+static bool file_fill(int fd, char *text, size_t len)
+{
+    size_t at = 0;
+    while (at < len) {
+        ssize_t got = read(fd, text + at, len - at);
+        if (got > 0)
+            at += (size_t)got;
+        else if (got == 0 || errno != EINTR)
+            return false; /* it shrank, or failed */
+    }
+    return true;
+}
+
+enum status file_read(const char *path, char **ret_text, size_t *ret_len, struct text *fault)
+{
+    struct stat facts;
+    int fd = file_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return file_fail(path, file_error(), fault);
+    enum status status = ST_IO;
+    char *text = NULL;
+    if (fstat(fd, &facts) < 0 || !S_ISREG(facts.st_mode)) {
+        (void)file_fail(path, "is no regular file", fault);
+    } else if (facts.st_size > FILE_BYTES_MAX) {
+        status = ST_LIMIT;
+        (void)file_fail(path, "is larger than 4 MiB", fault);
+    } else if ((text = malloc((size_t)facts.st_size + 1)) == NULL) {
+        status = ST_NOMEM;
+        (void)file_fail(path, "out of memory", fault);
+    } else if (!file_fill(fd, text, (size_t)facts.st_size)) {
+        (void)file_fail(path, "cannot be read as a whole", fault);
+        explicit_bzero(text, (size_t)facts.st_size);
+        free(text);
+    } else {
+        status = ST_OK;
+        *ret_len = (size_t)facts.st_size;
+        text[*ret_len] = '\0';
+        *ret_text = text;
+    }
+    (void)close(fd);
+    return status;
+}
+
+enum status file_open_log(const char *path, int *ret_fd, struct text *fault)
+{
+    struct stat facts;
+    int fd = file_open(path, O_WRONLY | O_APPEND | O_CREAT, FILE_LOG_MODE);
+    if (fd < 0)
+        return file_fail(path, file_error(), fault);
+    if (geteuid() == 0 && fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_nlink > 1) {
+        (void)close(fd);
+        return file_fail(path, "root does not write to a file of several names (hard links)",
+                         fault);
+    }
+    *ret_fd = fd;
+    return ST_OK;
+}

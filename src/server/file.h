@@ -1,0 +1,20 @@
+#ifndef FAIRLEAD_SERVER_FILE_H
+#define FAIRLEAD_SERVER_FILE_H
+
+#include "base/status.h"
+#include "base/text.h"
+
+/* Files that the configuration names, opened with the privileges that this process has. As root, a symbolic
+ * link that somebody else than root owns leads nowhere but to that owner's files. Faults are written as
+ * "PATH: why". */
+
+enum { FILE_BYTES_MAX = 4 << 20 };
+
+/* A whole regular file of at most FILE_BYTES_MAX; *ret_text is terminated, the caller wipes and frees it.
+ * Errors: ST_IO with errno, ST_NOMEM, ST_LIMIT; all with a fault. */
+enum status file_read(const char *path, char **ret_text, size_t *ret_len,
+                      struct text *fault) MUST_USE;
+/* A log to append to, made where it is not there (0640). Errors: as file_read. */
+enum status file_open_log(const char *path, int *ret_fd, struct text *fault) MUST_USE;
+
+#endif

@@ -1,0 +1,249 @@
+/* Listening sockets, as the configuration names them.
+ *
+ * A TCP address is one SO_REUSEPORT socket for each worker, so that the kernel spreads connections. A group
+ * like that is joined without a question by a second instance of the same user: so a probe without the option
+ * comes first, and hears "address in use". The probe would also hear our own sockets, when an address grows
+ * or shrinks over a reload (0.0.0.0:3128 to 127.0.0.1:3128); the caller knows those and says so.
+ *
+ * Unix and inherited sockets have no such group: one descriptor is shared by all workers. */
+
+#include "server/opening.h"
+
+#include "io/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BACKLOG = 4096, INHERITED_FIRST = 3 };
+
+void opening_close(struct opening *opening)
+{
+    for (unsigned i = 0; i < opening->count; i++)
+        socket_close(&opening->fds[i]);
+    opening->count = 0;
+}
+
+void opening_format(const struct opening *opening, char *into)
+{
+    char address[INET_ENDPOINT_TEXT];
+    if (opening->kind == LISTEN_UNIX) {
+        (void)snprintf(into, OPENING_TEXT, "unix:%s", opening->path);
+        return;
+    }
+    inet_endpoint_format(
+        opening->bound.addr.family != INET_NONE ? &opening->bound : &opening->asked, address);
+    bool is_nowhere = opening->kind == LISTEN_INHERITED && opening->bound.addr.family == INET_NONE;
+    (void)snprintf(into, OPENING_TEXT, "%s%s", opening->is_tls ? "https://" : "http://",
+                   is_nowhere ? "inherited" : address);
+}
+
+static enum status opening_fail(struct opening *opening, int error, struct text *fault)
+{
+    char address[OPENING_TEXT];
+    opening_format(opening, address);
+    text_add_format(fault, "cannot listen on %s: %s", address,
+                    error == EADDRINUSE ? "address in use" : strerror(error));
+    if (error == EACCES && opening->kind == LISTEN_TCP)
+        text_add_format(fault, "; ports below 1024 need root, or CAP_NET_BIND_SERVICE");
+    opening_close(opening);
+    return ST_IO;
+}
+
+void opening_describe(struct opening *opening, const struct config_listen *listen)
+{
+    *opening = (struct opening){
+        .kind = listen->kind,
+        .is_tls = listen->is_tls,
+        .mode = listen->mode,
+        .asked = listen->endpoint,
+    };
+    if (listen->kind == LISTEN_UNIX && listen->path.at != NULL)
+        (void)snprintf(opening->path, sizeof(opening->path), "%s", listen->path.at);
+}
+
+/* ---- binding ---- */
+
+static enum status opening_tcp(struct opening *opening, unsigned want, bool overlaps,
+                               struct text *fault)
+{
+    struct socket_listen_options options = {.backlog = BACKLOG, .only_v6 = true};
+    struct inet_endpoint endpoint = opening->asked;
+    int probe;
+    if (!overlaps) {
+        if (socket_listen(&endpoint, &options, &probe) != ST_OK)
+            return opening_fail(opening, errno, fault);
+        endpoint.port = socket_local(probe).port;
+        socket_close(&probe);
+    }
+    options.reuse_port = true;
+    for (unsigned i = 0; i < want; i++) {
+        if (socket_listen(&endpoint, &options, &opening->fds[i]) != ST_OK)
+            return opening_fail(opening, errno, fault);
+        opening->count++;
+    }
+    opening->bound = socket_local(opening->fds[0]);
+    return ST_OK;
+}
+
+static enum status opening_unix(struct opening *opening, const struct config_listen *listen,
+                                struct text *fault)
+{
+    struct stat facts;
+    enum status status = socket_listen_unix(listen->path, listen->mode, BACKLOG, &opening->fds[0]);
+    if (status != ST_OK)
+        return opening_fail(opening, status == ST_LIMIT ? ENAMETOOLONG : errno, fault);
+    opening->count = 1;
+    if (lstat(opening->path, &facts) == 0) {
+        opening->device = facts.st_dev;
+        opening->inode = facts.st_ino;
+    }
+    return ST_OK;
+}
+
+enum status opening_open(struct opening *opening, const struct config_listen *listen, unsigned want,
+                         bool overlaps, struct text *fault)
+{
+    opening_describe(opening, listen);
+    return listen->kind == LISTEN_UNIX ? opening_unix(opening, listen, fault)
+                                       : opening_tcp(opening, want, overlaps, fault);
+}
+
+/* ---- sockets that are there already ---- */
+
+static bool opening_is_listener(int fd)
+{
+    int listens = 0;
+    int type = 0;
+    socklen_t len = sizeof(int);
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens != 0 &&
+           getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+}
+
+void opening_inherit(struct opening_inherited *inherited)
+{
+    const char *pid = getenv("LISTEN_PID");
+    const char *count = getenv("LISTEN_FDS");
+    *inherited = (struct opening_inherited){.count = 0};
+    if (pid == NULL || count == NULL || strtol(pid, NULL, 10) != (long)getpid())
+        return;
+    long have = strtol(count, NULL, 10);
+    for (int i = 0; i < have && i < OPENING_FDS_MAX; i++) {
+        int fd = INHERITED_FIRST + i;
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+        (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+        inherited->fds[inherited->count++] = fd;
+    }
+}
+
+static enum status opening_hold(struct opening *opening, int fd, struct text *fault)
+{
+    int mine = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (mine < 0)
+        return opening_fail(opening, errno, fault);
+    opening->fds[opening->count++] = mine;
+    return ST_OK;
+}
+
+enum status opening_take_inherited(struct opening *opening, const struct config_listen *listen,
+                                   const struct opening_inherited *inherited, unsigned index,
+                                   struct text *fault)
+{
+    opening_describe(opening, listen);
+    if (index >= inherited->count) {
+        text_add_format(fault,
+                        "listen: address inherited, but no %ssocket was handed over (LISTEN_FDS)",
+                        inherited->count > 0 ? "other " : "");
+        return ST_IO;
+    }
+    if (!opening_is_listener(inherited->fds[index])) {
+        text_add_format(fault, "inherited descriptor %d is no listening stream socket",
+                        inherited->fds[index]);
+        return ST_IO;
+    }
+    opening->bound = socket_local(inherited->fds[index]);
+    return opening_hold(opening, inherited->fds[index], fault);
+}
+
+enum status opening_share(struct opening *opening, const struct opening *from,
+                          const struct config_listen *listen, struct text *fault)
+{
+    opening_describe(opening, listen);
+    opening->bound = from->bound;
+    opening->device = from->device;
+    opening->inode = from->inode;
+    enum status status = ST_OK;
+    for (unsigned i = 0; i < from->count && status == ST_OK; i++)
+        status = opening_hold(opening, from->fds[i], fault);
+    return status;
+}
+
+/* ---- comparing ---- */
+
+bool opening_is_asked(const struct opening *opening, const struct config_listen *listen)
+{
+    if (opening->kind != listen->kind || listen->kind == LISTEN_INHERITED)
+        return false; /* inherited ones are taken by their order */
+    if (listen->kind == LISTEN_UNIX)
+        return strcmp(opening->path, listen->path.at) == 0;
+    return inet_endpoint_equals(&opening->asked, &listen->endpoint);
+}
+
+bool opening_is_at(const struct opening *opening, const struct config_listen *listen)
+{
+    if (opening->kind != LISTEN_TCP || listen->kind != LISTEN_TCP)
+        return false;
+    return inet_endpoint_equals(&opening->bound, &listen->endpoint) ||
+           (listen->endpoint.port == 0 &&
+            inet_addr_equals(&opening->bound.addr, &listen->endpoint.addr));
+}
+
+bool opening_overlaps(const struct opening *opening, const struct config_listen *listen)
+{
+    const struct inet_addr *a = &opening->bound.addr;
+    const struct inet_addr *b = &listen->endpoint.addr;
+    return opening->kind == LISTEN_TCP && listen->kind == LISTEN_TCP &&
+           opening->bound.port == listen->endpoint.port && a->family == b->family &&
+           (inet_addr_is_unspecified(a) || inet_addr_is_unspecified(b));
+}
+
+/* ---- files of Unix sockets ---- */
+
+/* A hold (O_PATH) on the socket's file, or -1 where the name belongs to something else by now. */
+static int opening_hold_file(const struct opening *opening)
+{
+    struct stat facts;
+    if (opening->kind != LISTEN_UNIX || opening->inode == 0)
+        return -1;
+    int fd = open(opening->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && (fstat(fd, &facts) < 0 || !S_ISSOCK(facts.st_mode) ||
+                    facts.st_dev != opening->device || facts.st_ino != opening->inode))
+        socket_close(&fd);
+    return fd;
+}
+
+void opening_remove_file(const struct opening *opening)
+{
+    int file = opening_hold_file(opening);
+    if (file < 0)
+        return;
+    (void)unlink(opening->path); /* a file that stays is replaced by the next start */
+    socket_close(&file);
+}
+
+void opening_set_mode(const struct opening *opening)
+{
+    char name[40];
+    int file = opening_hold_file(opening);
+    if (file < 0)
+        return;
+    /* By the descriptor: the name could be a link by now. */
+    (void)snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
+    (void)chmod(name, opening->mode);
+    socket_close(&file);
+}

@@ -1,0 +1,455 @@
+/* The life of the privileged parent and its child.
+ *
+ *                    fork                up                 SIGHUP: bundle sent
+ *     (start) ──> STARTING ─────────> SERVING ─────────────────────────────> RELOADING
+ *                  ^    │ died           │  ^                                   │
+ *       time is up │    v                │  └──── adopted, or refused ──────────┤
+ *     (or SIGHUP)  │  RESTING <──────────┴─────────────── died ─────────────────┘
+ *                  └────┘
+ *     any ── SIGTERM ──> DRAINING ── second SIGTERM, or it takes too long ──> ENDING ── died ──> (end)
+ *
+ *     P1  `good` is what a new child starts with: the last bundle that a child has served. `candidate` waits
+ *         for a child's word; it becomes good, or is dropped and its new addresses with it.
+ *     P2  Signals only set facts; parent_act does what is due in the state that it finds.
+ *     P3  The child obeys the channel alone, so that a signal to the whole group (a terminal's Ctrl-C, a
+ *         service manager) is not taken twice. It sees the end of the channel when we die, and drains.
+ *     P4  Nothing that the child says is trusted: frames are checked, its words are printed escaped, and one
+ *         that breaks the rules is ended.
+ *     P5  The child is waited for before its number is used again: kill(2) never hits a stranger.
+ *
+ * A child that dies is started again at once; when it dies young again and again, the pause doubles up to
+ * REST_MAX_MS. A child that never served even the first bundle ends us, with its exit code.
+ *
+ * While we drain we hold no listening socket: new connections are refused, and not left to wait. */
+
+#include "server/parent.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "io/socket.h"
+#include "report/diag.h"
+#include "server/bundle_wire.h"
+#include "server/channel.h"
+#include "server/notify.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    REST_MIN_MS = 100,
+    REST_MAX_MS = 10000,
+    OLD_AGE_S = 10,        /* a child that lived so long did not die young */
+    DRAIN_GRACE_MS = 5000, /* beyond the configured time, for the child to end by itself */
+    END_GRACE_MS = 3000,   /* then it is killed */
+};
+
+enum parent_state {
+    PARENT_STARTING,
+    PARENT_SERVING,
+    PARENT_RELOADING,
+    PARENT_RESTING,
+    PARENT_DRAINING,
+    PARENT_ENDING,
+    PARENT_OVER,
+};
+
+struct parent {
+    const struct parent_options *options;
+    enum parent_state state;
+    struct bundle *good;      /* P1 */
+    struct bundle *candidate; /* P1 */
+    pid_t child;              /* 0: none */
+    int channel;              /* -1: none */
+    uint32_t serial;
+    unsigned young_deaths; /* in a row */
+    uint64_t started_ns;
+    uint64_t wake_ns; /* when the state has waited long enough; 0: never */
+    int exit_code;
+    /* Facts (P2). */
+    bool wants_reload;
+    bool wants_reopen;
+    unsigned end_count; /* SIGTERM, SIGINT */
+};
+
+static void parent_enter(struct parent *parent, enum parent_state state, uint64_t wait_ms)
+{
+    parent->state = state;
+    parent->wake_ns = wait_ms == 0 ? 0 : clock_monotonic_ns() + wait_ms * NS_PER_MS;
+}
+
+/* ---- bundles ---- */
+
+static void use_level(const struct config *config)
+{
+    enum diag_level level = DIAG_INFO;
+    if (diag_level_find(config->log.diagnostics, &level))
+        diag_set_level(level);
+}
+
+static void candidate_take(struct parent *parent)
+{
+    bool is_first = parent->good == NULL;
+    if (parent->candidate == NULL) {
+        diag_say(NULL, DIAG_NOTICE, "the serving process serves again");
+        return;
+    }
+    if (!is_first) {
+        bundle_commit(parent->candidate, parent->good);
+        diag_say(NULL, DIAG_NOTICE, "reloaded");
+        bundle_warn_unchanged(parent->options->maker, parent->candidate->config);
+    }
+    bundle_destroy(&parent->good);
+    parent->good = parent->candidate;
+    parent->candidate = NULL;
+    use_level(parent->good->config);
+    bundle_say_listens(parent->good);
+    notify_ready();
+}
+
+static void candidate_drop(struct parent *parent)
+{
+    if (parent->candidate == NULL)
+        return;
+    bundle_remove_files(parent->candidate, parent->good);
+    bundle_destroy(&parent->candidate);
+    if (parent->good == NULL)
+        return;
+    diag_say(NULL, DIAG_ERROR, "reload failed: the old configuration stays");
+    notify_ready();
+}
+
+/* ---- the child ---- */
+
+/* In the new process. */
+static _Noreturn void child_main(struct parent *parent, int channel)
+{
+    const struct parent_options *options = parent->options;
+    char words[200];
+    struct text fault = text_on(words, sizeof(words));
+    struct bundle *bundle = parent->candidate != NULL ? parent->candidate : parent->good;
+    if (bundle == parent->candidate)
+        bundle_destroy(&parent->good); /* wipes the keys that it does not need */
+    if (privileges_drop(options->user, &fault) != ST_OK) {
+        diag_say(NULL, DIAG_ERROR, "%s", text_string(&fault));
+        exit(1);
+    }
+    exit(options->serve(options, bundle, channel));
+}
+
+static uint64_t rest_ms(const struct parent *parent)
+{
+    unsigned doublings = parent->young_deaths > 8 ? 8 : parent->young_deaths;
+    uint64_t pause_ms = doublings == 0 ? 0 : (uint64_t)REST_MIN_MS << (doublings - 1);
+    return pause_ms < REST_MAX_MS ? pause_ms : REST_MAX_MS;
+}
+
+static void parent_start(struct parent *parent)
+{
+    int ends[2];
+    parent->started_ns = clock_monotonic_ns();
+    enum status status = channel_pair(ends);
+    pid_t pid = status == ST_OK ? fork() : -1;
+    if (pid == 0) {
+        socket_close(&ends[0]);
+        child_main(parent, ends[1]);
+    }
+    if (pid < 0) {
+        diag_say(NULL, DIAG_ERROR, "the serving process cannot be started: %s", strerror(errno));
+        if (status == ST_OK) {
+            socket_close(&ends[0]);
+            socket_close(&ends[1]);
+        }
+        parent->exit_code = 1;
+        if (parent->good == NULL)
+            parent_enter(parent, PARENT_OVER, 0);
+        else
+            parent_enter(parent, PARENT_RESTING, REST_MAX_MS);
+        return;
+    }
+    socket_close(&ends[1]);
+    parent->channel = ends[0];
+    parent->child = pid;
+    parent_enter(parent, PARENT_STARTING, 0);
+}
+
+static void say_death(const struct parent *parent, int status)
+{
+    bool is_young = parent->young_deaths > 0;
+    char pause[40];
+    struct text text = text_on(pause, sizeof(pause));
+    if (is_young) {
+        text_add_format(&text, "in ");
+        text_add_duration(&text, rest_ms(parent) * NS_PER_MS);
+    } else {
+        text_add_format(&text, "now");
+    }
+    if (WIFSIGNALED(status))
+        diag_say(NULL, DIAG_ERROR,
+                 "the serving process was killed by signal %d (%s); it is started again %s",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)), text_string(&text));
+    else
+        diag_say(NULL, DIAG_ERROR, "the serving process ended with code %d; it is started again %s",
+                 WEXITSTATUS(status), text_string(&text));
+}
+
+static void parent_rest(struct parent *parent, int status)
+{
+    uint64_t age_ns = clock_monotonic_ns() - parent->started_ns;
+    bool has_served = parent->state != PARENT_STARTING && age_ns >= OLD_AGE_S * NS_PER_S;
+    say_death(parent, status);
+    uint64_t wait_ms = rest_ms(parent);
+    parent->young_deaths = has_served ? 0 : parent->young_deaths + 1;
+    candidate_drop(parent);
+    if (wait_ms > 0)
+        parent_enter(parent, PARENT_RESTING, wait_ms);
+    else
+        parent_start(parent);
+}
+
+/* The child is gone. */
+static void parent_mourn(struct parent *parent, int status)
+{
+    parent->child = 0;
+    socket_close(&parent->channel);
+    parent->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (parent->state == PARENT_DRAINING || parent->state == PARENT_ENDING) {
+        parent_enter(parent, PARENT_OVER, 0);
+    } else if (parent->good == NULL) { /* it never served */
+        if (WIFSIGNALED(status))
+            diag_say(NULL, DIAG_ERROR, "the serving process was killed by signal %d at the start",
+                     WTERMSIG(status));
+        parent->exit_code = parent->exit_code == 0 ? 1 : parent->exit_code;
+        parent_enter(parent, PARENT_OVER, 0);
+    } else {
+        parent_rest(parent, status);
+    }
+}
+
+/* ---- what the child says ---- */
+
+static void parent_on_frame(struct parent *parent, const struct channel_frame *frame)
+{
+    bool is_starting = parent->state == PARENT_STARTING;
+    bool is_reloading = parent->state == PARENT_RELOADING && frame->serial == parent->serial;
+    if (frame->kind == CHANNEL_REFUSED && (is_starting || is_reloading)) {
+        diag_say(NULL, DIAG_ERROR, "%.*s", (int)frame->text_len, frame->text);
+        if (is_reloading)
+            candidate_drop(parent);
+    } else if (frame->kind == CHANNEL_UP && is_starting) {
+        candidate_take(parent);
+    } else if (frame->kind == CHANNEL_ADOPTED && is_reloading) {
+        candidate_take(parent);
+    } else if (parent->state == PARENT_STARTING || parent->state == PARENT_SERVING ||
+               parent->state == PARENT_RELOADING) {
+        diag_say(NULL, DIAG_ERROR, "the serving process breaks the rules of the channel");
+        (void)kill(parent->child, SIGKILL);
+        return;
+    }
+    bool stays = frame->kind == CHANNEL_REFUSED && is_starting; /* it ends now, by itself */
+    if (!stays && (is_starting || is_reloading))
+        parent_enter(parent, PARENT_SERVING, 0);
+}
+
+static void parent_hear(struct parent *parent)
+{
+    static struct channel_message message;
+    while (parent->channel >= 0) {
+        enum status status = channel_recv(parent->channel, /* takes_fds= */ false, &message);
+        if (status == ST_AGAIN)
+            return;
+        if (status == ST_OK) {
+            parent_on_frame(parent, &message.frame);
+            continue;
+        }
+        if (status == ST_BAD)
+            (void)kill(parent->child, SIGKILL);
+        socket_close(&parent->channel); /* its death is told by SIGCHLD */
+    }
+}
+
+/* ---- what is due ---- */
+
+static void parent_reload(struct parent *parent)
+{
+    parent->wants_reload = false;
+    parent->wants_reopen = false; /* a reload opens the log again */
+    notify_reloading();
+    if (bundle_make(parent->options->maker, parent->good, &parent->candidate) != ST_OK) {
+        diag_say(NULL, DIAG_ERROR, "reload failed: the old configuration stays");
+        notify_ready();
+        return;
+    }
+    if (parent->state == PARENT_RESTING) {
+        parent_start(parent); /* the new child tells whether it is good */
+        return;
+    }
+    if (bundle_send(parent->candidate, parent->channel, ++parent->serial) == ST_OK) {
+        parent_enter(parent, PARENT_RELOADING, 0);
+        return;
+    }
+    diag_say(NULL, DIAG_ERROR, "the serving process cannot be told: %s", strerror(errno));
+    candidate_drop(parent);
+}
+
+static void parent_reopen(struct parent *parent)
+{
+    int fd = -1;
+    parent->wants_reopen = false;
+    if (bundle_reopen_log(parent->good->config, &fd) != ST_OK || fd < 0)
+        return;
+    struct channel_frame frame = {.kind = CHANNEL_LOG};
+    if (parent->state == PARENT_SERVING && channel_send(parent->channel, &frame, &fd, 1) != ST_OK)
+        diag_say(NULL, DIAG_ERROR, "the serving process cannot be told: %s", strerror(errno));
+    socket_close(&parent->good->log_fd);
+    parent->good->log_fd = fd;
+}
+
+static void parent_drain(struct parent *parent)
+{
+    const struct bundle *now = parent->good != NULL ? parent->good : parent->candidate;
+    uint64_t drain_ms = now->config->timeouts.drain_ns / NS_PER_MS;
+    notify_stopping();
+    if (parent->child == 0) {
+        parent->exit_code = 0;
+        parent_enter(parent, PARENT_OVER, 0);
+        return;
+    }
+    /* Where that fails, it is dying already, or killed in the end. */
+    bool is_told = channel_say(parent->channel, CHANNEL_DRAIN, 0) == ST_OK;
+    if (parent->good != NULL)
+        bundle_close_listens(parent->good);
+    if (parent->candidate != NULL)
+        bundle_close_listens(parent->candidate);
+    parent_enter(parent, PARENT_DRAINING, is_told ? drain_ms + DRAIN_GRACE_MS : 1);
+}
+
+static void parent_end_child(struct parent *parent)
+{
+    bool is_told = channel_say(parent->channel, CHANNEL_END, 0) == ST_OK;
+    parent_enter(parent, PARENT_ENDING, is_told ? END_GRACE_MS : END_GRACE_MS / 10);
+}
+
+/* The one place that acts (P2). */
+static void parent_act(struct parent *parent)
+{
+    bool is_late = parent->wake_ns != 0 && clock_monotonic_ns() >= parent->wake_ns;
+    switch (parent->state) {
+    case PARENT_STARTING:
+    case PARENT_RELOADING:
+        if (parent->end_count > 0)
+            parent_drain(parent);
+        break;
+    case PARENT_SERVING:
+        if (parent->end_count > 0)
+            parent_drain(parent);
+        else if (parent->wants_reload)
+            parent_reload(parent);
+        else if (parent->wants_reopen)
+            parent_reopen(parent);
+        break;
+    case PARENT_RESTING:
+        if (parent->end_count > 0)
+            parent_drain(parent);
+        else if (parent->wants_reload)
+            parent_reload(parent);
+        else if (parent->wants_reopen)
+            parent_reopen(parent);
+        else if (is_late)
+            parent_start(parent);
+        break;
+    case PARENT_DRAINING:
+        if (parent->end_count > 1 || is_late)
+            parent_end_child(parent);
+        break;
+    case PARENT_ENDING:
+        if (is_late) {
+            diag_say(NULL, DIAG_ERROR, "the serving process does not end: it is killed");
+            (void)kill(parent->child, SIGKILL);
+            parent_enter(parent, PARENT_ENDING, 0);
+        }
+        break;
+    case PARENT_OVER: break;
+    }
+}
+
+/* ---- waiting ---- */
+
+static void parent_on_child(struct parent *parent)
+{
+    int status;
+    if (parent->child == 0 || waitpid(parent->child, &status, WNOHANG) != parent->child)
+        return;
+    parent_hear(parent); /* its last words */
+    parent_mourn(parent, status);
+}
+
+static void parent_on_signals(struct parent *parent)
+{
+    struct signalfd_siginfo info;
+    while (read(parent->options->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        switch (info.ssi_signo) {
+        case SIGHUP: parent->wants_reload = true; break;
+        case SIGUSR1: parent->wants_reopen = true; break;
+        case SIGTERM:
+        case SIGINT: parent->end_count++; break;
+        case SIGCHLD: parent_on_child(parent); break;
+        default: break;
+        }
+    }
+}
+
+static int wait_ms(const struct parent *parent)
+{
+    uint64_t now = clock_monotonic_ns();
+    if (parent->wake_ns == 0)
+        return -1;
+    if (parent->wake_ns <= now)
+        return 0;
+    uint64_t left_ms = (parent->wake_ns - now) / NS_PER_MS + 1;
+    return left_ms < 1000000 ? (int)left_ms : 1000000;
+}
+
+static bool is_due(const struct parent *parent)
+{
+    return parent->wants_reload || parent->wants_reopen;
+}
+
+static void parent_wait(struct parent *parent)
+{
+    struct pollfd polled[2] = {{.fd = parent->options->signals, .events = POLLIN},
+                               {.fd = parent->channel, .events = POLLIN}};
+    bool can_act = parent->state == PARENT_SERVING || parent->state == PARENT_RESTING;
+    (void)poll(polled, 2, can_act && is_due(parent) ? 0 : wait_ms(parent));
+    parent_hear(parent);
+    parent_on_signals(parent);
+}
+
+int parent_run(const struct parent_options *options)
+{
+    static struct parent parent;
+    parent = (struct parent){.options = options, .candidate = options->bundle, .channel = -1};
+    privileges_forbid_dumps();
+    parent_start(&parent);
+    while (parent.state != PARENT_OVER) {
+        enum parent_state before;
+        parent_wait(&parent);
+        do {
+            before = parent.state;
+            parent_act(&parent);
+        } while (parent.state != before); /* what came while we acted may be due by now */
+    }
+    socket_close(&parent.channel);
+    if (parent.candidate != NULL)
+        bundle_remove_files(parent.candidate, NULL);
+    if (parent.good != NULL)
+        bundle_remove_files(parent.good, NULL);
+    bundle_destroy(&parent.candidate);
+    bundle_destroy(&parent.good);
+    return parent.exit_code;
+}

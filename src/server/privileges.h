@@ -1,0 +1,29 @@
+#ifndef FAIRLEAD_SERVER_PRIVILEGES_H
+#define FAIRLEAD_SERVER_PRIVILEGES_H
+
+#include "base/status.h"
+#include "base/text.h"
+
+#include <sys/types.h>
+
+/* Who serves, when root started us. */
+struct privileges_user {
+    char name[65];
+    uid_t uid;
+    gid_t gid;
+};
+
+/* RLIMIT_NOFILE to its hard limit; what there is has to do where that fails. */
+void privileges_raise_descriptors(void);
+/* Were we started as root, so that a parent has to stay? */
+bool privileges_are_held(void);
+/* The user of --run-as; nobody where `name` is empty. Errors: ST_BAD with a fault. */
+enum status privileges_find_user(const char *name, struct privileges_user *ret_user,
+                                 struct text *fault) MUST_USE;
+/* Become `user` for good: no other groups, no way back, nothing gained by execve, no core dump of what root
+ * had in memory. Errors: ST_IO with a fault; then the process must end. */
+enum status privileges_drop(const struct privileges_user *user, struct text *fault) MUST_USE;
+/* What is in memory is not dumped: keys are. */
+void privileges_forbid_dumps(void);
+
+#endif

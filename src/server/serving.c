@@ -1,0 +1,238 @@
+/* The serving threads over their life.
+ *
+ *     begin    compile the bundle -> recorder -> workers -> admin worker -> listeners handed out
+ *     adopt    compile the new one -> each worker changes over between two turns -> close the old
+ *     drain    workers stop accepting, sockets are closed, what is open goes on
+ *     end      the admin worker, then the workers that it asks, then the recorder that they feed
+ *
+ *     V1  Nothing is opened here: descriptors and contents of files come with the bundle.
+ *     V2  A bundle that does not compile changes nothing.
+ *     V3  Old descriptors are closed after every worker has left them.
+ *     V4  Contents of files are wiped as soon as the snapshot is made. */
+
+#include "server/serving.h"
+
+#include "base/check.h"
+#include "base/random.h"
+#include "record/ring.h"
+#include "report/diag.h"
+#include "server/compile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { RING_BYTES = 4 << 20 };
+
+/* ---- what a bundle says ---- */
+
+static struct access_log_style log_style(const struct config *config)
+{
+    bool is_terminal = slice_equals(config->log.file, SLICE("-")) && isatty(STDOUT_FILENO);
+    enum config_log_format format = config->log.has_format ? config->log.format
+                                    : is_terminal          ? LOG_LINE
+                                                           : LOG_JSON;
+    return (struct access_log_style){(enum access_log_format)format,
+                                     is_terminal && getenv("NO_COLOR") == NULL};
+}
+
+/* The log's descriptor, which is the recorder's from now on. */
+static int take_log(struct bundle *bundle)
+{
+    int fd = bundle->log_fd;
+    bundle->log_fd = -1;
+    return bundle->log == BUNDLE_LOG_STDOUT ? STDOUT_FILENO : fd;
+}
+
+static void use_level(const struct config *config)
+{
+    enum diag_level level = DIAG_INFO;
+    if (diag_level_find(config->log.diagnostics, &level))
+        diag_set_level(level);
+}
+
+static enum status serving_compile(struct serving *serving, struct bundle *bundle,
+                                   struct text *fault, struct snapshot **ret_snapshot)
+{
+    enum status status = compile_snapshot(bundle, serving->tickets, slice_from_string(serving->via),
+                                          fault, ret_snapshot);
+    bundle_forget_files(bundle);
+    if (status != ST_OK && fault->len == 0)
+        text_add_format(fault, "out of memory");
+    return status;
+}
+
+/* Give each worker its listeners. */
+static void serving_hand_out(struct serving *serving)
+{
+    const struct bundle *bundle = serving->bundle;
+    for (unsigned w = 0; w < serving->worker_count; w++) {
+        struct worker_listen listens[BUNDLE_LISTENS_MAX];
+        for (size_t i = 0; i < bundle->listen_count; i++) {
+            const struct opening *opening = &bundle->listens[i];
+            bool is_shared = opening->count == 1 && serving->worker_count > 1;
+            listens[i] = (struct worker_listen){opening->fds[opening->count == 1 ? 0 : w], (int)i,
+                                                is_shared};
+        }
+        worker_adopt(serving->workers[w], serving->snapshot, listens, bundle->listen_count);
+    }
+    if (serving->admin_worker != NULL) {
+        struct worker_listen listen = {bundle->admin.fds[0], -1, false};
+        worker_adopt(serving->admin_worker, serving->snapshot, &listen, 1);
+    }
+}
+
+/* ---- begin ---- */
+
+static enum status serving_start_worker(struct serving *serving, unsigned id,
+                                        const struct handler *handler, struct worker **ret_worker)
+{
+    struct worker_options options = {
+        .id = (uint16_t)id,
+        .snapshot = serving->snapshot,
+        .counters = &serving->counters[id],
+        .ring = handler == NULL ? serving->rings[id] : NULL,
+        .recorder = serving->recorder,
+        .handler = handler,
+    };
+    struct worker *worker = NULL;
+    enum status status = worker_create(&options, &worker);
+    if (status == ST_OK)
+        status = worker_start(worker);
+    if (status == ST_OK)
+        *ret_worker = worker;
+    return status;
+}
+
+static enum status serving_start_recorder(struct serving *serving)
+{
+    struct recorder_options options = {
+        .rings = serving->rings,
+        .ring_count = serving->worker_count,
+        .fd = take_log(serving->bundle),
+        .style = log_style(serving->snapshot->config),
+    };
+    for (unsigned i = 0; i < serving->worker_count; i++) {
+        serving->rings[i] = ring_create(RING_BYTES);
+        if (serving->rings[i] == NULL)
+            return ST_NOMEM;
+    }
+    serving->recorder = recorder_create(&options);
+    return serving->recorder == NULL ? ST_IO : ST_OK;
+}
+
+static enum status serving_start_threads(struct serving *serving)
+{
+    struct admin *admin = &serving->admin;
+    admin_init(admin);
+    enum status status = serving_start_recorder(serving);
+    for (unsigned i = 0; i < serving->worker_count && status == ST_OK; i++) {
+        status = serving_start_worker(serving, i, NULL, &serving->workers[i]);
+        if (status != ST_OK)
+            break;
+        admin->counters[admin->counter_count++] = &serving->counters[i];
+        admin->errands.stops[admin->errands.stop_count++] = (struct errand_stop){
+            worker_loop(serving->workers[i]), worker_proxy(serving->workers[i])};
+    }
+    if (status == ST_OK && serving->bundle->admin.count > 0)
+        status = serving_start_worker(serving, serving->worker_count, &serving->admin.handler,
+                                      &serving->admin_worker);
+    return status;
+}
+
+enum status serving_begin(struct serving *serving, struct bundle *bundle, struct text *fault)
+{
+    uint32_t tail;
+    *serving = (struct serving){.worker_count = bundle->worker_count};
+    random_secure(&tail, sizeof(tail));
+    (void)snprintf(serving->via, sizeof(serving->via), "fairlead-%08x", tail);
+    serving->counters = calloc(serving->worker_count + 1, sizeof(*serving->counters));
+    serving->tickets = tls_tickets_create();
+    if (serving->counters == NULL || serving->tickets == NULL) {
+        text_add_format(fault, "out of memory");
+        return ST_NOMEM;
+    }
+    enum status status = serving_compile(serving, bundle, fault, &serving->snapshot);
+    if (status != ST_OK)
+        return status;
+    use_level(serving->snapshot->config);
+    serving->bundle = bundle;
+    status = serving_start_threads(serving);
+    if (status != ST_OK) {
+        serving->bundle = NULL; /* stays the caller's */
+        text_add_format(fault, "a thread cannot start: %s",
+                        status == ST_NOMEM ? "out of memory" : strerror(errno));
+        return status;
+    }
+    serving_hand_out(serving);
+    return ST_OK;
+}
+
+/* ---- change ---- */
+
+enum status serving_adopt(struct serving *serving, struct bundle *bundle, bool owns_files,
+                          struct text *fault)
+{
+    struct snapshot *snapshot = NULL;
+    if (bundle->worker_count != serving->worker_count ||
+        bundle->admin.count != serving->bundle->admin.count) {
+        text_add_format(fault, "it is for another number of workers");
+        return ST_BAD;
+    }
+    enum status status = serving_compile(serving, bundle, fault, &snapshot);
+    if (status != ST_OK)
+        return status;
+    struct bundle *old = serving->bundle;
+    snapshot_unref(&serving->snapshot);
+    serving->snapshot = snapshot;
+    serving->bundle = bundle;
+    serving_hand_out(serving);
+    if (owns_files)
+        bundle_commit(bundle, old);
+    bundle_destroy(&old);
+    struct access_log_style style = log_style(snapshot->config);
+    recorder_set_output(serving->recorder, take_log(bundle), &style);
+    use_level(snapshot->config);
+    return ST_OK;
+}
+
+void serving_set_log(struct serving *serving, int fd)
+{
+    recorder_set_output(serving->recorder, fd, NULL);
+}
+
+/* ---- end ---- */
+
+void serving_drain(struct serving *serving)
+{
+    atomic_store(&serving->admin.is_draining, true);
+    for (unsigned i = 0; i < serving->worker_count; i++)
+        worker_drain(serving->workers[i]);
+    bundle_close_listens(serving->bundle);
+}
+
+bool serving_is_idle(const struct serving *serving)
+{
+    for (unsigned i = 0; i < serving->worker_count; i++) {
+        if (!worker_is_idle(serving->workers[i]))
+            return false;
+    }
+    return true;
+}
+
+void serving_end(struct serving *serving)
+{
+    worker_stop(&serving->admin_worker); /* first, since it asks the others */
+    for (unsigned i = 0; i < serving->worker_count; i++)
+        worker_stop(&serving->workers[i]);
+    recorder_stop(&serving->recorder);
+    for (unsigned i = 0; i < serving->worker_count; i++)
+        ring_destroy(&serving->rings[i]);
+    bundle_destroy(&serving->bundle);
+    snapshot_unref(&serving->snapshot);
+    tls_tickets_unref(&serving->tickets);
+    free(serving->counters);
+    serving->counters = NULL;
+}

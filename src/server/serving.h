@@ -1,0 +1,42 @@
+#ifndef FAIRLEAD_SERVER_SERVING_H
+#define FAIRLEAD_SERVER_SERVING_H
+
+#include "admin/routes.h"
+#include "config/snapshot.h"
+#include "server/bundle.h"
+#include "server/worker.h"
+
+/* The threads that serve, and what they serve with: workers, the admin worker, the recorder. All functions
+ * are for the main thread. Signals and the parent are serve.c's. */
+struct serving {
+    struct bundle *bundle; /* what is served now */
+    struct snapshot *snapshot;
+    unsigned worker_count;
+    struct worker *workers[BUNDLE_WORKERS_MAX];
+    struct worker *admin_worker;
+    struct counters *counters; /* one for each worker, the admin worker's last */
+    struct ring *rings[BUNDLE_WORKERS_MAX];
+    struct recorder *recorder;
+    struct tls_tickets *tickets;
+    struct admin admin;
+    char via[32]; /* our pseudonym where none is configured */
+};
+
+/* Compile the bundle and start all threads. The bundle is taken where this succeeds.
+ * Errors: ST_BAD, ST_IO, ST_NOMEM, each with a fault; then the process must end. */
+enum status serving_begin(struct serving *serving, struct bundle *bundle,
+                          struct text *fault) MUST_USE;
+/* Change over to another bundle, which is taken; the one before is closed. `owns_files`: socket files are
+ * ours to remove, and not a parent's.
+ * Errors: ST_BAD, ST_NOMEM with a fault; then nothing has changed and the bundle stays the caller's. */
+enum status serving_adopt(struct serving *serving, struct bundle *bundle, bool owns_files,
+                          struct text *fault) MUST_USE;
+/* The log goes to `fd` from now on, which is taken. */
+void serving_set_log(struct serving *serving, int fd);
+/* Stop accepting; what is open goes on. */
+void serving_drain(struct serving *serving);
+bool serving_is_idle(const struct serving *serving);
+/* End whatever is open, join all threads, free. Safe on a half-begun one. */
+void serving_end(struct serving *serving);
+
+#endif
