@@ -293,8 +293,9 @@ void worker_stop(struct worker **stop)
     worker_order(worker, &order);
     (void)pthread_join(worker->thread, NULL);
     struct engine *engine = &worker->engine;
-    pool_destroy(&engine->pool);
+    pool_flush(engine->pool); /* what was given back while draining */
     worker_settle(worker);
+    pool_destroy(&engine->pool);
     proxy_done(&worker->proxy);
     resolver_destroy(&engine->resolver);
     addr_source_destroy(&worker->sources);

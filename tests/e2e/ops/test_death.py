@@ -1,0 +1,137 @@
+"""A serving process that dies is started again behind the listeners, which never close."""
+import os
+import re
+import signal
+import time
+
+from support.message import request
+from support.ops import Config, answers, fails, get, needs_root, reload, works
+from support.wire import connect
+
+pytestmark = needs_root
+
+
+def kill_child(proxy, word="serves again"):
+    """Kill it, and wait for what the parent says about it."""
+    before = len(proxy.lines)
+    os.kill(proxy.serving_pid(), signal.SIGKILL)
+    proxy.wait_line(word, after=before)
+    return proxy.lines[before:]
+
+
+def start(config, **more):
+    proxy = config.start(as_root=True, **more)
+    proxy.may_restart = True
+    return proxy
+
+
+def test_it_is_started_again(stage):
+    """Killed, it is back at once under another number, on the same address, and the parent says so."""
+    proxy = start(Config(stage).write("127.0.0.1:0"))
+    child = proxy.serving_pid()
+    lines = kill_child(proxy)
+    assert any("was killed by signal 9 (Killed); it is started again now" in line for line in lines)
+    assert proxy.serving_pid() != child
+    works(proxy.address, stage.origin(answers()))
+
+
+def test_connections_made_meanwhile_are_served(stage):
+    """A client that connects while nobody serves waits in the listener, and is answered afterwards."""
+    origin = stage.origin(answers())
+    proxy = start(Config(stage).write("127.0.0.1:0"))
+    before = len(proxy.lines)
+    child = proxy.serving_pid()
+    proxy.signal(signal.SIGSTOP)
+    os.kill(child, signal.SIGKILL)
+    clients = [connect(proxy.address) for _ in range(6)]
+    for client in clients:
+        client.send(request("GET", origin.url + "/"))
+    proxy.signal(signal.SIGCONT)
+    for client in clients:
+        with client:
+            assert client.read_response().status == 200
+    proxy.wait_line("serves again", after=before)
+
+
+def test_it_serves_the_last_good_configuration(stage, certs):
+    """The new process has the configuration and keys of the last good reload, whatever the files say now."""
+    config = Config(stage)
+    proxy = start(config.write("127.0.0.1:0"))
+    config.write("127.0.0.1:0", config.tls(certs.server, certs.server_key))
+    reload(proxy, listeners=2)
+    config.path.write_text("nonsense: 1\n")
+    fails(proxy, "nonsense")
+    kill_child(proxy)
+    host, port = proxy.addresses[1].split("//")[1].split(":")
+    works((host, int(port)), stage.origin(answers()), tls=certs.client_context())
+
+
+def test_a_crash_loop_backs_off(stage):
+    """Deaths in a row make the pause longer, and the pause is said; the parent does not spin."""
+    proxy = start(Config(stage).write("127.0.0.1:0"))
+    begun = time.monotonic()
+    pauses = []
+    for _ in range(5):
+        lines = kill_child(proxy)
+        pauses += [re.search(r"it is started again (.*)$", line).group(1) for line in lines
+                   if "it is started again" in line]
+    assert pauses == ["now", "in 100ms", "in 200ms", "in 400ms", "in 800ms"]
+    assert time.monotonic() - begun >= 1.5
+    works(proxy.address, stage.origin(answers()))
+
+
+def test_a_reload_ends_a_pause(stage):
+    """SIGHUP while the parent pauses starts the serving process under the new configuration at once."""
+    config = Config(stage)
+    proxy = start(config.write("127.0.0.1:0"))
+    for _ in range(6):
+        kill_child(proxy)
+    kill_child(proxy, "started again in 3.2")
+    config.path.write_text("nonsense: 1\n")
+    fails(proxy, "nonsense")
+    config.write("127.0.0.1:0", "127.0.0.1:0")
+    reload(proxy, listeners=2)
+    host, port = proxy.addresses[1].split("//")[1].split(":")
+    works((host, int(port)), stage.origin(answers()))
+
+
+def test_a_bad_reload_in_a_pause(stage, certs):
+    """A configuration that does not compile is dropped in a pause too, and the old one comes back."""
+    config = Config(stage)
+    proxy = start(config.write("127.0.0.1:0"))
+    for _ in range(4):
+        kill_child(proxy)
+    kill_child(proxy, "started again in 800ms")
+    config.write("127.0.0.1:0", config.tls(certs.server, certs.other_key))
+    before = len(proxy.lines)
+    fails(proxy, "server.pem")
+    proxy.wait_line("serves again", after=before)
+    works(proxy.address, stage.origin(answers()))
+
+
+def test_an_end_in_a_pause(stage):
+    """SIGTERM while nobody serves ends the parent at once, with code 0; socket files are removed."""
+    config = Config(stage)
+    path = config.folder / "proxy.sock"
+    proxy = start(config.write("127.0.0.1:0", f"unix:{path}"), listeners=2)
+    for _ in range(6):
+        kill_child(proxy)
+    kill_child(proxy, "started again in 3.2")
+    proxy.signal(signal.SIGTERM)
+    assert proxy.wait_exit() == 0
+    assert not path.exists()
+
+
+def test_a_death_over_a_reload(stage):
+    """A serving process that dies before it has answered a reload comes back with the old configuration."""
+    config = Config(stage)
+    proxy = start(config.write("127.0.0.1:0"))
+    child = proxy.serving_pid()
+    os.kill(child, signal.SIGSTOP)
+    config.write("127.0.0.1:0", "127.0.0.1:0")
+    before = len(proxy.lines)
+    proxy.signal(signal.SIGHUP)
+    # The parent has listened on the new address by the time that a second process cannot.
+    os.kill(child, signal.SIGKILL)
+    proxy.wait_line("serves again|reloaded", after=before)
+    get(proxy.address, stage.origin(answers()))

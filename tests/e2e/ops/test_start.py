@@ -1,0 +1,297 @@
+"""Starting: privileges, addresses, limits, and what check does."""
+import os
+import signal
+import socket
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.bounds import BOUND, wait_until
+from support.ops import (Config, answers, both, free_port, needs_root, refuses, reload, status_of,
+                         uid_of, works)
+from support.proxy import NOBODY, clean_environment, is_root
+from support.wire import connect
+
+UNPRIVILEGED_FROM = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+low_ports_are_guarded = pytest.mark.skipif(
+    UNPRIVILEGED_FROM < 1024, reason="this kernel lets everybody bind ports below 1024")
+
+
+@needs_root
+def test_root_does_not_serve(stage):
+    """Started as root, a parent of root's stays, and nobody serves: without groups, without a way back."""
+    proxy = stage.proxy(as_root=True)
+    works(proxy.address, stage.origin(answers()))
+    child = proxy.serving_pid()
+    assert child != proxy.pid and uid_of(proxy.pid) == 0
+    status = status_of(child)
+    assert status["Uid"].split() == status["Gid"].split() == [str(NOBODY)] * 4
+    assert status["Groups"].split() == []
+    assert status["NoNewPrivs"] == "1"
+    for name in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
+        assert int(status[name], 16) == 0, name
+
+
+@needs_root
+def test_neither_process_can_be_dumped(stage):
+    """Keys are in memory: /proc belongs to root, which is how the kernel shows that dumps are forbidden."""
+    proxy = stage.proxy(as_root=True)
+    for pid in (proxy.pid, proxy.serving_pid()):
+        assert os.stat(f"/proc/{pid}/maps").st_uid == 0
+
+
+@needs_root
+def test_the_parent_has_no_connection(stage):
+    """The parent accepts nothing and dials nothing: all its sockets listen, but the one to its child."""
+    proxy = stage.proxy(as_root=True)
+    with connect(proxy.address) as client:
+        client.send(b"GET /")
+        inodes = set()
+        for name in os.listdir(f"/proc/{proxy.pid}/fd"):
+            link = os.readlink(f"/proc/{proxy.pid}/fd/{name}")
+            if link.startswith("socket:["):
+                inodes.add(link[8:-1])
+        rows = [line.split() for line in Path(f"/proc/{proxy.pid}/net/tcp").read_text().splitlines()[1:]]
+        states = [row[3] for row in rows if row[9] in inodes]
+        assert states and set(states) == {"0A"}
+
+
+@needs_root
+@pytest.mark.parametrize("user, reason", [("root", "root does not serve"),
+                                          ("nosuchuser", "there is no such user")])
+def test_run_as_is_checked(stage, user, reason):
+    """--run-as names a user that exists and is not root; otherwise it does not start."""
+    proxy = stage.run("--listen", "127.0.0.1:0", "--admin", "off", "--run-as", user, as_root=True)
+    assert proxy.wait_exit() == 1
+    assert reason in proxy.stderr
+
+
+@needs_root
+def test_run_as_is_who_serves(stage):
+    """--run-as chooses the user that serves."""
+    proxy = stage.proxy("--run-as", "daemon", as_root=True)
+    assert uid_of(proxy.serving_pid()) == 1
+
+
+def test_without_privileges_there_is_one_process(stage):
+    """Started by a user, that user serves, and no parent stays."""
+    proxy = stage.proxy()
+    works(proxy.address, stage.origin(answers()))
+    assert proxy.children() == []
+    assert uid_of(proxy.pid) == (NOBODY if is_root() else os.getuid())
+
+
+@needs_root
+@low_ports_are_guarded
+def test_a_low_port(stage):
+    """A port below 1024 is bound with root's privileges and served without."""
+    port = free_port(low=True)
+    proxy = stage.proxy(listen=f"127.0.0.1:{port}", as_root=True)
+    assert proxy.address == ("127.0.0.1", port)
+    works(proxy.address, stage.origin(answers()))
+
+
+@low_ports_are_guarded
+def test_a_low_port_without_privileges(stage):
+    """Without them the start fails, and the reason says what would be needed."""
+    proxy = stage.run("--listen", f"127.0.0.1:{free_port(low=True)}", "--admin", "off")
+    assert proxy.wait_exit() == 1
+    assert "Permission denied; ports below 1024 need root, or CAP_NET_BIND_SERVICE" in proxy.stderr
+
+
+@both
+def test_address_in_use(stage, as_root):
+    """A second instance on the same address hears so, although workers share ports with SO_REUSEPORT."""
+    first = stage.proxy(as_root=as_root)
+    second = stage.run("--listen", "%s:%d" % first.address, "--admin", "off", as_root=as_root)
+    assert second.wait_exit() == 1
+    assert "cannot listen on http://%s:%d: address in use" % first.address in second.stderr
+    works(first.address, stage.origin(answers()))
+
+
+@both
+def test_the_descriptor_limit_is_raised(stage, as_root):
+    """The soft limit of descriptors becomes the hard one."""
+    proxy = stage.proxy(command=["prlimit", "--nofile=300:1234"], as_root=as_root)
+    limits = Path(f"/proc/{proxy.serving_pid()}/limits").read_text()
+    line = next(line for line in limits.splitlines() if line.startswith("Max open files"))
+    assert line.split()[3:5] == ["1234", "1234"]
+
+
+@both
+def test_a_unix_listener(stage, as_root):
+    """A Unix socket has the configured mode, serves, and its file is gone at the end."""
+    config = Config(stage)
+    path = config.folder / "proxy.sock"
+    proxy = config.write({"address": f"unix:{path}", "mode": "0666"}).start(as_root=as_root)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666
+    works(str(path), stage.origin(answers()))
+    proxy.stop()
+    assert not path.exists()
+
+
+@both
+def test_a_unix_socket_of_another_instance(stage, as_root):
+    """A socket file that somebody answers on is in use; one that nobody answers on is replaced."""
+    config = Config(stage)
+    path = config.folder / "proxy.sock"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    path.chmod(0o666)
+    flags = ["--listen", f"unix:{path}", "--admin", "off"]
+    second = stage.run(*flags, as_root=as_root)
+    assert second.wait_exit() == 1
+    assert f"cannot listen on unix:{path}: address in use" in second.stderr
+    listener.close()
+    proxy = stage.proxy(listen=f"unix:{path}", as_root=as_root)
+    works(str(path), stage.origin(answers()))
+    proxy.stop()
+    assert not path.exists()
+
+
+# ---- socket activation
+LAUNCHER = """
+import os, socket, sys
+kept = []
+for number, where in enumerate(sys.argv[1].split(",")):
+    sock = socket.socket(socket.AF_UNIX if "/" in where else socket.AF_INET)
+    sock.bind(where if "/" in where else ("127.0.0.1", int(where)))
+    sock.listen()
+    kept.append(sock)
+    os.dup2(sock.fileno(), 100 + number)
+for number in range(len(kept)):
+    os.dup2(100 + number, 3 + number, inheritable=True)
+os.closerange(3 + len(kept), 200)
+os.environ.update(LISTEN_FDS=str(len(kept)), LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def launcher(*where):
+    return ["/usr/bin/python3", "-c", LAUNCHER, ",".join(where)]
+
+
+@both
+def test_socket_activation(stage, as_root):
+    """Sockets of LISTEN_FDS serve the listeners called inherited, in their order, TCP and Unix."""
+    config = Config(stage)
+    path = str(config.folder / "inherited.sock")
+    proxy = config.write("inherited", "inherited").start(
+        listeners=2, command=launcher("0", path), as_root=as_root)
+    os.chmod(path, 0o666)
+    origin = stage.origin(answers())
+    works(proxy.address, origin)
+    works(path, origin)
+    assert "inherited" in proxy.urls[1]
+
+
+@both
+def test_inherited_sockets_outlive_reloads(stage, as_root):
+    """A reload keeps them; one that drops the listener keeps the socket, so that it may come back."""
+    config = Config(stage)
+    proxy = config.write("inherited").start(command=launcher("0"), as_root=as_root)
+    origin, address = stage.origin(answers()), proxy.address
+    reload(proxy)
+    works(address, origin)
+    config.write("127.0.0.1:0")
+    reload(proxy)
+    config.write("inherited", "127.0.0.1:0")
+    reload(proxy, listeners=2)
+    assert proxy.addresses[0] == "http://%s:%d" % address
+    works(address, origin)
+
+
+@both
+def test_no_socket_was_inherited(stage, as_root):
+    """A listener called inherited without a socket is an error that says so."""
+    proxy = Config(stage).write("inherited")
+    ended = stage.run("-c", proxy.path, as_root=as_root)
+    assert ended.wait_exit() == 1
+    assert "no socket was handed over (LISTEN_FDS)" in ended.stderr
+
+
+def test_an_open_inherited_socket(stage):
+    """An inherited socket beyond loopback needs to know its clients, like any other."""
+    everywhere = LAUNCHER.replace('"127.0.0.1"', '"0.0.0.0"')
+    config = Config(stage).write("inherited")
+    proxy = stage.run("-c", config.path, command=["/usr/bin/python3", "-c", everywhere, "0"])
+    assert proxy.wait_exit() == 1
+    assert "this would be an open proxy" in proxy.stderr
+
+
+# ---- check
+def check(program, *flags, **more):
+    who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if is_root() else {}
+    return subprocess.run([program, "check", *map(str, flags)], capture_output=True, text=True,
+                          env=clean_environment(), timeout=BOUND, **who, **more)
+
+
+def test_check_does_not_bind(stage, program):
+    """check is good with an address that is in use, and leaves no log file and no socket behind."""
+    config = Config(stage)
+    first = stage.proxy()
+    config.write("%s:%d" % first.address, f"unix:{config.folder}/x.sock")
+    got = check(program, "-c", config.path)
+    assert (got.returncode, got.stdout) == (0, "fairlead: the configuration is good\n")
+    assert not config.log.exists() and not (config.folder / "x.sock").exists()
+
+
+def test_check_reads_what_is_named(stage, program, certs):
+    """Exit code 1: a file that the configuration names is missing, or its key is another certificate's."""
+    config = Config(stage)
+    config.write(config.tls(certs.server, config.folder / "missing.key"))
+    got = check(program, "-c", config.path)
+    assert got.returncode == 1 and "missing.key: No such file or directory" in got.stderr
+    config.write(config.tls(certs.server, certs.other_key))
+    got = check(program, "-c", config.path)
+    assert got.returncode == 1 and str(certs.server) in got.stderr
+
+
+def test_check_of_a_wrong_configuration(stage, program):
+    """Exit code 2: the configuration is wrong, or it cannot be read."""
+    config = Config(stage).write("127.0.0.1:0", timeouts={"conect": "1s"})
+    got = check(program, "-c", config.path)
+    assert got.returncode == 2 and 'did you mean "timeouts.connect"?' in got.stderr
+    assert check(program, "-c", config.folder / "missing.yaml").returncode == 2
+    assert check(program, "--listen").returncode == 2
+
+
+def test_check_prints_what_loads_again(stage, program):
+    """check --print writes the effective configuration, defaults included, and that is good again."""
+    config = Config(stage).write("127.0.0.1:0")
+    printed = check(program, "-c", config.path, "--print").stdout
+    assert "response_head:" in printed
+    config.path.write_text(printed)
+    assert check(program, "-c", config.path).returncode == 0
+
+
+@both
+def test_a_start_that_fails_leaves_nothing(stage, certs, as_root):
+    """A certificate that is none ends the start with code 1 and its reason; no socket file stays."""
+    config = Config(stage)
+    path = config.folder / "proxy.sock"
+    (config.folder / "bad.pem").write_text("nothing\n")
+    config.write({**config.tls(config.folder / "bad.pem", certs.server_key), "address": f"unix:{path}"})
+    proxy = stage.run("-c", config.path, as_root=as_root)
+    assert proxy.wait_exit() == 1
+    assert "bad.pem" in proxy.stderr and not path.exists()
+
+
+@both
+def test_a_wrong_configuration_is_code_2(stage, as_root):
+    """Whatever command it is for: a wrong configuration ends with 2."""
+    proxy = stage.run("--listen", "nowhere", as_root=as_root)
+    assert proxy.wait_exit() == 2
+
+
+@both
+def test_the_last_signal_ends_it_all(stage, as_root):
+    """SIGINT ends like SIGTERM, with code 0, and the address is free again."""
+    proxy = stage.proxy(as_root=as_root)
+    child = proxy.serving_pid()
+    proxy.signal(signal.SIGINT)
+    assert proxy.wait_exit() == 0
+    wait_until(lambda: not os.path.exists(f"/proc/{child}"), "the serving process to end")
+    refuses(proxy.address)
