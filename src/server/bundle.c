@@ -13,7 +13,7 @@
  * Matching takes two rounds, since an address may have been asked for with port 0: first the listeners that
  * ask for what was asked before, then those that name what it became.
  *
- * The admin listener, the number of workers and what else the table calls "at the start" stay as they were;
+ * The number of workers and what else the schema table marks for the start stay as they were;
  * bundle_warn_unchanged says so. */
 
 #include "server/bundle.h"
@@ -208,7 +208,7 @@ static bool overlaps_own(const struct config_listen *listen, const struct bundle
         if (opening_overlaps(&old->listens[i], listen))
             return true;
     }
-    return false;
+    return old != NULL && old->admin.count > 0 && opening_overlaps(&old->admin, listen);
 }
 
 static enum status bundle_open_listens(struct bundle *bundle, const struct bundle_maker *maker,
@@ -234,16 +234,16 @@ static enum status bundle_open_listens(struct bundle *bundle, const struct bundl
     return status;
 }
 
-/* As at the start, whatever the configuration says by now. */
 static enum status bundle_open_admin(struct bundle *bundle, const struct bundle *old,
                                      struct text *fault)
 {
     const struct config_listen *listen = &bundle->config->admin.listen;
-    if (old != NULL && old->admin.count > 0)
-        return opening_share(&bundle->admin, &old->admin, listen, fault);
-    if (old != NULL || bundle->config->admin.is_off)
+    if (bundle->config->admin.is_off)
         return ST_OK;
-    return opening_open(&bundle->admin, listen, 1, /* overlaps= */ false, fault);
+    if (old != NULL && old->admin.count > 0 &&
+        (opening_is_asked(&old->admin, listen) || opening_is_at(&old->admin, listen)))
+        return opening_share(&bundle->admin, &old->admin, listen, fault);
+    return opening_open(&bundle->admin, listen, 1, overlaps_own(listen, old), fault);
 }
 
 /* An inherited socket, whose address the configuration could not know, must not be open to everybody. */

@@ -209,7 +209,7 @@ bool opening_overlaps(const struct opening *opening, const struct config_listen 
     const struct inet_addr *b = &listen->endpoint.addr;
     return opening->kind == LISTEN_TCP && listen->kind == LISTEN_TCP &&
            opening->bound.port == listen->endpoint.port && a->family == b->family &&
-           (inet_addr_is_unspecified(a) || inet_addr_is_unspecified(b));
+           (inet_addr_is_unspecified(a) || inet_addr_is_unspecified(b) || inet_addr_equals(a, b));
 }
 
 /* ---- files of Unix sockets ---- */

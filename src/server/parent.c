@@ -47,6 +47,7 @@ enum {
     OLD_AGE_S = 10,        /* a child that lived so long did not die young */
     DRAIN_GRACE_MS = 5000, /* beyond the configured time, for the child to end by itself */
     END_GRACE_MS = 3000,   /* then it is killed */
+    ANSWER_MS = 10000,     /* a reload without an answer so long is said; SIGTERM still works */
 };
 
 enum parent_state {
@@ -290,7 +291,7 @@ static void parent_reload(struct parent *parent)
         return;
     }
     if (bundle_send(parent->candidate, parent->channel, ++parent->serial) == ST_OK) {
-        parent_enter(parent, PARENT_RELOADING, 0);
+        parent_enter(parent, PARENT_RELOADING, ANSWER_MS);
         return;
     }
     diag_say(NULL, DIAG_ERROR, "the serving process cannot be told: %s", strerror(errno));
@@ -342,8 +343,12 @@ static void parent_act(struct parent *parent)
     switch (parent->state) {
     case PARENT_STARTING:
     case PARENT_RELOADING:
-        if (parent->end_count > 0)
+        if (parent->end_count > 0) {
             parent_drain(parent);
+        } else if (is_late) {
+            diag_say(NULL, DIAG_WARNING, "the serving process has not answered the reload yet");
+            parent->wake_ns = 0;
+        }
         break;
     case PARENT_SERVING:
         if (parent->end_count > 0)

@@ -281,14 +281,17 @@ static int serve_child(const struct parent_options *options, struct bundle *bund
     return process_run(&process, bundle);
 }
 
+static const char *run_as(const struct config *config)
+{
+    return config->run_as.len > 0 ? config->run_as.at : "";
+}
+
 static int serve_under_parent(struct bundle_maker *maker, struct bundle *bundle, int signals)
 {
     char words[200];
     struct text fault = text_on(words, sizeof(words));
     struct privileges_user user;
-    const struct slice *run_as = &bundle->config->run_as;
-    const char *name = run_as->len > 0 ? run_as->at : "";
-    if (privileges_find_user(name, &user, &fault) != ST_OK) {
+    if (privileges_find_user(run_as(bundle->config), &user, &fault) != ST_OK) {
         diag_say(NULL, DIAG_ERROR, "%s", text_string(&fault));
         bundle_remove_files(bundle, NULL);
         bundle_destroy(&bundle);
@@ -355,6 +358,13 @@ int serve_check(int argc, const char *const *argv, bool wants_print)
     enum status status = bundle_make_files(&maker, &bundle);
     if (status != ST_OK)
         return status == ST_BAD ? 2 : 1;
+    struct privileges_user user;
+    if (privileges_are_held() &&
+        privileges_find_user(run_as(bundle->config), &user, &fault) != ST_OK) {
+        (void)fprintf(stderr, "fairlead: %s\n", text_string(&fault));
+        bundle_destroy(&bundle);
+        return 1;
+    }
     if (wants_print)
         config_print(bundle->config, stdout);
     status = compile_snapshot(bundle, NULL, SLICE("fairlead"), &fault, &snapshot);

@@ -78,10 +78,8 @@ static void serving_hand_out(struct serving *serving)
         }
         worker_adopt(serving->workers[w], serving->snapshot, listens, bundle->listen_count);
     }
-    if (serving->admin_worker != NULL) {
-        struct worker_listen listen = {bundle->admin.fds[0], -1, false};
-        worker_adopt(serving->admin_worker, serving->snapshot, &listen, 1);
-    }
+    struct worker_listen listen = {bundle->admin.fds[0], -1, false};
+    worker_adopt(serving->admin_worker, serving->snapshot, &listen, bundle->admin.count);
 }
 
 /* ---- begin ---- */
@@ -136,7 +134,7 @@ static enum status serving_start_threads(struct serving *serving)
         admin->errands.stops[admin->errands.stop_count++] = (struct errand_stop){
             worker_loop(serving->workers[i]), worker_proxy(serving->workers[i])};
     }
-    if (status == ST_OK && serving->bundle->admin.count > 0)
+    if (status == ST_OK) /* also where it is off: a reload may switch it on */
         status = serving_start_worker(serving, serving->worker_count, &serving->admin.handler,
                                       &serving->admin_worker);
     return status;
@@ -176,8 +174,7 @@ enum status serving_adopt(struct serving *serving, struct bundle *bundle, bool o
                           struct text *fault)
 {
     struct snapshot *snapshot = NULL;
-    if (bundle->worker_count != serving->worker_count ||
-        bundle->admin.count != serving->bundle->admin.count) {
+    if (bundle->worker_count != serving->worker_count) {
         text_add_format(fault, "it is for another number of workers");
         return ST_BAD;
     }

@@ -4,8 +4,9 @@ import re
 import signal
 import time
 
+from support.bounds import wait_until
 from support.message import request
-from support.ops import Config, answers, fails, get, needs_root, reload, works
+from support.ops import Config, answers, fails, needs_root, reload, works
 from support.wire import connect
 
 pytestmark = needs_root
@@ -129,9 +130,12 @@ def test_a_death_over_a_reload(stage):
     child = proxy.serving_pid()
     os.kill(child, signal.SIGSTOP)
     config.write("127.0.0.1:0", "127.0.0.1:0")
-    before = len(proxy.lines)
+    before, have = len(proxy.lines), len(os.listdir(f"/proc/{proxy.pid}/fd"))
     proxy.signal(signal.SIGHUP)
-    # The parent has listened on the new address by the time that a second process cannot.
+    wait_until(lambda: len(os.listdir(f"/proc/{proxy.pid}/fd")) > have, "the parent to open what is new")
     os.kill(child, signal.SIGKILL)
-    proxy.wait_line("serves again|reloaded", after=before)
-    get(proxy.address, stage.origin(answers()))
+    proxy.wait_line("reload failed: the old configuration stays", after=before)
+    proxy.wait_line("serves again", after=before)
+    assert not any("reloaded" in line for line in proxy.lines)
+    works(proxy.address, stage.origin(answers()))
+    reload(proxy, listeners=2)

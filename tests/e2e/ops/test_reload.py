@@ -255,13 +255,13 @@ def test_what_a_reload_cannot_change_is_named(stage, as_root):
     """Settings that only a start takes up are named in a warning each time, and the rest is changed."""
     origin, config = stage.origin(answers()), Config(stage)
     proxy = config.write("127.0.0.1:0").start(as_root=as_root)
-    config.write("127.0.0.1:0", workers=3, admin={"address": "127.0.0.1:1"}, run_as="daemon",
+    config.write("127.0.0.1:0", workers=3, run_as="daemon",
                  resolver={"servers": ["127.0.0.9"], "cache_entries": 7, "hosts_file": "/nowhere"},
                  limits={"buffer_bytes": "8MiB"}, timeouts={"dns": "1s", "drain": "1s"})
     for _ in range(2):
         lines = reload(proxy)
         warned = {line.split("warning: ")[1].split(":")[0] for line in lines if "warning: " in line}
-        assert warned == {"workers", "admin.address", "run_as", "resolver.servers",
+        assert warned == {"workers", "run_as", "resolver.servers",
                           "resolver.cache_entries", "resolver.hosts_file", "limits.buffer_bytes",
                           "timeouts.dns"}
     assert any("workers: 3 takes effect at the next start; until then it stays 2" in line
@@ -269,6 +269,42 @@ def test_what_a_reload_cannot_change_is_named(stage, as_root):
     works(proxy.address, origin)
     config.write("127.0.0.1:0")
     assert not any("warning" in line for line in reload(proxy))
+
+
+@both
+def test_the_admin_listener_moves(stage, as_root):
+    """A reload moves the admin listener, switches it off, and on again."""
+    config = Config(stage)
+    proxy = config.write("127.0.0.1:0").start(as_root=as_root)
+    before = proxy.admin
+    assert proxy.ask_admin("/healthz").status == 200
+    path = config.folder / "admin.sock"
+    config.write("127.0.0.1:0", admin={"address": str(path)})
+    reload(proxy)
+    refuses(before)
+    proxy.admin = str(path)
+    os.chmod(path, 0o666)
+    assert proxy.ask_admin("/healthz").status == 200
+    config.write("127.0.0.1:0", admin={"address": "off"})
+    reload(proxy, has_admin=False)
+    assert not path.exists()
+    config.write("127.0.0.1:0", admin={"address": "%s:%d" % before})
+    reload(proxy)
+    proxy.admin = before
+    assert proxy.ask_admin("/healthz").status == 200
+
+
+@both
+def test_listeners_change_places(stage, as_root):
+    """The admin listener and a client's may change places over a reload."""
+    origin, config = stage.origin(answers()), Config(stage)
+    one, two = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    proxy = config.write(one, admin={"address": two}).start(as_root=as_root)
+    config.write(two, admin={"address": one})
+    reload(proxy)
+    works(parse_address(two), origin)
+    proxy.admin = parse_address(one)
+    assert proxy.ask_admin("/healthz").status == 200
 
 
 @both

@@ -56,16 +56,18 @@ class Config:
         return proxy
 
 
-def reload(proxy, number=signal.SIGHUP, word="reloaded", listeners=1):
+def reload(proxy, number=signal.SIGHUP, word="reloaded", listeners=1, has_admin=True):
     """Send the signal, wait for the line that tells how it ended, learn the addresses; the new lines."""
     before = len(proxy.lines)
     proxy.signal(number)
     proxy.wait_line(word, after=before)
     if word == "reloaded":
-        said = lambda: sum("admin on" in line for line in proxy.lines[before:]) >= 1  # noqa: E731
-        proxy.changed.wait(said, "the addresses after a reload")
-        addresses = [line for line in proxy.lines[before:] if "listening on" in line]
-        assert len(addresses) == listeners, addresses
+        def said(what):
+            return [line for line in proxy.lines[before:] if what in line]
+        proxy.changed.wait(lambda: len(said("listening on")) >= listeners and
+                           len(said("admin on")) >= has_admin, "the addresses after a reload")
+        addresses = said("listening on")
+        assert len(addresses) == listeners and len(said("admin on")) == has_admin, proxy.lines[before:]
         proxy.addresses = [line.split(" on ")[1] for line in addresses]
     return proxy.lines[before:]
 

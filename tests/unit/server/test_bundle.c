@@ -1,5 +1,6 @@
 #include "server_test.h"
 
+#include "io/socket.h"
 #include "server/bundle.h"
 
 #include <sys/stat.h>
@@ -139,13 +140,18 @@ static void an_address_of_others_fails_the_whole(void **state)
 {
     (void)state;
     char taken[40];
+    int others;
+    struct inet_endpoint any = {{INET_V4, {127, 0, 0, 1}}, 0};
+    struct socket_listen_options options = {.backlog = 1};
     assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL, NULL), ST_OK);
-    (void)snprintf(taken, sizeof(taken), "127.0.0.1:%u", test.old->admin.bound.port);
+    assert_int_equal(socket_listen(&any, &options, &others), ST_OK);
+    (void)snprintf(taken, sizeof(taken), "127.0.0.1:%u", socket_local(others).port);
     size_t fds = count_fds();
     assert_int_equal(make(test.old, &test.fresh, test.unix_flag, "127.0.0.3:0", taken), ST_IO);
     assert_null(test.fresh);
     assert_int_equal(count_fds(), fds);
     assert_int_equal(access(test.path, F_OK), -1);
+    socket_close(&others);
 }
 
 static void a_wrong_configuration_makes_nothing(void **state)
