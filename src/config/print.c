@@ -107,7 +107,7 @@ static void print_reference_row(const char *prefix, const struct schema_row *row
     schema_expected(row, &expected);
     (void)fprintf(out, "| `%s%s` | ", prefix, row->key);
     print_cell(slice_from_string(row->help), out);
-    (void)fputs(" | ", out);
+    (void)fputs(row->is_for_start ? "; a change waits for the next start | " : " | ", out);
     print_cell(slice_trim(text_slice(&expected)), out);
     (void)fputs(schema_is_list(row) && row->kind != KIND_LISTENERS ? "; a list | " : " | ", out);
     if (row->initial != NULL && row->initial[0] != '\0')
