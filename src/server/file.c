@@ -18,9 +18,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { FILE_LINKS_MAX = 20, FILE_LOG_MODE = 0640 };
@@ -31,6 +33,7 @@ struct walk {
     char name[NAME_MAX + 1];
     char rest[PATH_MAX];
     unsigned link_count;
+    bool ends_in_magic; /* `name` is a link of procfs: it leads to an open file, and to no path */
     bool has_foreign_link;
     uid_t foreign_owner; /* of such a link */
 };
@@ -98,6 +101,13 @@ static bool walk_follow(struct walk *walk, int link, const struct stat *facts)
     return walk->dir >= 0;
 }
 
+/* /dev/stdout ends in one of these. Only root's: those of its own process. */
+static bool link_is_magic(int link, const struct stat *facts)
+{
+    struct statfs system;
+    return facts->st_uid == 0 && fstatfs(link, &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
+}
+
 /* One component. *ret_is_there once `dir` and `name` are the file itself, which need not exist. */
 static bool walk_step(struct walk *walk, bool *ret_is_there)
 {
@@ -111,7 +121,9 @@ static bool walk_step(struct walk *walk, bool *ret_is_there)
         return *ret_is_there;
     }
     bool is_fine = fstat(fd, &facts) == 0;
-    if (is_fine && S_ISLNK(facts.st_mode)) {
+    if (is_fine && is_last && S_ISLNK(facts.st_mode) && link_is_magic(fd, &facts)) {
+        *ret_is_there = walk->ends_in_magic = true;
+    } else if (is_fine && S_ISLNK(facts.st_mode)) {
         is_fine = walk_follow(walk, fd, &facts);
     } else if (is_fine && is_last) {
         *ret_is_there = true;
@@ -137,7 +149,7 @@ static int file_walk(const char *path, int flags, mode_t mode)
     if (is_fine && walk.has_foreign_link && (flags & O_ACCMODE) != O_RDONLY)
         errno = EMLINK;
     else if (is_fine)
-        fd = openat(walk.dir, walk.name, flags | O_NOFOLLOW, mode);
+        fd = openat(walk.dir, walk.name, flags | (walk.ends_in_magic ? 0 : O_NOFOLLOW), mode);
     if (fd >= 0 && walk.has_foreign_link &&
         (fstat(fd, &facts) < 0 || facts.st_uid != walk.foreign_owner)) {
         (void)close(fd);

@@ -117,6 +117,19 @@ def test_standard_output_needs_no_opening(stage, as_root):
 
 
 @needs_root
+def test_the_name_of_standard_output(stage):
+    """/dev/stdout is a way to write to standard output, as containers do, also over a reopening."""
+    origin, config = stage.origin(answers()), Config(stage)
+    settings = {"access": {"format": "json", "file": "/dev/stdout"}}
+    proxy = config.write("127.0.0.1:0", log=settings).start(as_root=True)
+    get(proxy.address, origin, "/one")
+    wait_until(lambda: any("/one" in line for line in proxy.output), "a line on standard output")
+    reload(proxy, signal.SIGUSR1, "the access log is open again")
+    get(proxy.address, origin, "/two")
+    wait_until(lambda: any("/two" in line for line in proxy.output), "a line on standard output")
+
+
+@needs_root
 def test_a_restarted_child_writes_to_the_reopened_log(stage):
     """A serving process that is started again writes to the file that was opened last."""
     origin, config = stage.origin(answers()), Config(stage)
