@@ -64,6 +64,7 @@ def test_a_log_that_cannot_be_opened_keeps_the_old_file(stage, as_root):
 @needs_root
 @pytest.mark.parametrize("kind, reason", [
     ("symbolic", "root does not follow another user's symbolic link"),
+    ("dangling", "root does not follow another user's symbolic link"),
     ("directory", "root does not follow another user's symbolic link"),
     ("hard", "root does not write to a file of several names")])
 def test_root_does_not_write_where_the_serving_user_points(stage, kind, reason):
@@ -82,12 +83,14 @@ def test_root_does_not_write_where_the_serving_user_points(stage, kind, reason):
         os.link(target / "access.log", config.log)
     else:
         link = folder if kind == "directory" else config.log
-        link.symlink_to(target if kind == "directory" else target / "access.log")
+        link.symlink_to({"directory": target, "symbolic": target / "access.log",
+                         "dangling": target / "new.log"}[kind])
         os.chown(link, NOBODY, NOBODY, follow_symlinks=False)
     reload(proxy, signal.SIGUSR1, reason)
     get(proxy.address, origin, "/two")
     proxy.stop()
     assert (target / "access.log").read_text() == "precious\n"
+    assert os.listdir(target) == ["access.log"]
 
 
 @needs_root
