@@ -36,34 +36,6 @@ struct bundle {
     int log_fd; /* BUNDLE_LOG_FILE, until the recorder has it; -1 */
 };
 
-/* Who makes bundles: the parent where there is one, else the serving process itself. */
-struct bundle_maker {
-    int argc;
-    const char *const *argv;
-    unsigned worker_count;  /* as at the start */
-    struct config *running; /* what a reload cannot change is compared with this */
-    struct opening_inherited inherited;
-};
-
-/* The configuration of the file of -c (if any) and the flags. Errors go to standard error, and NULL. */
-struct config *bundle_load_config(int argc, const char *const *argv, char **ret_text,
-                                  size_t *ret_len);
-
-/* `argc`/`argv` are borrowed. */
-void bundle_maker_init(struct bundle_maker *maker, int argc, const char *const *argv);
-void bundle_maker_done(struct bundle_maker *maker);
-/* Open, bind and read what the configuration names now. Addresses that `old` (or NULL) has are taken over,
- * so that no waiting connection is lost; `old` stays as it is. All or nothing; faults are said.
- * Errors: ST_BAD the configuration is wrong, ST_IO something else is, ST_NOMEM. */
-enum status bundle_make(struct bundle_maker *maker, const struct bundle *old,
-                        struct bundle **ret_bundle) MUST_USE;
-/* The same without listening and without the log, for a check. */
-enum status bundle_make_files(struct bundle_maker *maker, struct bundle **ret_bundle) MUST_USE;
-/* Say which settings a reload to `config` leaves as they are. */
-void bundle_warn_unchanged(const struct bundle_maker *maker, const struct config *config);
-/* Open the log file again; *ret_fd is -1 where the log is no file. Errors: ST_IO, and it was said. */
-enum status bundle_reopen_log(const struct config *config, int *ret_fd) MUST_USE;
-
 /* `bundle` replaces `old`: files of Unix sockets that are gone are removed, modes are set. */
 void bundle_commit(const struct bundle *bundle, const struct bundle *old);
 /* Remove the files of Unix sockets that `other` (or NULL) has not. */

@@ -47,6 +47,7 @@ enum {
     OLD_AGE_S = 10,        /* a child that lived so long did not die young */
     DRAIN_GRACE_MS = 5000, /* beyond the configured time, for the child to end by itself */
     END_GRACE_MS = 3000,   /* then it is killed */
+    FRAMES_A_TURN = 16,    /* a child that floods us does not keep us from the signals */
     ANSWER_MS = 10000,     /* a reload without an answer so long is said; SIGTERM still works */
 };
 
@@ -103,7 +104,7 @@ static void candidate_take(struct parent *parent)
     if (!is_first) {
         bundle_commit(parent->candidate, parent->good);
         diag_say(NULL, DIAG_NOTICE, "reloaded");
-        bundle_warn_unchanged(parent->options->maker, parent->candidate->config);
+        maker_warn_unchanged(parent->options->maker, parent->candidate->config);
     }
     bundle_destroy(&parent->good);
     parent->good = parent->candidate;
@@ -252,15 +253,18 @@ static void parent_on_frame(struct parent *parent, const struct channel_frame *f
         (void)kill(parent->child, SIGKILL);
         return;
     }
-    bool stays = frame->kind == CHANNEL_REFUSED && is_starting; /* it ends now, by itself */
-    if (!stays && (is_starting || is_reloading))
+    if (frame->kind == CHANNEL_REFUSED && is_starting) {
+        socket_close(&parent->channel); /* it has nothing to add, and ends by itself */
+        parent_enter(parent, PARENT_STARTING, END_GRACE_MS);
+    } else if (is_starting || is_reloading) {
         parent_enter(parent, PARENT_SERVING, 0);
+    }
 }
 
 static void parent_hear(struct parent *parent)
 {
     static struct channel_message message;
-    while (parent->channel >= 0) {
+    for (int i = 0; i < FRAMES_A_TURN && parent->channel >= 0; i++) {
         enum status status = channel_recv(parent->channel, /* takes_fds= */ false, &message);
         if (status == ST_AGAIN)
             return;
@@ -281,7 +285,7 @@ static void parent_reload(struct parent *parent)
     parent->wants_reload = false;
     parent->wants_reopen = false; /* a reload opens the log again */
     notify_reloading();
-    if (bundle_make(parent->options->maker, parent->good, &parent->candidate) != ST_OK) {
+    if (maker_make(parent->options->maker, parent->good, &parent->candidate) != ST_OK) {
         diag_say(NULL, DIAG_ERROR, "reload failed: the old configuration stays");
         notify_ready();
         return;
@@ -302,7 +306,7 @@ static void parent_reopen(struct parent *parent)
 {
     int fd = -1;
     parent->wants_reopen = false;
-    if (bundle_reopen_log(parent->good->config, &fd) != ST_OK || fd < 0)
+    if (maker_reopen_log(parent->good->config, &fd) != ST_OK || fd < 0)
         return;
     struct channel_frame frame = {.kind = CHANNEL_LOG};
     if (parent->state == PARENT_SERVING && channel_send(parent->channel, &frame, &fd, 1) != ST_OK)
@@ -336,12 +340,24 @@ static void parent_end_child(struct parent *parent)
     parent_enter(parent, PARENT_ENDING, is_told ? END_GRACE_MS : END_GRACE_MS / 10);
 }
 
+static void parent_kill(struct parent *parent)
+{
+    diag_say(NULL, DIAG_ERROR, "the serving process does not end: it is killed");
+    (void)kill(parent->child, SIGKILL);
+    parent->wake_ns = 0;
+}
+
 /* The one place that acts (P2). */
 static void parent_act(struct parent *parent)
 {
     bool is_late = parent->wake_ns != 0 && clock_monotonic_ns() >= parent->wake_ns;
     switch (parent->state) {
     case PARENT_STARTING:
+        if (parent->end_count > 0)
+            parent_drain(parent);
+        else if (is_late)
+            parent_kill(parent);
+        break;
     case PARENT_RELOADING:
         if (parent->end_count > 0) {
             parent_drain(parent);
@@ -373,11 +389,8 @@ static void parent_act(struct parent *parent)
             parent_end_child(parent);
         break;
     case PARENT_ENDING:
-        if (is_late) {
-            diag_say(NULL, DIAG_ERROR, "the serving process does not end: it is killed");
-            (void)kill(parent->child, SIGKILL);
-            parent_enter(parent, PARENT_ENDING, 0);
-        }
+        if (is_late)
+            parent_kill(parent);
         break;
     case PARENT_OVER: break;
     }

@@ -1,14 +1,14 @@
 #ifndef FAIRLEAD_SERVER_PARENT_H
 #define FAIRLEAD_SERVER_PARENT_H
 
-#include "server/bundle.h"
+#include "server/maker.h"
 #include "server/privileges.h"
 
 /* The privileged process that stays when root started us. It opens what the configuration names, starts the
  * serving process, and starts it again when it dies. It never has a connection, and parses nothing that
  * came over the network. */
 struct parent_options {
-    struct bundle_maker *maker;
+    struct maker *maker;
     const struct privileges_user *user;
     struct bundle *bundle; /* the first one; taken */
     int signals;           /* a signalfd for all that parent_run acts on, SIGCHLD among them */

@@ -49,7 +49,7 @@ enum process_state { PROCESS_SERVING, PROCESS_DRAINING, PROCESS_ENDED };
 struct process {
     enum process_state state;
     struct serving serving;
-    struct bundle_maker *maker;
+    struct maker *maker;
     int signals;
     int channel; /* to the parent; -1: nobody is above us */
     bool has_parent;
@@ -66,10 +66,10 @@ static void process_reload(struct process *process)
     struct bundle *bundle = NULL;
     const struct bundle *old = process->serving.bundle;
     notify_reloading();
-    if (bundle_make(process->maker, old, &bundle) == ST_OK) {
+    if (maker_make(process->maker, old, &bundle) == ST_OK) {
         if (serving_adopt(&process->serving, bundle, /* owns_files= */ true, &fault) == ST_OK) {
             diag_say(NULL, DIAG_NOTICE, "reloaded");
-            bundle_warn_unchanged(process->maker, process->serving.snapshot->config);
+            maker_warn_unchanged(process->maker, process->serving.snapshot->config);
             bundle_say_listens(process->serving.bundle);
             notify_ready();
             return;
@@ -85,7 +85,7 @@ static void process_reload(struct process *process)
 static void process_reopen(struct process *process)
 {
     int fd = -1;
-    if (bundle_reopen_log(process->serving.snapshot->config, &fd) == ST_OK && fd >= 0)
+    if (maker_reopen_log(process->serving.snapshot->config, &fd) == ST_OK && fd >= 0)
         serving_set_log(&process->serving, fd);
 }
 
@@ -286,7 +286,7 @@ static const char *run_as(const struct config *config)
     return config->run_as.len > 0 ? config->run_as.at : "";
 }
 
-static int serve_under_parent(struct bundle_maker *maker, struct bundle *bundle, int signals)
+static int serve_under_parent(struct maker *maker, struct bundle *bundle, int signals)
 {
     char words[200];
     struct text fault = text_on(words, sizeof(words));
@@ -301,7 +301,7 @@ static int serve_under_parent(struct bundle_maker *maker, struct bundle *bundle,
     return parent_run(&options);
 }
 
-static int serve_alone(struct bundle_maker *maker, struct bundle *bundle, int signals)
+static int serve_alone(struct maker *maker, struct bundle *bundle, int signals)
 {
     static struct process process;
     if (bundle->config->run_as.len > 0)
@@ -327,7 +327,7 @@ static int serve_signals(void)
 
 int serve(int argc, const char *const *argv)
 {
-    static struct bundle_maker maker;
+    static struct maker maker;
     struct bundle *bundle = NULL;
     int signals = serve_signals();
     privileges_raise_descriptors();
@@ -336,26 +336,26 @@ int serve(int argc, const char *const *argv)
         diag_say(NULL, DIAG_ERROR, "no signals can be had: %s", strerror(errno));
         return 1;
     }
-    bundle_maker_init(&maker, argc, argv);
-    enum status status = bundle_make(&maker, NULL, &bundle);
+    maker_init(&maker, argc, argv);
+    enum status status = maker_make(&maker, NULL, &bundle);
     int code = status == ST_BAD ? 2 : 1;
     if (status == ST_OK)
         code = privileges_are_held() ? serve_under_parent(&maker, bundle, signals)
                                      : serve_alone(&maker, bundle, signals);
-    bundle_maker_done(&maker);
+    maker_done(&maker);
     socket_close(&signals);
     return code;
 }
 
 int serve_check(int argc, const char *const *argv, bool wants_print)
 {
-    struct bundle_maker maker;
+    struct maker maker;
     struct bundle *bundle = NULL;
     struct snapshot *snapshot = NULL;
     char words[400];
     struct text fault = text_on(words, sizeof(words));
-    bundle_maker_init(&maker, argc, argv);
-    enum status status = bundle_make_files(&maker, &bundle);
+    maker_init(&maker, argc, argv);
+    enum status status = maker_make_files(&maker, &bundle);
     if (status != ST_OK)
         return status == ST_BAD ? 2 : 1;
     struct privileges_user user;

@@ -1,13 +1,13 @@
 #include "server_test.h"
 
 #include "io/socket.h"
-#include "server/bundle.h"
+#include "server/maker.h"
 
 #include <sys/stat.h>
 
 /* A maker whose flags a test changes between two bundles, and a folder for socket files. */
 static struct {
-    struct bundle_maker maker;
+    struct maker maker;
     struct bundle *old;
     struct bundle *fresh;
     size_t fds; /* open before the test */
@@ -24,7 +24,7 @@ static int begin(void **state)
     (void)snprintf(test.path, sizeof(test.path), "%s/x.sock", test.folder);
     (void)snprintf(test.unix_flag, sizeof(test.unix_flag), "unix:%s", test.path);
     test.fds = count_fds();
-    bundle_maker_init(&test.maker, 0, NULL);
+    maker_init(&test.maker, 0, NULL);
     return 0;
 }
 
@@ -33,7 +33,7 @@ static int end(void **state)
     (void)state;
     bundle_destroy(&test.old);
     bundle_destroy(&test.fresh);
-    bundle_maker_done(&test.maker);
+    maker_done(&test.maker);
     assert_int_equal(count_fds(), test.fds);
     (void)unlink(test.path);
     return rmdir(test.folder);
@@ -56,7 +56,7 @@ static enum status make(const struct bundle *old, struct bundle **ret_bundle, co
     }
     test.maker.argc = argc;
     test.maker.argv = argv;
-    return bundle_make(&test.maker, old, ret_bundle);
+    return maker_make(&test.maker, old, ret_bundle);
 }
 
 static unsigned port(const struct bundle *bundle, size_t index)

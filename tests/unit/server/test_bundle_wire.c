@@ -1,13 +1,14 @@
 #include "server_test.h"
 
 #include "server/bundle_wire.h"
+#include "server/maker.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
 
 /* A bundle with files and a log, and the frames that it becomes. */
 static struct {
-    struct bundle_maker maker;
+    struct maker maker;
     struct bundle *bundle;
     struct bundle *received;
     struct bundle_receipt receipt;
@@ -25,9 +26,9 @@ static int begin(void **state)
     (void)state;
     (void)snprintf(test.log, sizeof(test.log), "/tmp/fairlead-wire-%d.log", (int)getpid());
     test.fds = count_fds();
-    bundle_maker_init(&test.maker, COUNT_OF(flags), flags);
+    maker_init(&test.maker, COUNT_OF(flags), flags);
     bundle_receipt_init(&test.receipt);
-    assert_int_equal(bundle_make(&test.maker, NULL, &test.bundle), ST_OK);
+    assert_int_equal(maker_make(&test.maker, NULL, &test.bundle), ST_OK);
     assert_int_equal(bundle_add_file(test.bundle, strdup("/k"), strdup("secret"), 6), ST_OK);
     assert_int_equal(bundle_add_file(test.bundle, strdup("/none"), strdup(""), 0), ST_OK);
     return channel_pair(test.ends) == ST_OK ? 0 : -1;
@@ -39,7 +40,7 @@ static int end(void **state)
     bundle_destroy(&test.bundle);
     bundle_destroy(&test.received);
     bundle_receipt_drop(&test.receipt);
-    bundle_maker_done(&test.maker);
+    maker_done(&test.maker);
     (void)close(test.ends[0]);
     (void)close(test.ends[1]);
     (void)unlink(test.log);

@@ -1,0 +1,324 @@
+/* Making a bundle: one code path for a start and a reload, with and without a parent.
+ *
+ *     configuration file, flags ──> config ──┬──> files: certificates, keys, authorities, tokens
+ *                                            ├──> log
+ *                                            └──> addresses: taken over from the old bundle, or bound
+ *
+ *     M1  All or nothing: what fails leaves the old bundle as it was, and nothing open.
+ *     M2  Addresses come last, since they are what others can see.
+ *
+ * Matching takes two rounds, since an address may have been asked for with port 0: first the listeners that
+ * ask for what was asked before, then those that name what it became.
+ *
+ * The number of workers and what else the schema table marks for the start stay as they were;
+ * maker_warn_unchanged says so. */
+
+#include "server/maker.h"
+
+#include "report/diag.h"
+#include "server/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- configuration ---- */
+
+static void report_line(struct config_errors *errors, const char *line)
+{
+    (void)errors;
+    (void)fprintf(stderr, "fairlead: %s\n", line);
+}
+
+static struct config *maker_load_config(int argc, const char *const *argv, char **ret_text,
+                                        size_t *ret_len)
+{
+    struct config_errors errors = {report_line, 0};
+    const char *name = config_file_flag(argc, argv);
+    char words[600];
+    struct text fault = text_on(words, sizeof(words));
+    char *text = NULL;
+    size_t len = 0;
+    if (name != NULL && file_read(name, &text, &len, &fault) != ST_OK) {
+        (void)fprintf(stderr, "fairlead: %s\n", text_string(&fault));
+        return NULL;
+    }
+    struct config *config = NULL;
+    enum status status =
+        config_load(name == NULL ? "" : name, slice_of(text, len), argc, argv, &errors, &config);
+    if (status != ST_OK) {
+        free(text);
+        return NULL;
+    }
+    *ret_text = text;
+    *ret_len = len;
+    return config;
+}
+
+/* ---- files ---- */
+
+static enum status maker_read_file(struct bundle *bundle, struct slice path, struct text *fault)
+{
+    char *text = NULL;
+    size_t len = 0;
+    if (path.len == 0 || bundle_find_file(bundle, path) != NULL)
+        return ST_OK;
+    enum status status = file_read(path.at, &text, &len, fault);
+    if (status != ST_OK)
+        return status;
+    char *name = strdup(path.at);
+    if (name == NULL) {
+        explicit_bzero(text, len);
+        free(text);
+        return ST_NOMEM;
+    }
+    status = bundle_add_file(bundle, name, text, len);
+    if (status != ST_OK)
+        text_add_format(fault, "%s: the files of this configuration are too large together",
+                        path.at);
+    return status;
+}
+
+/* All that the configuration names. */
+static enum status maker_read_files(struct bundle *bundle, struct text *fault)
+{
+    const struct config *config = bundle->config;
+    enum status status = maker_read_file(bundle, config->tls_upstream.ca_file, fault);
+    if (status == ST_OK)
+        status = maker_read_file(bundle, config->admin.token_file, fault);
+    for (size_t i = 0; i < config->listen_count && status == ST_OK; i++) {
+        const struct config_listen *listen = &config->listen[i];
+        if (!listen->is_tls)
+            continue;
+        status = maker_read_file(bundle, listen->certificate, fault);
+        if (status == ST_OK)
+            status = maker_read_file(bundle, listen->key, fault);
+        if (status == ST_OK)
+            status = maker_read_file(bundle, listen->client_ca, fault);
+    }
+    return status;
+}
+
+/* ---- the log ---- */
+
+static enum bundle_log log_kind(const struct config *config)
+{
+    if (slice_equals(config->log.file, SLICE("off")))
+        return BUNDLE_LOG_OFF;
+    return slice_equals(config->log.file, SLICE("-")) ? BUNDLE_LOG_STDOUT : BUNDLE_LOG_FILE;
+}
+
+static enum status maker_open_log(struct bundle *bundle, struct text *fault)
+{
+    bundle->log = log_kind(bundle->config);
+    if (bundle->log != BUNDLE_LOG_FILE)
+        return ST_OK;
+    text_add_format(fault, "access log ");
+    enum status status = file_open_log(bundle->config->log.file.at, &bundle->log_fd, fault);
+    if (status == ST_OK)
+        fault->len = 0;
+    return status;
+}
+
+enum status maker_reopen_log(const struct config *config, int *ret_fd)
+{
+    char words[600];
+    struct text fault = text_on(words, sizeof(words));
+    *ret_fd = -1;
+    if (log_kind(config) != BUNDLE_LOG_FILE)
+        return ST_OK;
+    enum status status = file_open_log(config->log.file.at, ret_fd, &fault);
+    if (status != ST_OK)
+        diag_say(NULL, DIAG_ERROR, "the access log cannot be opened again, the old file stays: %s",
+                 text_string(&fault));
+    else
+        diag_say(NULL, DIAG_NOTICE, "the access log is open again");
+    return status;
+}
+
+/* ---- addresses ---- */
+
+/* Which address of `old` each listener takes over; SIZE_MAX: none. */
+static void match_listens(const struct config *config, const struct bundle *old, size_t *from)
+{
+    bool is_taken[BUNDLE_LISTENS_MAX] = {false};
+    for (size_t i = 0; i < config->listen_count; i++)
+        from[i] = SIZE_MAX;
+    for (int round = 0; round < 2 && old != NULL; round++) {
+        for (size_t i = 0; i < config->listen_count; i++) {
+            for (size_t j = 0; j < old->listen_count && from[i] == SIZE_MAX; j++) {
+                bool fits = round == 0 ? opening_is_asked(&old->listens[j], &config->listen[i])
+                                       : opening_is_at(&old->listens[j], &config->listen[i]);
+                if (!fits || is_taken[j])
+                    continue;
+                from[i] = j;
+                is_taken[j] = true;
+            }
+        }
+    }
+}
+
+static bool overlaps_own(const struct config_listen *listen, const struct bundle *old)
+{
+    for (size_t i = 0; old != NULL && i < old->listen_count; i++) {
+        if (opening_overlaps(&old->listens[i], listen))
+            return true;
+    }
+    return old != NULL && old->admin.count > 0 && opening_overlaps(&old->admin, listen);
+}
+
+static enum status maker_open_listens(struct bundle *bundle, const struct maker *maker,
+                                      const struct bundle *old, struct text *fault)
+{
+    const struct config *config = bundle->config;
+    size_t from[BUNDLE_LISTENS_MAX];
+    unsigned inherited = 0;
+    enum status status = ST_OK;
+    match_listens(config, old, from);
+    for (size_t i = 0; i < config->listen_count && status == ST_OK; i++) {
+        const struct config_listen *listen = &config->listen[i];
+        struct opening *opening = &bundle->listens[i];
+        if (listen->kind == LISTEN_INHERITED)
+            status = opening_take_inherited(opening, listen, &maker->inherited, inherited++, fault);
+        else if (from[i] != SIZE_MAX)
+            status = opening_share(opening, &old->listens[from[i]], listen, fault);
+        else
+            status = opening_open(opening, listen, bundle->worker_count, overlaps_own(listen, old),
+                                  fault);
+        bundle->listen_count = i + 1;
+    }
+    return status;
+}
+
+static enum status maker_open_admin(struct bundle *bundle, const struct bundle *old,
+                                    struct text *fault)
+{
+    const struct config_listen *listen = &bundle->config->admin.listen;
+    if (bundle->config->admin.is_off)
+        return ST_OK;
+    if (old != NULL && old->admin.count > 0 &&
+        (opening_is_asked(&old->admin, listen) || opening_is_at(&old->admin, listen)))
+        return opening_share(&bundle->admin, &old->admin, listen, fault);
+    return opening_open(&bundle->admin, listen, 1, overlaps_own(listen, old), fault);
+}
+
+/* An inherited socket, whose address the configuration could not know, must not be open to everybody. */
+static enum status maker_check_open(const struct bundle *bundle, struct text *fault)
+{
+    const struct config *config = bundle->config;
+    for (size_t i = 0; i < bundle->listen_count; i++) {
+        if (config->listen[i].kind != LISTEN_INHERITED ||
+            !config_is_open(config, &config->listen[i], &bundle->listens[i].bound.addr))
+            continue;
+        text_add_format(fault,
+                        "listen[%zu]: the inherited socket is not on loopback, so this would be an "
+                        "open proxy; say who may connect (clients.allow, or --allow-clients "
+                        "10.0.0.0/8)",
+                        i);
+        return ST_BAD;
+    }
+    return ST_OK;
+}
+
+/* ---- the whole ---- */
+
+static unsigned count_workers(const struct config *config)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned count = config->workers > 0 ? config->workers : (unsigned)(cores > 0 ? cores : 1);
+    return count < BUNDLE_WORKERS_MAX ? count : BUNDLE_WORKERS_MAX;
+}
+
+void maker_init(struct maker *maker, int argc, const char *const *argv)
+{
+    *maker = (struct maker){.argc = argc, .argv = argv};
+    opening_inherit(&maker->inherited);
+}
+
+void maker_done(struct maker *maker)
+{
+    config_destroy(&maker->running);
+}
+
+/* The first configuration is kept to compare others with. Errors: ST_NOMEM. */
+static enum status maker_learn(struct maker *maker, const struct bundle *bundle)
+{
+    struct config_errors errors = {report_line, 0};
+    if (maker->running != NULL)
+        return ST_OK;
+    maker->worker_count = bundle->worker_count;
+    return config_load("", slice_of(bundle->text, bundle->len), maker->argc, maker->argv, &errors,
+                       &maker->running);
+}
+
+static enum status maker_begin(struct maker *maker, struct bundle **ret_bundle)
+{
+    char *text = NULL;
+    size_t len = 0;
+    struct config *config = maker_load_config(maker->argc, maker->argv, &text, &len);
+    if (config == NULL)
+        return ST_BAD;
+    unsigned worker_count = maker->running != NULL ? maker->worker_count : count_workers(config);
+    *ret_bundle = bundle_create(config, text, len, worker_count);
+    return *ret_bundle == NULL ? ST_NOMEM : ST_OK;
+}
+
+static enum status maker_end(struct bundle *bundle, enum status status, struct text *fault,
+                             struct bundle **ret_bundle)
+{
+    if (status == ST_OK) {
+        *ret_bundle = bundle;
+        return ST_OK;
+    }
+    diag_say(NULL, DIAG_ERROR, "%s", fault->len > 0 ? text_string(fault) : "out of memory");
+    bundle_destroy(&bundle);
+    return status == ST_NOMEM ? ST_NOMEM : ST_IO;
+}
+
+enum status maker_make(struct maker *maker, const struct bundle *old, struct bundle **ret_bundle)
+{
+    char words[800];
+    struct text fault = text_on(words, sizeof(words));
+    struct bundle *bundle = NULL;
+    enum status status = maker_begin(maker, &bundle);
+    if (status != ST_OK)
+        return status;
+    status = maker_read_files(bundle, &fault);
+    if (status == ST_OK)
+        status = maker_open_log(bundle, &fault);
+    if (status == ST_OK)
+        status = maker_open_admin(bundle, old, &fault);
+    if (status == ST_OK)
+        status = maker_open_listens(bundle, maker, old, &fault);
+    if (status == ST_OK)
+        status = maker_check_open(bundle, &fault);
+    if (status == ST_OK)
+        status = maker_learn(maker, bundle);
+    if (status != ST_OK)
+        bundle_remove_files(bundle, old);
+    return maker_end(bundle, status, &fault, ret_bundle);
+}
+
+enum status maker_make_files(struct maker *maker, struct bundle **ret_bundle)
+{
+    char words[800];
+    struct text fault = text_on(words, sizeof(words));
+    struct bundle *bundle = NULL;
+    enum status status = maker_begin(maker, &bundle);
+    if (status != ST_OK)
+        return status;
+    return maker_end(bundle, maker_read_files(bundle, &fault), &fault, ret_bundle);
+}
+
+static void warn_unchanged(void *owner, const char *key, const char *running, const char *wanted)
+{
+    (void)owner;
+    diag_say(NULL, DIAG_WARNING, "%s: %s takes effect at the next start; until then it stays %s",
+             key, wanted, running);
+}
+
+void maker_warn_unchanged(const struct maker *maker, const struct config *config)
+{
+    config_compare_start(maker->running, config, warn_unchanged, NULL);
+}
