@@ -15,10 +15,9 @@
  *         service manager) is not taken twice. It sees the end of the channel when we die, and drains.
  *     P4  Nothing that the child says is trusted: frames are checked, its words are printed escaped, and one
  *         that breaks the rules is ended.
- *     P5  The child is waited for before its number is used again: kill(2) never hits a stranger.
  *
- * A child that dies is started again at once; when it dies young again and again, the pause doubles up to
- * REST_MAX_MS. A child that never served even the first bundle ends us, with its exit code.
+ * A child that dies is started again (child.c). One that never served even the first bundle ends us, with its
+ * exit code.
  *
  * While we drain we hold no listening socket: new connections are refused, and not left to wait. */
 
@@ -30,6 +29,7 @@
 #include "report/diag.h"
 #include "server/bundle_wire.h"
 #include "server/channel.h"
+#include "server/child.h"
 #include "server/notify.h"
 
 #include <errno.h>
@@ -38,13 +38,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
-    REST_MIN_MS = 100,
-    REST_MAX_MS = 10000,
-    OLD_AGE_S = 10,        /* a child that lived so long did not die young */
+    NO_FORK_MS = 10000,    /* until a fork that failed is tried again */
     DRAIN_GRACE_MS = 5000, /* beyond the configured time, for the child to end by itself */
     END_GRACE_MS = 3000,   /* then it is killed */
     FRAMES_A_TURN = 16,    /* a child that floods us does not keep us from the signals */
@@ -66,11 +63,8 @@ struct parent {
     enum parent_state state;
     struct bundle *good;      /* P1 */
     struct bundle *candidate; /* P1 */
-    pid_t child;              /* 0: none */
-    int channel;              /* -1: none */
+    struct child child;
     uint32_t serial;
-    unsigned young_deaths; /* in a row */
-    uint64_t started_ns;
     uint64_t wake_ns; /* when the state has waited long enough; 0: never */
     int exit_code;
     /* Facts (P2). */
@@ -129,8 +123,9 @@ static void candidate_drop(struct parent *parent)
 /* ---- the child ---- */
 
 /* In the new process. */
-static _Noreturn void child_main(struct parent *parent, int channel)
+static void parent_become_child(void *owner, int channel)
 {
+    struct parent *parent = owner;
     const struct parent_options *options = parent->options;
     char words[200];
     struct text fault = text_on(words, sizeof(words));
@@ -144,92 +139,40 @@ static _Noreturn void child_main(struct parent *parent, int channel)
     exit(options->serve(options, bundle, channel));
 }
 
-static uint64_t rest_ms(const struct parent *parent)
-{
-    unsigned doublings = parent->young_deaths > 8 ? 8 : parent->young_deaths;
-    uint64_t pause_ms = doublings == 0 ? 0 : (uint64_t)REST_MIN_MS << (doublings - 1);
-    return pause_ms < REST_MAX_MS ? pause_ms : REST_MAX_MS;
-}
-
 static void parent_start(struct parent *parent)
 {
-    int ends[2];
-    parent->started_ns = clock_monotonic_ns();
-    enum status status = channel_pair(ends);
-    pid_t pid = status == ST_OK ? fork() : -1;
-    if (pid == 0) {
-        socket_close(&ends[0]);
-        child_main(parent, ends[1]);
-    }
-    if (pid < 0) {
-        diag_say(NULL, DIAG_ERROR, "the serving process cannot be started: %s", strerror(errno));
-        if (status == ST_OK) {
-            socket_close(&ends[0]);
-            socket_close(&ends[1]);
-        }
-        parent->exit_code = 1;
-        if (parent->good == NULL)
-            parent_enter(parent, PARENT_OVER, 0);
-        else
-            parent_enter(parent, PARENT_RESTING, REST_MAX_MS);
+    if (child_start(&parent->child, parent_become_child, parent) == ST_OK) {
+        parent_enter(parent, PARENT_STARTING, 0);
         return;
     }
-    socket_close(&ends[1]);
-    parent->channel = ends[0];
-    parent->child = pid;
-    parent_enter(parent, PARENT_STARTING, 0);
-}
-
-static void say_death(const struct parent *parent, int status)
-{
-    bool is_young = parent->young_deaths > 0;
-    char pause[40];
-    struct text text = text_on(pause, sizeof(pause));
-    if (is_young) {
-        text_add_format(&text, "in ");
-        text_add_duration(&text, rest_ms(parent) * NS_PER_MS);
-    } else {
-        text_add_format(&text, "now");
-    }
-    if (WIFSIGNALED(status))
-        diag_say(NULL, DIAG_ERROR,
-                 "the serving process was killed by signal %d (%s); it is started again %s",
-                 WTERMSIG(status), strsignal(WTERMSIG(status)), text_string(&text));
+    diag_say(NULL, DIAG_ERROR, "the serving process cannot be started: %s", strerror(errno));
+    parent->exit_code = 1;
+    if (parent->good == NULL)
+        parent_enter(parent, PARENT_OVER, 0);
     else
-        diag_say(NULL, DIAG_ERROR, "the serving process ended with code %d; it is started again %s",
-                 WEXITSTATUS(status), text_string(&text));
-}
-
-static void parent_rest(struct parent *parent, int status)
-{
-    uint64_t age_ns = clock_monotonic_ns() - parent->started_ns;
-    bool has_served = parent->state != PARENT_STARTING && age_ns >= OLD_AGE_S * NS_PER_S;
-    say_death(parent, status);
-    uint64_t wait_ms = rest_ms(parent);
-    parent->young_deaths = has_served ? 0 : parent->young_deaths + 1;
-    candidate_drop(parent);
-    if (wait_ms > 0)
-        parent_enter(parent, PARENT_RESTING, wait_ms);
-    else
-        parent_start(parent);
+        parent_enter(parent, PARENT_RESTING, NO_FORK_MS);
 }
 
 /* The child is gone. */
-static void parent_mourn(struct parent *parent, int status)
+static void parent_lose_child(struct parent *parent, int status)
 {
-    parent->child = 0;
-    socket_close(&parent->channel);
-    parent->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    socket_close(&parent->child.channel);
+    parent->exit_code = child_code(status);
     if (parent->state == PARENT_DRAINING || parent->state == PARENT_ENDING) {
         parent_enter(parent, PARENT_OVER, 0);
     } else if (parent->good == NULL) { /* it never served */
-        if (WIFSIGNALED(status))
+        if (parent->exit_code > 128)
             diag_say(NULL, DIAG_ERROR, "the serving process was killed by signal %d at the start",
-                     WTERMSIG(status));
+                     parent->exit_code - 128);
         parent->exit_code = parent->exit_code == 0 ? 1 : parent->exit_code;
         parent_enter(parent, PARENT_OVER, 0);
     } else {
-        parent_rest(parent, status);
+        uint64_t rest_ms = child_mourn(&parent->child, status, parent->state != PARENT_STARTING);
+        candidate_drop(parent);
+        if (rest_ms > 0)
+            parent_enter(parent, PARENT_RESTING, rest_ms);
+        else
+            parent_start(parent);
     }
 }
 
@@ -250,11 +193,11 @@ static void parent_on_frame(struct parent *parent, const struct channel_frame *f
     } else if (parent->state == PARENT_STARTING || parent->state == PARENT_SERVING ||
                parent->state == PARENT_RELOADING) {
         diag_say(NULL, DIAG_ERROR, "the serving process breaks the rules of the channel");
-        (void)kill(parent->child, SIGKILL);
+        child_kill(&parent->child);
         return;
     }
     if (frame->kind == CHANNEL_REFUSED && is_starting) {
-        socket_close(&parent->channel); /* it has nothing to add, and ends by itself */
+        socket_close(&parent->child.channel); /* it has nothing to add, and ends by itself */
         parent_enter(parent, PARENT_STARTING, END_GRACE_MS);
     } else if (is_starting || is_reloading) {
         parent_enter(parent, PARENT_SERVING, 0);
@@ -264,8 +207,8 @@ static void parent_on_frame(struct parent *parent, const struct channel_frame *f
 static void parent_hear(struct parent *parent)
 {
     static struct channel_message message;
-    for (int i = 0; i < FRAMES_A_TURN && parent->channel >= 0; i++) {
-        enum status status = channel_recv(parent->channel, /* takes_fds= */ false, &message);
+    for (int i = 0; i < FRAMES_A_TURN && parent->child.channel >= 0; i++) {
+        enum status status = channel_recv(parent->child.channel, /* takes_fds= */ false, &message);
         if (status == ST_AGAIN)
             return;
         if (status == ST_OK) {
@@ -273,8 +216,8 @@ static void parent_hear(struct parent *parent)
             continue;
         }
         if (status == ST_BAD)
-            (void)kill(parent->child, SIGKILL);
-        socket_close(&parent->channel); /* its death is told by SIGCHLD */
+            child_kill(&parent->child);
+        socket_close(&parent->child.channel); /* its death is told by SIGCHLD */
     }
 }
 
@@ -294,7 +237,7 @@ static void parent_reload(struct parent *parent)
         parent_start(parent); /* the new child tells whether it is good */
         return;
     }
-    if (bundle_send(parent->candidate, parent->channel, ++parent->serial) == ST_OK) {
+    if (bundle_send(parent->candidate, parent->child.channel, ++parent->serial) == ST_OK) {
         parent_enter(parent, PARENT_RELOADING, ANSWER_MS);
         return;
     }
@@ -309,7 +252,8 @@ static void parent_reopen(struct parent *parent)
     if (maker_reopen_log(parent->good->config, &fd) != ST_OK || fd < 0)
         return;
     struct channel_frame frame = {.kind = CHANNEL_LOG};
-    if (parent->state == PARENT_SERVING && channel_send(parent->channel, &frame, &fd, 1) != ST_OK)
+    if (parent->state == PARENT_SERVING &&
+        channel_send(parent->child.channel, &frame, &fd, 1) != ST_OK)
         diag_say(NULL, DIAG_ERROR, "the serving process cannot be told: %s", strerror(errno));
     socket_close(&parent->good->log_fd);
     parent->good->log_fd = fd;
@@ -320,13 +264,13 @@ static void parent_drain(struct parent *parent)
     const struct bundle *now = parent->good != NULL ? parent->good : parent->candidate;
     uint64_t drain_ms = now->config->timeouts.drain_ns / NS_PER_MS;
     notify_stopping();
-    if (parent->child == 0) {
+    if (parent->child.pid == 0) {
         parent->exit_code = 0;
         parent_enter(parent, PARENT_OVER, 0);
         return;
     }
     /* Where that fails, it is dying already, or killed in the end. */
-    bool is_told = channel_say(parent->channel, CHANNEL_DRAIN, 0) == ST_OK;
+    bool is_told = channel_say(parent->child.channel, CHANNEL_DRAIN, 0) == ST_OK;
     if (parent->good != NULL)
         bundle_close_listens(parent->good);
     if (parent->candidate != NULL)
@@ -336,14 +280,14 @@ static void parent_drain(struct parent *parent)
 
 static void parent_end_child(struct parent *parent)
 {
-    bool is_told = channel_say(parent->channel, CHANNEL_END, 0) == ST_OK;
+    bool is_told = channel_say(parent->child.channel, CHANNEL_END, 0) == ST_OK;
     parent_enter(parent, PARENT_ENDING, is_told ? END_GRACE_MS : END_GRACE_MS / 10);
 }
 
 static void parent_kill(struct parent *parent)
 {
     diag_say(NULL, DIAG_ERROR, "the serving process does not end: it is killed");
-    (void)kill(parent->child, SIGKILL);
+    child_kill(&parent->child);
     parent->wake_ns = 0;
 }
 
@@ -401,10 +345,10 @@ static void parent_act(struct parent *parent)
 static void parent_on_child(struct parent *parent)
 {
     int status;
-    if (parent->child == 0 || waitpid(parent->child, &status, WNOHANG) != parent->child)
+    if (!child_collect(&parent->child, &status))
         return;
     parent_hear(parent); /* its last words */
-    parent_mourn(parent, status);
+    parent_lose_child(parent, status);
 }
 
 static void parent_on_signals(struct parent *parent)
@@ -441,7 +385,7 @@ static bool is_due(const struct parent *parent)
 static void parent_wait(struct parent *parent)
 {
     struct pollfd polled[2] = {{.fd = parent->options->signals, .events = POLLIN},
-                               {.fd = parent->channel, .events = POLLIN}};
+                               {.fd = parent->child.channel, .events = POLLIN}};
     bool can_act = parent->state == PARENT_SERVING || parent->state == PARENT_RESTING;
     (void)poll(polled, 2, can_act && is_due(parent) ? 0 : wait_ms(parent));
     parent_hear(parent);
@@ -451,7 +395,8 @@ static void parent_wait(struct parent *parent)
 int parent_run(const struct parent_options *options)
 {
     static struct parent parent;
-    parent = (struct parent){.options = options, .candidate = options->bundle, .channel = -1};
+    parent = (struct parent){.options = options, .candidate = options->bundle};
+    child_init(&parent.child);
     privileges_forbid_dumps();
     parent_start(&parent);
     while (parent.state != PARENT_OVER) {
@@ -462,7 +407,7 @@ int parent_run(const struct parent_options *options)
             parent_act(&parent);
         } while (parent.state != before); /* what came while we acted may be due by now */
     }
-    socket_close(&parent.channel);
+    socket_close(&parent.child.channel);
     if (parent.candidate != NULL)
         bundle_remove_files(parent.candidate, NULL);
     if (parent.good != NULL)
