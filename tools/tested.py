@@ -41,8 +41,13 @@ ELSEWHERE = {
                            "tests/e2e/tunnel/test_half_close.py"],
     "src/upstream/reach.c": ["tests/e2e/http/test_https_origin.py", "tests/e2e/dns/test_names.py"],
     # Processes and threads, seen from outside.
-    "src/cli/main.c": ["tests/e2e/ops/test_valgrind.py"],
-    "src/server/serve.c": ["tests/e2e/ops/test_valgrind.py"],
+    "src/cli/main.c": ["tests/e2e/ops/test_start.py"],
+    "src/server/compile.c": ["tests/e2e/ops/test_reload.py"],
+    "src/server/opening.c": ["tests/unit/server/test_maker.c", "tests/e2e/ops/test_start.py"],
+    "src/server/parent.c": ["tests/e2e/ops/test_death.py", "tests/e2e/ops/test_end.py"],
+    "src/server/privileges.c": ["tests/e2e/ops/test_start.py"],
+    "src/server/serve.c": ["tests/e2e/ops/test_end.py", "tests/e2e/ops/test_valgrind.py"],
+    "src/server/serving.c": ["tests/e2e/ops/test_reload.py"],
     "src/server/worker.c": ["tests/e2e/ops/test_valgrind.py"],
 }
 

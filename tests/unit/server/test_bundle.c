@@ -1,9 +1,6 @@
 #include "server_test.h"
 
-#include "io/socket.h"
 #include "server/maker.h"
-
-#include <sys/stat.h>
 
 /* A maker whose flags a test changes between two bundles, and a folder for socket files. */
 static struct {
@@ -41,16 +38,16 @@ static int end(void **state)
 
 /* A bundle that listens on these, up to NULL. */
 static enum status make(const struct bundle *old, struct bundle **ret_bundle, const char *a,
-                        const char *b, const char *c)
+                        const char *b)
 {
     static const char *argv[16];
-    const char *addresses[] = {a, b, c};
+    const char *addresses[] = {a, b};
     int argc = 0;
     argv[argc++] = "--workers=2";
     argv[argc++] = "--admin=127.0.0.1:0";
     argv[argc++] = "--log-file=off";
     argv[argc++] = "--allow-clients=127.0.0.0/8";
-    for (int i = 0; i < 3 && addresses[i] != NULL; i++) {
+    for (int i = 0; i < 2 && addresses[i] != NULL; i++) {
         argv[argc++] = "--listen";
         argv[argc++] = addresses[i];
     }
@@ -59,119 +56,17 @@ static enum status make(const struct bundle *old, struct bundle **ret_bundle, co
     return maker_make(&test.maker, old, ret_bundle);
 }
 
-static unsigned port(const struct bundle *bundle, size_t index)
-{
-    return bundle->listens[index].bound.port;
-}
-
-/* Do two descriptors name the same socket? */
-static bool is_same(int a, int b)
-{
-    struct stat one;
-    struct stat other;
-    assert_int_equal(fstat(a, &one), 0);
-    assert_int_equal(fstat(b, &other), 0);
-    return a != b && one.st_ino == other.st_ino;
-}
-
-static void every_worker_has_a_socket(void **state)
-{
-    (void)state;
-    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", test.unix_flag, NULL), ST_OK);
-    assert_int_equal(test.old->listen_count, 2);
-    assert_int_equal(test.old->listens[0].count, 2);
-    assert_int_equal(test.old->listens[1].count, 1);
-    assert_int_equal(test.old->admin.count, 1);
-    assert_int_not_equal(port(test.old, 0), 0);
-    assert_int_equal(test.old->listens[0].asked.port, 0);
-}
-
-static void what_stays_is_shared(void **state)
-{
-    (void)state;
-    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", test.unix_flag, NULL), ST_OK);
-    assert_int_equal(make(test.old, &test.fresh, test.unix_flag, "127.0.0.1:0", NULL), ST_OK);
-    assert_int_equal(port(test.fresh, 1), port(test.old, 0));
-    for (unsigned i = 0; i < 2; i++)
-        assert_true(is_same(test.fresh->listens[1].fds[i], test.old->listens[0].fds[i]));
-    assert_true(is_same(test.fresh->listens[0].fds[0], test.old->listens[1].fds[0]));
-    assert_true(is_same(test.fresh->admin.fds[0], test.old->admin.fds[0]));
-}
-
-static void a_port_that_was_chosen_may_be_named(void **state)
-{
-    (void)state;
-    char named[40];
-    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", "127.0.0.1:0", NULL), ST_OK);
-    (void)snprintf(named, sizeof(named), "127.0.0.1:%u", port(test.old, 1));
-    /* The one that still asks for port 0 comes last, and must not take the named one. */
-    assert_int_equal(make(test.old, &test.fresh, named, "127.0.0.1:0", NULL), ST_OK);
-    assert_int_equal(port(test.fresh, 0), port(test.old, 1));
-    assert_int_equal(port(test.fresh, 1), port(test.old, 0));
-}
-
-static void no_socket_is_taken_twice(void **state)
-{
-    (void)state;
-    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL, NULL), ST_OK);
-    assert_int_equal(make(test.old, &test.fresh, "127.0.0.1:0", "127.0.0.1:0", NULL), ST_OK);
-    assert_int_equal(port(test.fresh, 0), port(test.old, 0));
-    assert_int_not_equal(port(test.fresh, 1), port(test.old, 0));
-}
-
-static void another_address_is_another_socket(void **state)
-{
-    (void)state;
-    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL, NULL), ST_OK);
-    assert_int_equal(make(test.old, &test.fresh, "127.0.0.2:0", NULL, NULL), ST_OK);
-    assert_false(is_same(test.fresh->listens[0].fds[0], test.old->listens[0].fds[0]));
-}
-
-static void our_own_address_is_not_in_use(void **state)
-{
-    (void)state;
-    char wide[40];
-    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL, NULL), ST_OK);
-    (void)snprintf(wide, sizeof(wide), "0.0.0.0:%u", port(test.old, 0));
-    assert_int_equal(make(test.old, &test.fresh, wide, NULL, NULL), ST_OK);
-}
-
-static void an_address_of_others_fails_the_whole(void **state)
-{
-    (void)state;
-    char taken[40];
-    int others;
-    struct inet_endpoint any = {{INET_V4, {127, 0, 0, 1}}, 0};
-    struct socket_listen_options options = {.backlog = 1};
-    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL, NULL), ST_OK);
-    assert_int_equal(socket_listen(&any, &options, &others), ST_OK);
-    (void)snprintf(taken, sizeof(taken), "127.0.0.1:%u", socket_local(others).port);
-    size_t fds = count_fds();
-    assert_int_equal(make(test.old, &test.fresh, test.unix_flag, "127.0.0.3:0", taken), ST_IO);
-    assert_null(test.fresh);
-    assert_int_equal(count_fds(), fds);
-    assert_int_equal(access(test.path, F_OK), -1);
-    socket_close(&others);
-}
-
-static void a_wrong_configuration_makes_nothing(void **state)
-{
-    (void)state;
-    assert_int_equal(make(NULL, &test.old, "nowhere", NULL, NULL), ST_BAD);
-    assert_null(test.old);
-}
-
 static void files_of_sockets_go_with_their_listeners(void **state)
 {
     (void)state;
-    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", test.unix_flag, NULL), ST_OK);
-    assert_int_equal(make(test.old, &test.fresh, test.unix_flag, NULL, NULL), ST_OK);
+    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", test.unix_flag), ST_OK);
+    assert_int_equal(make(test.old, &test.fresh, test.unix_flag, NULL), ST_OK);
     bundle_commit(test.fresh, test.old);
     assert_int_equal(access(test.path, F_OK), 0);
     bundle_destroy(&test.old);
     test.old = test.fresh;
     test.fresh = NULL;
-    assert_int_equal(make(test.old, &test.fresh, "127.0.0.1:0", NULL, NULL), ST_OK);
+    assert_int_equal(make(test.old, &test.fresh, "127.0.0.1:0", NULL), ST_OK);
     bundle_commit(test.fresh, test.old);
     assert_int_equal(access(test.path, F_OK), -1);
 }
@@ -179,7 +74,7 @@ static void files_of_sockets_go_with_their_listeners(void **state)
 static void a_file_of_somebody_else_stays(void **state)
 {
     (void)state;
-    assert_int_equal(make(NULL, &test.old, test.unix_flag, NULL, NULL), ST_OK);
+    assert_int_equal(make(NULL, &test.old, test.unix_flag, NULL), ST_OK);
     assert_int_equal(unlink(test.path), 0);
     FILE *file = fopen(test.path, "w");
     assert_non_null(file);
@@ -192,7 +87,7 @@ static void files_are_bounded_together(void **state)
 {
     (void)state;
     const size_t len = 4 << 20;
-    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL, NULL), ST_OK);
+    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL), ST_OK);
     for (size_t i = 0; i < BUNDLE_BYTES_MAX / len; i++)
         assert_int_equal(bundle_add_file(test.old, strdup("a"), calloc(1, len + 1), len), ST_OK);
     assert_int_equal(bundle_add_file(test.old, strdup("b"), calloc(1, 2), 1), ST_LIMIT);
@@ -202,22 +97,27 @@ static void files_are_bounded_together(void **state)
     assert_int_equal(bundle_add_file(test.old, strdup("b"), calloc(1, 2), 1), ST_LIMIT);
 }
 
+static void a_file_is_found_by_its_path(void **state)
+{
+    (void)state;
+    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL), ST_OK);
+    assert_int_equal(bundle_add_file(test.old, strdup("/a"), strdup("one"), 3), ST_OK);
+    assert_int_equal(bundle_add_file(test.old, strdup("/ab"), strdup("two"), 3), ST_OK);
+    assert_string_equal(bundle_find_file(test.old, SLICE("/ab"))->text, "two");
+    assert_null(bundle_find_file(test.old, SLICE("/abc")));
+    bundle_forget_files(test.old);
+    assert_null(bundle_find_file(test.old, SLICE("/a")));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(every_worker_has_a_socket),
-        TEST(what_stays_is_shared),
-        TEST(a_port_that_was_chosen_may_be_named),
-        TEST(no_socket_is_taken_twice),
-        TEST(another_address_is_another_socket),
-        TEST(our_own_address_is_not_in_use),
-        TEST(an_address_of_others_fails_the_whole),
-        TEST(a_wrong_configuration_makes_nothing),
         TEST(files_of_sockets_go_with_their_listeners),
         TEST(a_file_of_somebody_else_stays),
         TEST(files_are_bounded_together),
+        TEST(a_file_is_found_by_its_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
