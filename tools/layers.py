@@ -8,17 +8,13 @@ import sys
 
 import csource
 
-ROWS = ["base", "record", "io http policy auth", "net report", "codec config", "upstream", "proxy",
+ROWS = ["base", "record", "io http policy", "net report", "codec config", "upstream", "proxy",
         "admin", "server", "cli"]
 LEVEL = {folder: number for number, row in enumerate(ROWS) for folder in row.split()}
 FENCES = {  # a header of a library or of the kernel, and the folders that may know it
-    "openssl/": {"net", "auth"},
-    "nghttp2/": {"codec"},
+    "openssl/": {"net"},
     "ares": {"net"},
     "yaml.h": {"config"},
-    "crypt.h": {"auth"},
-    "seccomp.h": {"server"},
-    "linux/landlock.h": {"server"},
     "sys/epoll.h": {"io"},
     "sys/socket.h": {"base", "io", "net", "server"},
 }
