@@ -19,12 +19,6 @@ bool tls_sniff_is_http(struct slice first)
     return first.len > 0 && first.at[0] >= 'A' && first.at[0] <= 'Z';
 }
 
-struct slice tls_sniff_alert(void)
-{
-    /* RFC 8446 §5.1 and §6: type alert, legacy version, length 2, fatal, handshake_failure. */
-    return SLICE("\x15\x03\x01\x00\x02\x02\x28");
-}
-
 struct slice tls_sniff_clear_answer(void)
 {
     return SLICE("HTTP/1.1 400 Bad Request (this port speaks TLS)\r\n"

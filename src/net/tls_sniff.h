@@ -11,8 +11,6 @@ bool tls_sniff_is_tls(struct slice first);
 /* A request line or a response in clear begins: an upper-case letter, which no TLS record begins with. */
 bool tls_sniff_is_http(struct slice first);
 
-/* For a TLS client on a clear listener: a fatal alert, handshake_failure. Static storage. */
-struct slice tls_sniff_alert(void);
 /* For a clear client on a TLS listener: a whole 400 response that ends the connection. Static storage. */
 struct slice tls_sniff_clear_answer(void);
 

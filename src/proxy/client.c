@@ -12,6 +12,7 @@
 #include "net/proxy_protocol.h"
 #include "net/tcp.h"
 #include "net/tls.h"
+#include "net/tls_sniff.h"
 #include "proxy/exchange.h"
 #include "report/diag.h"
 
@@ -199,12 +200,9 @@ static void client_read_proxy_header(struct client *client)
 /* A clear request on a port that speaks TLS is told so, in clear. */
 static void client_tell_tls(struct client *client)
 {
-    static const char answer[] =
-        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"
-        "Content-Length: 57\r\n\r\nThis port speaks TLS: use https:// in the proxy address.\n";
     client->transport = tls_take_lower(&client->transport);
     client_begin_codec(client);
-    if (wire_put(&client->h1.wire, slice_of(answer, sizeof(answer) - 1)) != ST_OK) {
+    if (wire_put(&client->h1.wire, tls_sniff_clear_answer()) != ST_OK) {
         client_close(client, /* is_abort= */ true);
         return;
     }
@@ -241,11 +239,11 @@ static void client_shake_hands(struct client *client)
 
 /* ---- serving ---- */
 
-/* A ClientHello on a port in clear (RFC 8446 §5.1: type 22, version 3.x). */
+/* A ClientHello on a port in clear. It is answered as what it is to us, no request: "wrong version number",
+ * which TLS libraries make of that, is understood better than an alert. */
 static bool client_got_tls(const struct client *client)
 {
-    struct slice in = client->h1.wire.in;
-    return client->uses == 0 && in.len >= 2 && in.at[0] == 0x16 && in.at[1] == 0x03;
+    return client->uses == 0 && tls_sniff_is_tls(client->h1.wire.in);
 }
 
 /* The next request of this connection, as far as it is there. False when there is nothing to do now. */

@@ -68,7 +68,7 @@ def test_curl_with_http_for_https(proxy):
     """curl --proxy http:// at the TLS listener shows the person what to change."""
     done = subprocess.run([need("curl", "curl"), "-sS", "--max-time", "10", "-x",
                            "http://127.0.0.1:%d" % proxy.tls_address[1], "http://a.test/"], capture_output=True)
-    assert done.returncode == 0 and b"use https:// in the proxy address" in done.stdout
+    assert done.returncode == 0 and b"Use https:// in the address of the proxy" in done.stdout
 
 
 @pytest.mark.parametrize("data", [b"\0\1\2\3" * 20, b"\xff" * 5, b"SSH-2.0-x\r\n"], ids=["binary", "ff", "ssh"])

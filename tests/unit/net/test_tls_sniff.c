@@ -41,15 +41,6 @@ static void nothing_is_neither(void **state)
     assert_false(tls_sniff_is_http(SLICE_NONE));
 }
 
-/* The alert is one whole record: fatal, handshake_failure (RFC 8446 §6.2). */
-static void the_alert_is_one_whole_record(void **state)
-{
-    (void)state;
-    struct slice alert = tls_sniff_alert();
-    assert_int_equal(alert.len, 7);
-    assert_memory_equal(alert.at, "\x15\x03\x01\x00\x02\x02\x28", 7);
-}
-
 /* The answer in clear is a whole response whose Content-Length is that of its body (RFC 9112 §6.2). */
 static void the_answer_in_clear_is_whole(void **state)
 {
@@ -72,7 +63,6 @@ int main(void)
         cmocka_unit_test(the_first_byte_decides),
         cmocka_unit_test(a_second_byte_must_be_the_versions),
         cmocka_unit_test(nothing_is_neither),
-        cmocka_unit_test(the_alert_is_one_whole_record),
         cmocka_unit_test(the_answer_in_clear_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

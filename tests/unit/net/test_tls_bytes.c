@@ -1,0 +1,397 @@
+#include "tls_test.h"
+
+#include "base/clock.h"
+#include "net/tcp.h"
+#include "net/tls_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/* ---- bytes ---- */
+
+static void small_pieces_become_one_record_and_one_send(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    char one[] = "HTTP/1.1 200 OK\r\n";
+    char two[] = "\r\n";
+    char three[] = "body";
+    struct iovec iov[] = {{one, 17}, {NULL, 0}, {two, 2}, {three, 4}};
+    size_t len = 0;
+    size_t calls = f.below_server->send_calls;
+    size_t sent = f.below_server->sent;
+    assert_int_equal(transport_send(f.server, iov, 4, &len), ST_OK);
+    assert_int_equal(len, 23);
+    assert_int_equal(f.below_server->send_calls, calls + 1);
+    assert_int_equal(f.below_server->sent - sent, 23 + 22); /* header, type and tag of one record */
+    expect(f.client, SLICE("HTTP/1.1 200 OK\r\n\r\nbody"));
+    end_pair(&f);
+}
+
+static void several_records_leave_with_one_send_and_arrive_with_one_receive(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    expect_status(f.client, ST_AGAIN); /* takes the ticket */
+    size_t len = 0;
+    size_t calls = f.below_server->send_calls;
+    assert_int_equal(send_bytes(f.server, pattern, BULK, &len), ST_OK);
+    assert_int_equal(len, TLS_SEND_MAX);
+    assert_int_equal(f.below_server->send_calls, calls + 1);
+    turn(&f);
+    calls = f.below_client->recv_calls;
+    size_t total = 0;
+    while ((f.client->ready & WATCH_READ) != 0) {
+        if (transport_recv(f.client, received + total, BULK - total, &len) != ST_OK)
+            break;
+        total += len;
+    }
+    assert_int_equal(total, TLS_SEND_MAX);
+    assert_memory_equal(received, pattern, total);
+    assert_in_range(f.below_client->recv_calls - calls, 1, 2);
+    end_pair(&f);
+}
+
+static void decrypted_bytes_that_did_not_fit_keep_the_read_bit(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    send_all(f.server, SLICE("0123456789"));
+    turn(&f);
+    char into[4];
+    size_t len = 0;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(transport_recv(f.client, into, sizeof(into), &len), ST_OK);
+        assert_int_equal(len, 4);
+        assert_true((f.client->ready & WATCH_READ) != 0);
+    }
+    assert_int_equal(transport_recv(f.client, into, sizeof(into), &len), ST_OK);
+    assert_int_equal(len, 2);
+    assert_false((f.client->ready & WATCH_READ) != 0);
+    expect_status(f.client, ST_AGAIN);
+    end_pair(&f);
+}
+
+/* Move BULK bytes from server to client, the client reading `step` at a time. */
+static void move_bulk(struct fixture *f, size_t step)
+{
+    size_t sent = 0;
+    size_t got = 0;
+    for (int rounds = 0; got < BULK; rounds++) {
+        assert_true(rounds < 4 * BULK);
+        size_t len = 0;
+        enum status status = ST_AGAIN;
+        if (sent < BULK && (f->server->ready & WATCH_WRITE) != 0)
+            status = send_bytes(f->server, pattern + sent, BULK - sent, &len);
+        if (status == ST_OK)
+            sent += len;
+        assert_true(status == ST_OK || status == ST_AGAIN);
+        assert_true(block_pool_used(f->pool) <= 2 * TLS_QUEUE_MAX);
+        turn(f);
+        size_t want = BULK - got < step ? BULK - got : step;
+        if ((f->client->ready & WATCH_READ) != 0 &&
+            transport_recv(f->client, received + got, want, &len) == ST_OK)
+            got += len;
+        turn(f);
+    }
+    assert_int_equal(sent, BULK);
+    assert_memory_equal(received, pattern, BULK);
+    expect_status(f->client, ST_AGAIN);
+    assert_int_equal(transport_flush(f->server), ST_OK);
+    assert_int_equal(block_pool_used(f->pool), 0);
+}
+
+static void bulk_goes_through_a_narrow_transport_whole_and_bounded(void **state)
+{
+    (void)state;
+    static const size_t ROOMS[] = {ROOM, 40000, 777};
+    static const size_t STEPS[] = {BULK, 16384, 1000};
+    for (size_t i = 0; i < COUNT_OF(ROOMS); i++) {
+        struct fixture f;
+        begin_pair(&f, ROOM);
+        add_server(&f, server_context);
+        add_client(&f, client_context, SLICE("proxy.example"), NULL);
+        shake_well(&f);
+        expect_status(f.client, ST_AGAIN);
+        memory_end_set_room(f.below_client, ROOMS[i]);
+        move_bulk(&f, STEPS[i]);
+        end_pair(&f);
+    }
+}
+
+static void a_full_transport_takes_no_more_until_the_queue_has_left(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    expect_status(f.client, ST_AGAIN);
+    memory_end_set_room(f.below_client, 1000);
+    size_t len = 0;
+    assert_int_equal(send_bytes(f.server, pattern, 5000, &len), ST_OK);
+    assert_int_equal(len, 5000);
+    assert_false((f.server->ready & WATCH_WRITE) != 0);
+    assert_int_equal(send_bytes(f.server, pattern, 5000, &len), ST_AGAIN);
+    assert_int_equal(transport_flush(f.server), ST_AGAIN);
+    assert_true(block_pool_used(f.pool) > 0);
+    turn(&f);
+    int calls = f.server_calls;
+    memory_end_set_room(f.below_client, ROOM);
+    turn(&f); /* the queue leaves by itself, and the owner hears of it */
+    assert_true(f.server_calls > calls);
+    assert_true((f.server->ready & WATCH_WRITE) != 0);
+    assert_int_equal(transport_flush(f.server), ST_OK);
+    assert_int_equal(block_pool_used(f.pool), 0);
+    assert_int_equal(transport_recv(f.client, received, BULK, &len), ST_OK);
+    assert_int_equal(len, 5000);
+    end_pair(&f);
+}
+
+static void tls_runs_over_tls(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    expect_status(f.client, ST_AGAIN);
+    struct transport *outer_server = f.server;
+    struct transport *outer_client = f.client;
+    struct host host;
+    assert_int_equal(host_parse(SLICE("proxy.example"), &host), HOST_FINE);
+    struct tls_connect_options options = {.host = &host};
+    assert_int_equal(tls_accept_create(f.scratch, &outer_server, server_context, &f.server), ST_OK);
+    assert_int_equal(
+        tls_connect_create(f.scratch, &outer_client, client_context, &options, &f.client), ST_OK);
+    transport_listen(f.server, &f.server_calls, count_call);
+    transport_listen(f.client, &f.client_calls, count_call);
+    shake_well(&f);
+    expect_status(f.client, ST_AGAIN);
+    memory_end_set_room(f.below_client, 5000);
+    move_bulk(&f, BULK);
+    assert_int_equal(transport_shut(f.server), ST_OK);
+    turn(&f);
+    expect_status(f.client, ST_EOF);
+    assert_false(f.client->is_truncated);
+    end_pair(&f);
+}
+
+/* Both ends over a real socket pair with small buffers, in a real loop. */
+static void bulk_goes_through_sockets(void **state)
+{
+    (void)state;
+    struct fixture f = {0};
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    int small = 8192;
+    assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+    assert_int_equal(loop_create(&f.loop), ST_OK);
+    f.pool = block_pool_create(1 << 20, 0);
+    f.scratch = tls_scratch_create(f.pool);
+    struct transport *lower = NULL;
+    struct slab slab;
+    struct host host;
+    tcp_slab_init(&slab);
+    assert_int_equal(host_parse(SLICE("proxy.example"), &host), HOST_FINE);
+    struct tls_connect_options options = {.host = &host};
+    assert_int_equal(tcp_create(f.loop, &slab, fds[0], &lower), ST_OK);
+    assert_int_equal(tls_accept_create(f.scratch, &lower, server_context, &f.server), ST_OK);
+    assert_int_equal(tcp_create(f.loop, &slab, fds[1], &lower), ST_OK);
+    assert_int_equal(tls_connect_create(f.scratch, &lower, client_context, &options, &f.client),
+                     ST_OK);
+    transport_listen(f.server, &f.server_calls, count_call);
+    transport_listen(f.client, &f.client_calls, count_call);
+    shake_well(&f);
+    expect_status(f.client, ST_AGAIN);
+    move_bulk(&f, 65536);
+    assert_int_equal(transport_shut(f.server), ST_OK);
+    turn(&f);
+    expect_status(f.client, ST_EOF);
+    assert_false(f.client->is_truncated);
+    send_all(f.client, SLICE("half open"));
+    turn(&f);
+    expect(f.server, SLICE("half open"));
+    end_pair(&f);
+    slab_done(&slab);
+}
+
+/* Reading may answer (key updates), so a peer that takes nothing is not read from without end. */
+static void a_long_queue_holds_reading_until_it_has_left(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    expect_status(f.client, ST_AGAIN);
+    memory_end_set_room(f.below_client, 1);
+    size_t len = 0;
+    assert_int_equal(send_bytes(f.server, pattern, TLS_SEND_MAX, &len), ST_OK);
+    send_all(f.client, SLICE("more"));
+    turn(&f);
+    /* The queue is beyond what lets reading go on: the bytes stay below. */
+    expect_status(f.server, ST_AGAIN);
+    assert_true(f.below_server->len > 0);
+    assert_false((f.server->ready & WATCH_READ) != 0);
+    memory_end_set_room(f.below_client, ROOM);
+    turn(&f);
+    assert_true((f.server->ready & WATCH_READ) != 0);
+    expect(f.server, SLICE("more"));
+    end_pair(&f);
+}
+
+/* ---- TLS 1.2 ---- */
+
+static void tls_1_2_resumes_and_half_closes_too(void **state)
+{
+    (void)state;
+    struct tls_client_context *old =
+        make_client(&(struct tls_client_options){.ca = pki_certificate(&authority)});
+    assert_int_equal(SSL_CTX_set_max_proto_version(old->ssl, TLS1_2_VERSION), 1);
+    struct tls_sessions *sessions = tls_sessions_create(1);
+    for (int i = 0; i < 3; i++) {
+        struct fixture f;
+        begin_with(&f, server_context, old, sessions);
+        shake_well(&f);
+        assert_int_equal(tls_version(f.server), 0x0303);
+        assert_int_equal(tls_cipher(f.server), 0xc02b); /* ECDHE, ECDSA, AES-128-GCM */
+        assert_int_equal(tls_is_resumed(f.client), i > 0);
+        assert_true(slice_equals(tls_sni(f.server), SLICE("proxy.example")));
+        send_all(f.client, SLICE("request"));
+        assert_int_equal(transport_shut(f.client), ST_OK);
+        turn(&f);
+        expect(f.server, SLICE("request"));
+        expect_status(f.server, ST_EOF);
+        send_all(f.server, SLICE("answer"));
+        turn(&f);
+        expect(f.client, SLICE("answer"));
+        end_pair(&f);
+    }
+    assert_int_equal(tls_sessions_count(sessions), 1);
+    tls_sessions_destroy(&sessions);
+    tls_client_context_unref(&old);
+}
+
+/* ---- ends ---- */
+
+static void close_notify_ends_one_direction_and_the_other_goes_on(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    send_all(f.client, SLICE("last words"));
+    assert_int_equal(transport_shut(f.client), ST_OK);
+    turn(&f);
+    expect(f.server, SLICE("last words"));
+    assert_true((f.server->ready & WATCH_READ) != 0);
+    expect_status(f.server, ST_EOF);
+    assert_false(f.server->is_truncated);
+    assert_false((f.server->ready & WATCH_READ) != 0);
+    send_all(f.server, SLICE("a late answer"));
+    turn(&f);
+    expect(f.client, SLICE("a late answer"));
+    assert_int_equal(transport_shut(f.server), ST_OK);
+    turn(&f);
+    expect_status(f.client, ST_EOF);
+    assert_false(f.client->is_truncated);
+    end_pair(&f);
+}
+
+static void an_end_of_file_without_close_notify_is_a_truncation(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    send_all(f.client, SLICE("half a mess"));
+    transport_close(&f.client, /* is_abort= */ false);
+    turn(&f);
+    expect(f.server, SLICE("half a mess"));
+    expect_status(f.server, ST_EOF);
+    assert_true(f.server->is_truncated);
+    expect_status(f.server, ST_EOF);
+    end_pair(&f);
+}
+
+static void sending_goes_on_after_an_end_of_file_without_close_notify(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    assert_int_equal(transport_shut(tls_lower(f.client)), ST_OK);
+    turn(&f);
+    expect_status(f.server, ST_EOF);
+    assert_true(f.server->is_truncated);
+    send_all(f.server, SLICE("still here"));
+    turn(&f);
+    expect(f.client, SLICE("still here"));
+    end_pair(&f);
+}
+
+static void a_reset_is_an_error_of_the_system(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    transport_close(&f.client, /* is_abort= */ true);
+    turn(&f);
+    expect_status(f.server, ST_IO);
+    assert_int_equal(f.server->os_error, ECONNRESET);
+    size_t len = 0;
+    assert_int_equal(send_bytes(f.server, "x", 1, &len), ST_IO);
+    end_pair(&f);
+}
+
+static void a_damaged_record_breaks_the_connection(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    send_all(f.client, SLICE("precious"));
+    f.below_server->bytes[f.below_server->len - 1] ^= 1;
+    turn(&f);
+    expect_status(f.server, ST_BAD);
+    check_fault(f.server, "a record was damaged on its way");
+    end_pair(&f);
+}
+
+static void shut_waits_for_what_is_queued(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    expect_status(f.client, ST_AGAIN);
+    memory_end_set_room(f.below_client, 100);
+    size_t len = 0;
+    assert_int_equal(send_bytes(f.server, pattern, 3000, &len), ST_OK);
+    assert_int_equal(transport_shut(f.server), ST_AGAIN);
+    memory_end_set_room(f.below_client, ROOM);
+    turn(&f);
+    assert_int_equal(transport_shut(f.server), ST_OK);
+    turn(&f);
+    assert_int_equal(transport_recv(f.client, received, BULK, &len), ST_OK);
+    assert_int_equal(len, 3000);
+    expect_status(f.client, ST_EOF);
+    assert_false(f.client->is_truncated);
+    end_pair(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(small_pieces_become_one_record_and_one_send),
+        cmocka_unit_test(several_records_leave_with_one_send_and_arrive_with_one_receive),
+        cmocka_unit_test(decrypted_bytes_that_did_not_fit_keep_the_read_bit),
+        cmocka_unit_test(bulk_goes_through_a_narrow_transport_whole_and_bounded),
+        cmocka_unit_test(a_full_transport_takes_no_more_until_the_queue_has_left),
+        cmocka_unit_test(tls_runs_over_tls),
+        cmocka_unit_test(bulk_goes_through_sockets),
+        cmocka_unit_test(a_long_queue_holds_reading_until_it_has_left),
+        cmocka_unit_test(tls_1_2_resumes_and_half_closes_too),
+        cmocka_unit_test(close_notify_ends_one_direction_and_the_other_goes_on),
+        cmocka_unit_test(an_end_of_file_without_close_notify_is_a_truncation),
+        cmocka_unit_test(sending_goes_on_after_an_end_of_file_without_close_notify),
+        cmocka_unit_test(a_reset_is_an_error_of_the_system),
+        cmocka_unit_test(a_damaged_record_breaks_the_connection),
+        cmocka_unit_test(shut_waits_for_what_is_queued),
+    };
+    return cmocka_run_group_tests(tests, group_begin, group_end);
+}
