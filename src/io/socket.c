@@ -102,9 +102,13 @@ enum status socket_listen_unix(struct slice path, unsigned mode, int backlog, in
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return ST_IO;
-    (void)fchmod(fd, mode); /* the mode that the file gets, on Linux */
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        chmod(address.sun_path, mode) < 0 || listen(fd, backlog) < 0)
+    /* On Linux the file gets the mode of the socket less the umask. A chmod of the path afterwards could be
+     * led elsewhere by whoever owns the folder. */
+    (void)fchmod(fd, mode);
+    mode_t mask = umask(0);
+    int bound = bind(fd, (struct sockaddr *)&address, sizeof(address));
+    (void)umask(mask);
+    if (bound < 0 || listen(fd, backlog) < 0)
         return socket_fail(&fd);
     *ret_fd = fd;
     return ST_OK;

@@ -26,7 +26,8 @@ struct socket_listen_options {
 enum status socket_listen(const struct inet_endpoint *endpoint,
                           const struct socket_listen_options *options, int *ret_fd) MUST_USE;
 /* A Unix stream socket at `path` (its owner-only mode is `mode`). A stale socket file, which nobody
- * answers, is replaced; a live one is EADDRINUSE. Errors: ST_IO, ST_LIMIT path too long. */
+ * answers, is replaced; a live one is EADDRINUSE. The umask of the process is changed for a moment.
+ * Errors: ST_IO, ST_LIMIT path too long. */
 enum status socket_listen_unix(struct slice path, unsigned mode, int backlog, int *ret_fd) MUST_USE;
 /* Accept one connection; *ret_peer is INET_NONE for Unix sockets.
  * Errors: ST_AGAIN nothing waits, ST_LIMIT out of descriptors or memory (EMFILE, ENFILE, ENOBUFS,
