@@ -20,8 +20,8 @@ from support.stage import Stage  # noqa: E402
 
 
 def pytest_configure(config):
-    for line in ("raw: scripted players alone; also run on sanitizer builds",
-                 "clients: real clients", "ops: start, stop, reload, logs, admin"):
+    for line in ("raw: scripted players alone; also run on sanitizer builds", "clients: real clients",
+                 "ops: start, stop, reload, logs", "threads: where threads talk; also run under TSan"):
         config.addinivalue_line("markers", line)
 
 
@@ -31,6 +31,8 @@ def pytest_collection_modifyitems(items):
         item.add_marker("clients" if area == "clients" else "raw")
         if area == "ops":
             item.add_marker("ops")
+        if area in ("ops", "admin", "load"):
+            item.add_marker("threads")
 
 
 @pytest.fixture(scope="session")

@@ -51,11 +51,10 @@ static struct codec_test *test_begin(enum h1_role role)
 
 static void test_end(struct codec_test *test)
 {
-    struct transport *far = &test->far->base;
+    struct transport *far = test->far == NULL ? NULL : &test->far->base;
     h1_codec_done(&test->h1, /* is_abort= */ false);
     assert_int_equal(block_pool_used(test->shared.blocks), 0);
-    if (test->far != NULL)
-        transport_close(&far, false);
+    transport_close(&far, false);
     (void)loop_turn(test->loop, 0);
     loop_destroy(&test->loop);
     block_pool_destroy(&test->shared.blocks);
