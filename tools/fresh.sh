@@ -87,6 +87,9 @@ enter() { # in name spaces of its own: nothing of it outlives this command
             mkdir "$1/dev/shm" "$1/dev/pts" && mount -t tmpfs tmpfs "$1/dev/shm"
             mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts" && ln -s pts/ptmx "$1/dev/ptmx"
             ln -s /proc/self/fd "$1/dev/fd"
+            for name in stdin:0 stdout:1 stderr:2; do
+                ln -s "/proc/self/fd/${name#*:}" "$1/dev/${name%:*}"
+            done
             mount --bind "$2" "$1/var/cache/apt/archives"
             exec env -i TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 $3 \
                 chroot "$1" su "$4" -s /bin/bash -c "cd && exec bash inside.sh"' \
