@@ -2,37 +2,13 @@
 
 The profile's store of certificates (NSS, made with certutil) holds the test's authority, so that proxy and origin
 are verified as they are for a user."""
-import zlib
-from struct import pack
-
 import pytest
 
 from support import programs
+from support.page import FILES, HTML
 from support.site import sha256
 
 NAME = "origin.test"
-
-HTML = b"""<!doctype html><title>Play</title><script>loaded = [];</script><link rel="stylesheet" href="/style.css"><body>
-<p id="state">waiting</p><img src="/dot.png" onload="loaded.push('image')">
-<script src="/code.js"></script>
-<script>
-addEventListener('load', async () => {
-    const answer = await fetch('/sum', {method: 'POST', body: 'x'.repeat(100000)});
-    loaded.push('sum ' + await answer.text(), getComputedStyle(document.body).color);
-    document.getElementById('state').textContent = loaded.sort().join(', ');
-});
-</script>"""
-
-
-def png():
-    """One red dot."""
-    def part(kind, data):
-        return pack(">I", len(data)) + kind + data + pack(">I", zlib.crc32(kind + data))
-    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)) + \
-        part(b"IDAT", zlib.compress(b"\0\xff\0\0")) + part(b"IEND", b"")
-
-
-FILES = {"/style.css": b"body { color: rgb(1, 2, 3); }", "/code.js": b"loaded.push('script');", "/dot.png": png()}
 
 
 @pytest.fixture
