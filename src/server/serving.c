@@ -53,6 +53,23 @@ static void use_level(const struct config *config)
         diag_set_level(level);
 }
 
+/* What is opened in the floor is said each time it is. */
+static void say_exceptions(const struct config *config)
+{
+    for (size_t i = 0; i < config->egress.floor_exceptions.count; i++) {
+        char address[INET_ENDPOINT_TEXT];
+        const struct inet_endpoint *exception = &config->egress.floor_exceptions.at[i];
+        if (exception->port == 0)
+            inet_addr_format(&exception->addr, address);
+        else
+            inet_endpoint_format(exception, address);
+        diag(DIAG_WARNING, "egress.floor_exceptions opens %s", address);
+    }
+    for (size_t i = 0; i < config->egress.floor_names.count; i++)
+        diag(DIAG_WARNING, "egress.floor_exceptions opens the name %s",
+             config->egress.floor_names.at[i].at);
+}
+
 static enum status serving_compile(struct serving *serving, struct bundle *bundle,
                                    struct text *fault, struct snapshot **ret_snapshot)
 {
@@ -61,6 +78,8 @@ static enum status serving_compile(struct serving *serving, struct bundle *bundl
     bundle_forget_files(bundle);
     if (status != ST_OK && fault->len == 0)
         text_add_format(fault, "out of memory");
+    if (status == ST_OK)
+        say_exceptions((*ret_snapshot)->config);
     return status;
 }
 
