@@ -96,7 +96,7 @@ def refuses(address):
             sock.settimeout(BOUND)
             try:
                 sock.connect(address)
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, ConnectionResetError):  # reset: it closed just now
                 return True
             return False
     wait_until(is_refused, f"{address} to be closed")
