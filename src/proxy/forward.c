@@ -240,10 +240,28 @@ static void forward_learn(struct exchange *x, const struct head *response)
         versions_note(&x->proxy->engine->versions, &x->host, x->port, !head_is_modern(response));
 }
 
+/* After an interim response: the next one only once the client's kernel has this one, or a client that does
+ * not read would make us keep all that come; and not too many in one go. */
+static enum next forward_after_interim(struct exchange *x, int *round)
+{
+    timeline_clear(&x->timeline, MARK_U_RX0); /* that was not the final one */
+    enum status status = x->down->ops->flush(x->down);
+    if (status != ST_OK && status != ST_AGAIN)
+        return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
+    if (status == ST_OK && ++*round < FORWARD_ROUNDS)
+        return NEXT_GO_ON;
+    if (status == ST_OK)
+        exchange_wake(x);
+    return NEXT_WAIT;
+}
+
 /* Interim and final response heads. NEXT_GO_ON: a final head is done. */
 static enum next forward_response_heads(struct exchange *x)
 {
     struct stream *up = x->up->stream;
+    int round = 0;
+    if (!x->response_head_done && x->down->ops->flush(x->down) == ST_AGAIN)
+        return NEXT_WAIT; /* an interim response still waits */
     while (!x->response_head_done) {
         struct head *response = NULL;
         struct framing body;
@@ -263,12 +281,10 @@ static enum next forward_response_heads(struct exchange *x)
         if (response->status == 101 && !x->is_upgrade)
             return exchange_give_up(x, CAUSE_BAD_RESPONSE, "101 to a request without Upgrade");
         enum next next = forward_pass_head(x, response, body);
-        if (next != NEXT_GO_ON)
+        if (next == NEXT_GO_ON && x->step == STEP_forward && !x->response_head_done)
+            next = forward_after_interim(x, &round);
+        if (next != NEXT_GO_ON || x->step != STEP_forward)
             return next;
-        if (x->step != STEP_forward)
-            return NEXT_GO_ON;
-        if (!x->response_head_done) /* that was an interim response */
-            timeline_clear(&x->timeline, MARK_U_RX0);
     }
     return NEXT_GO_ON;
 }
@@ -323,15 +339,6 @@ static enum next forward_settle(struct exchange *x)
     return NEXT_WAIT;
 }
 
-/* Interim responses do not wait for the final one. */
-static enum next forward_flush_interim(struct exchange *x)
-{
-    enum status status = x->down->ops->flush(x->down);
-    if (status != ST_OK && status != ST_AGAIN)
-        return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
-    return forward_settle(x);
-}
-
 enum next step_forward(struct exchange *x)
 {
     if (x->down->ops->is_gone(x->down))
@@ -343,7 +350,7 @@ enum next step_forward(struct exchange *x)
         return exchange_give_up(x, CAUSE_SHED, "");
     next = forward_response_heads(x);
     if (next == NEXT_WAIT)
-        return forward_flush_interim(x);
+        return forward_settle(x);
     if (x->step != STEP_forward)
         return NEXT_GO_ON;
     if (x->status == 101) {
