@@ -1,4 +1,6 @@
-"""A page for browsers: script, style, an image, and an upload by fetch() that says what became of them."""
+"""Pages for browsers: script, style, an image, and an upload.
+
+HTML uploads by fetch() and says in its text what became of all; LOADED has done everything when it has loaded."""
 import zlib
 from struct import pack
 
@@ -23,3 +25,12 @@ def png():
 
 
 FILES = {"/style.css": b"body { color: rgb(1, 2, 3); }", "/code.js": b"loaded.push('script');", "/dot.png": png()}
+
+LOADED = b"""<!doctype html><title>Play</title><script>loaded = [];</script><link rel="stylesheet" href="/style.css"><body>
+<img src="/dot.png"><script src="/code.js"></script>
+<script>
+const ask = new XMLHttpRequest();
+ask.open('POST', '/sum', false);
+ask.send('x'.repeat(100000));
+document.body.append(ask.responseText);
+</script>"""
