@@ -227,6 +227,17 @@ def check(program, *flags, **more):
                           env=clean_environment(), timeout=BOUND, **who, **more)
 
 
+def test_the_examples_are_good(stage, program):
+    """Each file of examples/ passes check as it stands."""
+    files = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
+    assert files
+    config = Config(stage)  # a copy there, since the user that checks may not enter the source tree
+    for file in files:
+        config.path.write_text(file.read_text())
+        got = check(program, "-c", config.path)
+        assert got.returncode == 0, f"{file.name}: {got.stderr}"
+
+
 def test_check_does_not_bind(stage, program):
     """check is good with an address that is in use, and leaves no log file and no socket behind."""
     config = Config(stage)
