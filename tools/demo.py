@@ -18,6 +18,8 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import textwrap
 import threading
 import time
 
@@ -134,6 +136,9 @@ class Proxy:
     def __init__(self, binary, *arguments):
         self.lines, self.changed = [], threading.Condition()
         mine, its = pty.openpty() if COLOURS else os.pipe()
+        if COLOURS:  # as wide as yours
+            columns, lines = shutil.get_terminal_size()
+            termios.tcsetwinsize(its, (lines, columns))
         self.process = subprocess.Popen([binary, *arguments], stdin=subprocess.DEVNULL, stdout=its, stderr=its)
         os.close(its)
         threading.Thread(target=self.read_all, args=(open(mine, "rb", buffering=0),), daemon=True).start()
@@ -182,11 +187,13 @@ class Demo:
 
     def show(self, title, *transactions):
         """Run the transactions and print the line that the proxy says about each."""
-        print("\n" + bold(title), flush=True)
+        print("\n" + bold(textwrap.fill(title, shutil.get_terminal_size().columns - 1)), flush=True)
         for transaction in transactions:
             said = transaction()
             if said:
-                print(dim(f"  the client got: {said}"))
+                for line in f"the client got: {said}".split("\n"):
+                    print(dim(textwrap.fill(line.strip(), shutil.get_terminal_size().columns - 1,
+                                            initial_indent="  ", subsequent_indent="    ")))
         for _ in transactions:
             line = self.proxy.wait_line(3)
             print(line if line is not None else "  (the proxy said nothing)", flush=True)

@@ -17,18 +17,15 @@ static int print_help(void)
     return 0;
 }
 
-static int check(int argc, const char *const *argv)
+/* `--print` is the command's own and may stand anywhere; the rest is for the configuration. */
+static int check(int argc, char **argv)
 {
-    bool wants_print = false;
-    if (argc > 0 && strcmp(argv[argc - 1], "--print") == 0) {
-        wants_print = true;
-        argc--;
-    } else if (argc > 0 && strcmp(argv[0], "--print") == 0) {
-        wants_print = true;
-        argc--;
-        argv++;
+    int rest = 0;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--print") != 0)
+            argv[rest++] = argv[i];
     }
-    return serve_check(argc, argv, wants_print);
+    return serve_check(rest, (const char *const *)argv, /* wants_print= */ rest < argc);
 }
 
 int main(int argc, char **argv)
@@ -48,7 +45,7 @@ int main(int argc, char **argv)
         }
     }
     if (count > 0 && strcmp(flags[0], "check") == 0)
-        return check(count - 1, flags + 1);
+        return check(count - 1, argv + 2);
     if (count > 0 && strcmp(flags[0], "run") == 0)
         return serve(count - 1, flags + 1);
     if (count > 0 && flags[0][0] != '-') {

@@ -18,7 +18,7 @@ void access_log_add(const struct record *record, const struct access_log_style *
                     struct text *into)
 {
     switch (style->format) {
-    case ACCESS_LOG_LINE: access_log_add_line(record, style->has_color, into); break;
+    case ACCESS_LOG_LINE: access_log_add_line(record, style, into); break;
     case ACCESS_LOG_JSON: access_log_add_json(record, into); break;
     case ACCESS_LOG_COMBINED: access_log_add_combined(record, into); break;
     case ACCESS_LOG_SQUID: access_log_add_squid(record, into); break;

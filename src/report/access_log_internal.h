@@ -1,13 +1,11 @@
 #ifndef FAIRLEAD_REPORT_ACCESS_LOG_INTERNAL_H
 #define FAIRLEAD_REPORT_ACCESS_LOG_INTERNAL_H
 
-#include "base/text.h"
-#include "record/record.h"
-
-#include <stdbool.h>
+#include "report/access_log.h"
 
 /* One adder a format, each with its line feed. See access_log_add. */
-void access_log_add_line(const struct record *record, bool has_color, struct text *into);
+void access_log_add_line(const struct record *record, const struct access_log_style *style,
+                         struct text *into);
 void access_log_add_json(const struct record *record, struct text *into);
 void access_log_add_combined(const struct record *record, struct text *into);
 void access_log_add_squid(const struct record *record, struct text *into);

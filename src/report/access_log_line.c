@@ -4,7 +4,7 @@
  *     14:03:28 403 CONNECT 420us      - 127.0.0.1:443             refused: default-deny 127.0.0.0/8
  *
  * Time of day, status, method, total, bytes to the client, target, then what matters: the failure where
- * there is one, and the phases. The line is at most LINE_COLUMNS wide: the target gives way first, down to
+ * there is one, and the phases. The line is as wide as its style says: the target gives way first, down to
  * TARGET_COLUMNS; where phases still do not fit the shortest are left out (all of them are in the JSON
  * format).
  *
@@ -18,13 +18,14 @@
 #include <time.h>
 
 enum {
-    LINE_COLUMNS = 110,
+    LINE_COLUMNS = 110, /* where nobody says another width */
+    LINE_COLUMNS_MIN = 72,
+    LINE_COLUMNS_MAX = 200,
     METHOD_COLUMNS = 7,
     TOTAL_COLUMNS = 5,
     SIZE_COLUMNS = 6,
     HEAD_COLUMNS = 9 + 4 + METHOD_COLUMNS + 1 + TOTAL_COLUMNS + 1 + SIZE_COLUMNS + 1,
     TARGET_COLUMNS = 25,
-    TAIL_COLUMNS = LINE_COLUMNS - HEAD_COLUMNS - TARGET_COLUMNS - 1,
     /* Room for what is cut afterwards: longer than any column. */
     METHOD_TEXT = 64,
     TARGET_TEXT = 256,
@@ -331,19 +332,30 @@ static void add_tail(const struct tail *tail, const struct pen *pen)
     }
 }
 
-void access_log_add_line(const struct record *record, bool has_color, struct text *into)
+static size_t line_columns(unsigned columns)
 {
-    struct pen pen = {into, has_color};
+    if (columns == 0)
+        return LINE_COLUMNS;
+    if (columns < LINE_COLUMNS_MIN)
+        return LINE_COLUMNS_MIN;
+    return columns < LINE_COLUMNS_MAX ? columns : LINE_COLUMNS_MAX;
+}
+
+void access_log_add_line(const struct record *record, const struct access_log_style *style,
+                         struct text *into)
+{
+    struct pen pen = {into, style->has_color};
+    size_t columns = line_columns(style->columns);
     struct tail tail;
     tail.count = 0;
     tail_note(&tail, record);
     tail_phases(&tail, &record->timeline);
-    tail_fit(&tail, TAIL_COLUMNS);
+    tail_fit(&tail, columns - HEAD_COLUMNS - TARGET_COLUMNS - 1);
     size_t used = HEAD_COLUMNS + 1 + tail_columns(&tail);
 
     add_head(record, &pen);
     add_figures(record, &pen);
-    add_target(record, LINE_COLUMNS - used, tail_columns(&tail) > 0, into);
+    add_target(record, columns - used, tail_columns(&tail) > 0, into);
     add_tail(&tail, &pen);
     text_add_char(into, '\n');
 }

@@ -38,6 +38,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,6 +87,7 @@ struct recorder {
 
     /* The thread's own. */
     int fd;
+    bool is_terminal; /* lines are as wide as it is */
     bool is_file;     /* a regular file: never hangs, and is written in one piece */
     bool is_mid_line; /* the output's last byte was no line feed */
     bool is_hanging;  /* the output took nothing the last time, and gets no second patience */
@@ -212,6 +214,7 @@ static void output_set(struct recorder *recorder, int fd)
     recorder->is_mid_line = false;
     recorder->is_hanging = false;
     recorder->is_file = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    recorder->is_terminal = fd >= 0 && isatty(fd);
 }
 
 static bool orders_are_urgent(struct recorder *recorder)
@@ -339,6 +342,14 @@ static bool take_orders(struct recorder *recorder)
     return orders.is_stop;
 }
 
+/* Lines are as wide as the terminal is now. */
+static void measure_terminal(struct recorder *recorder)
+{
+    struct winsize size;
+    if (recorder->is_terminal && ioctl(recorder->fd, TIOCGWINSZ, &size) == 0)
+        recorder->style.columns = size.ws_col;
+}
+
 static void *recorder_main(void *argument)
 {
     struct recorder *recorder = argument;
@@ -347,6 +358,7 @@ static void *recorder_main(void *argument)
     bool has_more = false;
     while (!is_stopping || has_more) {
         is_stopping = take_orders(recorder);
+        measure_terminal(recorder);
         size_t taken = rings_drain(recorder, &has_more);
         output_flush(recorder);
         say_dropped(recorder, is_stopping);

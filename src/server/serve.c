@@ -103,6 +103,7 @@ static void process_enter(struct process *process, enum process_state state)
     serving_drain(&process->serving);
     process->drain_until_ns =
         clock_monotonic_ns() + process->serving.snapshot->config->timeouts.drain_ns;
+    serving_say_drain(&process->serving);
 }
 
 static void process_drain(struct process *process)

@@ -13,6 +13,7 @@
 #include "server/serving.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/random.h"
 #include "record/ring.h"
 #include "report/diag.h"
@@ -34,8 +35,8 @@ static struct access_log_style log_style(const struct config *config)
     enum config_log_format format = config->log.has_format ? config->log.format
                                     : is_terminal          ? LOG_LINE
                                                            : LOG_JSON;
-    return (struct access_log_style){(enum access_log_format)format,
-                                     is_terminal && getenv("NO_COLOR") == NULL};
+    return (struct access_log_style){.format = (enum access_log_format)format,
+                                     .has_color = is_terminal && getenv("NO_COLOR") == NULL};
 }
 
 /* The log's descriptor, which is the recorder's from now on. */
@@ -220,6 +221,18 @@ void serving_set_log(struct serving *serving, int fd)
 }
 
 /* ---- end ---- */
+
+void serving_say_drain(const struct serving *serving)
+{
+    uint64_t open = 0;
+    for (unsigned i = 0; i < serving->worker_count; i++)
+        open += counter_get(&serving->counters[i], COUNT_CONNECTIONS_OPEN) +
+                counter_get(&serving->counters[i], COUNT_TUNNELS_OPEN);
+    if (open > 0)
+        diag(DIAG_NOTICE, "draining: %llu open, for %llu s at most; a second signal ends at once",
+             (unsigned long long)open,
+             (unsigned long long)(serving->snapshot->config->timeouts.drain_ns / NS_PER_S));
+}
 
 void serving_drain(struct serving *serving)
 {

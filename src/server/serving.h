@@ -33,6 +33,8 @@ enum status serving_adopt(struct serving *serving, struct bundle *bundle, bool o
                           struct text *fault) MUST_USE;
 /* The log goes to `fd` from now on, which is taken. */
 void serving_set_log(struct serving *serving, int fd);
+/* Say how much is open, if anything is. */
+void serving_say_drain(const struct serving *serving);
 /* Stop accepting; what is open goes on. */
 void serving_drain(struct serving *serving);
 bool serving_is_idle(const struct serving *serving);

@@ -30,6 +30,7 @@ def test_a_drain_lets_an_exchange_finish(stage, as_root):
         client.send(request("GET", origin.url + "/"))
         origin.wait_requests(1)
         proxy.signal(signal.SIGTERM)
+        proxy.wait_line("draining: 1 open, for 30 s at most")
         wait_until(lambda: is_draining(proxy), "/readyz to be 503")
         refuses(proxy.address)
         assert proxy.ask_admin("/healthz").status == 200

@@ -12,7 +12,7 @@ static char space[ACCESS_LOG_LINE_MAX + 1];
 static const char *line_of(enum access_log_format format, bool has_color)
 {
     struct text text = text_on(space, ACCESS_LOG_LINE_MAX);
-    struct access_log_style style = {format, has_color};
+    struct access_log_style style = {.format = format, .has_color = has_color};
     access_log_add(&record, &style, &text);
     assert_false(text.is_cut);
     space[text.len] = '\0';
@@ -400,9 +400,34 @@ static void formats_that_count_lines_leave_snapshots_out(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 
+/* A line is no wider than its style says, within 72 and 200 columns, and uses a wide one for what it says. */
+static void a_line_is_as_wide_as_it_may_be(void **state)
+{
+    (void)state;
+    static const unsigned asked[] = {1, 72, 80, 110, 120, 160, 500};
+    record_begin(&record);
+    record.kind = RECORD_LOCAL;
+    record.end = END_REFUSED;
+    record.status = 403;
+    record_set(&record, &record.method, SLICE("CONNECT"), 32);
+    record_set_url(&record, SLICE("a-rather-long-name.of-some.example:443"), true);
+    record_set(&record, &record.rule, SLICE("default-deny 127.0.0.0/8 (loopback, RFC 1122)"), 160);
+    record_seal(&record);
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        struct text text = text_on(space, ACCESS_LOG_LINE_MAX);
+        struct access_log_style style = {.format = ACCESS_LOG_LINE, .columns = asked[i]};
+        size_t limit = asked[i] < 72 ? 72 : asked[i] > 200 ? 200 : asked[i];
+        access_log_add(&record, &style, &text);
+        space[text.len] = '\0';
+        assert_in_range(text.len, 40, limit + 1);
+        assert_int_equal(strstr(space, "RFC 1122") != NULL, limit >= 120);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_is_as_wide_as_it_may_be),
         TEST(words_find_their_format),
         TEST(a_line_shows_what_happened_and_where_the_time_went),
         TEST(a_line_never_exceeds_its_columns),

@@ -92,7 +92,7 @@ static void every_json_member_is_described(void **state)
     (void)state;
     static struct record record;
     static char line[ACCESS_LOG_LINE_MAX];
-    static const struct access_log_style json = {ACCESS_LOG_JSON, false};
+    static const struct access_log_style json = {.format = ACCESS_LOG_JSON};
     struct text text = text_on(line, sizeof(line) - 1);
     fill(&record);
     for (int mark = 0; mark < MARK_COUNT; mark++)

@@ -26,7 +26,7 @@ static struct {
 static struct record pattern; /* an exchange without a user */
 static struct record record;
 
-static const struct access_log_style squid = {ACCESS_LOG_SQUID, false};
+static const struct access_log_style squid = {.format = ACCESS_LOG_SQUID, .has_color = false};
 
 static void start(size_t ring_bytes, int fd)
 {
@@ -249,7 +249,7 @@ static void an_output_may_come_with_its_style(void **state)
 {
     (void)state;
     char text[4096];
-    static const struct access_log_style json = {ACCESS_LOG_JSON, false};
+    static const struct access_log_style json = {.format = ACCESS_LOG_JSON, .has_color = false};
     (void)start_on_pipe(RING_BYTES);
     int fd = open(test.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     recorder_set_output(test.recorder, fd, &json);
@@ -298,7 +298,7 @@ static void another_style_takes_effect(void **state)
 {
     (void)state;
     char text[4096];
-    static const struct access_log_style json = {ACCESS_LOG_JSON, false};
+    static const struct access_log_style json = {.format = ACCESS_LOG_JSON, .has_color = false};
     (void)start_on_pipe(RING_BYTES);
     recorder_set_style(test.recorder, &json);
     do {
