@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "http/h1_write.h"
+#include "net/tls.h"
 
 enum { H1_ARENA_CAP = 512 * 1024, H1_TRAILERS_MAX = 16384 };
 
@@ -67,10 +68,18 @@ void h1_codec_next(struct h1_codec *codec)
     codec->asked = METHOD_OTHER;
 }
 
+/* Bytes behind the message would be taken for the next one's (RFC 9112 §9.2); those that wait in the kernel
+ * are the pool's to find. */
+static bool h1_has_unread(const struct h1_codec *codec)
+{
+    const struct transport *transport = codec->wire.transport;
+    return codec->wire.in.len > 0 || (tls_is_tls(transport) && tls_has_pending(transport));
+}
+
 bool h1_codec_is_reusable(const struct h1_codec *codec)
 {
     return codec->stream.may_persist && codec->receiving == H1_RECV_ENDED &&
-           codec->sending == H1_SEND_ENDED && codec->wire.in.len == 0 && !codec->wire.is_eof &&
+           codec->sending == H1_SEND_ENDED && !codec->wire.is_eof && !h1_has_unread(codec) &&
            chain_is_empty(&codec->wire.out);
 }
 

@@ -110,3 +110,15 @@ def test_a_truncated_tls_body_is_visible(proxy, stage):
         rest = client.read_to_end() if head.status == 200 else b""
     assert head.status in (200, 502) and b"0\r\n\r\n" not in rest
     assert proxy.record().end != "done"
+
+
+def test_records_behind_a_response_spoil_its_connection(proxy, stage):
+    """What was decrypted or buffered behind a complete response is not the next one: RFC 9112 §9.2."""
+    first = ok(b"", "Content-Length: 00000", length=False)
+    body = b"x" * (16384 - len(first))  # the response alone fills what a first receive has room for
+    first = ok(body, f"Content-Length: {len(body):05}", length=False)
+    assert len(first) == 16384
+    origin = stage.origin([replies(first + ok(b"poison")), replies(ok(b"second"))], tls=True)
+    with proxy.connect() as client:
+        assert client.ask(request("GET", origin.url + "/")).body == body
+        assert client.ask(request("GET", origin.url + "/")).body == b"second"
