@@ -34,6 +34,8 @@ struct block_pool {
     size_t limit_bytes;
     size_t used_bytes;
     size_t kept_bytes;
+    _Atomic uint64_t
+        *published; /* NULL: nobody asks. Written by the pool's thread, relaxed, read by any */
     struct block *free[BLOCK_CLASSES];
 };
 
@@ -73,6 +75,19 @@ size_t block_pool_kept(const struct block_pool *pool)
     return pool->kept_bytes;
 }
 
+static void block_pool_set_used(struct block_pool *pool, size_t used_bytes)
+{
+    pool->used_bytes = used_bytes;
+    if (pool->published != NULL)
+        atomic_store_explicit(pool->published, used_bytes, memory_order_relaxed);
+}
+
+void block_pool_publish(struct block_pool *pool, _Atomic uint64_t *used_bytes)
+{
+    pool->published = used_bytes;
+    block_pool_set_used(pool, pool->used_bytes);
+}
+
 static int block_class(size_t min_bytes)
 {
     for (int i = 0; i < BLOCK_CLASSES; i++) {
@@ -105,7 +120,7 @@ struct block *block_create(struct block_pool *pool, size_t min_bytes)
     block->size = (uint32_t)size;
     block->pool = pool;
     block->next_free = NULL;
-    pool->used_bytes += size;
+    block_pool_set_used(pool, pool->used_bytes + size);
     return block;
 }
 
@@ -126,7 +141,7 @@ void block_unref(struct block **unref)
     if (--block->refs > 0)
         return;
     struct block_pool *pool = block->pool;
-    pool->used_bytes -= block->size;
+    block_pool_set_used(pool, pool->used_bytes - block->size);
     block->tag = 0;
     if (pool->kept_bytes + block->size > pool->keep_bytes) {
         free(block);

@@ -3,6 +3,7 @@
 
 #include "base/status.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,9 @@ void block_pool_destroy(struct block_pool **pool);
 /* Bytes handed out at present, and bytes kept on the free lists. */
 size_t block_pool_used(const struct block_pool *pool);
 size_t block_pool_kept(const struct block_pool *pool);
+
+/* Where the bytes handed out are written at each change, for readers of other threads; outlives the pool. */
+void block_pool_publish(struct block_pool *pool, _Atomic uint64_t *used_bytes);
 
 /* A block of at least `min_bytes` (at most BLOCK_HUGE) with one reference; its content is undefined.
  * Errors: NULL out of memory or beyond the pool's limit. */

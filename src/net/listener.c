@@ -55,6 +55,13 @@ static void pause_by_limit(struct listener *listener)
     timer_set_in(listener->loop, &listener->timer, LISTENER_RETRY_MS * NS_PER_MS);
 }
 
+static void count_limit_pause(struct listener *listener)
+{
+    listener->counts.limit_pauses++;
+    if (listener->options.counters != NULL)
+        counter_add(listener->options.counters, COUNT_ACCEPT_PAUSES, 1);
+}
+
 /* One connection; false where this batch is over. */
 static bool accept_one(struct listener *listener)
 {
@@ -69,7 +76,7 @@ static bool accept_one(struct listener *listener)
     if (status == ST_AGAIN)
         return false;
     if (status == ST_LIMIT)
-        listener->counts.limit_pauses++;
+        count_limit_pause(listener);
     else
         listener->counts.errors++;
     pause_by_limit(listener);

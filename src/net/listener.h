@@ -3,6 +3,7 @@
 
 #include "base/inet.h"
 #include "io/loop.h"
+#include "record/counter.h"
 
 /* Accepts connections from one listening descriptor in one loop, in bounded batches.
  *
@@ -16,6 +17,7 @@ struct listener_options {
     int fd; /* listening and non-blocking; stays the caller's, and open until listener_destroy */
     bool is_shared; /* other loops watch it too: EPOLLEXCLUSIVE */
     unsigned batch; /* accepts in one go before others have their turn; 0: LISTENER_BATCH */
+    struct counters *counters; /* where pauses are counted; NULL: nowhere */
     void *owner;
     /* A connection; `fd` is the receiver's from now on. It runs in a task and may call any function
      * below, listener_destroy as well. */

@@ -82,7 +82,6 @@ static enum next acquire_finish_reach(struct exchange *x)
     timeline_mark_at(&x->timeline, MARK_U_TLS1, reach->tls_end_ns);
     if (reach->result != REACH_OK) {
         enum cause cause = acquire_cause(reach);
-        counter_add(x->proxy->engine->counters, COUNT_CONNECT_FAILURES, 1);
         x->proxy->engine->reach_cancel(reach);
         return exchange_refuse(x, cause, cause == CAUSE_REFUSED_ADDRESS ? x->rule : reach->detail);
     }

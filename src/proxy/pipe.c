@@ -14,18 +14,22 @@
 
 enum { PIPE_ROUNDS = 8, PIPE_BULK = 65536, PIPE_TRICKLE = 4096 };
 
-void pipe_pool_init(struct pipe_pool *pool, unsigned limit)
+void pipe_pool_init(struct pipe_pool *pool, unsigned limit, struct counters *counters)
 {
-    *pool = (struct pipe_pool){.limit = limit, .pipe_bytes = PIPE_BYTES};
+    *pool = (struct pipe_pool){.limit = limit, .pipe_bytes = PIPE_BYTES, .counters = counters};
+}
+
+static void pipe_pool_close(struct pipe_pool *pool, int ends[2])
+{
+    socket_close(&ends[0]);
+    socket_close(&ends[1]);
+    counter_sub(pool->counters, COUNT_PIPES, 1);
 }
 
 void pipe_pool_done(struct pipe_pool *pool)
 {
-    while (pool->spare_count > 0) {
-        int *ends = pool->spare[--pool->spare_count];
-        socket_close(&ends[0]);
-        socket_close(&ends[1]);
-    }
+    while (pool->spare_count > 0)
+        pipe_pool_close(pool, pool->spare[--pool->spare_count]);
 }
 
 static bool pipe_pool_take(struct pipe_pool *pool, int ends[2])
@@ -39,9 +43,9 @@ static bool pipe_pool_take(struct pipe_pool *pool, int ends[2])
     size_t bytes = 0;
     if (pool->used >= pool->limit || socket_pipe(pool->pipe_bytes, ends, &bytes) != ST_OK)
         return false;
+    counter_add(pool->counters, COUNT_PIPES, 1);
     if (bytes < PIPE_BULK) { /* the kernel's allowance is used up: a copy is quicker */
-        socket_close(&ends[0]);
-        socket_close(&ends[1]);
+        pipe_pool_close(pool, ends);
         return false;
     }
     pool->used++;
@@ -57,8 +61,7 @@ static void pipe_pool_give(struct pipe_pool *pool, int ends[2], bool is_empty)
         ends[0] = ends[1] = -1;
         return;
     }
-    socket_close(&ends[0]);
-    socket_close(&ends[1]);
+    pipe_pool_close(pool, ends);
 }
 
 void pipe_init(struct pipe *pipe, struct transport *from, struct transport *to,

@@ -5,6 +5,7 @@
 #include "base/slice.h"
 #include "codec/wire.h"
 #include "net/transport.h"
+#include "record/counter.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,8 +30,9 @@ struct pipe_pool {
     unsigned used;
     unsigned limit; /* in use together */
     size_t pipe_bytes;
+    struct counters *counters; /* the worker's */
 };
-void pipe_pool_init(struct pipe_pool *pool, unsigned limit);
+void pipe_pool_init(struct pipe_pool *pool, unsigned limit, struct counters *counters);
 void pipe_pool_done(struct pipe_pool *pool);
 
 enum pipe_result {
@@ -66,10 +68,5 @@ void pipe_done(struct pipe *pipe);
 enum status pipe_preload(struct pipe *pipe, struct slice bytes) MUST_USE;
 /* Move what can be moved. */
 enum pipe_result pipe_run(struct pipe *pipe);
-/* True while something is received and waits for `to`. */
-static inline bool pipe_is_loaded(const struct pipe *pipe)
-{
-    return pipe->held.len > 0 || pipe->in_kernel > 0;
-}
 
 #endif

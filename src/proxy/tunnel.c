@@ -16,7 +16,12 @@
 
 #include <string.h>
 
-enum { TUNNEL_TAG = TAG('t', 'u', 'n', 'l'), TUNNEL_KEEP = 256, TUNNEL_RECORD_BYTES = 1536 };
+enum {
+    TUNNEL_TAG = TAG('t', 'u', 'n', 'l'),
+    TUNNEL_KEEP = 256,
+    TUNNEL_RECORD_BYTES = 1536,
+    TUNNEL_PIPES_MAX = 64, /* kernel pipes in use together, a worker */
+};
 
 struct tunnel {
     uint32_t tag;
@@ -48,7 +53,7 @@ void tunnel_room_init(struct tunnel_room *room, struct engine *engine, struct re
 {
     room->engine = engine;
     room->scratch = scratch;
-    pipe_pool_init(&room->pipes, 64);
+    pipe_pool_init(&room->pipes, TUNNEL_PIPES_MAX, engine->counters);
     slab_init(&room->slab, sizeof(struct tunnel), TUNNEL_KEEP);
     slab_init(&room->record_slab, TUNNEL_RECORD_BYTES, TUNNEL_KEEP);
     link_init(&room->open);

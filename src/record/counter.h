@@ -31,9 +31,9 @@
     X(CLIENT_OUT_BYTES, COUNTER, "client_sent_bytes_total", "Bytes sent to clients")               \
     X(UPSTREAM_IN_BYTES, COUNTER, "upstream_received_bytes_total", "Bytes received from upstream") \
     X(UPSTREAM_OUT_BYTES, COUNTER, "upstream_sent_bytes_total", "Bytes sent upstream")             \
-    X(DNS_QUESTIONS, COUNTER, "dns_questions_total", "Name look-ups asked of the resolver")        \
-    X(DNS_CACHE_HITS, COUNTER, "dns_cache_hits_total", "Name look-ups answered from the cache")    \
-    X(DNS_FAILURES, COUNTER, "dns_failures_total", "Name look-ups that failed")                    \
+    X(DNS_QUESTIONS, COUNTER, "dns_questions_total", "Look-ups asked for, A and AAAA apart")       \
+    X(DNS_CACHE_HITS, COUNTER, "dns_cache_hits_total", "Look-ups answered from the cache")         \
+    X(DNS_FAILURES, COUNTER, "dns_failures_total", "Look-ups that failed")                         \
     X(CONNECTS, COUNTER, "upstream_connects_total", "Upstream connections opened")                 \
     X(CONNECT_FAILURES, COUNTER, "upstream_connect_failures_total",                                \
       "Connect attempts that failed")                                                              \

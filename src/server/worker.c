@@ -111,6 +111,7 @@ static void worker_take_listeners(struct worker *worker, const struct worker_lis
         struct listener_options options = {
             .fd = listens[i].fd,
             .is_shared = listens[i].is_shared,
+            .counters = worker->engine.counters,
             .owner = mine,
             .on_accept = worker_on_accept,
         };
@@ -224,8 +225,10 @@ enum status worker_create(const struct worker_options *options, struct worker **
     enum status status = loop_create(&worker->loop);
     worker->blocks =
         block_pool_create(WORKER_KEEP_BYTES, options->snapshot->config->limits.buffer_bytes);
-    if (status == ST_OK && worker->blocks != NULL)
+    if (status == ST_OK && worker->blocks != NULL) {
+        block_pool_publish(worker->blocks, &options->counters->value[COUNT_BLOCK_BYTES]);
         status = worker_make_engine(worker);
+    }
     if (status == ST_OK)
         status = proxy_init(&worker->proxy, &worker->engine);
     worker->proxy.handler = options->handler;

@@ -282,7 +282,6 @@ struct upstream *upstream_create(struct engine *engine, struct reach *reach)
     upstream->paid_dns_ns = reach->dns_end_ns - reach->dns_begin_ns;
     upstream->paid_connect_ns = reach->connect_end_ns - reach->connect_begin_ns;
     upstream->paid_tls_ns = reach->tls_end_ns - reach->tls_begin_ns;
-    counter_add(engine->counters, COUNT_CONNECTS, 1);
     upstream_lease(upstream);
     return upstream;
 }

@@ -4,7 +4,7 @@ import re
 from support.admin import open_tunnels
 from support.bounds import wait_until
 from support.message import ok, request
-from support.origin import echoes, replies
+from support.origin import echoes, replies, replies_forever
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 SAMPLE = re.compile(rf'({NAME})(?:\{{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*)\}})? '
@@ -99,3 +99,38 @@ def test_gauges_tell_what_is_open(stage):
         client.half_close()
         client.expect_end("fin")
     wait_until(lambda: metrics(proxy)["fairlead_tunnels"] == 0, "no tunnel to be open")
+
+
+def test_upstream_connections_are_counted_once(stage):
+    """A connection made, one reused, an attempt that failed and a name that does not exist: each by its own
+    counter, and by no other."""
+    origin, closed = stage.origin(replies_forever(ok(b"fine"))), stage.origin([])
+    closed.stop_listening()
+    proxy = stage.proxy("--workers", "1")
+    with proxy.connect() as client:
+        for _ in range(2):
+            assert client.ask(request("GET", origin.url + "/")).status == 200
+        assert client.ask(request("GET", closed.url + "/")).status == 502
+        assert client.ask(request("GET", "http://missing.test/")).status == 502
+    proxy.records(4)
+    values = metrics(proxy)
+    assert values["fairlead_upstream_connects_total"] == 1
+    assert values["fairlead_upstream_reuses_total"] == 1
+    assert values["fairlead_upstream_connect_failures_total"] == 1
+    assert values["fairlead_dns_failures_total"] == 2  # A and AAAA
+
+
+def test_buffers_and_pipes_are_gauged(stage):
+    """A head that is not whole holds a buffer, bulk through a tunnel takes kernel pipes, and buffers are given
+    back."""
+    origin = stage.origin(echoes)
+    proxy = stage.proxy("--workers", "1")
+    with proxy.connect() as client:
+        client.send(b"GET http://127.0.0.1/ HTTP/1.1\r\n")
+        wait_until(lambda: metrics(proxy)["fairlead_buffer_bytes"] > 0, "the head to be held")
+    wait_until(lambda: metrics(proxy)["fairlead_buffer_bytes"] == 0, "the buffer to be given back")
+    client, = open_tunnels(stage, proxy, origin, 1)
+    for _ in range(200):
+        client.send(b"x" * 100_000)
+        client.read(100_000)
+    assert metrics(proxy)["fairlead_splice_pipes"] > 0

@@ -152,6 +152,23 @@ static void a_pool_with_a_block_out_is_not_destroyed(void **state)
     block_pool_destroy(&pool); /* takes NULL */
 }
 
+/* Readers of other threads see what is handed out, also what was before they asked. */
+static void what_is_handed_out_is_published(void **state)
+{
+    (void)state;
+    _Atomic uint64_t published = 7;
+    struct block_pool *pool = pool_of(BLOCK_SMALL, 0);
+    struct block *first = block_create(pool, BLOCK_SMALL);
+    block_pool_publish(pool, &published);
+    assert_int_equal(atomic_load(&published), BLOCK_SMALL);
+    struct block *second = block_create(pool, BLOCK_LARGE);
+    assert_int_equal(atomic_load(&published), BLOCK_SMALL + BLOCK_LARGE);
+    block_unref(&first);
+    block_unref(&second);
+    assert_int_equal(atomic_load(&published), 0);
+    block_pool_destroy(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +177,7 @@ int main(void)
         cmocka_unit_test(returned_blocks_are_kept_up_to_the_bound),
         cmocka_unit_test(a_kept_block_serves_its_own_class),
         cmocka_unit_test(blocks_in_use_stay_within_the_limit),
+        cmocka_unit_test(what_is_handed_out_is_published),
         cmocka_unit_test(a_pool_with_a_block_out_is_not_destroyed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ struct fixture {
     int fd;
     struct inet_endpoint address;
     struct listener *listener;
+    struct counters counters;
     size_t accepted;
     bool ends_itself;
     size_t pauses_at;
@@ -54,7 +55,13 @@ static void begin(struct fixture *f)
 static void listen_now(struct fixture *f, unsigned batch, bool is_shared)
 {
     struct listener_options options = {
-        .fd = f->fd, .is_shared = is_shared, .batch = batch, .owner = f, .on_accept = on_accept};
+        .fd = f->fd,
+        .is_shared = is_shared,
+        .batch = batch,
+        .counters = &f->counters,
+        .owner = f,
+        .on_accept = on_accept,
+    };
     assert_int_equal(listener_create(f->loop, &options, &f->listener), ST_OK);
 }
 
@@ -178,6 +185,7 @@ static void out_of_descriptors_pauses_without_spinning_and_a_freed_one_resumes(v
     assert_true(listener_is_paused(f.listener));
     assert_int_equal(f.accepted, 0);
     assert_int_equal(listener_counts(f.listener)->limit_pauses, 1);
+    assert_int_equal(counter_get(&f.counters, COUNT_ACCEPT_PAUSES), 1);
     assert_int_equal(loop_turn(f.loop, 0), 0); /* nothing runs */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     listener_resume_limit(f.listener);
