@@ -126,6 +126,7 @@ enum next step_acquire(struct exchange *x)
     }
     x->reach = (struct reach){
         .engine = engine,
+        .snapshot = x->snapshot,
         .host = &x->host,
         .port = x->port,
         .is_tls = x->is_tls,

@@ -273,7 +273,7 @@ struct upstream *upstream_create(struct engine *engine, struct reach *reach)
     upstream->host = *reach->host;
     upstream->port = reach->port;
     upstream->is_tls = reach->is_tls;
-    upstream->snapshot = snapshot_ref(engine->snapshot);
+    upstream->snapshot = snapshot_ref(reach->snapshot); /* the pool takes no other than its own */
     upstream->peer = reach->peer;
     upstream->source = reach->source;
     upstream->tls = reach->tls;

@@ -103,7 +103,7 @@ static bool reach_begin_transport(struct reach *reach)
         .session_key = slice_of(reach->session_key, len < 0 ? 0 : (size_t)len),
     };
     enum status status = tls_connect_create(
-        engine->tls_scratch, &lower, engine->snapshot->tls_client, &options, &reach->transport);
+        engine->tls_scratch, &lower, reach->snapshot->tls_client, &options, &reach->transport);
     if (status != ST_OK) {
         transport_close(&lower, /* is_abort= */ true);
         reach_finish(reach, REACH_NO_MEMORY);
@@ -111,7 +111,7 @@ static bool reach_begin_transport(struct reach *reach)
     }
     transport_listen(reach->transport, reach, reach_on_ready);
     reach->tls_begin_ns = clock_monotonic_ns();
-    timer_set_in(engine->loop, &reach->timer, engine->snapshot->config->timeouts.upstream_tls_ns);
+    timer_set_in(engine->loop, &reach->timer, reach->snapshot->config->timeouts.upstream_tls_ns);
     return true;
 }
 
@@ -154,7 +154,7 @@ static void reach_run(struct task *task)
 void reach_start(struct reach *reach)
 {
     struct engine *engine = reach->engine;
-    const struct config *config = engine->snapshot->config;
+    const struct config *config = reach->snapshot->config;
     CHECK(!reach->is_started);
     reach->is_started = true;
     task_init(&reach->task, reach_run);

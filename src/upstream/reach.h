@@ -17,6 +17,7 @@
  * Every connection that leaves this program is made here, and every address passes `permit` first. */
 
 struct engine;
+struct snapshot;
 struct reach;
 
 enum reach_result {
@@ -32,7 +33,8 @@ enum reach_result {
 struct reach {
     /* The question; set by the caller before reach_start. */
     struct engine *engine;
-    const struct host *host; /* borrowed until the end */
+    struct snapshot *snapshot; /* its settings hold to the end; borrowed */
+    const struct host *host;   /* borrowed until the end */
     uint16_t port;
     bool is_tls;
     bool (*permit)(void *owner, const struct inet_endpoint *endpoint);

@@ -22,6 +22,7 @@ struct pool_test {
     struct engine engine;
     struct counters counters;
     struct host host;
+    struct snapshot *begun_under; /* NULL: the engine's */
 };
 
 static void fail_at(struct config_errors *errors, const char *line)
@@ -89,8 +90,14 @@ static struct upstream *connect_over(struct pool_test *test, struct transport *t
 {
     struct host name;
     assert_int_equal(host_parse(slice_from_string(host), &name), HOST_FINE);
-    struct reach reach = {.engine = &test->engine, .host = &name, .port = port, .is_tls = is_tls};
-    reach.transport = transport;
+    struct reach reach = {
+        .engine = &test->engine,
+        .snapshot = test->begun_under != NULL ? test->begun_under : test->engine.snapshot,
+        .host = &name,
+        .port = port,
+        .is_tls = is_tls,
+        .transport = transport,
+    };
     struct upstream *upstream = upstream_create(&test->engine, &reach);
     assert_non_null(upstream);
     assert_null(reach.transport);
@@ -447,6 +454,23 @@ static void a_connection_of_old_settings_is_not_kept(void **state)
     test_end(test);
 }
 
+/* Nor is one that was begun under them and came to stand after a reload. */
+static void a_connection_begun_before_a_reload_is_not_kept(void **state)
+{
+    (void)state;
+    struct pool_test *test = test_begin("");
+    struct memory_end *far;
+    test->begun_under = test->engine.snapshot;
+    test->engine.snapshot = snapshot_of("");
+    (void)give_back(test, connect_here(test, &far));
+    assert_int_equal(idle_count(test), 0);
+    assert_true(far->is_fin_in);
+    snapshot_unref(&test->begun_under);
+    turn(test);
+    far_close(far);
+    test_end(test);
+}
+
 /* A flush closes all that is idle, and nothing that is leased. */
 static void a_flush_closes_what_is_idle(void **state)
 {
@@ -549,6 +573,7 @@ int main(void)
         cmocka_unit_test(room_to_write_is_no_reason),
         cmocka_unit_test(an_unclean_exchange_closes_the_connection),
         cmocka_unit_test(a_connection_of_old_settings_is_not_kept),
+        cmocka_unit_test(a_connection_begun_before_a_reload_is_not_kept),
         cmocka_unit_test(a_flush_closes_what_is_idle),
         cmocka_unit_test(a_peek_finds_what_the_loop_has_not_seen),
         cmocka_unit_test(an_origin_without_connections_is_forgotten),
