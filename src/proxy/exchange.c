@@ -118,10 +118,16 @@ enum next exchange_refuse(struct exchange *x, enum cause cause, const char *deta
     return exchange_enter(x, STEP_reply);
 }
 
+void exchange_drop_upstream(struct exchange *x)
+{
+    exchange_note_upstream(x);
+    upstream_destroy(&x->up, /* is_abort= */ true);
+}
+
 enum next exchange_give_up(struct exchange *x, enum cause cause, const char *detail)
 {
     exchange_fail(x, cause, detail);
-    upstream_destroy(&x->up, /* is_abort= */ true);
+    exchange_drop_upstream(x);
     bool can_answer = !x->response_head_done && failure_row(x->cause)->status != 0;
     return exchange_enter(x, can_answer ? STEP_reply : STEP_finish);
 }
@@ -301,13 +307,11 @@ static void count_bytes(struct counters *counters, const struct exchange *x)
     x->down->ops->tally(x->down, &tally);
     counter_add(counters, COUNT_CLIENT_IN_BYTES, tally.received_bytes - tally.unread_bytes);
     counter_add(counters, COUNT_CLIENT_OUT_BYTES, tally.sent_bytes);
-    if (x->up == NULL)
-        return;
-    x->up->stream->ops->tally(x->up->stream, &tally);
-    counter_add(counters, COUNT_UPSTREAM_IN_BYTES, tally.received_bytes - tally.unread_bytes);
-    counter_add(counters, COUNT_UPSTREAM_OUT_BYTES, tally.sent_bytes);
+    counter_add(counters, COUNT_UPSTREAM_IN_BYTES, x->leg.in_bytes);
+    counter_add(counters, COUNT_UPSTREAM_OUT_BYTES, x->leg.out_bytes);
 }
 
+/* Behind exchange_tell, which notes the last bytes upstream. */
 static void finish_count(struct exchange *x)
 {
     struct counters *counters = x->proxy->engine->counters;
@@ -533,7 +537,7 @@ enum next step_finish(struct exchange *x)
 void exchange_end(struct exchange *x, enum record_end end)
 {
     CHECK_TAG(x, EXCHANGE_TAG);
-    upstream_destroy(&x->up, /* is_abort= */ true);
+    exchange_drop_upstream(x);
     exchange_fail(x, CAUSE_DRAINED, "");
     x->end = (uint8_t)end;
     x->ended_by = LEG_PROXY;

@@ -28,6 +28,20 @@ enum step {
 STEPS(X)
 #undef X
 
+/* What the record tells of the connection to the origin, which may be closed before it is written. The bytes
+ * are those of all connections that were tried. */
+struct exchange_leg {
+    struct inet_endpoint peer;
+    struct inet_endpoint source;
+    struct record_tls tls;
+    uint64_t conn_id; /* 0: there was none */
+    uint32_t use;
+    uint64_t age_ns; /* when it was taken */
+    uint64_t paid_dns_ns, paid_connect_ns, paid_tls_ns;
+    uint64_t in_bytes, out_bytes;
+    uint64_t body_bytes;
+};
+
 struct exchange {
     uint32_t tag;
     enum step step;
@@ -55,6 +69,7 @@ struct exchange {
 
     /* upstream */
     struct upstream *up; /* its stream is up->stream */
+    struct exchange_leg leg;
     struct reach reach;
     bool is_reaching;
     bool was_reused;
@@ -116,6 +131,8 @@ void exchange_fail(struct exchange *x, enum cause cause, const char *detail);
 enum next exchange_refuse(struct exchange *x, enum cause cause, const char *detail);
 /* A failure later: answered where no final head went down yet, else shown by a cut connection. */
 enum next exchange_give_up(struct exchange *x, enum cause cause, const char *detail);
+/* Close the connection to the origin with a reset; the record will still tell of it. */
+void exchange_drop_upstream(struct exchange *x);
 /* Note what moved on both legs since the last look, and set the timer of the present wait anew. */
 void exchange_progress(struct exchange *x);
 /* Both legs leave HTTP and become a tunnel, which has the record from now on. */
@@ -154,7 +171,9 @@ enum status reply_send_failure(struct exchange *x) MUST_USE;
 
 /* ---- tell.c ---- */
 
-/* Fill a record from the exchange. */
+/* Note what is to be told of x->up, once before it is given away. Takes an exchange without one. */
+void exchange_note_upstream(struct exchange *x);
+/* Fill a record from the exchange; x->up, if it is there, is noted. */
 void exchange_tell(struct exchange *x, struct record *record);
 
 #endif

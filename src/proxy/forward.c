@@ -61,7 +61,7 @@ static enum next forward_up_failed(struct exchange *x, enum cause cause, const c
         x->ended_by = LEG_UPSTREAM;
         return exchange_give_up(x, cause, detail);
     }
-    upstream_destroy(&x->up, /* is_abort= */ true);
+    exchange_drop_upstream(x);
     x->has_retried = x->may_not_reuse = true;
     x->was_reused = false;
     x->request_done = x->request_sent = false;

@@ -2,8 +2,6 @@
 
 #include "proxy/exchange_internal.h"
 
-#include "base/clock.h"
-
 #include <string.h>
 
 enum { TELL_FIELD_MAX = 256 };
@@ -26,23 +24,47 @@ static void tell_request(const struct exchange *x, struct record *record)
     record_set(record, &record->user_agent, tell_field(x, TOKEN_USER_AGENT), TELL_FIELD_MAX);
 }
 
-static void tell_upstream(const struct exchange *x, struct record *record)
+void exchange_note_upstream(struct exchange *x)
 {
     const struct upstream *up = x->up;
+    struct exchange_leg *leg = &x->leg;
     struct stream_tally tally;
+    if (up == NULL)
+        return;
+    uint64_t taken_ns = x->timeline.at_ns[MARK_P_SLOT];
     up->stream->ops->tally(up->stream, &tally);
-    record->upstream = up->peer;
-    record->source = up->source;
-    record->upstream_tls = up->tls;
-    record->upstream_conn_id = up->id;
-    record->upstream_use = up->uses;
-    record->upstream_age_ns = clock_monotonic_ns() - up->connected_ns;
-    record->paid_dns_ns = up->paid_dns_ns;
-    record->paid_connect_ns = up->paid_connect_ns;
-    record->paid_tls_ns = up->paid_tls_ns;
-    record->upstream_in_bytes = tally.received_bytes - tally.unread_bytes;
-    record->upstream_out_bytes = tally.sent_bytes;
-    record->response_body_bytes = tally.received_body_bytes;
+    *leg = (struct exchange_leg){
+        .peer = up->peer,
+        .source = up->source,
+        .tls = up->tls,
+        .conn_id = up->id,
+        .use = up->uses,
+        .age_ns = taken_ns > up->connected_ns ? taken_ns - up->connected_ns : 0,
+        .paid_dns_ns = up->paid_dns_ns,
+        .paid_connect_ns = up->paid_connect_ns,
+        .paid_tls_ns = up->paid_tls_ns,
+        .in_bytes = leg->in_bytes + tally.received_bytes - tally.unread_bytes,
+        .out_bytes = leg->out_bytes + tally.sent_bytes,
+        .body_bytes = tally.received_body_bytes,
+    };
+}
+
+static void tell_upstream(const struct exchange *x, struct record *record)
+{
+    const struct exchange_leg *leg = &x->leg;
+    record->upstream = leg->peer;
+    record->source = leg->source;
+    record->upstream_tls = leg->tls;
+    record->upstream_conn_id = leg->conn_id;
+    record->upstream_use = leg->use;
+    record->upstream_age_ns = leg->age_ns;
+    record->paid_dns_ns = leg->paid_dns_ns;
+    record->paid_connect_ns = leg->paid_connect_ns;
+    record->paid_tls_ns = leg->paid_tls_ns;
+    record->upstream_in_bytes = leg->in_bytes;
+    record->upstream_out_bytes = leg->out_bytes;
+    if (!x->is_local)
+        record->response_body_bytes = leg->body_bytes;
 }
 
 void exchange_tell(struct exchange *x, struct record *record)
@@ -81,7 +103,8 @@ void exchange_tell(struct exchange *x, struct record *record)
     record->dns_answers = x->reach.dns_answers;
     record->attempt_count = x->reach.attempt_count;
     memcpy(record->attempts, x->reach.attempts, sizeof(record->attempts));
-    if (x->up != NULL)
+    exchange_note_upstream(x);
+    if (x->leg.conn_id != 0)
         tell_upstream(x, record);
     if (x->request != NULL)
         tell_request(x, record);

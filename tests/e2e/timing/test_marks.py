@@ -279,3 +279,32 @@ def test_the_wait_belongs_to_whom_it_should(proxy, stage):
         assert client.read_response().body == b"thought"
     phases = proxy.record().phases
     assert phases["wait"] == max(phases[name] for name in phases if name != "total")
+
+
+def test_a_failed_exchange_names_its_connection(proxy, stage):
+    """A response that is cut, or never comes, leaves a record with the connection it was waited for on, how old
+    that was when it was taken, and the bytes that moved."""
+    def cuts(conn):
+        for _ in range(2):
+            conn.read_request()
+            conn.send(ok(b"whole"))
+        conn.read_request()
+        conn.send(ok(b"cut", "Content-Length: 1000", length=False))
+        conn.close()
+
+    origin = stage.origin(cuts)
+    with proxy.connect() as client:
+        for _ in range(2):
+            assert client.ask(request("GET", origin.url + "/")).status == 200
+        client.send(request("GET", origin.url + "/"))
+        assert client.read_to_end().endswith(b"cut")
+    first, second, cut = proxy.records(3)
+    assert cut.cause == "response_cut"
+    assert cut.upstream_conn["id"] == first.upstream_conn["id"] and cut.upstream_conn["use"] == 3
+    assert cut["upstream"] == first["upstream"]
+    assert cut.bytes["upstream_in"] == first.bytes["upstream_in"] + len("Content-Length: 1000") - \
+        len("Content-Length: 5") + len("cut") - len("whole")
+    assert cut.bytes["upstream_out"] == first.bytes["upstream_out"] > 0
+    for record in (second, cut):
+        lived_us = (record.mark("p_slot") - first.mark("u_syn1")) // 1000
+        assert 0 <= lived_us - record.upstream_conn["age_us"] <= 1000
