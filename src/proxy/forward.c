@@ -255,6 +255,17 @@ static enum next forward_after_interim(struct exchange *x, int *round)
     return NEXT_WAIT;
 }
 
+/* The connection ended where a response head should be. */
+static enum next forward_no_head(struct exchange *x, enum status status)
+{
+    if (status == ST_NOMEM)
+        return exchange_give_up(x, CAUSE_SHED, "");
+    enum cause cause = x->request_sent ? CAUSE_NO_RESPONSE : CAUSE_SEND_FAILED;
+    if (upstream_was_alerted(x->up))
+        cause = CAUSE_TLS_ALERT;
+    return forward_up_failed(x, cause, upstream_fault(x->up));
+}
+
 /* Interim and final response heads. NEXT_GO_ON: a final head is done. */
 static enum next forward_response_heads(struct exchange *x)
 {
@@ -274,9 +285,7 @@ static enum next forward_response_heads(struct exchange *x)
         if (status == ST_LIMIT)
             return exchange_give_up(x, CAUSE_RESPONSE_TOO_LARGE, up->fault_text);
         if (status != ST_OK)
-            return forward_up_failed(
-                x, upstream_was_alerted(x->up) ? CAUSE_TLS_ALERT : CAUSE_NO_RESPONSE,
-                upstream_fault(x->up));
+            return forward_no_head(x, status);
         forward_learn(x, response);
         if (response->status == 101 && !x->is_upgrade)
             return exchange_give_up(x, CAUSE_BAD_RESPONSE, "101 to a request without Upgrade");

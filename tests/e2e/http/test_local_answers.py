@@ -367,3 +367,18 @@ def test_a_stalled_body_is_cut(stage):
         client.read_head()
         assert client.read_to_end() == b"half"
     assert proxy.record().end == "timeout"
+
+
+def test_an_origin_that_leaves_during_the_request_is_told_apart(proxy, stage):
+    """RFC 9209 connection_terminated: the words and the cause say that the request was still being sent."""
+    def leaves(conn):
+        conn.read_request_head()
+        conn.close()
+
+    origin = stage.origin(leaves)
+    with proxy.connect() as client:
+        client.send(request("POST", origin.url + "/", "Content-Length: 1000"))
+        got = client.read_response()
+    assert got.status == 502 and "connection_terminated" in got.get("Proxy-Status")
+    record = proxy.record()
+    assert (record.cause, record.ended_by) == ("send_failed", "upstream")
