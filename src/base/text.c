@@ -25,25 +25,15 @@ void text_add_char(struct text *text, char c)
     text_add(text, slice_of(&c, 1));
 }
 
-static void text_add_number(struct text *text, uint64_t value, unsigned base)
-{
-    char digits[24];
-    size_t at = sizeof(digits);
-    do {
-        digits[--at] = "0123456789abcdef"[value % base];
-        value /= base;
-    } while (value > 0);
-    text_add(text, slice_of(digits + at, sizeof(digits) - at));
-}
-
 void text_add_u64(struct text *text, uint64_t value)
 {
-    text_add_number(text, value, 10);
-}
-
-void text_add_hex(struct text *text, uint64_t value)
-{
-    text_add_number(text, value, 16);
+    char digits[20]; /* of UINT64_MAX */
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    text_add(text, slice_of(digits + at, sizeof(digits) - at));
 }
 
 void text_add_format(struct text *text, const char *format, ...)

@@ -29,7 +29,6 @@ static inline struct slice text_slice(const struct text *text)
 void text_add(struct text *text, struct slice s);
 void text_add_char(struct text *text, char c);
 void text_add_u64(struct text *text, uint64_t value);
-void text_add_hex(struct text *text, uint64_t value);
 void text_add_format(struct text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* The inside of a JSON string: quotes, backslash and control bytes escaped; bytes that are not valid

@@ -397,12 +397,9 @@ static enum status h1_send_head(struct stream *stream, const struct head *head, 
 /* Begin a chunk for `len` bytes. */
 static enum status h1_put_chunk_line(struct h1_codec *codec, size_t len)
 {
-    char line[24];
-    struct text text = text_on(line, sizeof(line));
-    text_add_hex(&text, len);
-    text_add(&text, SLICE("\r\n"));
+    char line[H1_CHUNK_PREFIX_MAX];
     codec->send_left = len;
-    return wire_put(&codec->wire, text_slice(&text));
+    return wire_put(&codec->wire, slice_of(line, h1_chunk_prefix(len, line)));
 }
 
 static enum status h1_send_body(struct stream *stream, struct slice bytes, size_t *ret_taken)
@@ -410,6 +407,8 @@ static enum status h1_send_body(struct stream *stream, struct slice bytes, size_
     struct h1_codec *codec = h1_codec_of(stream);
     CHECK(codec->sending == H1_SEND_BODY);
     bool is_chunked = codec->send_body.kind == FRAMING_CHUNKED;
+    if (bytes.len == 0)
+        return ST_BAD; /* an empty chunk would end the body */
     if (is_chunked && codec->send_left == 0) {
         if (codec->wire.out.len >= WIRE_BACKLOG_MAX)
             return wire_flush(&codec->wire) == ST_AGAIN ? ST_AGAIN : ST_IO;
@@ -430,7 +429,7 @@ static enum status h1_send_body(struct stream *stream, struct slice bytes, size_
         codec->send_left -= taken;
     *ret_taken = taken;
     if (is_chunked && codec->send_left == 0)
-        return wire_put(&codec->wire, SLICE("\r\n"));
+        return wire_put(&codec->wire, H1_CHUNK_CRLF);
     return ST_OK;
 }
 
@@ -443,7 +442,7 @@ static enum status h1_send_end(struct stream *stream, const struct fields *trail
     codec->sending = H1_SEND_ENDED;
     if (codec->send_body.kind != FRAMING_CHUNKED)
         return ST_OK;
-    enum status status = wire_put(&codec->wire, SLICE("0\r\n"));
+    enum status status = wire_put(&codec->wire, H1_CHUNK_LAST);
     for (uint32_t i = 0; status == ST_OK && trailers != NULL && i < trailers->count; i++) {
         status = wire_put(&codec->wire, trailers->at[i].name);
         if (status == ST_OK)
@@ -453,7 +452,7 @@ static enum status h1_send_end(struct stream *stream, const struct fields *trail
         if (status == ST_OK)
             status = wire_put(&codec->wire, SLICE("\r\n"));
     }
-    return status == ST_OK ? wire_put(&codec->wire, SLICE("\r\n")) : status;
+    return status == ST_OK ? wire_put(&codec->wire, H1_CHUNK_CRLF) : status;
 }
 
 static enum status h1_flush(struct stream *stream)

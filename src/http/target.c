@@ -65,7 +65,9 @@ static size_t host_length(struct slice authority)
     return slice_find_last(authority, ':');
 }
 
-enum target_fault target_parse_authority(struct slice authority, struct slice *ret_name,
+/* host [":" port] as in Host and authority-form. Port 0 where it is not written or empty. `ret_name` is the host as
+ * written. */
+static enum target_fault parse_authority(struct slice authority, struct slice *ret_name,
                                          struct host *ret_host, uint16_t *ret_port,
                                          enum host_fault *ret_host_fault)
 {
@@ -95,8 +97,8 @@ enum target_fault target_parse_authority(struct slice authority, struct slice *r
 
 static enum target_fault set_authority(struct target *target, struct slice authority)
 {
-    enum target_fault fault = target_parse_authority(authority, &target->host_name, &target->host,
-                                                     &target->port, &target->host_fault);
+    enum target_fault fault = parse_authority(authority, &target->host_name, &target->host,
+                                              &target->port, &target->host_fault);
     if (fault != TARGET_FAULT_NONE)
         return fault;
     target->authority = authority;

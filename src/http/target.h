@@ -80,12 +80,6 @@ enum target_fault target_of_head(const struct head *head, struct target *ret_tar
 enum target_fault target_of_parts(enum method method, struct slice scheme, struct slice authority,
                                   struct slice path, struct target *ret_target) MUST_USE;
 
-/* host [":" port] as in Host and authority-form. Port 0 where it is not written or empty.
- * `ret_name` is the host as written. */
-enum target_fault target_parse_authority(struct slice authority, struct slice *ret_name,
-                                         struct host *ret_host, uint16_t *ret_port,
-                                         enum host_fault *ret_host_fault) MUST_USE;
-
 /* The port that is meant: as written, or the scheme's own (80, 443); 0 for other schemes. */
 uint16_t target_port(const struct target *target);
 

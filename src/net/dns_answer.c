@@ -365,14 +365,3 @@ enum status dns_answer_parse(struct slice bytes, struct slice name, enum inet_fa
     *ret_answer = answer;
     return ST_OK;
 }
-
-const char *answer_result_word(enum answer_result result)
-{
-    switch (result) {
-#define X(name, word) \
-    case ANSWER_##name: return word;
-        ANSWER_RESULTS(X)
-#undef X
-    }
-    return "";
-}

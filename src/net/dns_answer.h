@@ -13,20 +13,15 @@ enum {
     DNS_NAME_TEXT = 256,    /* a name as text, terminated */
 };
 
-/* How a question ended. X(NAME, "word") */
-#define ANSWER_RESULTS(X)    \
-    X(FOUND, "found")        \
-    X(NODATA, "no data")     \
-    X(NXDOMAIN, "no domain") \
-    X(REFUSED, "refused")    \
-    X(ERROR, "error")        \
-    X(SERVFAIL, "servfail")  \
-    X(TIMEOUT, "timeout")
-
+/* How a question ended; of the two families' failures the greater is told. */
 enum answer_result {
-#define X(name, word) ANSWER_##name,
-    ANSWER_RESULTS(X)
-#undef X
+    ANSWER_FOUND,
+    ANSWER_NODATA,
+    ANSWER_NXDOMAIN,
+    ANSWER_REFUSED,
+    ANSWER_ERROR,
+    ANSWER_SERVFAIL,
+    ANSWER_TIMEOUT,
 };
 
 struct dns_answer {
@@ -43,8 +38,5 @@ struct dns_answer {
  * Errors: ST_BAD malformed, another question, a CNAME loop, or a chain or packet beyond the bounds. */
 enum status dns_answer_parse(struct slice packet, struct slice name, enum inet_family family,
                              struct dns_answer *ret_answer) MUST_USE;
-
-/* "found", "no data", ...; static storage. */
-const char *answer_result_word(enum answer_result result);
 
 #endif

@@ -482,12 +482,6 @@ void resolver_destroy(struct resolver **destroy)
     free(resolver);
 }
 
-void resolver_flush(struct resolver *resolver)
-{
-    CHECK_TAG(resolver, RESOLVER_TAG);
-    answer_cache_clear(&resolver->cache);
-}
-
 size_t resolver_cached_count(const struct resolver *resolver)
 {
     CHECK_TAG(resolver, RESOLVER_TAG);

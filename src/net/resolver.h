@@ -86,8 +86,7 @@ enum status resolver_ask(struct resolver *resolver, struct question *question,
  * question that is all zero. Also due after all is answered. */
 void question_cancel(struct question *question);
 
-/* Forget every cached answer. */
-void resolver_flush(struct resolver *resolver);
+/* Answers in the cache, for tests. */
 size_t resolver_cached_count(const struct resolver *resolver);
 
 #endif
