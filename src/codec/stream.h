@@ -29,7 +29,7 @@ struct stream;
 struct stream_tally;
 
 struct stream_ops {
-    /* The next head. The head and its slices live until stream_next or detach. `*ret_body` is how its
+    /* The next head. The head and its slices live until the next message pair begins or detach. `*ret_body` is how its
      * body is framed. Errors: ST_AGAIN; ST_EOF no byte of a head came; ST_BAD and ST_LIMIT with
      * `stream->fault_status` and `fault_text` set; ST_IO; ST_NOMEM. */
     enum status (*recv_head)(struct stream *, struct head **ret_head, struct framing *ret_body);

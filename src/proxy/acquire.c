@@ -82,6 +82,8 @@ static enum next acquire_finish_reach(struct exchange *x)
     timeline_mark_at(&x->timeline, MARK_U_TLS1, reach->tls_end_ns);
     if (reach->result != REACH_OK) {
         enum cause cause = acquire_cause(reach);
+        if (cause != CAUSE_REFUSED_ADDRESS) /* an address that was skipped is not why it failed */
+            x->rule[0] = x->remedy[0] = '\0';
         x->proxy->engine->reach_cancel(reach);
         return exchange_refuse(x, cause, cause == CAUSE_REFUSED_ADDRESS ? x->rule : reach->detail);
     }

@@ -75,6 +75,17 @@ def test_refused_addresses_of_a_mixed_answer_can_be_skipped(configured, stage):
     assert tried == [f"127.0.0.1:{origin.port}"]
 
 
+def test_a_skipped_address_is_not_why_the_others_failed(configured, stage):
+    """With egress.mixed: skip, a failure of the permitted address names no rule and no remedy."""
+    closed = stage.origin([])
+    closed.stop_listening()
+    stage.dns.add("mixed.test", a=["10.0.0.1", "127.0.0.1"])
+    proxy = configured("egress: { mixed: skip }")
+    got = status_of(proxy, request("GET", f"http://mixed.test:{closed.port}/"))
+    assert (got.status, got.reason) == (502, "Bad Gateway")
+    assert "connection_refused" in got.get("Proxy-Status") and proxy.record().rule is None
+
+
 def test_the_next_address_is_tried_after_the_delay(configured, stage):
     """timeouts.connect_attempt_delay (RFC 8305 §5): a silent address holds up the race for so long."""
     origin = stage.origin(replies(FINE), host="::1")
