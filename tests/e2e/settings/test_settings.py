@@ -1,10 +1,13 @@
 """Settings that no other area is about: each does what the manual says, from the file to the wire."""
+import contextlib
+import select
 import shutil
+import socket
 import subprocess
 
 import pytest
 
-from support.bounds import wait_until
+from support.bounds import SLOW, wait_until
 from support.message import ok, request
 from support.ops import free_port
 from support.origin import echoes, replies, replies_forever
@@ -86,15 +89,33 @@ def test_a_skipped_address_is_not_why_the_others_failed(configured, stage):
     assert "connection_refused" in got.get("Proxy-Status") and proxy.record().rule is None
 
 
-def test_the_next_address_is_tried_after_the_delay(configured, stage):
-    """timeouts.connect_attempt_delay (RFC 8305 §5): a silent address holds up the race for so long."""
-    origin = stage.origin(replies(FINE), host="::1")
+@pytest.fixture
+def silent_address():
+    """An endpoint of ::1 whose queue is full, so that the kernel answers no connect; gives its port."""
+    with contextlib.ExitStack() as held:
+        door = held.enter_context(socket.socket(socket.AF_INET6))
+        door.bind(("::1", 0))
+        door.listen(0)
+        is_full = False
+        while not is_full:
+            caller = held.enter_context(socket.socket(socket.AF_INET6))
+            caller.setblocking(False)
+            caller.connect_ex(door.getsockname())
+            is_full = not select.select([], [caller], [], 0.2 * SLOW)[1]
+        yield door.getsockname()[1]
+
+
+@pytest.mark.parametrize("delay_ms", [20, 400])
+def test_the_next_address_is_tried_after_the_delay(configured, stage, silent_address, delay_ms):
+    """timeouts.connect_attempt_delay (RFC 8305 §5): a silent address holds up the race for so long, and no longer."""
+    stage.origin(replies(FINE), port=silent_address)
     stage.dns.add("race.test", aaaa=["::1"], a=["127.0.0.1"])
-    proxy = configured("timeouts: { connect_attempt_delay: 150ms }")
-    assert status_of(proxy, request("GET", f"http://race.test:{origin.port}/")).status == 200
-    attempts = proxy.record().attempts
-    assert attempts[0]["peer"] == f"[::1]:{origin.port}" and attempts[0]["result"] == "connected"
-    assert len(attempts) == 1  # the winner came before the delay was over
+    proxy = configured(f"timeouts: {{ connect_attempt_delay: {delay_ms}ms }}")
+    assert status_of(proxy, request("GET", f"http://race.test:{silent_address}/")).status == 200
+    silent, winner = proxy.record().attempts
+    assert silent["peer"].startswith("[::1]") and winner["result"] == "connected"
+    waited_us = winner["begin_us"] - silent["begin_us"]
+    assert delay_ms * 1000 <= waited_us <= delay_ms * 1000 + 300_000 * SLOW
 
 
 @pytest.mark.parametrize("setting, data, status", [
