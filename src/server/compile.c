@@ -10,7 +10,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { INTERFACES_MAX = 256 };
+enum { INTERFACES_MAX = 4096 };
+
+struct interfaces {
+    struct inet_addr at[INTERFACES_MAX];
+    size_t count;
+};
 
 /* The snapshot's view of the bundle's files. */
 struct compile_files {
@@ -36,23 +41,32 @@ static enum status compile_read(struct snapshot_files *files, struct slice path,
     return ST_OK;
 }
 
-/* Addresses of this machine, which the gate keeps clients from. */
-static size_t compile_interfaces(struct inet_addr *into, size_t max)
+/* Addresses of this machine, which the gate keeps clients from: all of them, or nothing is served. */
+static enum status compile_interfaces(struct interfaces *ret_all, struct text *fault)
 {
     struct ifaddrs *list;
-    size_t count = 0;
-    if (getifaddrs(&list) < 0)
-        return 0;
-    for (struct ifaddrs *entry = list; entry != NULL && count < max; entry = entry->ifa_next) {
+    ret_all->count = 0;
+    if (getifaddrs(&list) < 0) {
+        text_add_format(fault, "the addresses of this machine cannot be read: %s", strerror(errno));
+        return ST_IO;
+    }
+    enum status status = ST_OK;
+    for (struct ifaddrs *entry = list; entry != NULL; entry = entry->ifa_next) {
         if (entry->ifa_addr == NULL)
             continue;
         struct inet_endpoint endpoint =
             inet_from_sockaddr(entry->ifa_addr, sizeof(struct sockaddr_storage));
-        if (endpoint.addr.family != INET_NONE && !inet_addr_is_loopback(&endpoint.addr))
-            into[count++] = endpoint.addr;
+        if (endpoint.addr.family == INET_NONE || inet_addr_is_loopback(&endpoint.addr))
+            continue;
+        if (ret_all->count == INTERFACES_MAX) {
+            text_add_format(fault, "this machine has more than %d addresses", INTERFACES_MAX);
+            status = ST_LIMIT;
+            break;
+        }
+        ret_all->at[ret_all->count++] = endpoint.addr;
     }
     freeifaddrs(list);
-    return count;
+    return status;
 }
 
 static size_t compile_own(const struct bundle *bundle, struct inet_endpoint *into)
@@ -67,11 +81,10 @@ static size_t compile_own(const struct bundle *bundle, struct inet_endpoint *int
     return count;
 }
 
-static struct gate *compile_gate(const struct bundle *bundle)
+static struct gate *compile_gate(const struct bundle *bundle, const struct interfaces *interfaces)
 {
     const struct config *config = bundle->config;
     struct inet_endpoint own[BUNDLE_LISTENS_MAX + 1];
-    struct inet_addr interfaces[INTERFACES_MAX];
     struct gate_options options = {
         .allow = {config->egress.allow.at, config->egress.allow.count},
         .deny = {config->egress.deny.at, config->egress.deny.count},
@@ -86,8 +99,8 @@ static struct gate *compile_gate(const struct bundle *bundle)
         .plain_any_port = config->egress.plain_ports.is_any,
         .own = own,
         .own_count = compile_own(bundle, own),
-        .interfaces = interfaces,
-        .interface_count = compile_interfaces(interfaces, COUNT_OF(interfaces)),
+        .interfaces = interfaces->at,
+        .interface_count = interfaces->count,
         .floor_exceptions = config->egress.floor_exceptions.at,
         .floor_exception_count = config->egress.floor_exceptions.count,
         .floor_names = {config->egress.floor_names.at, config->egress.floor_names.count},
@@ -99,11 +112,17 @@ enum status compile_snapshot(struct bundle *bundle, struct tls_tickets *tickets,
                              struct text *fault, struct snapshot **ret_snapshot)
 {
     struct compile_files from = {{compile_read}, bundle};
-    struct gate *gate = compile_gate(bundle);
+    struct interfaces interfaces;
+    enum status status = compile_interfaces(&interfaces, fault);
+    if (status != ST_OK) {
+        config_destroy(&bundle->config);
+        return status;
+    }
+    struct gate *gate = compile_gate(bundle, &interfaces);
     struct config *config = bundle->config;
     bundle->config = NULL;
     struct snapshot *snapshot = NULL;
-    enum status status = snapshot_create(config, gate, &from.files, tickets, via, fault, &snapshot);
+    status = snapshot_create(config, gate, &from.files, tickets, via, fault, &snapshot);
     if (status != ST_OK)
         return status;
     for (size_t i = 0; i < bundle->listen_count; i++)
