@@ -1,6 +1,9 @@
 """What the origin sees of a request head."""
+import re
+
 import pytest
 
+from support.bounds import wait_until
 from support.message import ok, request
 from support.origin import replies
 
@@ -196,3 +199,19 @@ def test_an_ipv6_origin_is_reached(stage, proxy):
     with proxy.connect() as client:
         assert client.ask(request("GET", origin.url + "/")).status == 200
     assert origin.requests[0].get("Host") == f"[::1]:{origin.port}"
+
+
+@pytest.mark.parametrize("form", ["json", "line", "combined", "squid"])
+def test_credentials_are_in_no_log(stage, form):
+    """Neither fields with credentials nor a user name in the target reach a record, in any format."""
+    proxy = stage.proxy("--log-format", form)
+    origin = stage.origin(replies(GET))
+    with proxy.connect() as client:
+        got = client.ask(request("GET", origin.url + "/", "Authorization: Basic c2VjcmV0MQ==",
+                                 "Proxy-Authorization: Basic c2VjcmV0Mg==", "Cookie: id=secret3"))
+        assert got.status == 200
+        client.send(request("GET", f"http://user:secret4@{origin.authority}/", host="x"))
+        assert client.read_response().status == 400
+    lines = wait_until(lambda: len(proxy.log_lines()) >= 2 and proxy.log_lines(), "two lines")
+    assert not re.search("secret|c2VjcmV0", "\n".join(lines)), lines
+    assert not origin.requests[0].has("Proxy-Authorization") and origin.requests[0].has("Authorization")
