@@ -360,6 +360,12 @@ static void client_time_out(struct timer *timer)
     struct client *client = CONTAINER_OF(timer, struct client, timer);
     CHECK_TAG(client, CLIENT_TAG);
     bool has_begun = client->has_codec && client->h1.wire.in.len > 0;
+    if (client->state == CLIENT_HANDSHAKE) {
+        char peer[INET_ENDPOINT_TEXT];
+        inet_endpoint_format(&client->peer, peer);
+        counter_add(client->proxy->engine->counters, COUNT_CLIENT_TLS_FAILURES, 1);
+        diag(DIAG_NOTICE, "TLS with client %s failed: the handshake took too long", peer);
+    }
     if (client->state == CLIENT_SERVING && has_begun) {
         client->uses++;
         if (exchange_begin_timed_out(client, &client->h1.stream))

@@ -83,7 +83,7 @@ static void forward_pause(uint64_t *paused_ns, uint64_t *sum_ns, bool is_paused)
     }
 }
 
-enum pump { PUMP_WAIT, PUMP_BUSY, PUMP_DONE, PUMP_FROM_FAILED, PUMP_TO_FAILED };
+enum pump { PUMP_WAIT, PUMP_BUSY, PUMP_DONE, PUMP_FROM_FAILED, PUMP_TO_FAILED, PUMP_SHED };
 
 /* The end of a message, with those of its trailers that may pass. */
 static enum pump forward_end(struct exchange *x, struct stream *from, struct stream *to)
@@ -95,6 +95,8 @@ static enum pump forward_end(struct exchange *x, struct stream *from, struct str
         status = rewrite_trailers(x, hop, trailers, &trailers);
     if (status == ST_OK)
         status = to->ops->send_end(to, trailers);
+    if (status == ST_NOMEM)
+        return PUMP_SHED;
     return status == ST_OK ? PUMP_DONE : PUMP_TO_FAILED;
 }
 
@@ -111,14 +113,14 @@ static enum pump forward_pump(struct exchange *x, struct stream *from, struct st
             return forward_end(x, from, to);
         }
         if (status != ST_OK)
-            return PUMP_FROM_FAILED;
+            return status == ST_NOMEM ? PUMP_SHED : PUMP_FROM_FAILED;
         size_t taken = 0;
         status = to->ops->send_body(to, view, &taken);
         if (status == ST_OK) {
             from->ops->consume(from, taken);
         }
         if (status != ST_OK && status != ST_AGAIN)
-            return PUMP_TO_FAILED;
+            return status == ST_NOMEM ? PUMP_SHED : PUMP_TO_FAILED;
         bool is_held = status == ST_AGAIN;
         forward_pause(paused_ns, stalled_ns, is_held);
         if (is_held)
@@ -158,6 +160,8 @@ static enum next forward_request(struct exchange *x)
                 return exchange_give_up(x, CAUSE_BAD_REQUEST, x->down->fault_text);
             return exchange_give_up(x, CAUSE_REQUEST_CUT, "");
         }
+        if (pump == PUMP_SHED)
+            return exchange_give_up(x, CAUSE_SHED, "");
         if (pump == PUMP_TO_FAILED) {
             x->is_up_deaf = true; /* an early response may still be there to read */
             return NEXT_WAIT;
@@ -317,6 +321,8 @@ static enum next forward_response(struct exchange *x)
             x->end = x->up->stream->is_peer_done ? END_NONE : END_RST;
             return exchange_give_up(x, CAUSE_RESPONSE_CUT, forward_cut_detail(x));
         }
+        if (pump == PUMP_SHED)
+            return exchange_give_up(x, CAUSE_SHED, "");
         if (pump == PUMP_TO_FAILED)
             return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
         if (pump == PUMP_BUSY)

@@ -211,11 +211,13 @@ def test_curl_shows_a_certificate(asking, certs, folder):
 
 # ---- ends
 def test_a_silent_client_is_given_up(stage):
-    """timeouts.client_tls bounds the handshake, whether it has begun or not."""
+    """timeouts.client_tls bounds the handshake, whether it has begun or not; stderr tells."""
     proxy = stage.proxy("--timeout", "client_tls=200ms", tls=True)
     for data in (b"", b"\x16\x03\x01\x02\x00\x01"):
+        after = len(proxy.lines)
         with connect(proxy.tls_address, first=data) as client:
             client.expect_end("fin", "rst")
+        proxy.wait_line("TLS with client 127.0.0.1:[0-9]+ failed: the handshake took too long", after=after)
 
 
 def test_an_end_in_the_handshake_is_no_harm(proxy, origin, certs):
