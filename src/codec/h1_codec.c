@@ -54,6 +54,7 @@ void h1_codec_next(struct h1_codec *codec)
     arena_done(&codec->arena);
     arena_init(&codec->arena, codec->wire.shared->blocks, H1_ARENA_CAP);
     codec->head = (struct head){.is_request = false};
+    codec->hop = NULL;
     codec->stream.fault_text = NULL;
     codec->stream.is_read_out = false;
     codec->stream.begun_ns = 0;
@@ -161,6 +162,31 @@ static enum status h1_frame(struct h1_codec *codec)
     return ST_BAD;
 }
 
+/* What the head says of the connection (RFC 9110 §7.6.1). */
+static enum status h1_read_options(struct h1_codec *codec)
+{
+    struct head *head = &codec->head;
+    if (codec->hop == NULL) /* else that of an interim response */
+        codec->hop = arena_alloc(&codec->arena, sizeof(*codec->hop));
+    if (codec->hop == NULL)
+        return ST_NOMEM;
+    if (hop_collect(head, codec->hop) != ST_OK) {
+        codec->stream.fault_status = 400;
+        codec->stream.fault_text = "Connection names too many fields";
+        return ST_BAD;
+    }
+    if (!hop_may_persist(codec->hop, head))
+        codec->stream.may_persist = false;
+    head->hop = codec->hop;
+    head->takes_trailers = codec->hop->te_trailers;
+    head->upgrade = SLICE_NONE;
+    if (head->is_request)
+        head->upgrade = hop_upgrade(codec->hop, head);
+    else if (head->status == 101 && fields_has(&head->fields, TOKEN_UPGRADE))
+        head->upgrade = fields_find(&head->fields, TOKEN_UPGRADE)->value;
+    return ST_OK;
+}
+
 /* After a complete head: how its body is received. */
 static void h1_begin_body(struct h1_codec *codec)
 {
@@ -210,6 +236,8 @@ static enum status h1_recv_head(struct stream *stream, struct head **ret_head,
         status = ST_AGAIN;
     }
     status = h1_frame(codec);
+    if (status == ST_OK)
+        status = h1_read_options(codec);
     if (status != ST_OK)
         return h1_fail(codec, status);
     block_unref(&codec->head_block);
@@ -355,7 +383,36 @@ static const struct fields *h1_recv_trailers(struct stream *stream)
 
 /* ---- sending ---- */
 
-static enum status h1_put_head(struct h1_codec *codec, const struct head *head)
+/* How the body is framed (RFC 9112 §6). */
+static void h1_write_framing(struct h1_writer *writer, struct framing body)
+{
+    if (body.kind == FRAMING_CHUNKED)
+        h1_write_field(writer, SLICE("Transfer-Encoding"), SLICE("chunked"));
+    else if (body.kind == FRAMING_LENGTH)
+        h1_write_field_u64(writer, SLICE("Content-Length"), body.length);
+}
+
+/* Upgrade, TE and the Connection field that names them, or the end of the connection (RFC 9112 §9.6). */
+static void h1_write_options(const struct h1_codec *codec, struct h1_writer *writer,
+                             const struct head *head)
+{
+    bool is_switch = head->upgrade.len > 0 || head->status == 101;
+    bool is_end = codec->role == H1_SERVER && !codec->stream.may_persist && head->status >= 200;
+    if (is_end && codec->head.method == METHOD_CONNECT && head->status < 300)
+        is_end = false; /* the connection goes on as a tunnel */
+    if (head->upgrade.len > 0)
+        h1_write_field(writer, SLICE("Upgrade"), head->upgrade);
+    if (head->takes_trailers)
+        h1_write_field(writer, SLICE("TE"), SLICE("trailers"));
+    if (is_switch && head->takes_trailers)
+        h1_write_field(writer, SLICE("Connection"), SLICE("Upgrade, TE"));
+    else if (is_switch || head->takes_trailers)
+        h1_write_field(writer, SLICE("Connection"), is_switch ? SLICE("Upgrade") : SLICE("TE"));
+    else if (is_end)
+        h1_write_field(writer, SLICE("Connection"), SLICE("close"));
+}
+
+static enum status h1_put_head(struct h1_codec *codec, const struct head *head, struct framing body)
 {
     struct block *block = block_create(codec->wire.shared->blocks, BLOCK_MEDIUM);
     enum status status = ST_NOMEM;
@@ -369,6 +426,8 @@ static enum status h1_put_head(struct h1_codec *codec, const struct head *head)
             h1_write_status_line(&writer, head->status, head->reason);
         FIELDS_EACH(field, &head->fields)
             h1_write_field(&writer, field->name, field->value);
+        h1_write_framing(&writer, body);
+        h1_write_options(codec, &writer, head);
         status = h1_write_end(&writer);
         if (status == ST_OK)
             status = wire_put(&codec->wire, text_slice(&text));
@@ -383,7 +442,9 @@ static enum status h1_send_head(struct stream *stream, const struct head *head, 
 {
     struct h1_codec *codec = h1_codec_of(stream);
     CHECK(codec->sending == H1_SEND_HEAD);
-    enum status status = h1_put_head(codec, head);
+    if (codec->role == H1_SERVER && body.kind == FRAMING_CLOSE)
+        codec->stream.may_persist = false;
+    enum status status = h1_put_head(codec, head, body);
     if (status != ST_OK)
         return status;
     if (!head->is_request && head->status < 200 && head->status != 101)

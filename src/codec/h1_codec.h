@@ -7,6 +7,7 @@
 #include "codec/wire.h"
 #include "http/h1_chunk.h"
 #include "http/h1_parse.h"
+#include "http/hop.h"
 
 /* HTTP/1.x on one connection (RFC 9112): one stream at a time, in order.
  *
@@ -29,6 +30,7 @@ struct h1_codec {
     enum h1_receiving receiving;
     struct arena arena; /* fields of the head and trailers */
     struct head head;
+    struct hop *hop;             /* of the head; in the arena */
     struct block *head_block;    /* keeps the head's slices alive */
     struct block *trailer_block; /* and those of the trailers */
     struct h1_progress progress;

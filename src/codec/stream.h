@@ -39,7 +39,8 @@ struct stream_ops {
     void (*consume)(struct stream *, size_t len);
     /* Trailers of a complete message; NULL where there are none. */
     const struct fields *(*recv_trailers)(struct stream *);
-    /* Queue a head. `text` of the head is written anew from its parts. Errors: ST_NOMEM, ST_LIMIT. */
+    /* Queue a head. It is written anew from its parts; the fields for `body`, for what the head says besides
+     * its fields and for the end of the connection are added. Errors: ST_NOMEM, ST_LIMIT. */
     enum status (*send_head)(struct stream *, const struct head *, struct framing body);
     /* Send body bytes; takes what fits. Errors: ST_AGAIN, ST_IO. */
     enum status (*send_body)(struct stream *, struct slice bytes, size_t *ret_taken);
@@ -72,7 +73,9 @@ struct stream {
     const char *fault_text;
     bool is_read_out;  /* the received message is complete */
     bool is_peer_done; /* the peer ended its direction in order: no further message follows */
-    bool may_persist;  /* another message pair may follow here; cleared by whoever knows better */
+    bool
+        may_persist; /* another message pair may follow here; cleared by whoever knows better, and told
+                        * to the peer with the final response head */
     uint64_t
         begun_ns; /* when the first bytes of a head came that was not whole at once; 0 otherwise */
 };

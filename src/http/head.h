@@ -7,7 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct hop;
+
 /* The head of a request or response, whatever protocol version carried it.
+ *
+ * What a version says of the connection and of the body's length is no field here: whoever receives a head
+ * lifts it to `hop`, `upgrade`, `takes_trailers` and the framing beside the head; whoever sends one writes it
+ * as its version does.
  * Ownership: all slices borrow the bytes that were parsed; only the field list is in the arena. */
 struct head {
     bool is_request;
@@ -22,6 +28,11 @@ struct head {
     struct slice reason; /* may be empty */
     /* both */
     struct fields fields;
+    const struct hop
+        *hop; /* what to remove before it is forwarded; NULL: a head that is made here */
+    struct slice
+        upgrade; /* the protocol that is asked for or switched to (RFC 9110 §7.8), or empty */
+    bool takes_trailers; /* the sender understands trailer fields (RFC 9110 §10.1.4) */
 };
 
 /* A cleared head whose fields will lie in `arena`. */

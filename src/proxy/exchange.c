@@ -113,7 +113,7 @@ void exchange_fail(struct exchange *x, enum cause cause, const char *detail)
 enum next exchange_refuse(struct exchange *x, enum cause cause, const char *detail)
 {
     if (cause == CAUSE_BAD_TARGET || cause == CAUSE_BAD_REQUEST)
-        x->client_persists = false; /* what follows may not be what it seems (RFC 9112 §11.2) */
+        x->down->may_persist = false; /* what follows may not be what it seems (RFC 9112 §11.2) */
     exchange_fail(x, cause, detail);
     return exchange_enter(x, STEP_reply);
 }
@@ -236,9 +236,6 @@ enum next step_check(struct exchange *x)
 {
     const struct head *request = x->request;
     x->method = request->method;
-    if (hop_collect(request, &x->hop) != ST_OK)
-        return exchange_refuse(x, CAUSE_BAD_REQUEST, "Connection names too many fields");
-    x->client_persists = hop_may_persist(&x->hop, request);
     if (x->proxy->handler != NULL)
         return exchange_enter(x, STEP_handle);
     enum next next = check_target(x);
@@ -252,7 +249,7 @@ enum next step_check(struct exchange *x)
         return exchange_refuse(x, CAUSE_EXPECTATION, "");
     if (check_max_forwards(x))
         return exchange_enter(x, STEP_reply);
-    x->is_upgrade = hop_upgrade(&x->hop, request).len > 0 && x->method != METHOD_CONNECT &&
+    x->is_upgrade = request->upgrade.len > 0 && x->method != METHOD_CONNECT &&
                     x->request_body.kind == FRAMING_NONE;
     return exchange_enter(x, STEP_decide);
 }
@@ -465,8 +462,7 @@ static void exchange_bury(struct grave *grave)
 static bool finish_persists(const struct exchange *x)
 {
     const struct stream *down = x->down;
-    return x->response_sent && x->client_persists && !x->is_close_framed && down->may_persist &&
-           down->is_read_out && !down->is_peer_done;
+    return x->response_sent && down->may_persist && down->is_read_out && !down->is_peer_done;
 }
 
 /* An answer that was cut short: where its framing shows that, what is queued goes out and the end is in order;
@@ -541,7 +537,7 @@ void exchange_end(struct exchange *x, enum record_end end)
     exchange_fail(x, CAUSE_DRAINED, "");
     x->end = (uint8_t)end;
     x->ended_by = LEG_PROXY;
-    x->client_persists = false;
+    x->down->may_persist = false;
     (void)exchange_enter(x, STEP_finish);
     exchange_run(x);
 }

@@ -59,7 +59,6 @@ struct exchange {
     const struct head *request; /* NULL where none could be read */
     struct framing request_body;
     enum method method;
-    struct hop hop;
     struct target target;
     struct host host;
     uint16_t port;
@@ -85,14 +84,13 @@ struct exchange {
     bool response_done;
     bool response_sent;
     bool is_close_framed; /* towards the client */
-    bool client_persists;
     bool is_local;
     bool is_late;    /* the present wait's deadline passed */
     uint16_t status; /* sent to the client */
     uint16_t upstream_status;
     uint8_t upstream_minor;
-    struct hop response_hop;
-    uint64_t paused_up_ns; /* by back-pressure since; 0 while not paused */
+    const struct hop *response_hop; /* of the final head; lives as long as that */
+    uint64_t paused_up_ns;          /* by back-pressure since; 0 while not paused */
     uint64_t paused_down_ns;
     uint64_t stalled_by_client_ns;
     uint64_t stalled_by_upstream_ns;
@@ -154,10 +152,11 @@ enum cause forward_late_cause(const struct exchange *x);
 /* The head that goes upstream. */
 enum status rewrite_request(struct exchange *x, struct head *ret_head,
                             struct framing *ret_body) MUST_USE;
-/* The head that goes downstream for `response`; its connection options are in x->response_hop after. */
+/* The head that goes downstream for `response`. */
 enum status rewrite_response(struct exchange *x, const struct head *response, struct framing body,
                              struct head *ret_head, struct framing *ret_body) MUST_USE;
-/* Those of `trailers` that may pass (RFC 9110 §6.5.1), NULL for none. Errors: ST_NOMEM. */
+/* Those of `trailers` that may pass (RFC 9110 §6.5.1), NULL for none; `hop` is of their head. Errors:
+ * ST_NOMEM. */
 enum status rewrite_trailers(struct exchange *x, const struct hop *hop,
                              const struct fields *trailers,
                              const struct fields **ret_trailers) MUST_USE;

@@ -88,7 +88,7 @@ enum pump { PUMP_WAIT, PUMP_BUSY, PUMP_DONE, PUMP_FROM_FAILED, PUMP_TO_FAILED, P
 /* The end of a message, with those of its trailers that may pass. */
 static enum pump forward_end(struct exchange *x, struct stream *from, struct stream *to)
 {
-    const struct hop *hop = from == x->down ? &x->hop : &x->response_hop;
+    const struct hop *hop = from == x->down ? x->request->hop : x->response_hop;
     const struct fields *trailers = from->ops->recv_trailers(from);
     enum status status = ST_OK;
     if (trailers != NULL)
@@ -218,6 +218,7 @@ static enum next forward_pass_head(struct exchange *x, const struct head *respon
     if (is_interim)
         return NEXT_GO_ON;
     x->response_head_done = true;
+    x->response_hop = response->hop;
     x->is_close_framed = down_body.kind == FRAMING_CLOSE;
     return NEXT_GO_ON;
 }
@@ -339,7 +340,7 @@ static enum next forward_response(struct exchange *x)
         x->response_sent = true;
         /* An answer may come before the request was sent whole; the rest follows if both go on. */
         bool goes_on =
-            !x->request_sent && !x->is_up_deaf && x->client_persists && x->up->stream->may_persist;
+            !x->request_sent && !x->is_up_deaf && down->may_persist && x->up->stream->may_persist;
         return goes_on ? NEXT_WAIT : exchange_enter(x, STEP_finish);
     }
     return NEXT_WAIT;

@@ -176,6 +176,14 @@ static enum status reply_add_string(struct exchange *x, struct head *head, enum 
     return value == NULL ? ST_OK : reply_add(x, head, token, slice_from_string(value));
 }
 
+static enum status reply_add_length(struct exchange *x, struct head *head, size_t len)
+{
+    char digits[24];
+    struct text text = text_on(digits, sizeof(digits));
+    text_add_u64(&text, len);
+    return reply_add(x, head, TOKEN_CONTENT_LENGTH, text_slice(&text));
+}
+
 /* What only handlers say; none of their answers is for a browser to guess at. */
 static enum status reply_add_handled(struct exchange *x, struct head *head,
                                      const struct answer *answer)
@@ -201,33 +209,29 @@ enum status reply_send(struct exchange *x, const struct answer *answer)
     x->status = (uint16_t)code;
     x->is_local = true;
     if (!down->is_read_out || x->proxy->is_draining)
-        x->client_persists = false;
+        down->may_persist = false;
 
     char date[CLOCK_HTTP_DATE_TEXT];
-    char digits[24];
     clock_http_date(clock_wall_ns(), date);
-    struct text length = text_on(digits, sizeof(digits));
-    text_add_u64(&length, body.len);
     enum status status = reply_add(x, &head, TOKEN_DATE, slice_from_string(date));
     if (status == ST_OK && body.len > 0)
         status = reply_add_string(x, &head, TOKEN_CONTENT_TYPE, answer->type);
-    if (status == ST_OK)
-        status = reply_add(x, &head, TOKEN_CONTENT_LENGTH, text_slice(&length));
     if (status == ST_OK)
         status = reply_add(x, &head, TOKEN_CACHE_CONTROL, SLICE("no-store"));
     if (status == ST_OK && x->proxy->handler == NULL)
         status = reply_add_proxy_status(x, &head);
     if (status == ST_OK)
         status = reply_add_handled(x, &head, answer);
-    if (status == ST_OK && !x->client_persists)
-        status = reply_add(x, &head, TOKEN_CONNECTION, SLICE("close"));
-    if (x->method == METHOD_HEAD)
+    struct framing framing = {.kind = FRAMING_LENGTH, .length = body.len};
+    if (x->method == METHOD_HEAD) { /* told of, not sent (RFC 9110 §9.3.2) */
+        if (status == ST_OK)
+            status = reply_add_length(x, &head, body.len);
+        framing = (struct framing){.kind = FRAMING_NONE};
         body = SLICE_NONE;
+    }
     x->reply_body = answer->is_lent ? body : arena_copy(&x->arena, body);
     if (status != ST_OK || (body.len > 0 && x->reply_body.at == NULL))
         return ST_NOMEM;
-    struct framing framing = {.kind = body.len > 0 ? FRAMING_LENGTH : FRAMING_NONE,
-                              .length = body.len};
     status = down->ops->send_head(down, &head, framing);
     if (status != ST_OK)
         return status;

@@ -1,9 +1,9 @@
 /* Rewriting heads: what is removed, what is added, what stays as the sender wrote it.
  *
  * Field order, spelling and values are kept. Removed are the connection-level fields and all that
- * Connection names (RFC 9110 §7.6.1); Host and the framing fields are written anew from what was checked;
- * Via is appended (§7.6.3); a missing Date is added (§6.6.1). The head is a new list in the exchange's arena
- * whose slices borrow the received one. */
+ * Connection names (RFC 9110 §7.6.1); Host is written anew from what was checked; Via is appended (§7.6.3); a
+ * missing Date is added (§6.6.1). The head is a new list in the exchange's arena whose slices borrow the
+ * received one. Framing, Upgrade and Connection are no fields here: the codec writes them. */
 
 #include "proxy/exchange_internal.h"
 
@@ -26,20 +26,6 @@ static enum status rewrite_add_via(struct exchange *x, const struct head *receiv
     hop_via_write(&text, received, x->snapshot->via);
     struct slice copy = arena_copy(&x->arena, text_slice(&text));
     return copy.at == NULL ? ST_NOMEM : rewrite_add(head, TOKEN_VIA, copy);
-}
-
-/* Content-Length or Transfer-Encoding as `body` says. */
-static enum status rewrite_add_framing(struct exchange *x, struct head *head, struct framing body)
-{
-    if (body.kind == FRAMING_CHUNKED)
-        return rewrite_add(head, TOKEN_TRANSFER_ENCODING, SLICE("chunked"));
-    if (body.kind != FRAMING_LENGTH)
-        return ST_OK;
-    char digits[24];
-    struct text text = text_on(digits, sizeof(digits));
-    text_add_u64(&text, body.length);
-    struct slice copy = arena_copy(&x->arena, text_slice(&text));
-    return copy.at == NULL ? ST_NOMEM : rewrite_add(head, TOKEN_CONTENT_LENGTH, copy);
 }
 
 /* Our own number in place of what Max-Forwards said (RFC 9110 §7.6.2). */
@@ -116,27 +102,8 @@ static bool rewrite_drops_request_field(const struct exchange *x, const struct f
     case TOKEN_EXPECT: return !x->wants_continue;
     case TOKEN_FORWARDED:
     case TOKEN_X_FORWARDED_FOR: return field->token == rewrite_forwarded_token(x);
-    default: return hop_is_connection_level(&x->hop, field);
+    default: return hop_is_connection_level(x->request->hop, field);
     }
-}
-
-static enum status rewrite_add_upgrade(struct exchange *x, struct head *head)
-{
-    if (x->is_upgrade) {
-        enum status status = rewrite_add(head, TOKEN_UPGRADE, hop_upgrade(&x->hop, x->request));
-        if (status != ST_OK)
-            return status;
-    }
-    if (x->hop.te_trailers) {
-        enum status status = rewrite_add(head, TOKEN_TE, SLICE("trailers"));
-        if (status != ST_OK)
-            return status;
-    }
-    if (x->is_upgrade && x->hop.te_trailers)
-        return rewrite_add(head, TOKEN_CONNECTION, SLICE("Upgrade, TE"));
-    if (x->is_upgrade)
-        return rewrite_add(head, TOKEN_CONNECTION, SLICE("Upgrade"));
-    return x->hop.te_trailers ? rewrite_add(head, TOKEN_CONNECTION, SLICE("TE")) : ST_OK;
 }
 
 enum status rewrite_request(struct exchange *x, struct head *head, struct framing *ret_body)
@@ -150,6 +117,9 @@ enum status rewrite_request(struct exchange *x, struct head *head, struct framin
     head->target = target_origin_form(&x->target, request->method, &x->arena);
     if (head->target.at == NULL)
         return ST_NOMEM;
+    head->takes_trailers = request->takes_trailers;
+    if (x->is_upgrade)
+        head->upgrade = request->upgrade;
     enum status status = rewrite_add(head, TOKEN_HOST, target_host_field(&x->target));
     FIELDS_EACH(field, &request->fields) {
         if (status == ST_OK && !rewrite_drops_request_field(x, field))
@@ -157,10 +127,6 @@ enum status rewrite_request(struct exchange *x, struct head *head, struct framin
     }
     if (status == ST_OK && (x->method == METHOD_TRACE || x->method == METHOD_OPTIONS))
         status = rewrite_add_max_forwards(x, head);
-    if (status == ST_OK)
-        status = rewrite_add_framing(x, head, x->request_body);
-    if (status == ST_OK)
-        status = rewrite_add_upgrade(x, head);
     if (status == ST_OK)
         status = rewrite_add_via(x, request, head);
     if (status == ST_OK)
@@ -189,47 +155,26 @@ static enum status rewrite_add_date(struct exchange *x, struct head *head)
     return copy.at == NULL ? ST_NOMEM : rewrite_add(head, TOKEN_DATE, copy);
 }
 
-/* Connection of a final response: close where we shall, upgrade at 101. */
-static enum status rewrite_add_connection(struct exchange *x, const struct head *response,
-                                          struct framing body, struct head *head)
-{
-    if (response->status == 101) {
-        const struct field *upgrade = fields_find(&response->fields, TOKEN_UPGRADE);
-        enum status status =
-            upgrade == NULL ? ST_OK : rewrite_add(head, TOKEN_UPGRADE, upgrade->value);
-        return status == ST_OK ? rewrite_add(head, TOKEN_CONNECTION, SLICE("Upgrade")) : status;
-    }
-    if (x->proxy->is_draining || body.kind == FRAMING_CLOSE)
-        x->client_persists = false;
-    return x->client_persists ? ST_OK : rewrite_add(head, TOKEN_CONNECTION, SLICE("close"));
-}
-
 enum status rewrite_response(struct exchange *x, const struct head *response, struct framing body,
                              struct head *head, struct framing *ret_body)
 {
-    const struct hop *hop = &x->response_hop;
-    if (hop_collect(response, &x->response_hop) != ST_OK)
-        return ST_LIMIT;
-    if (!hop_may_persist(hop, response))
-        x->up->stream->may_persist = false;
+    if (x->proxy->is_draining && !head_is_interim(response))
+        x->down->may_persist = false;
     head_init(head, &x->arena);
     head->status = response->status;
     head->reason = response->reason;
     head->major = head->minor = 1;
+    head->upgrade = response->upgrade;
     *ret_body = rewrite_response_framing(x, body);
     bool has_body = body.kind != FRAMING_NONE;
     enum status status = ST_OK;
     FIELDS_EACH(field, &response->fields) {
         bool is_length = field->token == TOKEN_CONTENT_LENGTH && has_body;
-        if (status == ST_OK && !is_length && !hop_is_connection_level(hop, field))
+        if (status == ST_OK && !is_length && !hop_is_connection_level(response->hop, field))
             status = fields_add_token(&head->fields, field->token, field->name, field->value);
     }
-    if (status == ST_OK && has_body)
-        status = rewrite_add_framing(x, head, *ret_body);
     if (status == ST_OK && !head_is_interim(response) && !fields_has(&response->fields, TOKEN_DATE))
         status = rewrite_add_date(x, head);
-    if (status == ST_OK && (!head_is_interim(response) || response->status == 101))
-        status = rewrite_add_connection(x, response, *ret_body, head);
     if (status == ST_OK)
         status = rewrite_add_via(x, response, head);
     return status;

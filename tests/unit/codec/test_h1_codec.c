@@ -361,13 +361,78 @@ static void bodies_are_framed_as_decided(void **state)
     assert_int_equal(fields_add(&trailers, SLICE("X-Sum"), SLICE("9")), ST_OK);
     assert_int_equal(test->stream->ops->send_end(test->stream, &trailers), ST_OK);
     flush(test);
-    hear(test,
-         "HTTP/1.1 200 OK\r\n\r\n5\r\nhello\r\n10\r\nsixteen bytes...\r\n0\r\nX-Sum: 9\r\n\r\n");
+    hear(test, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+               "5\r\nhello\r\n10\r\nsixteen bytes...\r\n0\r\nX-Sum: 9\r\n\r\n");
     arena_done(&arena);
     struct stream_tally tally;
     test->stream->ops->tally(test->stream, &tally);
     assert_int_equal(tally.sent_body_bytes, 21);
     test_end(test);
+}
+
+/* Upgrade, TE, Connection and the framing of a body are the codec's own fields: read off a head, and written
+ * from what the head says besides its fields. */
+static void connection_options_are_the_codecs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request;
+        const char *upgrade;
+        struct head answer;
+        struct framing body;
+        const char *wanted;
+        bool takes_trailers;
+    } cases[] = {
+        {"GET http://a/ HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n",
+         "",
+         {.status = 200},
+         {.kind = FRAMING_LENGTH, .length = 12},
+         "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n",
+         true},
+        {"GET http://a/ HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+         "websocket",
+         {.status = 101, .upgrade = {"websocket", 9}},
+         {.kind = FRAMING_NONE},
+         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+         false},
+        {"GET http://a/ HTTP/1.1\r\nHost: a\r\nUpgrade: unnamed\r\nConnection: close\r\n\r\n",
+         "",
+         {.status = 204},
+         {.kind = FRAMING_NONE},
+         "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
+         false},
+        {"GET http://a/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+         "",
+         {.status = 103},
+         {.kind = FRAMING_NONE},
+         "HTTP/1.1 103 Early Hints\r\n\r\n",
+         false},
+        {"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+         "",
+         {.status = 200},
+         {.kind = FRAMING_CLOSE},
+         "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+         false},
+        {"CONNECT a:443 HTTP/1.0\r\n\r\n",
+         "",
+         {.status = 200},
+         {.kind = FRAMING_NONE},
+         "HTTP/1.1 200 OK\r\n\r\n",
+         false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct codec_test *test = test_begin(H1_SERVER);
+        say(test, cases[i].request);
+        const struct head *head = head_comes(test, FRAMING_NONE);
+        assert_non_null(head->hop);
+        assert_true(slice_equals(head->upgrade, slice_from_string(cases[i].upgrade)));
+        assert_int_equal(head->takes_trailers, cases[i].takes_trailers);
+        assert_int_equal(
+            test->stream->ops->send_head(test->stream, &cases[i].answer, cases[i].body), ST_OK);
+        flush(test);
+        hear(test, cases[i].wanted);
+        test_end(test);
+    }
 }
 
 /* A message is never longer or shorter than it was announced. */
@@ -385,7 +450,7 @@ static void a_length_is_kept(void **state)
     assert_int_equal(test->stream->ops->send_body(test->stream, SLICE("d"), &taken), ST_BAD);
     assert_int_equal(test->stream->ops->send_end(test->stream, NULL), ST_OK);
     flush(test);
-    hear(test, "HTTP/1.1 200 OK\r\n\r\nabc");
+    hear(test, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
     test_end(test);
 }
 
@@ -427,7 +492,8 @@ static void a_slow_peer_gets_all_of_it(void **state)
     while (transport_recv(&test->far->base, heard + len, sizeof(heard) - len, &got) == ST_OK)
         len += got;
     assert_true(was_held);
-    assert_memory_equal(heard, "HTTP/1.1 200 OK\r\n\r\n32000\r\nbbb", 29);
+    static const char begin[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n32000\r\nbbb";
+    assert_memory_equal(heard, begin, sizeof(begin) - 1);
     assert_memory_equal(heard + len - 8, "b\r\n0\r\n\r\n", 8);
     size_t bs = 0;
     for (size_t i = 0; i < len; i++)
@@ -513,6 +579,7 @@ int main(void)
         cmocka_unit_test(faults_say_what_answers_them),
         cmocka_unit_test(a_large_head_is_refused),
         cmocka_unit_test(bodies_are_framed_as_decided),
+        cmocka_unit_test(connection_options_are_the_codecs),
         cmocka_unit_test(a_length_is_kept),
         cmocka_unit_test(a_slow_peer_gets_all_of_it),
         cmocka_unit_test(detaching_loses_no_byte),
