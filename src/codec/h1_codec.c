@@ -1,87 +1,66 @@
 /* HTTP/1.x as a stream: heads parsed in place, bodies handed on as views, messages written anew.
  *
  * Receiving. A head is parsed where it was received; its slices stay good because the codec keeps a
- * reference on the block until h1_codec_next. A body is never copied here: recv_body gives a view of the
+ * reference on the block until the stream is released. A body is never copied here: recv_body gives a view of the
  * input, and consume drops it. Of a chunked body the decoder eats the framing, and `decoded` says how many
  * bytes at the front of the input are data that it has passed already.
  *
  * Sending. Heads and framing go into the wire's queue, body bytes as far as the peer takes them. A chunk is
  * begun for what the caller has at hand; if the peer takes less, the chunk stays open for what follows.
  *
- * It does not decide who closes: the exchange does, with `may_persist` of both ends. */
+ * The connection. One stream, leased to one exchange after the other; what release finds says whether another
+ * may follow. */
 
 #include "codec/h1_codec.h"
 
 #include "base/check.h"
 #include "base/text.h"
 #include "http/h1_write.h"
+#include "io/socket.h"
+#include "net/tcp.h"
 #include "net/tls.h"
 
 enum { H1_ARENA_CAP = 512 * 1024, H1_TRAILERS_MAX = 16384 };
 
-static const struct stream_ops h1_ops;
+static const struct stream_ops h1_stream_ops;
+static const struct codec_ops h1_codec_ops;
 
-/* Recorder: whoever uses the stream hears that the transport is ready. */
+static struct h1_codec *h1_codec_of(struct stream *stream)
+{
+    return CONTAINER_OF(stream, struct h1_codec, stream);
+}
+
+static const struct h1_codec *h1_codec_view(const struct stream *stream)
+{
+    const char *at = (const char *)stream;
+    return (const struct h1_codec *)(const void *)(at - offsetof(struct h1_codec, stream));
+}
+
+static struct h1_codec *h1_of(struct codec *codec)
+{
+    return CONTAINER_OF(codec, struct h1_codec, codec);
+}
+
+/* Recorder: whoever has the stream hears that the transport is ready, else the codec's owner. */
 static void h1_on_ready(struct transport *transport)
 {
     struct h1_codec *codec = transport->owner;
-    if (codec->stream.on_ready != NULL)
+    if (codec->is_leased && codec->stream.on_ready != NULL)
         codec->stream.on_ready(&codec->stream);
+    else if (!codec->is_leased && codec->codec.on_ready != NULL)
+        codec->codec.on_ready(&codec->codec);
 }
 
 void h1_codec_init(struct h1_codec *codec, enum h1_role role, struct transport *transport,
-                   struct wire_shared *shared)
+                   struct wire_shared *shared, const struct h1_limits *limits)
 {
-    *codec = (struct h1_codec){.stream = {.ops = &h1_ops, .may_persist = true}, .role = role};
-    wire_init(&codec->wire, transport, shared);
+    *codec = (struct h1_codec){.codec = {.ops = &h1_codec_ops},
+                               .stream = {.ops = &h1_stream_ops, .may_persist = true},
+                               .role = role,
+                               .limits = *limits};
+    wire_init(&codec->codec.wire, transport, shared);
     transport_listen(transport, codec, h1_on_ready);
     arena_init(&codec->arena, shared->blocks, H1_ARENA_CAP);
-    codec->limits = (struct h1_limits){65536, 1000, 32768};
-}
-
-void h1_codec_done(struct h1_codec *codec, bool is_abort)
-{
-    block_unref(&codec->head_block);
-    block_unref(&codec->trailer_block);
-    arena_done(&codec->arena);
-    wire_done(&codec->wire, is_abort);
-}
-
-void h1_codec_next(struct h1_codec *codec)
-{
-    block_unref(&codec->head_block);
-    block_unref(&codec->trailer_block);
-    arena_done(&codec->arena);
-    arena_init(&codec->arena, codec->wire.shared->blocks, H1_ARENA_CAP);
-    codec->head = (struct head){.is_request = false};
-    codec->hop = NULL;
-    codec->stream.fault_text = NULL;
-    codec->stream.is_read_out = false;
-    codec->stream.begun_ns = 0;
-    codec->in_before_bytes = codec->wire.in_bytes - codec->wire.in.len;
-    codec->out_before_bytes = codec->wire.out_bytes;
-    codec->receiving = H1_RECV_HEAD;
-    codec->sending = H1_SEND_HEAD;
-    codec->progress = (struct h1_progress){0};
-    codec->decoded = 0;
-    codec->received_body_bytes = 0;
-    codec->sent_body_bytes = 0;
-    codec->asked = METHOD_OTHER;
-}
-
-/* Bytes behind the message would be taken for the next one's (RFC 9112 §9.2); those that wait in the kernel
- * are the pool's to find. */
-static bool h1_has_unread(const struct h1_codec *codec)
-{
-    const struct transport *transport = codec->wire.transport;
-    return codec->wire.in.len > 0 || (tls_is_tls(transport) && tls_has_pending(transport));
-}
-
-bool h1_codec_is_reusable(const struct h1_codec *codec)
-{
-    return codec->stream.may_persist && codec->receiving == H1_RECV_ENDED &&
-           codec->sending == H1_SEND_ENDED && !codec->wire.is_eof && !h1_has_unread(codec) &&
-           chain_is_empty(&codec->wire.out);
 }
 
 /* ---- receiving ---- */
@@ -109,7 +88,7 @@ static void h1_note_fault(struct h1_codec *codec, enum h1_fault fault)
 /* The end of the connection where a head should be. */
 static enum status h1_head_cut(struct h1_codec *codec, enum status status)
 {
-    bool is_between = codec->wire.in.len == 0;
+    bool is_between = codec->codec.wire.in.len == 0;
     (void)h1_fail(codec, status);
     if (status == ST_EOF && !is_between)
         return ST_IO;
@@ -120,18 +99,18 @@ static enum status h1_head_cut(struct h1_codec *codec, enum status status)
  * transport that broke (TLS) is no fault of the message. */
 static enum status h1_received(struct h1_codec *codec, enum status status)
 {
-    codec->stream.is_peer_done = codec->wire.is_eof;
+    codec->stream.is_peer_done = codec->codec.wire.is_eof;
     return status == ST_BAD ? ST_IO : status;
 }
 
 static enum status h1_fill(struct h1_codec *codec, size_t max_bytes)
 {
-    return h1_received(codec, wire_fill(&codec->wire, max_bytes));
+    return h1_received(codec, wire_fill(&codec->codec.wire, max_bytes));
 }
 
 static enum status h1_fill_scratch(struct h1_codec *codec)
 {
-    return h1_received(codec, wire_fill_scratch(&codec->wire));
+    return h1_received(codec, wire_fill_scratch(&codec->codec.wire));
 }
 
 static enum status h1_parse_head(struct h1_codec *codec, size_t *ret_used)
@@ -140,11 +119,11 @@ static enum status h1_parse_head(struct h1_codec *codec, size_t *ret_used)
     enum h1_fault fault = H1_FAULT_NONE;
     enum status status;
     if (codec->role == H1_SERVER)
-        status = h1_parse_request(codec->wire.in, &codec->limits, &codec->progress, head, ret_used,
-                                  &fault);
+        status = h1_parse_request(codec->codec.wire.in, &codec->limits, &codec->progress, head,
+                                  ret_used, &fault);
     else
-        status = h1_parse_response(codec->wire.in, &codec->limits, &codec->progress, head, ret_used,
-                                   &fault);
+        status = h1_parse_response(codec->codec.wire.in, &codec->limits, &codec->progress, head,
+                                   ret_used, &fault);
     if (status != ST_OK && status != ST_AGAIN)
         h1_note_fault(codec, fault);
     return status;
@@ -207,7 +186,7 @@ static enum status h1_recv_head(struct stream *stream, struct head **ret_head,
                                 struct framing *ret_body)
 {
     struct h1_codec *codec = h1_codec_of(stream);
-    struct wire *wire = &codec->wire;
+    struct wire *wire = &codec->codec.wire;
     CHECK(codec->receiving == H1_RECV_HEAD);
     size_t used = 0;
     enum status status = ST_AGAIN;
@@ -257,7 +236,7 @@ static enum status h1_recv_head(struct stream *stream, struct head **ret_head,
 /* The fields behind the last chunk. Their block is kept like that of the head. */
 static enum status h1_recv_trailer_section(struct h1_codec *codec)
 {
-    struct wire *wire = &codec->wire;
+    struct wire *wire = &codec->codec.wire;
     for (;;) {
         size_t used = 0;
         enum h1_fault fault = H1_FAULT_NONE;
@@ -286,7 +265,7 @@ static enum status h1_recv_trailer_section(struct h1_codec *codec)
 
 static enum status h1_recv_chunked(struct h1_codec *codec, struct slice *ret_view)
 {
-    struct wire *wire = &codec->wire;
+    struct wire *wire = &codec->codec.wire;
     for (;;) {
         if (codec->decoded > 0) {
             *ret_view = slice_first(wire->in, codec->decoded);
@@ -320,7 +299,7 @@ static enum status h1_recv_chunked(struct h1_codec *codec, struct slice *ret_vie
 
 static enum status h1_recv_plain(struct h1_codec *codec, struct slice *ret_view)
 {
-    struct wire *wire = &codec->wire;
+    struct wire *wire = &codec->codec.wire;
     bool is_counted = codec->body.kind == FRAMING_LENGTH;
     if (wire->in.len == 0) {
         enum status status = h1_fill_scratch(codec);
@@ -361,7 +340,7 @@ static enum status h1_recv_body(struct stream *stream, struct slice *ret_view)
 static void h1_consume(struct stream *stream, size_t len)
 {
     struct h1_codec *codec = h1_codec_of(stream);
-    wire_consume(&codec->wire, len);
+    wire_consume(&codec->codec.wire, len);
     codec->received_body_bytes += len;
     if (codec->body.kind == FRAMING_CHUNKED) {
         CHECK(len <= codec->decoded);
@@ -414,7 +393,7 @@ static void h1_write_options(const struct h1_codec *codec, struct h1_writer *wri
 
 static enum status h1_put_head(struct h1_codec *codec, const struct head *head, struct framing body)
 {
-    struct block *block = block_create(codec->wire.shared->blocks, BLOCK_MEDIUM);
+    struct block *block = block_create(codec->codec.wire.shared->blocks, BLOCK_MEDIUM);
     enum status status = ST_NOMEM;
     for (size_t size = BLOCK_MEDIUM; block != NULL; size = BLOCK_HUGE) {
         struct text text = text_on(block->data, block->size);
@@ -430,10 +409,10 @@ static enum status h1_put_head(struct h1_codec *codec, const struct head *head, 
         h1_write_options(codec, &writer, head);
         status = h1_write_end(&writer);
         if (status == ST_OK)
-            status = wire_put(&codec->wire, text_slice(&text));
+            status = wire_put(&codec->codec.wire, text_slice(&text));
         block_unref(&block);
         if (status == ST_LIMIT && size < BLOCK_HUGE)
-            block = block_create(codec->wire.shared->blocks, BLOCK_HUGE);
+            block = block_create(codec->codec.wire.shared->blocks, BLOCK_HUGE);
     }
     return status;
 }
@@ -442,7 +421,7 @@ static enum status h1_send_head(struct stream *stream, const struct head *head, 
 {
     struct h1_codec *codec = h1_codec_of(stream);
     CHECK(codec->sending == H1_SEND_HEAD);
-    if (codec->role == H1_SERVER && body.kind == FRAMING_CLOSE)
+    if (codec->role == H1_SERVER && (body.kind == FRAMING_CLOSE || codec->is_draining))
         codec->stream.may_persist = false;
     enum status status = h1_put_head(codec, head, body);
     if (status != ST_OK)
@@ -460,7 +439,7 @@ static enum status h1_put_chunk_line(struct h1_codec *codec, size_t len)
 {
     char line[H1_CHUNK_PREFIX_MAX];
     codec->send_left = len;
-    return wire_put(&codec->wire, slice_of(line, h1_chunk_prefix(len, line)));
+    return wire_put(&codec->codec.wire, slice_of(line, h1_chunk_prefix(len, line)));
 }
 
 static enum status h1_send_body(struct stream *stream, struct slice bytes, size_t *ret_taken)
@@ -471,8 +450,8 @@ static enum status h1_send_body(struct stream *stream, struct slice bytes, size_
     if (bytes.len == 0)
         return ST_BAD; /* an empty chunk would end the body */
     if (is_chunked && codec->send_left == 0) {
-        if (codec->wire.out.len >= WIRE_BACKLOG_MAX)
-            return wire_flush(&codec->wire) == ST_AGAIN ? ST_AGAIN : ST_IO;
+        if (codec->codec.wire.out.len >= WIRE_BACKLOG_MAX)
+            return wire_flush(&codec->codec.wire) == ST_AGAIN ? ST_AGAIN : ST_IO;
         enum status status = h1_put_chunk_line(codec, bytes.len);
         if (status != ST_OK)
             return status;
@@ -482,7 +461,7 @@ static enum status h1_send_body(struct stream *stream, struct slice bytes, size_
     if (bytes.len == 0)
         return ST_BAD;
     size_t taken = 0;
-    enum status status = wire_send(&codec->wire, bytes, &taken);
+    enum status status = wire_send(&codec->codec.wire, bytes, &taken);
     if (status != ST_OK)
         return status;
     codec->sent_body_bytes += taken;
@@ -490,7 +469,7 @@ static enum status h1_send_body(struct stream *stream, struct slice bytes, size_
         codec->send_left -= taken;
     *ret_taken = taken;
     if (is_chunked && codec->send_left == 0)
-        return wire_put(&codec->wire, H1_CHUNK_CRLF);
+        return wire_put(&codec->codec.wire, H1_CHUNK_CRLF);
     return ST_OK;
 }
 
@@ -503,27 +482,27 @@ static enum status h1_send_end(struct stream *stream, const struct fields *trail
     codec->sending = H1_SEND_ENDED;
     if (codec->send_body.kind != FRAMING_CHUNKED)
         return ST_OK;
-    enum status status = wire_put(&codec->wire, H1_CHUNK_LAST);
+    enum status status = wire_put(&codec->codec.wire, H1_CHUNK_LAST);
     for (uint32_t i = 0; status == ST_OK && trailers != NULL && i < trailers->count; i++) {
-        status = wire_put(&codec->wire, trailers->at[i].name);
+        status = wire_put(&codec->codec.wire, trailers->at[i].name);
         if (status == ST_OK)
-            status = wire_put(&codec->wire, SLICE(": "));
+            status = wire_put(&codec->codec.wire, SLICE(": "));
         if (status == ST_OK)
-            status = wire_put(&codec->wire, trailers->at[i].value);
+            status = wire_put(&codec->codec.wire, trailers->at[i].value);
         if (status == ST_OK)
-            status = wire_put(&codec->wire, SLICE("\r\n"));
+            status = wire_put(&codec->codec.wire, SLICE("\r\n"));
     }
-    return status == ST_OK ? wire_put(&codec->wire, H1_CHUNK_CRLF) : status;
+    return status == ST_OK ? wire_put(&codec->codec.wire, H1_CHUNK_CRLF) : status;
 }
 
 static enum status h1_flush(struct stream *stream)
 {
-    return wire_flush(&h1_codec_of(stream)->wire);
+    return wire_flush(&h1_codec_of(stream)->codec.wire);
 }
 
 static enum status h1_settle(struct stream *stream)
 {
-    return wire_settle(&h1_codec_of(stream)->wire);
+    return wire_settle(&h1_codec_of(stream)->codec.wire);
 }
 
 /* ---- the rest of a stream ---- */
@@ -538,13 +517,13 @@ static void h1_expect(struct stream *stream, enum method asked)
 static bool h1_is_gone(const struct stream *stream)
 {
     const struct h1_codec *codec = h1_codec_view(stream);
-    return (codec->wire.transport->ready & WATCH_ERROR) != 0;
+    return (codec->codec.wire.transport->ready & WATCH_ERROR) != 0;
 }
 
 static void h1_tally(const struct stream *stream, struct stream_tally *ret_tally)
 {
     const struct h1_codec *codec = h1_codec_view(stream);
-    const struct wire *wire = &codec->wire;
+    const struct wire *wire = &codec->codec.wire;
     *ret_tally = (struct stream_tally){
         .received_bytes = wire->in_bytes - codec->in_before_bytes,
         .unread_bytes = wire->in.len,
@@ -555,17 +534,29 @@ static void h1_tally(const struct stream *stream, struct stream_tally *ret_tally
     };
 }
 
+/* Where the framing shows that the message is cut short, what is queued goes out and the connection ends in
+ * order; where nothing but its end would end the message, or nobody takes it, a reset shows it. */
+static void h1_reset(struct stream *stream, enum stream_why why)
+{
+    struct h1_codec *codec = h1_codec_of(stream);
+    bool is_shown = codec->role == H1_SERVER && codec->sending != H1_SEND_HEAD &&
+                    codec->send_body.kind != FRAMING_CLOSE;
+    enum status status = is_shown ? wire_flush(&codec->codec.wire) : ST_IO;
+    codec->stream.may_persist = false;
+    codec->is_broken = why == STREAM_CANCEL || (status != ST_OK && status != ST_AGAIN);
+}
+
 static struct transport *h1_detach(struct stream *stream, struct slice *ret_unread)
 {
     struct h1_codec *codec = h1_codec_of(stream);
-    struct transport *transport = codec->wire.transport;
-    codec->wire.transport = NULL;
+    struct transport *transport = codec->codec.wire.transport;
+    codec->codec.wire.transport = NULL;
     transport_listen(transport, NULL, NULL);
-    *ret_unread = codec->wire.in;
+    *ret_unread = codec->codec.wire.in;
     return transport;
 }
 
-static const struct stream_ops h1_ops = {
+static const struct stream_ops h1_stream_ops = {
     .recv_head = h1_recv_head,
     .recv_body = h1_recv_body,
     .consume = h1_consume,
@@ -578,5 +569,140 @@ static const struct stream_ops h1_ops = {
     .expect = h1_expect,
     .is_gone = h1_is_gone,
     .tally = h1_tally,
+    .reset = h1_reset,
     .detach = h1_detach,
+};
+
+/* ---- the connection ---- */
+
+static enum status h1_accept(struct codec *base, struct stream **ret_stream, struct head **ret_head,
+                             struct framing *ret_body)
+{
+    struct h1_codec *codec = h1_of(base);
+    CHECK(codec->role == H1_SERVER);
+    if (codec->is_leased)
+        return ST_AGAIN;
+    enum status status = h1_recv_head(&codec->stream, ret_head, ret_body);
+    if (status == ST_OK || status == ST_BAD || status == ST_LIMIT) {
+        codec->is_leased = true;
+        *ret_stream = &codec->stream;
+    }
+    return status;
+}
+
+static struct stream *h1_accept_late(struct codec *base)
+{
+    struct h1_codec *codec = h1_of(base);
+    CHECK(!codec->is_leased);
+    codec->stream.may_persist = false;
+    codec->is_leased = true;
+    return &codec->stream;
+}
+
+static enum status h1_open(struct codec *base, struct stream **ret_stream)
+{
+    struct h1_codec *codec = h1_of(base);
+    CHECK(codec->role == H1_CLIENT);
+    if (codec->is_leased)
+        return ST_AGAIN;
+    codec->is_leased = true;
+    *ret_stream = &codec->stream;
+    return ST_OK;
+}
+
+/* Make ready for the next message pair. */
+static void h1_begin_next(struct h1_codec *codec)
+{
+    block_unref(&codec->head_block);
+    block_unref(&codec->trailer_block);
+    arena_done(&codec->arena);
+    arena_init(&codec->arena, codec->codec.wire.shared->blocks, H1_ARENA_CAP);
+    codec->head = (struct head){.is_request = false};
+    codec->hop = NULL;
+    codec->stream.fault_text = NULL;
+    codec->stream.is_read_out = false;
+    codec->stream.begun_ns = 0;
+    codec->in_before_bytes = codec->codec.wire.in_bytes - codec->codec.wire.in.len;
+    codec->out_before_bytes = codec->codec.wire.out_bytes;
+    codec->receiving = H1_RECV_HEAD;
+    codec->sending = H1_SEND_HEAD;
+    codec->progress = (struct h1_progress){0};
+    codec->decoded = 0;
+    codec->received_body_bytes = 0;
+    codec->sent_body_bytes = 0;
+    codec->asked = METHOD_OTHER;
+}
+
+/* Bytes behind a response would be taken for the next one's (RFC 9112 §9.2); those that wait in the kernel are
+ * is_usable's to find. Behind a request they are the next one. */
+static bool h1_has_unasked(const struct h1_codec *codec)
+{
+    const struct wire *wire = &codec->codec.wire;
+    if (codec->role == H1_SERVER)
+        return false;
+    return wire->in.len > 0 || (tls_is_tls(wire->transport) && tls_has_pending(wire->transport));
+}
+
+/* Both messages ended, nobody said close, and all that was sent is with the kernel. */
+static bool h1_may_go_on(const struct h1_codec *codec)
+{
+    return codec->stream.may_persist && codec->receiving == H1_RECV_ENDED &&
+           codec->sending == H1_SEND_ENDED && !codec->is_draining && !codec->codec.wire.is_eof &&
+           !h1_has_unasked(codec) && chain_is_empty(&codec->codec.wire.out);
+}
+
+static enum codec_fate h1_release(struct codec *base, struct stream *stream)
+{
+    struct h1_codec *codec = h1_of(base);
+    CHECK(stream == &codec->stream && codec->is_leased);
+    codec->is_leased = false;
+    stream->on_ready = NULL;
+    stream->owner = NULL;
+    if (base->wire.transport == NULL) /* detached */
+        return CODEC_ENDS;
+    if (h1_may_go_on(codec)) {
+        h1_begin_next(codec);
+        return wire_settle(&base->wire) == ST_OK ? CODEC_LASTS : CODEC_BREAKS;
+    }
+    return codec->is_broken ? CODEC_BREAKS : CODEC_ENDS;
+}
+
+static void h1_drain(struct codec *base)
+{
+    h1_of(base)->is_draining = true;
+}
+
+/* Readable is as bad as closed: nothing was asked for. The bit may be left over from the last response. */
+static bool h1_is_usable(const struct codec *base, bool must_ask)
+{
+    const struct transport *transport = base->wire.transport;
+    if ((transport->ready & (WATCH_HANGUP | WATCH_ERROR)) != 0)
+        return false;
+    if ((transport->ready & WATCH_READ) == 0 && !must_ask)
+        return true;
+    char byte;
+    size_t len;
+    int fd = tcp_fd(transport);
+    if (fd < 0) /* in memory: its bit is all there is to ask */
+        return !must_ask || (transport->ready & WATCH_READ) == 0;
+    return socket_peek(fd, &byte, 1, &len) == ST_AGAIN;
+}
+
+static void h1_close(struct codec *base, bool is_abort)
+{
+    struct h1_codec *codec = h1_of(base);
+    block_unref(&codec->head_block);
+    block_unref(&codec->trailer_block);
+    arena_done(&codec->arena);
+    wire_done(&base->wire, is_abort);
+}
+
+static const struct codec_ops h1_codec_ops = {
+    .accept = h1_accept,
+    .accept_late = h1_accept_late,
+    .open = h1_open,
+    .release = h1_release,
+    .drain = h1_drain,
+    .is_usable = h1_is_usable,
+    .close = h1_close,
 };

@@ -3,8 +3,7 @@
 
 #include "base/arena.h"
 #include "base/check.h"
-#include "codec/stream.h"
-#include "codec/wire.h"
+#include "codec/codec.h"
 #include "http/h1_chunk.h"
 #include "http/h1_parse.h"
 #include "http/hop.h"
@@ -21,10 +20,13 @@ enum h1_receiving { H1_RECV_HEAD, H1_RECV_BODY, H1_RECV_TRAILERS, H1_RECV_ENDED,
 enum h1_sending { H1_SEND_HEAD, H1_SEND_BODY, H1_SEND_ENDED };
 
 struct h1_codec {
-    struct stream stream; /* first: the codec is its only stream */
+    struct codec codec;
+    struct stream stream; /* the only one */
     enum h1_role role;
-    struct wire wire;
     struct h1_limits limits;
+    bool is_leased;   /* an exchange has the stream */
+    bool is_draining; /* the present exchange is the last */
+    bool is_broken;   /* the message that is sent was cut where only a reset shows it */
 
     /* receiving */
     enum h1_receiving receiving;
@@ -52,23 +54,8 @@ struct h1_codec {
     uint64_t out_before_bytes;
 };
 
-/* Take over `transport`. */
+/* Take over `transport`; `limits` are those of received heads. */
 void h1_codec_init(struct h1_codec *codec, enum h1_role role, struct transport *transport,
-                   struct wire_shared *shared);
-/* Close the transport and give everything back. */
-void h1_codec_done(struct h1_codec *codec, bool is_abort);
-/* Make ready for the next message pair on the same connection. Both messages must have ended. */
-void h1_codec_next(struct h1_codec *codec);
-/* Both messages ended, the input is read out, and the connection may carry another exchange. */
-bool h1_codec_is_reusable(const struct h1_codec *codec);
-static inline struct h1_codec *h1_codec_of(struct stream *stream)
-{
-    return CONTAINER_OF(stream, struct h1_codec, stream);
-}
-
-static inline const struct h1_codec *h1_codec_view(const struct stream *stream)
-{
-    return (const struct h1_codec *)(const void *)stream; /* its first member */
-}
+                   struct wire_shared *shared, const struct h1_limits *limits);
 
 #endif

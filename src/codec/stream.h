@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One request/response slot on a connection, whatever the HTTP version: the seam between the exchange
+/* One request and its response on a connection, whatever the HTTP version: the seam between the exchange
  * (what is forwarded) and the codec (how it is spelt on the wire).
  *
  * The exchange pulls: an event only says that asking again makes sense (the codec's owner is told and
@@ -22,11 +22,17 @@
  *
  * Invariants
  *   S1  a view from recv_body is good until consume, settle or the next recv_*.
- *   S2  after ST_BAD, ST_IO or an early ST_EOF the stream only takes detach and its connection's close.
- *   S3  a message whose end was not sent is visibly cut short when its connection closes.
+ *   S2  after ST_BAD, ST_IO or an early ST_EOF the stream only takes what answers the fault, reset and release.
+ *   S3  a message whose end was not sent is visibly cut short: reset, then the codec's release, see to it.
  *   S4  heads and framing are always taken whole; body bytes only as far as the peer takes them. */
 struct stream;
 struct stream_tally;
+
+/* Why a message pair is given up. */
+enum stream_why {
+    STREAM_CUT,    /* it cannot be completed: what is queued may still go out */
+    STREAM_CANCEL, /* nobody wants the rest, or takes it */
+};
 
 struct stream_ops {
     /* The next head. The head and its slices live until the next message pair begins or detach. `*ret_body` is how its
@@ -57,6 +63,8 @@ struct stream_ops {
     bool (*is_gone)(const struct stream *);
     /* What this message pair amounts to so far. */
     void (*tally)(const struct stream *, struct stream_tally *ret_tally);
+    /* Give this message pair up: neither message goes on, and the peer shall see that ours was cut short. */
+    void (*reset)(struct stream *, enum stream_why);
     /* Leave HTTP: the byte stream beneath, which is the caller's from now on, and the bytes that were read
      * already; these are good until the next call on any stream of the worker. */
     struct transport *(*detach)(struct stream *, struct slice *ret_unread);
@@ -64,7 +72,8 @@ struct stream_ops {
 
 struct stream {
     const struct stream_ops *ops;
-    /* Recorder of readiness: asking again makes sense. The receiver queues a task. */
+    /* Recorder of readiness: asking again makes sense. The receiver queues a task. Both are the exchange's,
+     * from when it has the stream until it is released. */
     void (*on_ready)(struct stream *);
     void *owner;
     /* Why recv_head or recv_body said ST_BAD or ST_LIMIT: what answers a request, and in words (static;

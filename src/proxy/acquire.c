@@ -30,12 +30,12 @@ static void acquire_on_up_ready(struct stream *stream)
     exchange_wake(stream->owner);
 }
 
-static void acquire_take(struct exchange *x, struct upstream *up, bool is_reused)
+/* The exchange has a lease. */
+static void acquire_begin(struct exchange *x, bool is_reused)
 {
-    x->up = up;
     x->was_reused = is_reused;
-    up->stream->owner = x;
-    up->stream->on_ready = acquire_on_up_ready;
+    x->lease.stream->owner = x;
+    x->lease.stream->on_ready = acquire_on_up_ready;
 }
 
 static enum cause acquire_cause(const struct reach *reach)
@@ -88,11 +88,11 @@ static enum next acquire_finish_reach(struct exchange *x)
         return exchange_refuse(x, cause, cause == CAUSE_REFUSED_ADDRESS ? x->rule : reach->detail);
     }
     x->rule[0] = x->remedy[0] = '\0';
-    struct upstream *up = upstream_create(x->proxy->engine, reach);
+    enum status status = pool_add(x->proxy->engine->pool, reach, &x->lease);
     x->proxy->engine->reach_cancel(reach);
-    if (up == NULL)
+    if (status != ST_OK)
         return exchange_refuse(x, CAUSE_SHED, "");
-    acquire_take(x, up, /* is_reused= */ false);
+    acquire_begin(x, /* is_reused= */ false);
     return exchange_enter(x, x->target.form == TARGET_AUTHORITY ? STEP_open : STEP_send);
 }
 
@@ -114,16 +114,14 @@ enum next step_acquire(struct exchange *x)
     bool is_tunnel = x->target.form == TARGET_AUTHORITY;
     timeline_clear(&x->timeline, MARK_P_SLOT);
     timeline_mark(&x->timeline, MARK_P_SLOT);
-    struct upstream *up = NULL;
-    if (!is_tunnel && !x->is_upgrade && !x->may_not_reuse)
-        up = pool_take(engine->pool, &x->host, x->port, x->is_tls);
-    if (up != NULL && !acquire_permit(x, &up->peer)) {
-        upstream_destroy(&up, /* is_abort= */ false);
-        return exchange_refuse(x, CAUSE_REFUSED_ADDRESS, x->rule);
-    }
-    if (up != NULL) {
+    bool may_reuse = !is_tunnel && !x->is_upgrade && !x->may_not_reuse;
+    if (may_reuse && pool_take(engine->pool, &x->host, x->port, x->is_tls, &x->lease)) {
+        if (!acquire_permit(x, &x->lease.upstream->peer)) {
+            pool_give(engine->pool, &x->lease); /* unused, it is closed */
+            return exchange_refuse(x, CAUSE_REFUSED_ADDRESS, x->rule);
+        }
         counter_add(engine->counters, COUNT_POOL_REUSES, 1);
-        acquire_take(x, up, /* is_reused= */ true);
+        acquire_begin(x, /* is_reused= */ true);
         return exchange_enter(x, STEP_send);
     }
     x->reach = (struct reach){

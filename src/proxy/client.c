@@ -1,7 +1,6 @@
 /* Downstream connections.
  *
- * Events set no state: they queue the client's task, or the exchange's while there is one. The task looks
- * at the state and goes on. A connection waits in four ways (handshake, head, next request, linger), and one
+ * Events set no state: they queue the client's task. The task looks at the state and goes on. A connection waits in four ways (handshake, head, next request, linger), and one
  * timer serves all of them, since only one is ever pending. */
 
 #include "proxy/client.h"
@@ -46,23 +45,20 @@ static void client_enter(struct client *client, enum client_state state, uint64_
         timer_set_in(client_loop(client), &client->timer, limit_ns);
 }
 
-static void client_on_event(struct client *client)
+static void client_wake(struct client *client)
 {
     CHECK_TAG(client, CLIENT_TAG);
-    if (client->exchange != NULL)
-        exchange_wake(client->exchange);
-    else
-        loop_queue(client_loop(client), &client->task);
+    loop_queue(client_loop(client), &client->task);
 }
 
 static void client_on_ready(struct transport *transport)
 {
-    client_on_event(transport->owner);
+    client_wake(transport->owner);
 }
 
-static void client_on_stream_ready(struct stream *stream)
+static void client_on_codec_ready(struct codec *codec)
 {
-    client_on_event(stream->owner);
+    client_wake(codec->owner);
 }
 
 /* ---- birth ---- */
@@ -70,14 +66,17 @@ static void client_on_stream_ready(struct stream *stream)
 static void client_begin_codec(struct client *client)
 {
     const struct config *config = client_config(client);
-    h1_codec_init(&client->h1, H1_SERVER, client->transport, &client->proxy->engine->shared);
-    client->h1.limits = (struct h1_limits){(uint32_t)config->limits.head_bytes,
-                                           (uint32_t)config->limits.head_fields,
-                                           (uint32_t)config->limits.target_bytes};
-    client->h1.stream.owner = client;
-    client->h1.stream.on_ready = client_on_stream_ready;
+    struct h1_limits limits = {(uint32_t)config->limits.head_bytes,
+                               (uint32_t)config->limits.head_fields,
+                               (uint32_t)config->limits.target_bytes};
+    h1_codec_init(&client->h1, H1_SERVER, client->transport, &client->proxy->engine->shared,
+                  &limits);
     client->transport = NULL;
-    client->has_codec = true;
+    client->codec = &client->h1.codec;
+    client->codec->owner = client;
+    client->codec->on_ready = client_on_codec_ready;
+    if (client->proxy->is_draining)
+        client_drain(client);
 }
 
 static bool client_may_connect(struct proxy *proxy, const struct inet_endpoint *peer)
@@ -137,6 +136,7 @@ void client_adopt(struct proxy *proxy, const struct client_door *door, struct tr
     client->accepted_ns = clock_monotonic_ns();
     task_init(&client->task, client_run);
     timer_init(&client->timer, client_time_out);
+    link_init(&client->exchanges);
     list_append(&proxy->clients, &client->link);
     proxy->client_count++;
     counter_add(counters, COUNT_CONNECTIONS, 1);
@@ -202,7 +202,7 @@ static void client_tell_tls(struct client *client)
 {
     client->transport = tls_take_lower(&client->transport);
     client_begin_codec(client);
-    if (wire_put(&client->h1.wire, tls_sniff_clear_answer()) != ST_OK) {
+    if (wire_put(&client->codec->wire, tls_sniff_clear_answer()) != ST_OK) {
         client_close(client, /* is_abort= */ true);
         return;
     }
@@ -241,83 +241,102 @@ static void client_shake_hands(struct client *client)
 
 /* A ClientHello on a port in clear. It is answered as what it is to us, no request: "wrong version number",
  * which TLS libraries make of that, is understood better than an alert. */
-static bool client_got_tls(const struct client *client)
+static void client_judge_fault(struct client *client, struct stream *stream)
 {
-    return client->uses == 0 && tls_sniff_is_tls(client->h1.wire.in);
+    if (client->uses > 0 || !tls_sniff_is_tls(client->codec->wire.in))
+        return;
+    char peer[INET_ENDPOINT_TEXT];
+    inet_endpoint_format(&client->peer, peer);
+    diag(DIAG_NOTICE, "client %s spoke TLS on a listener in clear", peer);
+    stream->fault_text =
+        "this is TLS, and the port speaks HTTP in clear: use http:// in the proxy address";
 }
 
-/* The next request of this connection, as far as it is there. False when there is nothing to do now. */
+/* No request is there. */
+static void client_await(struct client *client)
+{
+    if (!list_is_empty(&client->exchanges)) /* they have waits of their own */
+        return;
+    bool has_begun = client->codec->wire.in.len > 0;
+    if (has_begun && !client->is_head_begun) {
+        client->is_head_begun = true;
+        client_enter(client, CLIENT_SERVING, client_config(client)->timeouts.client_head_ns);
+    }
+    if (client->proxy->is_draining && !has_begun && client->uses > 0)
+        client_close(client, /* is_abort= */ false);
+    else if (wire_settle(&client->codec->wire) != ST_OK)
+        client_close(client, /* is_abort= */ true);
+}
+
+/* The next request of this connection, if it is there. False when there is nothing to do now. */
 static bool client_next_request(struct client *client)
 {
+    struct stream *stream = NULL;
     struct head *head = NULL;
     struct framing body;
-    enum status status = client->h1.stream.ops->recv_head(&client->h1.stream, &head, &body);
-    bool has_begun = client->h1.wire.in.len > 0;
+    enum status status = client->codec->ops->accept(client->codec, &stream, &head, &body);
     if (status == ST_AGAIN) {
-        if (has_begun && !client->is_head_begun) {
-            client->is_head_begun = true;
-            client_enter(client, CLIENT_SERVING, client_config(client)->timeouts.client_head_ns);
-        }
-        if (client->proxy->is_draining && !has_begun && client->uses > 0)
-            client_close(client, /* is_abort= */ false);
-        else if (wire_settle(&client->h1.wire) != ST_OK)
-            client_close(client, /* is_abort= */ true);
+        client_await(client);
         return false;
     }
-    if (status == ST_EOF || status == ST_IO || status == ST_NOMEM) {
+    if (stream == NULL) {
         client_close(client, /* is_abort= */ status != ST_EOF);
         return false;
     }
-    if (client_got_tls(client)) {
-        char peer[INET_ENDPOINT_TEXT];
-        inet_endpoint_format(&client->peer, peer);
-        diag(DIAG_NOTICE, "client %s spoke TLS on a listener in clear", peer);
-        client->h1.stream.fault_text =
-            "this is TLS, and the port speaks HTTP in clear: use http:// in the proxy address";
-    }
+    if (status != ST_OK)
+        client_judge_fault(client, stream);
     timer_cancel(&client->timer);
     client->is_head_begun = false;
     client->uses++;
-    if (!exchange_begin(client, &client->h1.stream, status == ST_OK ? head : NULL, body)) {
-        client_close(client, /* is_abort= */ true);
-        return false;
-    }
-    return client->exchange == NULL;
+    if (exchange_begin(client, stream, status == ST_OK ? head : NULL, body))
+        return true;
+    client_close(client, /* is_abort= */ true);
+    return false;
 }
 
 static void client_serve(struct client *client)
 {
-    if (!client->has_codec)
+    if (client->codec == NULL)
         client_begin_codec(client);
     for (int i = 0; i < CLIENT_REQUESTS_A_RUN; i++) {
-        if (client->state != CLIENT_SERVING || client->exchange != NULL)
-            return;
-        if (!client_next_request(client))
+        if (client->state != CLIENT_SERVING || !client_next_request(client))
             return;
     }
-    loop_queue(client_loop(client), &client->task);
+    client_wake(client);
 }
 
-void client_exchange_done(struct client *client, bool persists, bool is_abort)
+/* The last open exchange is over. */
+static void client_go_on(struct client *client)
 {
-    const struct config *config = client_config(client);
-    client->exchange = NULL;
-    if (is_abort) {
+    if (client->fate == CODEC_BREAKS || client->codec->wire.transport == NULL) {
         client_close(client, /* is_abort= */ true);
         return;
     }
-    if (persists && !client->proxy->is_draining) {
-        h1_codec_next(&client->h1);
-        client_enter(client, CLIENT_SERVING, config->timeouts.keepalive_ns);
-        if (wire_settle(&client->h1.wire) != ST_OK)
-            client_close(client, /* is_abort= */ true);
-        else
-            loop_queue(client_loop(client), &client->task);
-        return;
+    if (client->fate == CODEC_LASTS) {
+        client_enter(client, CLIENT_SERVING, client_config(client)->timeouts.keepalive_ns);
+    } else {
+        client->linger_bytes = 0;
+        client_enter(client, CLIENT_LINGERING, CLIENT_LINGER_MS * NS_PER_MS);
     }
-    client->linger_bytes = 0;
-    client_enter(client, CLIENT_LINGERING, CLIENT_LINGER_MS * NS_PER_MS);
-    loop_queue(client_loop(client), &client->task);
+    client_wake(client);
+}
+
+void client_exchange_done(struct client *client, struct stream *stream)
+{
+    CHECK_TAG(client, CLIENT_TAG);
+    enum codec_fate fate = client->codec->ops->release(client->codec, stream);
+    if (fate > client->fate)
+        client->fate = fate;
+    if (list_is_empty(&client->exchanges))
+        client_go_on(client);
+}
+
+void client_drain(struct client *client)
+{
+    if (client->codec != NULL)
+        client->codec->ops->drain(client->codec);
+    if (list_is_empty(&client->exchanges))
+        client_wake(client);
 }
 
 /* ---- death ---- */
@@ -325,7 +344,7 @@ void client_exchange_done(struct client *client, bool persists, bool is_abort)
 /* RFC 9112 §9.6: shut down, read on for a bounded while, close. */
 static void client_linger(struct client *client)
 {
-    struct wire *wire = &client->h1.wire;
+    struct wire *wire = &client->codec->wire;
     enum status status = wire_flush(wire);
     if (status == ST_OK)
         status = transport_shut(wire->transport);
@@ -359,19 +378,19 @@ static void client_time_out(struct timer *timer)
 {
     struct client *client = CONTAINER_OF(timer, struct client, timer);
     CHECK_TAG(client, CLIENT_TAG);
-    bool has_begun = client->has_codec && client->h1.wire.in.len > 0;
     if (client->state == CLIENT_HANDSHAKE) {
         char peer[INET_ENDPOINT_TEXT];
         inet_endpoint_format(&client->peer, peer);
         counter_add(client->proxy->engine->counters, COUNT_CLIENT_TLS_FAILURES, 1);
         diag(DIAG_NOTICE, "TLS with client %s failed: the handshake took too long", peer);
     }
-    if (client->state == CLIENT_SERVING && has_begun) {
-        client->uses++;
-        if (exchange_begin_timed_out(client, &client->h1.stream))
-            return;
-    }
-    client_close(client, /* is_abort= */ false);
+    bool has_begun = client->codec != NULL && client->codec->wire.in.len > 0;
+    struct stream *stream = NULL;
+    if (client->state == CLIENT_SERVING && has_begun)
+        stream = client->codec->ops->accept_late(client->codec);
+    client->uses += stream != NULL;
+    if (stream == NULL || !exchange_begin_timed_out(client, stream))
+        client_close(client, /* is_abort= */ false);
 }
 
 static void client_bury(struct grave *grave)
@@ -397,19 +416,13 @@ static void client_die(struct client *client)
         proxy->on_room(proxy);
 }
 
-void client_hand_over(struct client *client)
-{
-    client->exchange = NULL;
-    client_close(client, /* is_abort= */ false);
-}
-
 void client_close(struct client *client, bool is_abort)
 {
     CHECK_TAG(client, CLIENT_TAG);
-    CHECK(client->exchange == NULL);
+    CHECK(list_is_empty(&client->exchanges));
     transport_close(&client->transport, is_abort);
-    if (client->has_codec)
-        h1_codec_done(&client->h1, is_abort);
-    client->has_codec = false;
+    if (client->codec != NULL)
+        client->codec->ops->close(client->codec, is_abort);
+    client->codec = NULL;
     client_die(client);
 }

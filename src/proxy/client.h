@@ -6,10 +6,10 @@
 
 /* A downstream connection: from accept to close.
  *
- *   PROXY header -> TLS handshake -> serving <-> one exchange at a time -> lingering -> closed
+ *   PROXY header -> TLS handshake -> serving <-> exchanges on the codec's streams -> lingering -> closed
  *                                      `--> handed over to a tunnel
  *
- *   C1  while an exchange is open, the client's events go to it.
+ *   C1  an exchange hears of its stream, the client of all else.
  *   C2  a client that is told of an error and closed is read from for a while, so that the answer is not
  *       lost to a reset (RFC 9112 §9.6). */
 
@@ -33,15 +33,16 @@ struct client {
     struct timer timer;
     struct grave grave;
     struct transport *transport; /* until the codec has it */
+    struct codec *codec;         /* `h1`; NULL before HTTP, and after the end */
     struct h1_codec h1;
-    bool has_codec;
-    bool is_head_begun; /* the first bytes of a head came, which was not whole */
-    struct exchange *exchange;
+    enum codec_fate fate;
+    bool is_head_begun;                    /* the first bytes of a head came, which was not whole */
+    struct link exchanges;                 /* open ones */
     const struct config_listen *listen;    /* in `snapshot` */
     struct tls_server_context *tls_server; /* borrowed from `snapshot`; NULL in clear */
     struct snapshot *snapshot;             /* the one the connection was accepted under */
     uint64_t id;
-    uint32_t uses;
+    uint32_t uses; /* requests so far */
     uint64_t accepted_ns;
     uint64_t tls_done_ns;
     struct record_tls tls;
@@ -62,11 +63,11 @@ struct client_door {
 void client_accept(struct proxy *proxy, const struct client_door *door, int fd);
 /* The same for a plain transport. */
 void client_adopt(struct proxy *proxy, const struct client_door *door, struct transport *transport);
-/* The exchange ended and its answer is with the kernel, or never will be.
- * `persists`: another request may follow; `is_abort`: end with a reset, the answer was cut short. */
-void client_exchange_done(struct client *client, bool persists, bool is_abort);
-/* The exchange took the stream's bytes away (tunnel): the client dies without closing them. */
-void client_hand_over(struct client *client);
+/* An exchange on `stream` ended, and is out of the list: its answer is with the kernel, or the stream was reset, or
+ * detached (tunnel). */
+void client_exchange_done(struct client *client, struct stream *stream);
+/* Take no request after those that are open. */
+void client_drain(struct client *client);
 /* Close now. */
 void client_close(struct client *client, bool is_abort);
 

@@ -87,8 +87,8 @@ void exchange_progress(struct exchange *x)
     struct stream_tally down;
     struct stream_tally up = {0};
     x->down->ops->tally(x->down, &down);
-    if (x->up != NULL)
-        x->up->stream->ops->tally(x->up->stream, &up);
+    if (x->lease.stream != NULL)
+        x->lease.stream->ops->tally(x->lease.stream, &up);
     uint64_t moved = down.received_bytes + down.sent_bytes + up.received_bytes + up.sent_bytes;
     if (moved != x->moved_bytes || !timer_is_set(&x->timer)) {
         x->moved_bytes = moved;
@@ -120,8 +120,12 @@ enum next exchange_refuse(struct exchange *x, enum cause cause, const char *deta
 
 void exchange_drop_upstream(struct exchange *x)
 {
+    struct stream *up = x->lease.stream;
+    if (up == NULL)
+        return;
     exchange_note_upstream(x);
-    upstream_destroy(&x->up, /* is_abort= */ true);
+    up->ops->reset(up, STREAM_CANCEL);
+    pool_give(x->proxy->engine->pool, &x->lease);
 }
 
 enum next exchange_give_up(struct exchange *x, enum cause cause, const char *detail)
@@ -133,6 +137,11 @@ enum next exchange_give_up(struct exchange *x, enum cause cause, const char *det
 }
 
 /* ---- birth ---- */
+
+static void exchange_on_stream_ready(struct stream *stream)
+{
+    exchange_wake(stream->owner);
+}
 
 static struct exchange *exchange_create(struct client *client, struct stream *down,
                                         const struct head *head)
@@ -151,7 +160,9 @@ static struct exchange *exchange_create(struct client *client, struct stream *do
     task_init(&x->task, exchange_run_task);
     timer_init(&x->timer, exchange_time_out);
     arena_init(&x->arena, proxy->engine->shared.blocks, EXCHANGE_ARENA_BYTES);
-    client->exchange = x;
+    list_append(&client->exchanges, &x->client_link);
+    down->owner = x;
+    down->on_ready = exchange_on_stream_ready;
     timeline_begin(&x->timeline);
     if (client->uses == 1) {
         timeline_mark_at(&x->timeline, MARK_C_ACCEPT, client->accepted_ns);
@@ -329,7 +340,6 @@ enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind)
     struct tunnel_limits limits = {config->timeouts.tunnel_idle_ns,
                                    config->timeouts.tunnel_half_closed_ns,
                                    config->timeouts.tunnel_lifetime_ns};
-    struct client *client = x->client;
     struct record *record = x->proxy->record;
     timeline_mark(&x->timeline, MARK_T_OPEN);
     exchange_tell(x, record);
@@ -339,15 +349,13 @@ enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind)
     struct slice from_client;
     struct slice from_origin;
     struct transport *down = x->down->ops->detach(x->down, &from_client);
-    struct transport *up = x->up->stream->ops->detach(x->up->stream, &from_origin);
+    struct transport *up = x->lease.stream->ops->detach(x->lease.stream, &from_origin);
     if (tunnel_start(&x->proxy->tunnels, &down, &up, from_client, from_origin, record, &limits) !=
         ST_OK) { /* both ends are closed */
         record->end = END_ERROR;
         x->proxy->on_record(x->proxy, record);
     }
-    upstream_destroy(&x->up, /* is_abort= */ false);
-    x->client = NULL;
-    client_hand_over(client);
+    x->is_tunnel = true;
     return exchange_enter(x, STEP_finish);
 }
 
@@ -389,7 +397,7 @@ static enum status send_continue(struct exchange *x)
 
 enum next step_send(struct exchange *x)
 {
-    struct stream *up = x->up->stream;
+    struct stream *up = x->lease.stream;
     struct head head;
     struct framing body;
     up->ops->expect(up, x->method);
@@ -458,25 +466,6 @@ static void exchange_bury(struct grave *grave)
     slab_free(&x->proxy->exchange_slab, x);
 }
 
-/* May the client send another request on this connection? */
-static bool finish_persists(const struct exchange *x)
-{
-    const struct stream *down = x->down;
-    return x->response_sent && down->may_persist && down->is_read_out && !down->is_peer_done;
-}
-
-/* An answer that was cut short: where its framing shows that, what is queued goes out and the end is in order;
- * where only the connection's end would end it, a reset shows it. */
-static bool finish_must_reset(struct exchange *x)
-{
-    if (x->response_sent)
-        return false;
-    bool is_shown = x->response_head_done && !x->is_close_framed;
-    enum status status = x->down->ops->flush(x->down);
-    return !is_shown || (status != ST_OK && status != ST_AGAIN) ||
-           x->cause == CAUSE_CLIENT_STALLED || x->cause == CAUSE_CLIENT_GONE;
-}
-
 static void finish_judge(struct exchange *x)
 {
     if (x->end == END_TIMEOUT) {
@@ -495,16 +484,31 @@ static void finish_judge(struct exchange *x)
     }
 }
 
+/* Both streams go back to their connections. */
+static void finish_release(struct exchange *x)
+{
+    struct client *client = x->client;
+    struct stream *down = x->down;
+    struct stream *up = x->lease.stream;
+    bool is_deaf = x->cause == CAUSE_CLIENT_STALLED || x->cause == CAUSE_CLIENT_GONE;
+    if (up != NULL && !x->is_tunnel && !x->response_done)
+        up->ops->reset(up, STREAM_CANCEL);
+    pool_give(x->proxy->engine->pool, &x->lease);
+    if (!x->is_tunnel && !x->response_sent)
+        down->ops->reset(down, is_deaf ? STREAM_CANCEL : STREAM_CUT);
+    link_remove(&x->client_link);
+    client_exchange_done(client, down);
+}
+
 enum next step_finish(struct exchange *x)
 {
     struct proxy *proxy = x->proxy;
-    struct client *client = x->client;
     if (x->is_reaching)
         proxy->engine->reach_cancel(&x->reach);
     timer_cancel(&x->timer);
     task_cancel(&x->task);
     counter_sub(proxy->engine->counters, COUNT_REQUESTS_OPEN, 1);
-    if (client != NULL) { /* not handed over to a tunnel */
+    if (!x->is_tunnel) {
         timeline_mark(&x->timeline, MARK_X_END);
         finish_judge(x);
         exchange_tell(x, proxy->record);
@@ -512,21 +516,14 @@ enum next step_finish(struct exchange *x)
         finish_count(x);
         proxy->on_record(proxy, proxy->record);
     }
-    if (x->up != NULL && x->response_done && x->request_done)
-        pool_give(proxy->engine->pool, &x->up);
-    else
-        upstream_destroy(&x->up, /* is_abort= */ !x->response_done);
-    bool persists = client != NULL && finish_persists(x);
-    bool is_abort = client != NULL && finish_must_reset(x);
     if (proxy->handler != NULL && proxy->handler->forget != NULL)
         proxy->handler->forget(proxy->handler, x);
+    finish_release(x);
     x->tag = 0;
     arena_done(&x->arena);
     snapshot_unref(&x->snapshot);
     x->grave.bury = exchange_bury;
     loop_bury(proxy->engine->loop, &x->grave);
-    if (client != NULL)
-        client_exchange_done(client, persists, is_abort);
     return NEXT_GONE;
 }
 

@@ -10,7 +10,7 @@
  *
  *   X1  an exchange belongs to its client and ends before it.
  *   X2  at most one final head is sent downstream.
- *   X3  while `up` is set, its stream's events come here; while the exchange lives, so do the client's.
+ *   X3  the events of its streams come here, while it has them.
  *   X4  nothing is forwarded before the gate allowed name and address.
  *   X5  it knows streams, never a protocol version. */
 struct exchange;

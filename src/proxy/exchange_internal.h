@@ -45,7 +45,8 @@ struct exchange_leg {
 struct exchange {
     uint32_t tag;
     enum step step;
-    struct client *client; /* NULL once a tunnel took over */
+    struct client *client;
+    struct link client_link; /* in client->exchanges */
     struct proxy *proxy;
     struct snapshot *snapshot; /* pinned: everything is decided under it */
     struct task task;
@@ -67,7 +68,7 @@ struct exchange {
     bool wants_continue; /* Expect: 100-continue */
 
     /* upstream */
-    struct upstream *up; /* its stream is up->stream */
+    struct lease lease;
     struct exchange_leg leg;
     struct reach reach;
     bool is_reaching;
@@ -83,7 +84,7 @@ struct exchange {
     bool response_head_done;
     bool response_done;
     bool response_sent;
-    bool is_close_framed; /* towards the client */
+    bool is_tunnel; /* both ends left HTTP, and the record went with them */
     bool is_local;
     bool is_late;    /* the present wait's deadline passed */
     uint16_t status; /* sent to the client */
@@ -129,7 +130,7 @@ void exchange_fail(struct exchange *x, enum cause cause, const char *detail);
 enum next exchange_refuse(struct exchange *x, enum cause cause, const char *detail);
 /* A failure later: answered where no final head went down yet, else shown by a cut connection. */
 enum next exchange_give_up(struct exchange *x, enum cause cause, const char *detail);
-/* Close the connection to the origin with a reset; the record will still tell of it. */
+/* Give up what was asked of the origin; the record will still tell of it. */
 void exchange_drop_upstream(struct exchange *x);
 /* Note what moved on both legs since the last look, and set the timer of the present wait anew. */
 void exchange_progress(struct exchange *x);
@@ -170,9 +171,9 @@ enum status reply_send_failure(struct exchange *x) MUST_USE;
 
 /* ---- tell.c ---- */
 
-/* Note what is to be told of x->up, once before it is given away. Takes an exchange without one. */
+/* Note what is to be told of the lease, once before it is given away. Takes an exchange without one. */
 void exchange_note_upstream(struct exchange *x);
-/* Fill a record from the exchange; x->up, if it is there, is noted. */
+/* Fill a record from the exchange; the lease, if there is one, is noted. */
 void exchange_tell(struct exchange *x, struct record *record);
 
 #endif

@@ -49,7 +49,7 @@ enum cause forward_late_cause(const struct exchange *x)
 static bool forward_may_retry(const struct exchange *x)
 {
     struct stream_tally up;
-    x->up->stream->ops->tally(x->up->stream, &up);
+    x->lease.stream->ops->tally(x->lease.stream, &up);
     return x->was_reused && !x->has_retried && !x->response_head_done && up.received_bytes == 0 &&
            method_is_idempotent(x->method) && x->request_body.kind == FRAMING_NONE;
 }
@@ -133,7 +133,7 @@ static enum pump forward_pump(struct exchange *x, struct stream *from, struct st
 static void forward_mark_received(struct exchange *x, enum mark mark)
 {
     struct stream_tally up;
-    x->up->stream->ops->tally(x->up->stream, &up);
+    x->lease.stream->ops->tally(x->lease.stream, &up);
     timeline_mark_at(&x->timeline, mark, up.received_ns);
 }
 
@@ -150,7 +150,7 @@ static void forward_mark_body(struct exchange *x)
 /* The request body and its last flush. */
 static enum next forward_request(struct exchange *x)
 {
-    struct stream *up = x->up->stream;
+    struct stream *up = x->lease.stream;
     if (!x->request_done && !x->is_up_deaf) {
         enum pump pump = forward_pump(x, x->down, up, &x->paused_up_ns, &x->stalled_by_upstream_ns);
         if (pump == PUMP_FROM_FAILED) {
@@ -219,7 +219,6 @@ static enum next forward_pass_head(struct exchange *x, const struct head *respon
         return NEXT_GO_ON;
     x->response_head_done = true;
     x->response_hop = response->hop;
-    x->is_close_framed = down_body.kind == FRAMING_CLOSE;
     return NEXT_GO_ON;
 }
 
@@ -229,7 +228,7 @@ static void forward_mark_bytes(struct exchange *x, enum status status)
     struct stream_tally up;
     if (timeline_has(&x->timeline, MARK_U_RX0))
         return;
-    x->up->stream->ops->tally(x->up->stream, &up);
+    x->lease.stream->ops->tally(x->lease.stream, &up);
     if (status == ST_OK || up.unread_bytes > 0)
         timeline_mark_at(&x->timeline, MARK_U_RX0, up.received_ns);
 }
@@ -266,15 +265,15 @@ static enum next forward_no_head(struct exchange *x, enum status status)
     if (status == ST_NOMEM)
         return exchange_give_up(x, CAUSE_SHED, "");
     enum cause cause = x->request_sent ? CAUSE_NO_RESPONSE : CAUSE_SEND_FAILED;
-    if (upstream_was_alerted(x->up))
+    if (lease_was_alerted(&x->lease))
         cause = CAUSE_TLS_ALERT;
-    return forward_up_failed(x, cause, upstream_fault(x->up));
+    return forward_up_failed(x, cause, lease_fault(&x->lease));
 }
 
 /* Interim and final response heads. NEXT_GO_ON: a final head is done. */
 static enum next forward_response_heads(struct exchange *x)
 {
-    struct stream *up = x->up->stream;
+    struct stream *up = x->lease.stream;
     int round = 0;
     if (!x->response_head_done && x->down->ops->flush(x->down) == ST_AGAIN)
         return NEXT_WAIT; /* an interim response still waits */
@@ -306,8 +305,8 @@ static enum next forward_response_heads(struct exchange *x)
 /* Why a body was cut: its framing broke, or its connection did. */
 static const char *forward_cut_detail(const struct exchange *x)
 {
-    const char *fault = x->up->stream->fault_text;
-    return fault != NULL ? fault : upstream_fault(x->up);
+    const char *fault = x->lease.stream->fault_text;
+    return fault != NULL ? fault : lease_fault(&x->lease);
 }
 
 static enum next forward_response(struct exchange *x)
@@ -315,11 +314,11 @@ static enum next forward_response(struct exchange *x)
     struct stream *down = x->down;
     if (!x->response_done) {
         enum pump pump =
-            forward_pump(x, x->up->stream, down, &x->paused_down_ns, &x->stalled_by_client_ns);
+            forward_pump(x, x->lease.stream, down, &x->paused_down_ns, &x->stalled_by_client_ns);
         if (pump == PUMP_FROM_FAILED) {
             timeline_mark(&x->timeline, MARK_X_FIN_U);
             x->ended_by = LEG_UPSTREAM;
-            x->end = x->up->stream->is_peer_done ? END_NONE : END_RST;
+            x->end = x->lease.stream->is_peer_done ? END_NONE : END_RST;
             return exchange_give_up(x, CAUSE_RESPONSE_CUT, forward_cut_detail(x));
         }
         if (pump == PUMP_SHED)
@@ -340,7 +339,7 @@ static enum next forward_response(struct exchange *x)
         x->response_sent = true;
         /* An answer may come before the request was sent whole; the rest follows if both go on. */
         bool goes_on =
-            !x->request_sent && !x->is_up_deaf && down->may_persist && x->up->stream->may_persist;
+            !x->request_sent && !x->is_up_deaf && down->may_persist && x->lease.stream->may_persist;
         return goes_on ? NEXT_WAIT : exchange_enter(x, STEP_finish);
     }
     return NEXT_WAIT;
@@ -348,7 +347,7 @@ static enum next forward_response(struct exchange *x)
 
 static enum next forward_settle(struct exchange *x)
 {
-    struct stream *up = x->up->stream;
+    struct stream *up = x->lease.stream;
     if (x->down->ops->settle(x->down) != ST_OK || up->ops->settle(up) != ST_OK)
         return exchange_give_up(x, CAUSE_SHED, "");
     exchange_progress(x);

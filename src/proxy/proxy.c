@@ -31,13 +31,16 @@ enum status proxy_init(struct proxy *proxy, struct engine *engine)
     return ST_OK;
 }
 
+static void client_end_exchanges(struct client *client)
+{
+    LIST_EACH(link, &client->exchanges)
+        exchange_end(CONTAINER_OF(link, struct exchange, client_link), END_DRAIN);
+}
+
 void proxy_end_all(struct proxy *proxy)
 {
-    LIST_EACH(link, &proxy->clients) {
-        struct client *client = CONTAINER_OF(link, struct client, link);
-        if (client->exchange != NULL)
-            exchange_end(client->exchange, END_DRAIN);
-    }
+    LIST_EACH(link, &proxy->clients)
+        client_end_exchanges(CONTAINER_OF(link, struct client, link));
     LIST_EACH(link, &proxy->clients)
         client_close(CONTAINER_OF(link, struct client, link), /* is_abort= */ true);
     tunnel_room_end_all(&proxy->tunnels, END_DRAIN);
@@ -58,11 +61,8 @@ void proxy_done(struct proxy *proxy)
 void proxy_drain(struct proxy *proxy)
 {
     proxy->is_draining = true;
-    LIST_EACH(link, &proxy->clients) {
-        struct client *client = CONTAINER_OF(link, struct client, link);
-        if (client->exchange == NULL)
-            loop_queue(proxy->engine->loop, &client->task);
-    }
+    LIST_EACH(link, &proxy->clients)
+        client_drain(CONTAINER_OF(link, struct client, link));
 }
 
 bool proxy_is_empty(const struct proxy *proxy)

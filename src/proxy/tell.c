@@ -26,19 +26,20 @@ static void tell_request(const struct exchange *x, struct record *record)
 
 void exchange_note_upstream(struct exchange *x)
 {
-    const struct upstream *up = x->up;
+    const struct upstream *up = x->lease.upstream;
+    const struct stream *stream = x->lease.stream;
     struct exchange_leg *leg = &x->leg;
     struct stream_tally tally;
     if (up == NULL)
         return;
     uint64_t taken_ns = x->timeline.at_ns[MARK_P_SLOT];
-    up->stream->ops->tally(up->stream, &tally);
+    stream->ops->tally(stream, &tally);
     *leg = (struct exchange_leg){
         .peer = up->peer,
         .source = up->source,
         .tls = up->tls,
         .conn_id = up->id,
-        .use = up->uses,
+        .use = x->lease.use,
         .age_ns = taken_ns > up->connected_ns ? taken_ns - up->connected_ns : 0,
         .paid_dns_ns = up->paid_dns_ns,
         .paid_connect_ns = up->paid_connect_ns,

@@ -10,8 +10,6 @@
 #include "base/clock.h"
 #include "base/slab.h"
 #include "base/table.h"
-#include "io/socket.h"
-#include "net/tcp.h"
 
 #include <stdlib.h>
 
@@ -71,10 +69,27 @@ static void pool_detach(struct pool *pool, struct upstream *upstream)
     }
 }
 
+static void upstream_bury(struct grave *grave)
+{
+    struct upstream *upstream = CONTAINER_OF(grave, struct upstream, grave);
+    slab_free(&upstream->engine->pool->upstream_slab, upstream);
+}
+
+static void upstream_close(struct upstream *upstream, bool is_abort)
+{
+    CHECK_TAG(upstream, UPSTREAM_TAG);
+    CHECK(upstream->origin == NULL);
+    upstream->tag = 0;
+    upstream->codec->ops->close(upstream->codec, is_abort);
+    snapshot_unref(&upstream->snapshot);
+    upstream->grave.bury = upstream_bury;
+    loop_bury(upstream->engine->loop, &upstream->grave);
+}
+
 static void pool_close(struct pool *pool, struct upstream *upstream)
 {
     pool_detach(pool, upstream);
-    upstream_destroy(&upstream, /* is_abort= */ false);
+    upstream_close(upstream, /* is_abort= */ false);
 }
 
 static struct upstream *pool_oldest(struct pool *pool)
@@ -106,12 +121,12 @@ static void pool_sweep(struct task *task)
     }
 }
 
-/* An idle connection became readable: closed, or bytes that nobody asked for. */
-static void pool_on_ready(struct stream *stream)
+/* An event of an idle connection: closed, or bytes that nobody asked for, or nothing of note. */
+static void pool_on_ready(struct codec *codec)
 {
-    struct upstream *upstream = stream->owner;
+    struct upstream *upstream = codec->owner;
     CHECK_TAG(upstream, UPSTREAM_TAG);
-    if ((upstream->h1.wire.transport->ready & (WATCH_READ | WATCH_HANGUP | WATCH_ERROR)) == 0)
+    if (codec->ops->is_usable(codec, /* must_ask= */ true))
         return;
     upstream->is_stale = true;
     loop_queue(upstream->engine->loop, &upstream->engine->pool->sweep);
@@ -157,31 +172,24 @@ void pool_destroy(struct pool **pool)
 static bool pool_is_alive(struct pool *pool, struct upstream *upstream, uint64_t now)
 {
     const struct config *config = pool->engine->snapshot->config;
-    struct transport *transport = upstream->h1.wire.transport;
-    if (upstream->is_stale || (transport->ready & (WATCH_HANGUP | WATCH_ERROR)) != 0)
-        return false;
-    if (upstream->connected_ns + config->limits.pool_max_age_ns <= now)
-        return false;
-    bool was_read_out = (transport->ready & WATCH_READ) == 0;
-    if (was_read_out && now - upstream->idle_since_ns < POOL_PEEK_AFTER_MS * NS_PER_MS)
-        return true;
-    char byte;
-    size_t len;
-    int fd = tcp_fd(transport);
-    return fd < 0 || socket_peek(fd, &byte, 1, &len) == ST_AGAIN;
+    bool is_long_idle = now - upstream->idle_since_ns >= POOL_PEEK_AFTER_MS * NS_PER_MS;
+    return !upstream->is_stale && upstream->connected_ns + config->limits.pool_max_age_ns > now &&
+           upstream->codec->ops->is_usable(upstream->codec, is_long_idle);
 }
 
-/* Make ready for another exchange, under the limits of now. */
-static void upstream_lease(struct upstream *upstream)
+/* False: the connection takes no stream. */
+static bool upstream_lease(struct upstream *upstream, struct lease *ret_lease)
 {
-    const struct config *config = upstream->engine->snapshot->config;
-    upstream->h1.limits = (struct h1_limits){(uint32_t)config->limits.head_bytes,
-                                             (uint32_t)config->limits.head_fields,
-                                             (uint32_t)config->limits.target_bytes};
+    struct stream *stream = NULL;
+    if (upstream->codec->ops->open(upstream->codec, &stream) != ST_OK)
+        return false;
     upstream->uses++;
+    *ret_lease = (struct lease){upstream, stream, upstream->uses};
+    return true;
 }
 
-struct upstream *pool_take(struct pool *pool, const struct host *host, uint16_t port, bool is_tls)
+bool pool_take(struct pool *pool, const struct host *host, uint16_t port, bool is_tls,
+               struct lease *ret_lease)
 {
     struct pool_key key = {host, port, is_tls};
     uint64_t now = loop_now_ns(pool->engine->loop);
@@ -191,13 +199,11 @@ struct upstream *pool_take(struct pool *pool, const struct host *host, uint16_t 
             CONTAINER_OF(list_first(&origin->idle), struct upstream, origin_link);
         bool is_usable = pool_is_alive(pool, upstream, now);
         pool_detach(pool, upstream);
-        if (is_usable) {
-            upstream_lease(upstream);
-            return upstream;
-        }
-        upstream_destroy(&upstream, /* is_abort= */ false);
+        if (is_usable && upstream_lease(upstream, ret_lease))
+            return true;
+        upstream_close(upstream, /* is_abort= */ false);
     }
-    return NULL;
+    return false;
 }
 
 static struct pool_origin *pool_origin_for(struct pool *pool, const struct upstream *upstream)
@@ -221,22 +227,10 @@ static struct pool_origin *pool_origin_for(struct pool *pool, const struct upstr
     return NULL;
 }
 
-void pool_give(struct pool *pool, struct upstream **give)
+/* Idle from now on, within the caps. */
+static void pool_put(struct pool *pool, struct pool_origin *origin, struct upstream *upstream)
 {
-    struct upstream *upstream = *give;
-    *give = NULL;
-    CHECK_TAG(upstream, UPSTREAM_TAG);
     const struct config *config = pool->engine->snapshot->config;
-    struct pool_origin *origin = NULL;
-    if (h1_codec_is_reusable(&upstream->h1) && upstream->snapshot == pool->engine->snapshot &&
-        config->limits.pool_total > 0 && config->limits.pool_per_origin > 0 &&
-        wire_settle(&upstream->h1.wire) == ST_OK)
-        origin = pool_origin_for(pool, upstream);
-    if (origin == NULL) {
-        upstream_destroy(&upstream, /* is_abort= */ false);
-        return;
-    }
-    h1_codec_next(&upstream->h1); /* an idle connection holds no block */
     upstream->origin = origin;
     upstream->is_stale = false;
     upstream->idle_since_ns = loop_now_ns(pool->engine->loop);
@@ -245,8 +239,6 @@ void pool_give(struct pool *pool, struct upstream **give)
     origin->count++;
     pool->idle_count++;
     counter_add(pool->engine->counters, COUNT_POOL_IDLE, 1);
-    upstream->stream->owner = upstream;
-    upstream->stream->on_ready = pool_on_ready;
     if (origin->count > config->limits.pool_per_origin)
         pool_close(pool, CONTAINER_OF(origin->idle.prev, struct upstream, origin_link));
     if (pool->idle_count > config->limits.pool_total)
@@ -256,20 +248,46 @@ void pool_give(struct pool *pool, struct upstream **give)
                   pool_oldest(pool)->idle_since_ns + config->timeouts.upstream_keepalive_ns);
 }
 
-struct upstream *upstream_create(struct engine *engine, struct reach *reach)
+void pool_give(struct pool *pool, struct lease *lease)
 {
-    struct upstream *upstream = slab_alloc(&engine->pool->upstream_slab);
+    if (lease->upstream == NULL)
+        return;
+    struct upstream *upstream = lease->upstream;
+    CHECK_TAG(upstream, UPSTREAM_TAG);
+    const struct config *config = pool->engine->snapshot->config;
+    struct pool_origin *origin = NULL;
+    enum codec_fate fate = upstream->codec->ops->release(upstream->codec, lease->stream);
+    *lease = (struct lease){0};
+    if (fate == CODEC_LASTS && upstream->snapshot == pool->engine->snapshot &&
+        config->limits.pool_total > 0 && config->limits.pool_per_origin > 0)
+        origin = pool_origin_for(pool, upstream);
+    if (origin != NULL)
+        pool_put(pool, origin, upstream);
+    else
+        upstream_close(upstream, /* is_abort= */ fate == CODEC_BREAKS);
+}
+
+enum status pool_add(struct pool *pool, struct reach *reach, struct lease *ret_lease)
+{
+    struct engine *engine = pool->engine;
+    const struct config *config = reach->snapshot->config;
+    struct h1_limits limits = {(uint32_t)config->limits.head_bytes,
+                               (uint32_t)config->limits.head_fields,
+                               (uint32_t)config->limits.target_bytes};
+    struct upstream *upstream = slab_alloc(&pool->upstream_slab);
     if (upstream == NULL) {
         transport_close(&reach->transport, /* is_abort= */ false);
-        return NULL;
+        return ST_NOMEM;
     }
     upstream->tag = UPSTREAM_TAG;
     upstream->engine = engine;
     link_init(&upstream->origin_link);
     link_init(&upstream->age_link);
-    h1_codec_init(&upstream->h1, H1_CLIENT, reach->transport, &engine->shared);
+    h1_codec_init(&upstream->h1, H1_CLIENT, reach->transport, &engine->shared, &limits);
     reach->transport = NULL;
-    upstream->stream = &upstream->h1.stream;
+    upstream->codec = &upstream->h1.codec;
+    upstream->codec->owner = upstream;
+    upstream->codec->on_ready = pool_on_ready;
     upstream->host = *reach->host;
     upstream->port = reach->port;
     upstream->is_tls = reach->is_tls;
@@ -282,38 +300,17 @@ struct upstream *upstream_create(struct engine *engine, struct reach *reach)
     upstream->paid_dns_ns = reach->dns_end_ns - reach->dns_begin_ns;
     upstream->paid_connect_ns = reach->connect_end_ns - reach->connect_begin_ns;
     upstream->paid_tls_ns = reach->tls_end_ns - reach->tls_begin_ns;
-    upstream_lease(upstream);
-    return upstream;
+    CHECK(upstream_lease(upstream, ret_lease)); /* a new one has none open */
+    return ST_OK;
 }
 
-const char *upstream_fault(const struct upstream *upstream)
+const char *lease_fault(const struct lease *lease)
 {
-    return transport_fault(upstream->h1.wire.transport);
+    return transport_fault(lease->upstream->codec->wire.transport);
 }
 
-bool upstream_was_alerted(const struct upstream *upstream)
+bool lease_was_alerted(const struct lease *lease)
 {
-    const struct transport *transport = upstream->h1.wire.transport;
+    const struct transport *transport = lease->upstream->codec->wire.transport;
     return tls_is_tls(transport) && tls_peer_alert(transport) >= 0;
-}
-
-static void upstream_bury(struct grave *grave)
-{
-    struct upstream *upstream = CONTAINER_OF(grave, struct upstream, grave);
-    slab_free(&upstream->engine->pool->upstream_slab, upstream);
-}
-
-void upstream_destroy(struct upstream **destroy, bool is_abort)
-{
-    struct upstream *upstream = *destroy;
-    *destroy = NULL;
-    if (upstream == NULL)
-        return;
-    CHECK_TAG(upstream, UPSTREAM_TAG);
-    CHECK(upstream->origin == NULL);
-    upstream->tag = 0;
-    h1_codec_done(&upstream->h1, is_abort);
-    snapshot_unref(&upstream->snapshot);
-    upstream->grave.bury = upstream_bury;
-    loop_bury(upstream->engine->loop, &upstream->grave);
 }

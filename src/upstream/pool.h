@@ -8,10 +8,13 @@
 
 /* Persistent connections to origins, per worker.
  *
- *   leased --pool_give--> idle --pool_take--> leased
+ *   pool_add --> leased --pool_give--> idle --pool_take--> leased
  *   idle --(closed, unsolicited bytes, idle or too old, caps, drain)--> gone
  *
- *   U1  a connection is in the pool, or it belongs to exactly one exchange.
+ * An exchange has a lease: one stream of a connection. Where the version has one stream at a time, as HTTP/1,
+ * the connection is idle in the pool or leased once.
+ *
+ *   U1  a stream belongs to exactly one lease.
  *   U2  an idle connection that the loop has seen readable, or that a peek after a second of idleness
  *       shows closed, is never given out.
  *   U3  two connections are interchangeable only if scheme, canonical host, port and configuration (source
@@ -21,7 +24,7 @@
 struct upstream {
     uint32_t tag;
     struct engine *engine;
-    struct stream *stream; /* the one that is leased; of `h1` */
+    struct codec *codec; /* `h1` */
     struct h1_codec h1;
     struct pool_origin *origin; /* while idle; NULL while leased */
     struct link origin_link;
@@ -35,36 +38,42 @@ struct upstream {
     struct inet_endpoint source;
     struct record_tls tls;
     uint64_t id;
-    uint32_t uses;
+    uint32_t uses; /* leases so far */
     uint64_t connected_ns;
     uint64_t idle_since_ns;
     uint64_t paid_dns_ns, paid_connect_ns, paid_tls_ns;
     struct grave grave;
 };
 
+/* What an exchange has of a connection. All zero: nothing. */
+struct lease {
+    struct upstream *upstream;
+    struct stream *stream; /* its events are the holder's to set */
+    uint32_t use;          /* which use of the connection this is, from 1 */
+};
+
 struct pool;
 
-/* `per_origin`, `total`: idle connections at most. Errors: NULL out of memory. */
+/* Errors: NULL out of memory. */
 struct pool *pool_create(struct engine *engine);
 /* Close everything that is idle. */
 void pool_destroy(struct pool **pool);
 /* Close all idle connections: drain and reload. */
 void pool_flush(struct pool *pool);
 
-/* An idle connection to this origin, newest first, or NULL. The caller owns it, and sets the owner of its
- * stream. */
-struct upstream *pool_take(struct pool *pool, const struct host *host, uint16_t port, bool is_tls);
-/* Give a connection back after a clean exchange; it may be closed instead. *upstream is NULL after. */
-void pool_give(struct pool *pool, struct upstream **upstream);
-
-/* A new connection from a successful reach, leased; takes over its transport. Errors: NULL out of memory, the
+/* Lease an idle connection to this origin, the newest. False: there is none. */
+bool pool_take(struct pool *pool, const struct host *host, uint16_t port, bool is_tls,
+               struct lease *ret_lease);
+/* Lease a new connection, of a successful reach whose transport is taken over. Errors: ST_NOMEM, the
  * transport is closed. */
-struct upstream *upstream_create(struct engine *engine, struct reach *reach);
+enum status pool_add(struct pool *pool, struct reach *reach, struct lease *ret_lease) MUST_USE;
+/* The exchange is over: the connection idles, or is closed where nothing may follow. Whoever gave up resets the
+ * stream before. *lease is zero after; takes one that is. */
+void pool_give(struct pool *pool, struct lease *lease);
+
 /* Why the connection broke, in words; "" for nothing known. Owned by the connection. */
-const char *upstream_fault(const struct upstream *upstream);
+const char *lease_fault(const struct lease *lease);
 /* The origin ended TLS with an alert. */
-bool upstream_was_alerted(const struct upstream *upstream);
-/* Close; *upstream is NULL after. */
-void upstream_destroy(struct upstream **upstream, bool is_abort);
+bool lease_was_alerted(const struct lease *lease);
 
 #endif

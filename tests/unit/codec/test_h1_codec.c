@@ -22,14 +22,36 @@ struct codec_test {
     struct memory_end *near;
     struct memory_end *far;
     struct h1_codec h1;
+    struct codec *codec;
     struct stream *stream;
     unsigned news;
+    unsigned codec_news;
 };
 
 static void on_ready(struct stream *stream)
 {
     struct codec_test *test = stream->owner;
     test->news++;
+}
+
+static void on_codec_ready(struct codec *codec)
+{
+    struct codec_test *test = codec->owner;
+    test->codec_news++;
+}
+
+/* The test has the stream, as an exchange would. */
+static void lease(struct codec_test *test)
+{
+    test->h1.is_leased = true;
+    test->stream = &test->h1.stream;
+    test->stream->owner = test;
+    test->stream->on_ready = on_ready;
+}
+
+static enum codec_fate release(struct codec_test *test)
+{
+    return test->codec->ops->release(test->codec, test->stream);
 }
 
 static struct codec_test *test_begin(enum h1_role role)
@@ -42,17 +64,19 @@ static struct codec_test *test_begin(enum h1_role role)
     test->shared.scratch = malloc(WIRE_SCRATCH);
     assert_non_null(test->shared.scratch);
     memory_pair_create(test->loop, ROOM, &test->near, &test->far);
-    h1_codec_init(&test->h1, role, &test->near->base, &test->shared);
-    test->stream = &test->h1.stream;
-    test->stream->owner = test;
-    test->stream->on_ready = on_ready;
+    h1_codec_init(&test->h1, role, &test->near->base, &test->shared,
+                  &(struct h1_limits){65536, 1000, 32768});
+    test->codec = &test->h1.codec;
+    test->codec->owner = test;
+    test->codec->on_ready = on_codec_ready;
+    lease(test);
     return test;
 }
 
 static void test_end(struct codec_test *test)
 {
     struct transport *far = test->far == NULL ? NULL : &test->far->base;
-    h1_codec_done(&test->h1, /* is_abort= */ false);
+    test->codec->ops->close(test->codec, /* is_abort= */ false);
     assert_int_equal(block_pool_used(test->shared.blocks), 0);
     transport_close(&far, false);
     (void)loop_turn(test->loop, 0);
@@ -199,7 +223,8 @@ static void a_counted_body_leaves_the_next_message_alone(void **state)
     assert_int_equal(test->stream->ops->send_end(test->stream, NULL), ST_OK);
     flush(test);
 
-    h1_codec_next(&test->h1);
+    assert_int_equal(release(test), CODEC_LASTS);
+    lease(test);
     struct head *head = head_comes(test, FRAMING_NONE);
     assert_true(slice_equals(head->target, SLICE("http://b/")));
     test->stream->ops->tally(test->stream, &tally);
@@ -526,28 +551,140 @@ static void detaching_loses_no_byte(void **state)
     test_end(test);
 }
 
-/* A connection is used again only if both messages ended, nothing is left over and nobody said close. */
-static void reuse_needs_a_clean_end(void **state)
+static void ask(struct codec_test *test)
+{
+    struct head head = {.is_request = true, .major = 1, .minor = 1};
+    head.method_name = SLICE("GET");
+    head.target = SLICE("/");
+    test->stream->ops->expect(test->stream, METHOD_GET);
+    struct framing none = {.kind = FRAMING_NONE};
+    assert_int_equal(test->stream->ops->send_head(test->stream, &head, none), ST_OK);
+    assert_int_equal(test->stream->ops->send_end(test->stream, NULL), ST_OK);
+    flush(test);
+    hear(test, "GET / HTTP/1.1\r\n\r\n");
+}
+
+/* A connection is used again only if both messages ended, nothing is left over and nobody said close; and what
+ * was given up is broken off. */
+static void another_request_needs_a_clean_end(void **state)
 {
     (void)state;
-    for (int extra = 0; extra < 2; extra++) {
+    static const struct {
+        const char *response;
+        bool is_reset;
+        enum codec_fate fate;
+    } cases[] = {
+        {"HTTP/1.1 204 No Content\r\n\r\n", false, CODEC_LASTS},
+        {"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", false, CODEC_ENDS},
+        {"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", false, CODEC_ENDS},
+        {"HTTP/1.0 204 No Content\r\n\r\n", false, CODEC_ENDS},
+        {"HTTP/1.1 204 No Content\r\n\r\n", true, CODEC_BREAKS},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct codec_test *test = test_begin(H1_CLIENT);
-        struct head head = {.is_request = true, .major = 1, .minor = 1};
-        head.method_name = SLICE("GET");
-        head.target = SLICE("/");
-        test->stream->ops->expect(test->stream, METHOD_GET);
-        struct framing none = {.kind = FRAMING_NONE};
-        assert_int_equal(test->stream->ops->send_head(test->stream, &head, none), ST_OK);
-        assert_int_equal(test->stream->ops->send_end(test->stream, NULL), ST_OK);
-        flush(test);
-        hear(test, "GET / HTTP/1.1\r\n\r\n");
-        assert_false(h1_codec_is_reusable(&test->h1));
-        say(test, extra == 0 ? "HTTP/1.1 204 No Content\r\n\r\n"
-                             : "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\n\r\n");
+        ask(test);
+        say(test, cases[i].response);
         (void)head_comes(test, FRAMING_NONE);
-        assert_int_equal(h1_codec_is_reusable(&test->h1), extra == 0);
-        test->stream->may_persist = false;
-        assert_false(h1_codec_is_reusable(&test->h1));
+        if (cases[i].is_reset)
+            test->stream->ops->reset(test->stream, STREAM_CANCEL);
+        assert_int_equal(release(test), cases[i].fate);
+        struct stream *stream = NULL;
+        if (cases[i].fate == CODEC_LASTS) {
+            assert_int_equal(test->codec->ops->open(test->codec, &stream), ST_OK);
+            assert_int_equal(test->codec->ops->open(test->codec, &stream), ST_AGAIN);
+        }
+        test_end(test);
+    }
+}
+
+/* An answer that is cut short: where its framing shows it, the end is in order and loses nothing that is
+ * queued; else, or if nobody takes it, the connection breaks (RFC 9112 §6.3, §8). */
+static void a_cut_answer_is_seen_to_be_cut(void **state)
+{
+    (void)state;
+    static const struct {
+        struct framing body;
+        enum stream_why why;
+        enum codec_fate fate;
+    } cases[] = {
+        {{.kind = FRAMING_LENGTH, .length = 5}, STREAM_CUT, CODEC_ENDS},
+        {{.kind = FRAMING_CHUNKED}, STREAM_CUT, CODEC_ENDS},
+        {{.kind = FRAMING_CLOSE}, STREAM_CUT, CODEC_BREAKS},
+        {{.kind = FRAMING_LENGTH, .length = 5}, STREAM_CANCEL, CODEC_BREAKS},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases) + 1; i++) {
+        struct codec_test *test = test_begin(H1_SERVER);
+        say(test, "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n");
+        (void)head_comes(test, FRAMING_NONE);
+        bool has_head = i < COUNT_OF(cases);
+        if (has_head)
+            send_response(test, 200, cases[i].body);
+        test->stream->ops->reset(test->stream, has_head ? cases[i].why : STREAM_CUT);
+        assert_int_equal(release(test), has_head ? cases[i].fate : CODEC_BREAKS);
+        test_end(test);
+    }
+}
+
+/* A server gives one request after the other, each once the last is over, and none after a drain, which the
+ * last answer says. */
+static void requests_are_accepted_in_turn(void **state)
+{
+    (void)state;
+    struct codec_test *test = test_begin(H1_SERVER);
+    struct stream *stream = NULL;
+    struct head *head = NULL;
+    struct framing body;
+    const struct codec_ops *ops = test->codec->ops;
+    test->h1.is_leased = false;
+    assert_int_equal(ops->accept(test->codec, &stream, &head, &body), ST_AGAIN);
+    assert_null(stream);
+    say(test, "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\nGET http://b/ HTTP/1.1\r\nHost: b\r\n\r\n");
+    assert_true(test->codec_news > 0);
+    assert_int_equal(ops->accept(test->codec, &stream, &head, &body), ST_OK);
+    assert_true(slice_equals(head->target, SLICE("http://a/")));
+    struct stream *second = NULL;
+    assert_int_equal(ops->accept(test->codec, &second, &head, &body), ST_AGAIN);
+    send_response(test, 204, (struct framing){.kind = FRAMING_NONE});
+    assert_int_equal(stream->ops->send_end(stream, NULL), ST_OK);
+    flush(test);
+    hear(test, "HTTP/1.1 204 No Content\r\n\r\n");
+    assert_int_equal(release(test), CODEC_LASTS);
+
+    assert_int_equal(ops->accept(test->codec, &stream, &head, &body), ST_OK);
+    assert_true(slice_equals(head->target, SLICE("http://b/")));
+    ops->drain(test->codec);
+    send_response(test, 204, (struct framing){.kind = FRAMING_NONE});
+    assert_int_equal(stream->ops->send_end(stream, NULL), ST_OK);
+    flush(test);
+    hear(test, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    assert_int_equal(release(test), CODEC_ENDS);
+    test_end(test);
+}
+
+/* A fault and a head that is late come with a stream to answer on. */
+static void faults_can_be_answered(void **state)
+{
+    (void)state;
+    for (int is_late = 0; is_late <= 1; is_late++) {
+        struct codec_test *test = test_begin(H1_SERVER);
+        struct stream *stream = NULL;
+        struct head *head = NULL;
+        struct framing body;
+        test->h1.is_leased = false;
+        say(test, is_late ? "GET http://a/ HT" : "GET http://a/ HTTP/1.1\r\nHost : a\r\n\r\n");
+        enum status status = test->codec->ops->accept(test->codec, &stream, &head, &body);
+        assert_int_equal(status, is_late ? ST_AGAIN : ST_BAD);
+        if (is_late)
+            stream = test->codec->ops->accept_late(test->codec);
+        assert_ptr_equal(stream, test->stream);
+        send_response(test, is_late ? 408 : 400, (struct framing){.kind = FRAMING_LENGTH});
+        assert_int_equal(stream->ops->send_end(stream, NULL), ST_OK);
+        flush(test);
+        hear(test,
+             is_late
+                 ? "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                 : "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        assert_int_equal(release(test), CODEC_ENDS);
         test_end(test);
     }
 }
@@ -583,7 +720,10 @@ int main(void)
         cmocka_unit_test(a_length_is_kept),
         cmocka_unit_test(a_slow_peer_gets_all_of_it),
         cmocka_unit_test(detaching_loses_no_byte),
-        cmocka_unit_test(reuse_needs_a_clean_end),
+        cmocka_unit_test(another_request_needs_a_clean_end),
+        cmocka_unit_test(a_cut_answer_is_seen_to_be_cut),
+        cmocka_unit_test(requests_are_accepted_in_turn),
+        cmocka_unit_test(faults_can_be_answered),
         cmocka_unit_test(a_reset_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

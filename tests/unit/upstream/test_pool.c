@@ -85,8 +85,8 @@ static void test_end(struct pool_test *test)
     free(test);
 }
 
-static struct upstream *connect_over(struct pool_test *test, struct transport *transport,
-                                     const char *host, uint16_t port, bool is_tls)
+static struct lease connect_over(struct pool_test *test, struct transport *transport,
+                                 const char *host, uint16_t port, bool is_tls)
 {
     struct host name;
     assert_int_equal(host_parse(slice_from_string(host), &name), HOST_FINE);
@@ -98,15 +98,16 @@ static struct upstream *connect_over(struct pool_test *test, struct transport *t
         .is_tls = is_tls,
         .transport = transport,
     };
-    struct upstream *upstream = upstream_create(&test->engine, &reach);
-    assert_non_null(upstream);
+    struct lease lease = {0};
+    assert_int_equal(pool_add(test->engine.pool, &reach, &lease), ST_OK);
+    assert_non_null(lease.stream);
     assert_null(reach.transport);
-    return upstream;
+    return lease;
 }
 
 /* A connection to the usual origin; *ret_far is the origin's end. */
-static struct upstream *connect_to(struct pool_test *test, const char *host, uint16_t port,
-                                   bool is_tls, struct memory_end **ret_far)
+static struct lease connect_to(struct pool_test *test, const char *host, uint16_t port, bool is_tls,
+                               struct memory_end **ret_far)
 {
     struct memory_end *near;
     struct memory_end *far;
@@ -117,20 +118,29 @@ static struct upstream *connect_to(struct pool_test *test, const char *host, uin
     return connect_over(test, &near->base, host, port, is_tls);
 }
 
-static struct upstream *connect_here(struct pool_test *test, struct memory_end **ret_far)
+static struct lease connect_here(struct pool_test *test, struct memory_end **ret_far)
 {
     return connect_to(test, "origin.example", 80, false, ret_far);
 }
 
 /* As after an exchange that went well; gives its id. */
-static uint64_t give_back(struct pool_test *test, struct upstream *upstream)
+static uint64_t give_back(struct pool_test *test, struct lease lease)
 {
-    uint64_t id = upstream->id;
-    upstream->h1.receiving = H1_RECV_ENDED;
-    upstream->h1.sending = H1_SEND_ENDED;
-    pool_give(test->engine.pool, &upstream);
-    assert_null(upstream);
+    uint64_t id = lease.upstream->id;
+    lease.upstream->h1.receiving = H1_RECV_ENDED;
+    lease.upstream->h1.sending = H1_SEND_ENDED;
+    pool_give(test->engine.pool, &lease);
+    assert_null(lease.upstream);
+    assert_null(lease.stream);
     return id;
+}
+
+static struct lease take(struct pool_test *test)
+{
+    struct lease lease = {0};
+    bool is_there = pool_take(test->engine.pool, &test->host, 80, false, &lease);
+    assert_int_equal(is_there, lease.upstream != NULL);
+    return lease;
 }
 
 static void far_close(struct memory_end *far)
@@ -144,9 +154,11 @@ static uint64_t take_id(struct pool_test *test, const char *host, uint16_t port,
 {
     struct host name;
     assert_int_equal(host_parse(slice_from_string(host), &name), HOST_FINE);
-    struct upstream *upstream = pool_take(test->engine.pool, &name, port, is_tls);
-    uint64_t id = upstream == NULL ? 0 : upstream->id;
-    upstream_destroy(&upstream, false);
+    struct lease lease = {0};
+    if (!pool_take(test->engine.pool, &name, port, is_tls, &lease))
+        return 0;
+    uint64_t id = lease.upstream->id;
+    pool_give(test->engine.pool, &lease); /* unused */
     return id;
 }
 
@@ -168,12 +180,12 @@ static void the_newest_is_taken_first(void **state)
     (void)state;
     struct pool_test *test = test_begin("");
     struct memory_end *ends[3];
-    struct upstream *upstreams[3];
+    struct lease leases[3];
     uint64_t ids[3];
     for (int i = 0; i < 3; i++)
-        upstreams[i] = connect_here(test, &ends[i]);
+        leases[i] = connect_here(test, &ends[i]);
     for (int i = 0; i < 3; i++)
-        ids[i] = give_back(test, upstreams[i]);
+        ids[i] = give_back(test, leases[i]);
     assert_int_equal(idle_count(test), 3);
     for (int i = 2; i >= 0; i--)
         assert_true(take_here(test) == ids[i]);
@@ -190,17 +202,17 @@ static void a_taken_connection_is_leased(void **state)
     (void)state;
     struct pool_test *test = test_begin("");
     struct memory_end *far;
-    struct upstream *upstream = connect_here(test, &far);
-    struct upstream *same = upstream;
-    assert_int_equal(upstream->uses, 1);
-    give_back(test, upstream);
-    upstream = pool_take(test->engine.pool, &test->host, 80, false);
-    assert_ptr_equal(upstream, same);
-    assert_int_equal(upstream->uses, 2);
-    assert_null(upstream->origin);
-    assert_null(pool_take(test->engine.pool, &test->host, 80, false));
+    struct lease lease = connect_here(test, &far);
+    const struct upstream *same = lease.upstream;
+    assert_int_equal(lease.use, 1);
+    give_back(test, lease);
+    lease = take(test);
+    assert_ptr_equal(lease.upstream, same);
+    assert_int_equal(lease.use, 2);
+    assert_null(lease.upstream->origin);
+    assert_null(take(test).upstream);
     assert_int_equal(far->is_fin_in, false);
-    give_back(test, upstream);
+    give_back(test, lease);
     assert_int_equal(idle_count(test), 1);
     pool_flush(test->engine.pool);
     far_close(far);
@@ -325,9 +337,7 @@ static void a_use_starts_the_time_anew(void **state)
     (void)give_back(test, connect_here(test, &far));
     clock_advance(9 * NS_PER_S);
     turn(test);
-    struct upstream *upstream = pool_take(test->engine.pool, &test->host, 80, false);
-    assert_non_null(upstream);
-    (void)give_back(test, upstream);
+    (void)give_back(test, take(test));
     clock_advance(9 * NS_PER_S);
     turn(test);
     assert_int_equal(idle_count(test), 1);
@@ -345,16 +355,13 @@ static void a_connection_has_a_greatest_age(void **state)
     struct pool_test *test = test_begin("limits: {pool_max_age: 60s}\n"
                                         "timeouts: {upstream_keepalive: 1h}");
     struct memory_end *far;
-    struct upstream *upstream = connect_here(test, &far);
-    (void)give_back(test, upstream);
+    (void)give_back(test, connect_here(test, &far));
     clock_advance(60 * NS_PER_S - 1);
     turn(test);
-    upstream = pool_take(test->engine.pool, &test->host, 80, false);
-    assert_non_null(upstream);
-    (void)give_back(test, upstream);
+    (void)give_back(test, take(test));
     clock_advance(1);
     turn(test);
-    assert_null(pool_take(test->engine.pool, &test->host, 80, false));
+    assert_null(take(test).upstream);
     assert_int_equal(idle_count(test), 0);
     assert_true(far->is_fin_in);
     turn(test);
@@ -421,13 +428,14 @@ static void an_unclean_exchange_closes_the_connection(void **state)
     for (int i = 0; i < 4; i++) {
         struct pool_test *test = test_begin("");
         struct memory_end *far;
-        struct upstream *upstream = connect_here(test, &far);
-        upstream->h1.receiving = i == 0 ? H1_RECV_BODY : H1_RECV_ENDED;
-        upstream->h1.sending = i == 1 ? H1_SEND_BODY : H1_SEND_ENDED;
-        upstream->h1.stream.may_persist = i != 2;
-        upstream->h1.wire.is_eof = i == 3;
-        pool_give(test->engine.pool, &upstream);
-        assert_null(upstream);
+        struct lease lease = connect_here(test, &far);
+        struct h1_codec *h1 = &lease.upstream->h1;
+        h1->receiving = i == 0 ? H1_RECV_BODY : H1_RECV_ENDED;
+        h1->sending = i == 1 ? H1_SEND_BODY : H1_SEND_ENDED;
+        h1->stream.may_persist = i != 2;
+        h1->codec.wire.is_eof = i == 3;
+        pool_give(test->engine.pool, &lease);
+        assert_null(lease.upstream);
         assert_int_equal(idle_count(test), 0);
         assert_true(far->is_fin_in);
         turn(test);
@@ -442,10 +450,10 @@ static void a_connection_of_old_settings_is_not_kept(void **state)
     (void)state;
     struct pool_test *test = test_begin("");
     struct memory_end *far;
-    struct upstream *upstream = connect_here(test, &far);
+    struct lease lease = connect_here(test, &far);
     struct snapshot *old = test->engine.snapshot;
     test->engine.snapshot = snapshot_of("");
-    (void)give_back(test, upstream);
+    (void)give_back(test, lease);
     assert_int_equal(idle_count(test), 0);
     assert_true(far->is_fin_in);
     snapshot_unref(&old);
@@ -477,7 +485,7 @@ static void a_flush_closes_what_is_idle(void **state)
     (void)state;
     struct pool_test *test = test_begin("");
     struct memory_end *ends[3];
-    struct upstream *leased = connect_here(test, &ends[0]);
+    struct lease leased = connect_here(test, &ends[0]);
     (void)give_back(test, connect_here(test, &ends[1]));
     (void)give_back(test, connect_to(test, "other.example", 80, false, &ends[2]));
     pool_flush(test->engine.pool);
