@@ -34,6 +34,7 @@ ELSEWHERE = {
     "src/proxy/pipe.c": ["tests/sim/test_pressure.c", "tests/sim/test_streams.c"],
     "src/proxy/proxy.c": ["tests/sim/test_drain.c"],
     "src/proxy/reply.c": ["tests/e2e/http/test_local_answers.py"],
+    "src/proxy/retry.c": ["tests/sim/test_retries.c"],
     "src/proxy/rewrite.c": ["tests/e2e/http/test_request_head.py", "tests/e2e/http/test_response_head.py"],
     "src/proxy/tell.c": ["tests/sim/test_phases.c", "tests/e2e/timing/test_marks.py"],
     "src/proxy/tunnel.c": ["tests/sim/test_tunnels.c",

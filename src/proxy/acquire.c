@@ -33,7 +33,7 @@ static void acquire_on_up_ready(struct stream *stream)
 /* The exchange has a lease. */
 static void acquire_begin(struct exchange *x, bool is_reused)
 {
-    x->was_reused = is_reused;
+    retry_prepare(x, is_reused);
     x->lease.stream->owner = x;
     x->lease.stream->on_ready = acquire_on_up_ready;
 }
@@ -114,7 +114,7 @@ enum next step_acquire(struct exchange *x)
     bool is_tunnel = x->target.form == TARGET_AUTHORITY;
     timeline_clear(&x->timeline, MARK_P_SLOT);
     timeline_mark(&x->timeline, MARK_P_SLOT);
-    bool may_reuse = !is_tunnel && !x->is_upgrade && !x->may_not_reuse;
+    bool may_reuse = !is_tunnel && !x->is_upgrade && !x->has_retried;
     if (may_reuse && pool_take(engine->pool, &x->host, x->port, x->is_tls, &x->lease)) {
         if (!acquire_permit(x, &x->lease.upstream->peer)) {
             pool_give(engine->pool, &x->lease); /* unused, it is closed */

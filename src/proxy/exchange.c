@@ -7,7 +7,8 @@
  *             connect, TLS                                                             (acquire.c)
  *   open      CONNECT only: 200, then both ends become a tunnel
  *   send      the request head, written anew
- *   forward   both bodies, interim responses, the response head; 101 becomes a tunnel  (forward.c)
+ *   forward   both bodies, interim responses, the response head; 101 becomes a tunnel  (forward.c;
+ *             once more on a new connection: retry.c)
  *   reply     a locally made answer goes out                                           (reply.c makes it)
  *   finish    record, connections given back
  *
@@ -520,6 +521,7 @@ enum next step_finish(struct exchange *x)
         proxy->handler->forget(proxy->handler, x);
     finish_release(x);
     x->tag = 0;
+    retry_forget(x);
     arena_done(&x->arena);
     snapshot_unref(&x->snapshot);
     x->grave.bury = exchange_bury;

@@ -11,7 +11,7 @@
 #include "upstream/pool.h"
 
 /* What the files of an exchange share: exchange.c (the engine, beginning and end), acquire.c (the way to
- * an origin), forward.c (both messages), rewrite.c (heads), reply.c (answers made here), tell.c (record). */
+ * an origin), forward.c (both messages), retry.c (once more on a new connection), rewrite.c (heads), reply.c (answers made here), tell.c (record). */
 
 enum next { NEXT_GO_ON, NEXT_WAIT, NEXT_GONE }; /* gone: the exchange is no more */
 
@@ -72,9 +72,12 @@ struct exchange {
     struct exchange_leg leg;
     struct reach reach;
     bool is_reaching;
-    bool was_reused;
+    bool
+        may_retry; /* a pooled connection, an idempotent method, and all that went out is at hand */
     bool has_retried;
-    bool may_not_reuse;
+    struct block *kept; /* the body so far, while it may be sent again; NULL: none */
+    size_t kept_len;
+    struct slice resend; /* of `kept`: what goes out before the rest of the body */
 
     /* both messages on their way */
     bool awaits_continue; /* the client holds its body back until the origin says something */
@@ -147,6 +150,17 @@ bool acquire_permit(void *owner, const struct inet_endpoint *endpoint);
 /* When the present wait of step forward is over, monotonic; and what its end is called. */
 uint64_t forward_deadline_ns(const struct exchange *x);
 enum cause forward_late_cause(const struct exchange *x);
+
+/* ---- retry.c ---- */
+
+/* A connection was taken: may the request go out once more if it fails? */
+void retry_prepare(struct exchange *x, bool is_reused);
+/* These bytes of the request body went out. */
+void retry_keep(struct exchange *x, struct slice bytes);
+/* The body that was kept is not needed any more. */
+void retry_forget(struct exchange *x);
+/* The connection failed. True: it is dropped, and the exchange is to acquire another. */
+bool retry_begin(struct exchange *x);
 
 /* ---- rewrite.c: new heads in the exchange's arena; errors: ST_NOMEM, ST_LIMIT ---- */
 

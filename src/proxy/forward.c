@@ -42,34 +42,15 @@ enum cause forward_late_cause(const struct exchange *x)
     return CAUSE_BODY_TIMEOUT;
 }
 
-/* ---- retry ---- */
-
-/* Before any response byte, on a connection that had been used before, and nothing was consumed that could
- * not be sent again: once more on a new connection (RFC 9110 §9.2.2, RFC 9112 §9.3.1). */
-static bool forward_may_retry(const struct exchange *x)
-{
-    struct stream_tally up;
-    x->lease.stream->ops->tally(x->lease.stream, &up);
-    return x->was_reused && !x->has_retried && !x->response_head_done && up.received_bytes == 0 &&
-           method_is_idempotent(x->method) && x->request_body.kind == FRAMING_NONE;
-}
+/* ---- moving ---- */
 
 static enum next forward_up_failed(struct exchange *x, enum cause cause, const char *detail)
 {
-    if (!forward_may_retry(x)) {
-        timeline_mark(&x->timeline, MARK_X_FIN_U);
-        x->ended_by = LEG_UPSTREAM;
-        return exchange_give_up(x, cause, detail);
-    }
-    exchange_drop_upstream(x);
-    x->has_retried = x->may_not_reuse = true;
-    x->was_reused = false;
-    x->request_done = x->request_sent = false;
-    timeline_clear(&x->timeline, MARK_U_TX0);
-    timeline_clear(&x->timeline, MARK_U_TXH);
-    timeline_clear(&x->timeline, MARK_U_TX1);
-    counter_add(x->proxy->engine->counters, COUNT_RETRIES, 1);
-    return exchange_enter(x, STEP_acquire);
+    if (retry_begin(x))
+        return exchange_enter(x, STEP_acquire);
+    timeline_mark(&x->timeline, MARK_X_FIN_U);
+    x->ended_by = LEG_UPSTREAM;
+    return exchange_give_up(x, cause, detail);
 }
 
 /* Count the time during which the receiver held the sender up. */
@@ -117,6 +98,8 @@ static enum pump forward_pump(struct exchange *x, struct stream *from, struct st
         size_t taken = 0;
         status = to->ops->send_body(to, view, &taken);
         if (status == ST_OK) {
+            if (from == x->down)
+                retry_keep(x, slice_first(view, taken));
             from->ops->consume(from, taken);
         }
         if (status != ST_OK && status != ST_AGAIN)
@@ -147,12 +130,27 @@ static void forward_mark_body(struct exchange *x)
                      down.received_ns > head_ns ? down.received_ns : head_ns);
 }
 
+/* What went out on a connection that failed, and then what was not read yet. */
+static enum pump forward_pump_request(struct exchange *x, struct stream *up)
+{
+    while (x->resend.len > 0) {
+        size_t taken = 0;
+        enum status status = up->ops->send_body(up, x->resend, &taken);
+        if (status == ST_AGAIN)
+            return PUMP_WAIT;
+        if (status != ST_OK)
+            return status == ST_NOMEM ? PUMP_SHED : PUMP_TO_FAILED;
+        x->resend = slice_from(x->resend, taken);
+    }
+    return forward_pump(x, x->down, up, &x->paused_up_ns, &x->stalled_by_upstream_ns);
+}
+
 /* The request body and its last flush. */
 static enum next forward_request(struct exchange *x)
 {
     struct stream *up = x->lease.stream;
     if (!x->request_done && !x->is_up_deaf) {
-        enum pump pump = forward_pump(x, x->down, up, &x->paused_up_ns, &x->stalled_by_upstream_ns);
+        enum pump pump = forward_pump_request(x, up);
         if (pump == PUMP_FROM_FAILED) {
             timeline_mark(&x->timeline, MARK_X_FIN_C);
             x->ended_by = LEG_CLIENT;
@@ -240,6 +238,7 @@ static void forward_learn(struct exchange *x, const struct head *response)
     x->upstream_minor = response->minor;
     x->awaits_continue = false;
     x->waiting_ns = loop_now_ns(exchange_loop(x));
+    retry_forget(x);
     if (!head_is_interim(response))
         versions_note(&x->proxy->engine->versions, &x->host, x->port, !head_is_modern(response));
 }

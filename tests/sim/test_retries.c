@@ -3,6 +3,7 @@
 #include "sim/expect.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -35,7 +36,7 @@ static struct scene scene_open(void)
 static void scene_ask(struct scene *s, const char *method, const char *rest)
 {
     char request[300];
-    (void)snprintf(request, sizeof(request), "%s http://a.test/ HTTP/1.1\r\nHost: a.test\r\n%s",
+    (void)snprintf(request, sizeof(request), "%s http://a.test/ HTTP/1.1\r\nHost: a.test\r\n%.200s",
                    method, rest);
     peer_say(s->client, request);
     assert_true(s->stale->heard_len > 0);
@@ -91,7 +92,7 @@ static void test_post_is_never_sent_again(void **state)
     (void)state;
     for (int i = 0; i < 4; i++) {
         struct scene s = scene_open();
-        scene_ask(&s, "POST", i < 2 ? "\r\n" : "Content-Length: 0\r\n\r\n");
+        scene_ask(&s, "POST", i < 2 ? "\r\n" : "Content-Length: 1\r\n\r\nx");
         if (i % 2 == 0)
             peer_reset(s.stale);
         else
@@ -101,14 +102,81 @@ static void test_post_is_never_sent_again(void **state)
     }
 }
 
-/* A request with a body is not sent again: the body is gone. */
-static void test_a_body_is_never_sent_again(void **state)
+/* The second connection hears the whole request, and answers. */
+static void expect_sent_again(struct scene *s, const char *body)
+{
+    world_advance(s->world, 15);
+    struct peer *origin = world_origin(s->world);
+    (void)peer_hears_head(origin, "PUT / HTTP/1.1");
+    peer_hears(origin, body);
+    peer_say(origin, ANSWER);
+    (void)peer_hears_head(s->client, "HTTP/1.1 200 OK");
+    peer_hears(s->client, "ok");
+    const struct record *record = world_record(s->world);
+    assert_int_equal(record->retries, 1);
+    expect_end(record, "exchange 200 done -");
+}
+
+/* A small body is kept until the origin answers, and goes out again whole: by length, in chunks, and with its
+ * trailers. */
+static void test_a_small_body_is_sent_again(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rest;
+        const char *body;
+    } cases[] = {
+        {"Content-Length: 3\r\n\r\nabc", "abc"},
+        {"Content-Length: 0\r\n\r\n", ""},
+        {"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 5\r\n\r\n",
+         "5\r\nabcde\r\n0\r\nX-Sum: 5\r\n\r\n"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases) * 2; i++) {
+        struct scene s = scene_open();
+        scene_ask(&s, "PUT", cases[i / 2].rest);
+        if (i % 2 == 0)
+            peer_reset(s.stale);
+        else
+            peer_close(s.stale);
+        expect_sent_again(&s, cases[i / 2].body);
+        scene_end();
+    }
+}
+
+/* What of the body comes after the connection failed goes out behind what was kept. */
+static void test_a_body_in_two_parts_is_sent_again(void **state)
 {
     (void)state;
     struct scene s = scene_open();
-    scene_ask(&s, "PUT", "Content-Length: 3\r\n\r\nabc");
+    scene_ask(&s, "PUT", "Content-Length: 6\r\n\r\nabc");
     peer_close(s.stale);
-    expect_no_retry(&s, "no_response");
+    world_advance(s.world, 15);
+    peer_say(s.client, "def");
+    expect_sent_again(&s, "abcdef");
+    scene_end();
+}
+
+/* A body larger than what is kept is gone; so the request is not sent again. */
+static void test_a_large_body_is_not_sent_again(void **state)
+{
+    (void)state;
+    enum { KEPT = 16384 };
+    static char rest[KEPT + 300];
+    for (int is_chunked = 0; is_chunked <= 1; is_chunked++) {
+        struct scene s = scene_open();
+        (void)snprintf(rest, sizeof(rest),
+                       is_chunked ? "Transfer-Encoding: chunked\r\n\r\n%x\r\n"
+                                  : "Content-Length: %u\r\n\r\n",
+                       KEPT + 1);
+        scene_ask(&s, "PUT", rest);
+        memset(rest, 'b', KEPT + 1);
+        rest[KEPT + 1] = '\0';
+        peer_say(s.client, rest);
+        peer_say(s.client, is_chunked ? "\r\n0\r\n\r\n" : "");
+        peer_close(s.stale);
+        expect_no_retry(&s, "no_response");
+        scene_end();
+    }
 }
 
 /* Once a byte of a response came, nothing is sent again. */
@@ -193,10 +261,16 @@ static void test_unsolicited_bytes_answer_nobody(void **state)
 int main(void)
 {
     static const struct CMUnitTest plays[] = {
-        PLAY(test_idempotent_requests_are_sent_again),   PLAY(test_post_is_never_sent_again),
-        PLAY(test_a_body_is_never_sent_again),           PLAY(test_no_retry_after_a_response_byte),
-        PLAY(test_no_retry_after_an_interim_response),   PLAY(test_once_is_enough),
-        PLAY(test_a_connection_seen_closed_is_not_used), PLAY(test_an_end_in_the_same_turn_is_seen),
+        PLAY(test_idempotent_requests_are_sent_again),
+        PLAY(test_post_is_never_sent_again),
+        PLAY(test_a_small_body_is_sent_again),
+        PLAY(test_a_body_in_two_parts_is_sent_again),
+        PLAY(test_a_large_body_is_not_sent_again),
+        PLAY(test_no_retry_after_a_response_byte),
+        PLAY(test_no_retry_after_an_interim_response),
+        PLAY(test_once_is_enough),
+        PLAY(test_a_connection_seen_closed_is_not_used),
+        PLAY(test_an_end_in_the_same_turn_is_seen),
         PLAY(test_unsolicited_bytes_answer_nobody),
     };
     return cmocka_run_group_tests(plays, NULL, NULL);
