@@ -7,6 +7,7 @@
 #include "base/block.h"
 
 #include "base/check.h"
+#include "base/fault.h"
 
 #include <stdlib.h>
 
@@ -100,7 +101,7 @@ static int block_class(size_t min_bytes)
 struct block *block_create(struct block_pool *pool, size_t min_bytes)
 {
     int class = block_class(min_bytes);
-    if (class < 0)
+    if (class < 0 || fault_next(FAULT_CALL_block) != FAULT_NONE)
         return NULL;
     size_t size = class_bytes[class];
     if (pool->limit_bytes > 0 && pool->used_bytes + size > pool->limit_bytes)

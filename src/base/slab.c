@@ -7,6 +7,7 @@
 #include "base/slab.h"
 
 #include "base/check.h"
+#include "base/fault.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,8 @@ void slab_done(struct slab *slab)
 
 void *slab_alloc(struct slab *slab)
 {
+    if (fault_next(FAULT_CALL_slab) != FAULT_NONE)
+        return NULL;
     struct slab_object *object = slab->free;
     if (object != NULL) {
         slab->free = object->next;

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "io/socket.h"
 #include "net/listener.h"
 #include "net/tcp.h"
@@ -175,6 +176,8 @@ static void worker_order(struct worker *worker, struct order *order)
 static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
+    if (worker->options.handler == NULL) /* not the admin listener's, which tells how it went */
+        fault_begin(worker->options.id);
     loop_run(worker->loop);
     return NULL;
 }
