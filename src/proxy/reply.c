@@ -301,7 +301,7 @@ enum status reply_send_failure(struct exchange *x)
         x->status = row->status;
     char body[REPLY_BODY_MAX];
     struct text text = text_on(body, sizeof(body));
-    uint64_t elapsed_ns = clock_monotonic_ns() - x->timeline.base_ns;
+    uint64_t elapsed_ns = clock_monotonic_ns() - x->timeline.at_ns[MARK_C_FIRST];
     const char *type = "text/plain; charset=utf-8";
     switch (reply_format_for(x)) {
     case REPLY_TEXT: reply_text_body(x, &text, elapsed_ns); break;

@@ -37,6 +37,7 @@ static void test_a_head_that_stalls_is_answered_408(void **state)
     const char *head = peer_hears_head(client, "HTTP/1.1 408 Request Timeout");
     expect_field(head, "Connection", "close");
     expect_field_has(head, "Proxy-Status", "error=http_request_error");
+    assert_non_null(strstr(client->heard, "phase receive, after 300ms"));
     peer_ended_at(client, 320);
     const struct record *record = world_record(world);
     assert_int_equal(record->status, 408);
