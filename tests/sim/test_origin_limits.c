@@ -71,6 +71,16 @@ static void test_failures_of_tls_are_told(void **state)
                    "HTTP/1.1 502 Bad Gateway", "tls_protocol_error", "tls_protocol");
     expect_failure((struct way){.ends = REACH_TLS_TIMEOUT}, "https://a.test/",
                    "HTTP/1.1 504 Gateway Timeout", "connection_timeout", "tls_timeout");
+    expect_failure((struct way){.ends = REACH_TLS_ALERT}, "https://a.test/",
+                   "HTTP/1.1 502 Bad Gateway", "tls_alert_received", "tls_alert");
+}
+
+/* Without memory for the connection the proxy says that it is its own fault, and closes nothing. */
+static void test_a_connection_without_memory_is_shed(void **state)
+{
+    (void)state;
+    expect_failure((struct way){.ends = REACH_NO_MEMORY}, "https://a.test/",
+                   "HTTP/1.1 503 Service Unavailable", "proxy_internal_error", "shed");
 }
 
 /* A client that goes away while its origin is being reached ends the exchange and the reaching. */
@@ -345,6 +355,7 @@ int main(void)
     static const struct CMUnitTest plays[] = {
         PLAY(test_failures_to_reach_are_told),
         PLAY(test_failures_of_tls_are_told),
+        PLAY(test_a_connection_without_memory_is_shed),
         PLAY(test_a_client_gone_while_reaching),
         PLAY(test_no_response_in_time),
         PLAY(test_the_wait_counts_from_the_last_byte_sent),

@@ -10,7 +10,7 @@ import pytest
 from support.bounds import SLOW, wait_until
 from support.message import ok, request
 from support.ops import free_port
-from support.origin import echoes, replies, replies_forever
+from support.origin import Silence, echoes, replies, replies_forever
 
 FINE = ok(b"fine")
 
@@ -91,18 +91,9 @@ def test_a_skipped_address_is_not_why_the_others_failed(configured, stage):
 
 @pytest.fixture
 def silent_address():
-    """An endpoint of ::1 whose queue is full, so that the kernel answers no connect; gives its port."""
-    with contextlib.ExitStack() as held:
-        door = held.enter_context(socket.socket(socket.AF_INET6))
-        door.bind(("::1", 0))
-        door.listen(0)
-        is_full = False
-        while not is_full:
-            caller = held.enter_context(socket.socket(socket.AF_INET6))
-            caller.setblocking(False)
-            caller.connect_ex(door.getsockname())
-            is_full = not select.select([], [caller], [], 0.2 * SLOW)[1]
-        yield door.getsockname()[1]
+    """The port of an endpoint of ::1 that answers no connect."""
+    with Silence("::1") as silence:
+        yield silence.port
 
 
 @pytest.mark.parametrize("delay_ms", [20, 400])

@@ -6,11 +6,15 @@
 
 Scripts run in threads of their own. What they raise fails the test when the play ends. One script is
 used for every connection; a list of scripts is used in order, and the connection after the last fails."""
+import re
+import select
 import socket
 import ssl
+import struct
 import threading
+from pathlib import Path
 
-from support.bounds import BOUND, Signal
+from support.bounds import BOUND, QUIET, Signal
 from support.wire import TlsWire, Wire
 
 
@@ -123,6 +127,52 @@ class Origin:
         """Raise what a script raised."""
         if self.failures:
             raise self.failures[0]
+
+
+class Silence:
+    """An endpoint whose queue is full, so that the kernel answers no connect until there is room again."""
+
+    def __init__(self, host="127.0.0.1"):
+        self.family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.door = socket.socket(self.family, socket.SOCK_STREAM)
+        self.door.bind((host, 0))
+        self.door.listen(0)
+        self.address = self.door.getsockname()
+        self.port = self.address[1]
+        self.callers = []
+
+    def __enter__(self):
+        is_full = False
+        while not is_full:
+            caller = socket.socket(self.family, socket.SOCK_STREAM)
+            self.callers.append(caller)
+            caller.setblocking(False)
+            caller.connect_ex(self.address)
+            is_full = not select.select([], [caller], [], QUIET)[1]
+        self.callers.pop().close()
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        for sock in [self.door, *self.callers]:
+            sock.close()
+
+    def knocking(self):
+        """How many connects have not been answered."""
+        table = Path("/proc/net/tcp6" if self.family == socket.AF_INET6 else "/proc/net/tcp").read_text()
+        return len(re.findall(rf":{self.port:04X} 02 ", table))
+
+    def reset_all(self, count):
+        """Make room, and reset `count` connections as soon as they stand: about a second after they were asked for,
+        when the kernel asks again."""
+        self.door.listen(64)
+        self.door.settimeout(BOUND)
+        for _ in range(len(self.callers) + count):
+            sock, _ = self.door.accept()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
 
 
 class OriginEnd:

@@ -249,7 +249,8 @@ def test_a_half_closed_tunnel_without_progress_ends(stage):
     with proxy.connect() as client:
         connected(client, origin).half_close()
         client.expect_end()
-    assert proxy.record().end == "timeout"
+    record = proxy.record()
+    assert record.end == "timeout" and record.cause == "tunnel_half_closed"
 
 
 def test_a_tunnel_has_a_lifetime(stage):
