@@ -2,6 +2,7 @@
 import ctypes
 import json
 import os
+import re
 import subprocess
 import threading
 
@@ -29,6 +30,12 @@ def list_tunnels(proxy, query="", *fields):
     got = proxy.ask_admin("/api/v1/tunnels" + query, *fields)
     assert got.status == 200 and got.get("Content-Type") == "application/json", got
     return json.loads(got.body)
+
+
+def metric(proxy, name):
+    """One value of /metrics, by its name without prefix."""
+    got = proxy.ask_admin("/metrics")
+    return int(re.search(rf"^fairlead_{name} (\d+)$", got.body.decode(), re.MULTILINE)[1])
 
 
 def kill(proxy, tunnel_id, *fields):

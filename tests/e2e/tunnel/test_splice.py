@@ -1,0 +1,147 @@
+"""Bulk through tunnels goes by splice(2) as long as there are kernel pipes, and by copy where there are none: in
+either case every byte arrives."""
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.admin import in_own_network, metric
+from support.bounds import BOUND, SLOW, wait_until
+from support.message import request
+from support.origin import echoes
+from support.proxy import is_root
+from support.site import pattern, sha256
+
+PIPES_MAX = 64  # in use together, a worker: TUNNEL_PIPES_MAX of src/proxy/tunnel.c
+SPARE_MAX = 16  # kept for the next: PIPE_SPARE_MAX of src/proxy/pipe.h
+PART = pattern(100_000)
+PATIENT = 20 * SLOW
+
+
+def open_tunnel(stage, proxy, origin, **more):
+    client = stage.client(proxy.connect(**more))
+    client.send(request("CONNECT", origin.authority))
+    assert client.read_head().status == 200
+    return client
+
+
+def echo_in_bulk(client, parts=60):
+    """Parts large enough for splice go to and fro, one by one."""
+    for _ in range(parts):
+        client.send(PART)
+        assert client.read(len(PART)) == PART
+
+
+def narrow_buffers():
+    """In a network of one's own: sockets hold less than usual, yet enough for one part in bulk."""
+    for name, sizes in (("tcp_wmem", "4096 524288 524288"), ("tcp_rmem", "4096 262144 262144")):
+        Path(f"/proc/sys/net/ipv4/{name}").write_text(sizes)
+
+
+def test_the_number_of_pipes_is_bounded(stage):
+    """Eighty readers that stop at the same time use up the pipes; those without one lose nothing either."""
+    count, data = 80, pattern(2_000_000)
+
+    def pours(conn):
+        conn.fill()
+        conn.send(data, PATIENT)
+        conn.half_close()
+        conn.hold()
+
+    def play():
+        narrow_buffers()
+        origin = stage.origin(pours)
+        proxy = stage.proxy("--workers", "1")
+        clients = [open_tunnel(stage, proxy, origin, receive_buffer=65536) for _ in range(count)]
+        for client in clients:
+            client.send(b"go")
+        wait_until(lambda: metric(proxy, "splice_pipes") >= PIPES_MAX and metric(proxy, "buffer_bytes") > 0,
+                   "pipes to be used up, and copies to be held", PATIENT)
+        assert metric(proxy, "splice_pipes") == PIPES_MAX
+        hashes = {sha256(client.read_to_end(PATIENT)) for client in clients}
+        assert hashes == {sha256(data)} and {client.end for client in clients} == {"fin"}
+        for client in clients:
+            client.half_close()
+        assert {r.bytes["response_body"] for r in proxy.records(count)} == {len(data)}
+        assert metric(proxy, "splice_pipes") <= SPARE_MAX
+    in_own_network(play)
+
+
+def test_without_descriptors_for_a_pipe_it_copies(stage):
+    """pipe2(2) fails with EMFILE in the middle of a tunnel."""
+    limit = 90
+    proxy = stage.proxy("--workers", "1", command=["prlimit", f"--nofile={limit}:{limit}"])
+    client = open_tunnel(stage, proxy, stage.origin(echoes))
+    with contextlib.ExitStack() as crowd:
+        for _ in range(limit):
+            crowd.enter_context(proxy.connect())
+        wait_until(lambda: proxy.descriptors() >= limit, "the descriptors to be used up")
+        echo_in_bulk(client)
+        assert proxy.descriptors() == limit
+        links = [os.readlink(f"/proc/{proxy.serving_pid()}/fd/{fd}") for fd in
+                 os.listdir(f"/proc/{proxy.serving_pid()}/fd")]
+    wait_until(lambda: proxy.descriptors() < limit, "the crowd to be gone")
+    assert metric(proxy, "splice_pipes") == 0, links
+    echo_in_bulk(client)
+    assert metric(proxy, "splice_pipes") > 0
+
+
+# ---- the user's allowance
+class Hoard:
+    """Another process of the same user that holds all pipe pages an unprivileged user may have."""
+
+    def __init__(self, user):
+        who = {"user": user, "group": user, "extra_groups": []} if is_root() else {}
+        self.process = subprocess.Popen([sys.executable, "-c", HOARD], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, **who)
+        self.is_full = self.process.stdout.readline() == "full\n"
+
+    def close(self):
+        self.process.communicate(timeout=BOUND)
+
+
+HOARD = """
+import fcntl, os, sys
+PIPE_BYTES = 1 << 20
+ends = []
+for _ in range(2000):
+    ends.append(os.pipe())
+    try:
+        fcntl.fcntl(ends[-1][1], fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    except OSError:
+        pass
+    if fcntl.fcntl(ends[-1][1], fcntl.F_GETPIPE_SZ) <= 8192:
+        break
+else:
+    sys.exit("no bound")
+print("full", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_beyond_the_users_allowance_it_copies(stage):
+    """Where the user has used up fs.pipe-user-pages-soft, pipes are too small to be worth it: pipe(7)."""
+    if int(Path("/proc/sys/fs/pipe-user-pages-soft").read_text()) == 0:
+        pytest.skip("this system does not limit the pipes of a user")
+    user = 61_184  # whose allowance is nobody else's matter
+
+    def become():
+        folder = stage.folder / f"proxy{len(stage.proxies)}"
+        os.chown(folder, user, user)
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+    hoard = Hoard(user)
+    stage.others.append(hoard)
+    if not hoard.is_full:
+        pytest.skip("pipe pages of this user are not limited")
+    proxy = stage.proxy("--workers", "1", as_root=is_root(), preexec=become if is_root() else None)
+    client = open_tunnel(stage, proxy, stage.origin(echoes))
+    echo_in_bulk(client)
+    assert metric(proxy, "splice_pipes") == 0
+    hoard.close()
+    echo_in_bulk(client)
+    assert metric(proxy, "splice_pipes") > 0
