@@ -5,14 +5,13 @@ one request costs; libraries are counted with it."""
 import re
 import shutil
 import signal
-from pathlib import Path
 
 import pytest
 
 from support.bounds import SLOW
 from support.message import ok, request
 from support.origin import echoes, replies_forever
-from support.proxy import LOOPBACK
+from support.proxy import LOOPBACK, has_sanitizer
 
 PATIENCE = 60.0 * SLOW  # an emulated processor is some thirty times slower
 FEW, MANY = 20, 520  # both beyond what fills the free lists
@@ -24,8 +23,7 @@ def count(stage, certs, program):
     """How often a run asks the heap that plays `play(proxy)` a number of times."""
     if shutil.which("valgrind") is None:
         pytest.skip("valgrind is not installed (apt install valgrind)")
-    content = Path(program).read_bytes()
-    if b"__asan_init" in content or b"__tsan_init" in content:
+    if has_sanitizer(program):
         pytest.skip("a sanitizer has the heap of this build")
 
     def run(play, times, tls):

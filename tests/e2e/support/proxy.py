@@ -27,6 +27,12 @@ def binary():
     return path.resolve()
 
 
+def has_sanitizer(program):
+    """Is its memory managed by a sanitizer? Then what it takes says nothing about our code."""
+    content = Path(program).read_bytes()
+    return b"__asan_init" in content or b"__tsan_init" in content
+
+
 def is_root():
     return os.geteuid() == 0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.admin import in_own_network, metric
+from support.admin import in_own_network, metric, narrow_buffers
 from support.bounds import BOUND, SLOW, wait_until
 from support.message import request
 from support.origin import echoes
@@ -33,12 +33,6 @@ def echo_in_bulk(client, parts=60):
     for _ in range(parts):
         client.send(PART)
         assert client.read(len(PART)) == PART
-
-
-def narrow_buffers():
-    """In a network of one's own: sockets hold less than usual, yet enough for one part in bulk."""
-    for name, sizes in (("tcp_wmem", "4096 524288 524288"), ("tcp_rmem", "4096 262144 262144")):
-        Path(f"/proc/sys/net/ipv4/{name}").write_text(sizes)
 
 
 def test_the_number_of_pipes_is_bounded(stage):
