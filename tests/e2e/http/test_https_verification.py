@@ -2,10 +2,12 @@
 import json
 import re
 import ssl
+import subprocess
 
 import pytest
 
 from support.certs import Certs
+from support.hello import EARLY_DATA, SERVER_NAME, read_hello, server_hello
 from support.message import ok, request
 from support.origin import echoes, replies_forever
 
@@ -130,6 +132,56 @@ def test_an_alert_is_told_as_one(proxy, stage, certs):
         got = ask(client, origin)
     origin.wait_failure()
     assert got.status == 502 and "error=tls_alert_received" in got.get("Proxy-Status")
+
+
+def test_what_is_offered_to_origins(proxy, stage):
+    """http/1.1 alone (RFC 7301 §3.1), TLS 1.3 and 1.2 alone (RFC 8996), no compression, no early data, the name in
+    clear; forward secrecy first, and no cipher without encryption, without authentication, or older than AES."""
+    heard = []
+    origin = stage.origin(lambda conn: heard.append(read_hello(conn)))
+    with proxy.connect() as client:
+        assert ask(client, origin).status == 502
+    hello, = heard
+    assert (hello.alpn, hello.versions, hello.compressions) == (["http/1.1"], ["0x0304", "0x0303"], b"\0")
+    assert hello.extensions[SERVER_NAME].endswith(b"\0\0\x0borigin.test") and EARLY_DATA not in hello.extensions
+    known = ciphers("ALL:COMPLEMENTOFALL:@SECLEVEL=0")
+    offered = [known[code] for code in hello.ciphers if code != RENEGOTIATION_INFO]
+    assert all("Enc=AES" in words or "Enc=CHACHA20" in words for words in offered), offered
+    assert not any("Au=None" in words or "PSK" in words or "SRP" in words for words in offered), offered
+    is_forward = ["Kx=RSA " not in words for words in offered]
+    assert is_forward == sorted(is_forward, reverse=True) and "Mac=AEAD" in offered[0], offered
+
+
+RENEGOTIATION_INFO = "0x00ff"
+
+
+def ciphers(which):
+    """What openssl knows of them: code and words."""
+    lines = subprocess.run(["openssl", "ciphers", "-V", which], capture_output=True, text=True, check=True).stdout
+    found = (line.strip().split(" - ", 1) for line in lines.splitlines())
+    return {code.strip().replace(",0x", "").lower(): words for code, words in found}
+
+
+@pytest.mark.parametrize("version, cipher, words", [
+    (0x0302, 0xC009, "no TLS version"), (0x0301, 0xC009, "no TLS version"), (0x0300, 0xC009, "no TLS version"),
+    (0x0303, 0x0002, "cipher returned"), (0x0303, 0x0005, "cipher returned"), (0x0303, 0x000A, "cipher returned"),
+    (0x0303, 0x0034, "cipher returned"),
+], ids=["tls1.1", "tls1.0", "ssl3", "null", "rc4", "3des", "anonymous"])
+def test_an_origin_cannot_choose_what_was_not_offered(proxy, stage, version, cipher, words):
+    """RFC 8446 §4.1.3, RFC 8996: an old version or a weak cipher in the ServerHello ends the handshake."""
+    heard = []
+
+    def chooses(conn):
+        read_hello(conn)
+        conn.send(server_hello(version, cipher))
+        heard.append(conn.read_to_end())
+    origin = stage.origin(chooses)
+    with proxy.connect() as client:
+        got = ask(client, origin)
+    assert got.status == 502 and "error=tls_protocol_error" in got.get("Proxy-Status"), got
+    assert words in got.body.decode()
+    origin.changed.wait(lambda: heard, "the alert")
+    assert heard[0][:1] == b"\x15" and heard[0][5:6] == b"\x02"  # an alert, fatal
 
 
 def test_an_alert_after_the_handshake_is_no_response(proxy, stage, certs):

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from support.bounds import Cue, wait_until
-from support.certs import Certs
+from support.certs import RSA, Certs
 from support.message import ok, request
 from support.origin import replies_forever
 from support.programs import need
@@ -56,6 +56,38 @@ def test_older_versions_are_refused(proxy, certs):
     with pytest.raises(ssl.SSLError, match="(?i)protocol.version"):
         proxy.connect(tls=context)
     proxy.wait_line("TLS with client .* failed: .*TLS version")
+
+
+WEAK = {  # and one that is taken, so that the client is known to be able to
+    "ecdsa": ("ECDHE-ECDSA-AES128-GCM-SHA256", ["ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA",
+                                                "ECDHE-ECDSA-NULL-SHA", "AECDH-AES128-SHA"]),
+    "rsa": ("ECDHE-RSA-AES128-GCM-SHA256", ["AES128-GCM-SHA256", "AES256-SHA", "DHE-RSA-AES128-GCM-SHA256",
+                                            "ECDHE-RSA-AES256-SHA384", "NULL-SHA256", "ADH-AES128-GCM-SHA256"]),
+}
+
+
+@pytest.mark.parametrize("kind", WEAK)
+def test_weak_ciphers_are_refused(stage, origin, certs, kind):
+    """No cipher without forward secrecy, without AEAD, without authentication, without encryption: RFC 9325 §4.1, §4.2.
+    stderr says what was wrong."""
+    certificate, key = certs.server, certs.server_key
+    if kind == "rsa":
+        certificate, key = certs.issue("rsa", "DNS:localhost", "serverAuth", key_kind=RSA)
+        for path in (certificate, key):
+            path.chmod(0o644)
+    proxy = stage.proxy("--listen-tls", "127.0.0.1:0", "--tls-cert", certificate, "--tls-key", key, listeners=2)
+    good, weak = WEAK[kind]
+
+    def context(cipher):
+        client = certs.client_context(versions=(TLS12, TLS12))
+        client.set_ciphers(f"{cipher}:@SECLEVEL=0")
+        return client
+    with proxy.connect(tls=context(good)) as client:
+        ask(client, origin)
+    for cipher in weak:
+        with pytest.raises(ssl.SSLError, match="(?i)handshake.failure"):
+            print("taken:", proxy.connect(tls=context(cipher)).tls.cipher())
+    proxy.wait_line("TLS with client .* failed: the peer offers no cipher that is spoken here")
 
 
 @pytest.mark.parametrize("offer,chosen", [(["http/1.1"], "http/1.1"), (["h2", "http/1.1"], "http/1.1"), ([], None)],

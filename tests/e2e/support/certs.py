@@ -3,6 +3,8 @@ import ssl
 import subprocess
 
 SERVER_NAMES = "DNS:localhost,DNS:origin.test,DNS:*.origin.test,DNS:proxy.test,IP:127.0.0.1,IP:::1"
+P256 = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+RSA = ("rsa:2048",)
 
 
 class Certs:
@@ -20,14 +22,13 @@ class Certs:
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True,
                        timeout=60, **more)
 
-    def issue(self, name, alternative_names, usage, is_expired=False):
+    def issue(self, name, alternative_names, usage, is_expired=False, key_kind=P256):
         """A certificate signed by the CA: (certificate path, key path)."""
         certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
         extensions.write_text(f"subjectAltName={alternative_names}\nextendedKeyUsage={usage}\n"
                               "basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\n")
-        self._run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
-                  f"/CN={name}", "-keyout", key, "-out", request)
+        self._run("req", "-newkey", *key_kind, "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         sign = ["x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial",
                 "-extfile", extensions, "-out", certificate]
         if not is_expired:
