@@ -32,11 +32,13 @@ enum { RING_BYTES = 4 << 20 };
 static struct access_log_style log_style(const struct config *config)
 {
     bool is_terminal = slice_equals(config->log.file, SLICE("-")) && isatty(STDOUT_FILENO);
+    const char *no_color = getenv("NO_COLOR");
+    bool has_color = is_terminal && (no_color == NULL || no_color[0] == '\0');
     enum config_log_format format = config->log.has_format ? config->log.format
                                     : is_terminal          ? LOG_LINE
                                                            : LOG_JSON;
     return (struct access_log_style){.format = (enum access_log_format)format,
-                                     .has_color = is_terminal && getenv("NO_COLOR") == NULL};
+                                     .has_color = has_color};
 }
 
 /* The log's descriptor, which is the recorder's from now on. */

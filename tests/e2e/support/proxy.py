@@ -57,7 +57,7 @@ class Proxy:
     as_root=True root's are kept. `command` stands in front of the program (prlimit, ...)."""
 
     def __init__(self, program, folder, flags=(), listeners=1, has_admin=True, environment=None,
-                 command=(), pass_fds=(), preexec=None, as_root=False):
+                 command=(), pass_fds=(), preexec=None, as_root=False, stdout=subprocess.PIPE):
         self.folder = folder
         self.log_path = folder / "access.log"
         self.flags = [str(flag) for flag in flags]
@@ -72,12 +72,15 @@ class Proxy:
             os.chown(folder, NOBODY, NOBODY)
             who = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
         self.process = subprocess.Popen(
-            [*command, program, *self.flags], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            [*command, program, *self.flags], stdin=subprocess.DEVNULL, stdout=stdout,
             stderr=subprocess.PIPE, env=environment or clean_environment(), pass_fds=pass_fds,
             preexec_fn=preexec, **who)
         self.pid = self.process.pid
         self.output = []
-        for stream, into in ((self.process.stderr, self._line), (self.process.stdout, self.output.append)):
+        streams = [(self.process.stderr, self._line)]
+        if self.process.stdout:
+            streams.append((self.process.stdout, self.output.append))
+        for stream, into in streams:
             threading.Thread(target=self._read, args=(stream, into), daemon=True).start()
         if listeners is not None:
             self._wait_listening(listeners, has_admin)
