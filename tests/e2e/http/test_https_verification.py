@@ -106,6 +106,29 @@ def test_both_legs_may_be_tls(proxy, stage, certs):
     assert {"client_tls", "tls"} <= set(record.phases)
 
 
+@pytest.mark.parametrize("leaves", [False, True], ids=["stays", "leaves"])
+def test_an_early_response_over_tls(proxy, stage, certs, leaves):
+    """An answer that comes in the middle of an upload arrives whole with TLS on both legs, also where the origin then
+    takes no more of it: RFC 9112 §9.3, §9.5."""
+    answer = b"too large" * (100 if leaves else 10_000)  # an origin's reset takes back what is still in its kernel
+    total = 10_000_000
+
+    def answers_early(conn):
+        conn.read_request_head()
+        conn.send(ok(answer, "Connection: close", status="413 Content Too Large"))
+        conn.half_close()
+        conn.stay() if not leaves else None
+
+    origin = stage.origin(answers_early, tls=True)
+    client = stage.client(proxy.connect(tls=certs.client_context()))
+    client.send(request("POST", f"https://origin.test:{origin.port}/", f"Content-Length: {total}") + bytes(100_000))
+    got = client.read_response("POST")
+    assert (got.status, got.body) == (413, answer)
+    record = proxy.record()
+    assert (record.status, record.cause, record.bytes["response_body"]) == (413, None, len(answer))
+    assert record.client_tls and record.upstream_tls
+
+
 def test_a_tunnel_and_a_fetch_do_not_share(proxy, stage):
     """A tunnel to the same host and port is a connection of its own, in clear as far as the proxy knows."""
     origin = stage.origin(replies_forever(ok(b"fine")), tls=True)

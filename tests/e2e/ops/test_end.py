@@ -41,6 +41,26 @@ def test_a_drain_lets_an_exchange_finish(stage, as_root):
 
 
 @both
+def test_a_drain_lets_a_tunnel_go_on(stage, as_root):
+    """A tunnel passes bytes both ways while all else is closed; when it ends, so does the process, at once."""
+    origin, config = stage.origin(echoes), Config(stage)
+    proxy = config.write("127.0.0.1:0", timeouts={"drain": "1h"}).start(as_root=as_root)
+    with connect(proxy.address) as client:
+        client.send(request("CONNECT", origin.authority))
+        assert client.read_head().status == 200
+        proxy.signal(signal.SIGTERM)
+        wait_until(lambda: is_draining(proxy), "/readyz to be 503")
+        refuses(proxy.address)
+        client.send(b"still here")
+        assert client.read(10) == b"still here"
+        client.half_close()
+        client.expect_end("fin")
+    assert proxy.wait_exit() == 0, proxy.stderr
+    record = proxy.record()
+    assert (record.kind, record.end, record.bytes["response_body"]) == ("tunnel", "done", 10)
+
+
+@both
 def test_a_drain_ends_in_time(stage, as_root):
     """What does not finish within timeouts.drain is ended."""
     origin, config = stage.origin(echoes), Config(stage)

@@ -11,7 +11,7 @@ ACCEPT = {"text": "text/plain", "html": "text/html", "json": "application/json"}
 PHASE = r"phase (?P<phase>\w+), after (?P<count>[\d.]+) ?(?P<unit>ns|us|ms|s)"
 TEXT = re.compile(rf"fairlead: (?P<sentence>.+)\.\n(To allow it: (?P<remedy>.+)\n)?{PHASE}, exchange (?P<id>\w{{16}})\n")
 HTML = re.compile(r"<!doctype html>.*<title>(?P<status>\d+) (?P<title>[^<]+)</title>.*<h1>(?P<sentence>[^<]+)</h1>"
-                  r"<p>(?P<detail>[^<]*)</p>(<p>To allow it: <code>(?P<remedy>[^<]+)</code></p>)?"
+                  r"(<p>(?P<detail>[^<]*)</p>)?(<p>To allow it: <code>(?P<remedy>[^<]+)</code></p>)?"
                   rf"<p><small>fairlead &middot; {PHASE} &middot; exchange (?P<id>\w{{16}})</small></p></body></html>\n",
                   re.DOTALL)
 

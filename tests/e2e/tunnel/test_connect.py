@@ -139,6 +139,32 @@ def test_a_tunnel_follows_an_exchange(proxy, stage):
         assert client.read(4) == b"ping"
 
 
+def test_a_request_glued_before_a_connect_is_answered_first(door, stage):
+    """A request, a CONNECT and bytes of its tunnel in one piece: each goes where it belongs, in order."""
+    web, tunnel = stage.origin(replies(ok(b"fine"))), stage.origin(echoes)
+    with door.connect() as client:
+        client.send(request("GET", web.url + "/") + request("CONNECT", tunnel.authority) + b"early")
+        assert client.read_response().body == b"fine"
+        assert client.read_head().status == 200
+        client.send(b" and late")
+        assert client.read(14) == b"early and late"
+    assert len(web.requests) == 1
+
+
+def test_requests_glued_behind_a_connect_are_the_tunnels(door, stage):
+    """What stands behind a CONNECT belongs to its tunnel, also where it looks like requests to the proxy: neither is
+    read here, and every byte arrives as it was."""
+    web, tunnel = stage.origin([]), stage.origin(echoes)
+    inner = request("GET", web.url + "/") + request("CONNECT", web.authority)
+    with door.connect() as client:
+        client.send(request("CONNECT", tunnel.authority) + inner)
+        assert client.read_head().status == 200
+        assert client.read(len(inner)) == inner
+        client.half_close()
+        client.expect_end("fin")
+    assert door.proxy.record().kind == "tunnel" and web.connections == []
+
+
 def test_many_tunnels_at_once(proxy, stage):
     """200 tunnels, each with its own bytes."""
     origin = stage.origin(echoes)
