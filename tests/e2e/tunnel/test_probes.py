@@ -6,7 +6,7 @@ from support.bounds import BOUND
 from support.message import ok, request
 from support.origin import replies
 
-LIMIT = "1500ms"  # longer than the kernel's shortest time between two probes, which is a second
+LIMIT = "1200ms"  # longer than the kernel's shortest time between two probes, which is a second
 
 
 def probe(sock):
