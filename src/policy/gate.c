@@ -133,6 +133,7 @@ struct gate *gate_create(const struct gate_options *options)
         return NULL;
     packer = (struct packer){(char *)gate->memory, 0};
     gate->options = gate_pack(&packer, options);
+    gate->options.admin.addr = inet_addr_unmap(&options->admin.addr);
     gate->tag = GATE_TAG;
     return gate;
 }
@@ -398,20 +399,36 @@ static bool gate_is_excepted(const struct gate *gate, const struct inet_endpoint
     return false;
 }
 
-/* Does dialling this reach one of our own listening sockets? The kernel takes an unspecified address for
+static bool gate_is_interface(const struct gate *gate, const struct inet_addr *addr)
+{
+    for (size_t i = 0; i < gate->options.interface_count; i++) {
+        struct inet_addr plain = inet_addr_unmap(&gate->options.interfaces[i]);
+        if (inet_addr_equals(&plain, addr))
+            return true;
+    }
+    return false;
+}
+
+/* Does dialling this reach the socket that listens at `own`? The kernel takes an unspecified address for
  * loopback; a socket bound to one hears every local address. */
+static bool gate_reaches(const struct gate *gate, const struct inet_endpoint *endpoint,
+                         const struct inet_endpoint *own)
+{
+    if (own->addr.family == INET_NONE || own->port != endpoint->port)
+        return false;
+    bool is_unspecified = inet_addr_is_unspecified(&endpoint->addr);
+    bool is_local = is_unspecified || inet_addr_is_loopback(&endpoint->addr) ||
+                    gate_is_interface(gate, &endpoint->addr);
+    return inet_addr_equals(&own->addr, &endpoint->addr) ||
+           (is_local && inet_addr_is_unspecified(&own->addr)) ||
+           (is_unspecified && inet_addr_is_loopback(&own->addr));
+}
+
+/* Does it reach one of our own proxy listeners? */
 static bool gate_is_own(const struct gate *gate, const struct inet_endpoint *endpoint)
 {
-    const struct gate_options *options = &gate->options;
-    bool is_unspecified = inet_addr_is_unspecified(&endpoint->addr);
-    bool is_local = is_unspecified || inet_addr_is_loopback(&endpoint->addr);
-    for (size_t i = 0; i < options->own_count; i++) {
-        const struct inet_endpoint *own = &options->own[i];
-        if (own->port != endpoint->port)
-            continue;
-        if (inet_addr_equals(&own->addr, &endpoint->addr) ||
-            (is_local && inet_addr_is_unspecified(&own->addr)) ||
-            (is_unspecified && inet_addr_is_loopback(&own->addr)))
+    for (size_t i = 0; i < gate->options.own_count; i++) {
+        if (gate_reaches(gate, endpoint, &gate->options.own[i]))
             return true;
     }
     return false;
@@ -422,11 +439,10 @@ static const char *gate_find_floor(const struct gate *gate, const struct inet_en
 {
     if (gate_is_own(gate, endpoint))
         return "the proxy itself";
-    for (size_t i = 0; i < gate->options.interface_count; i++) {
-        struct inet_addr plain = inet_addr_unmap(&gate->options.interfaces[i]);
-        if (inet_addr_equals(&plain, &endpoint->addr))
-            return "this machine";
-    }
+    if (gate_reaches(gate, endpoint, &gate->options.admin))
+        return "the proxy's admin listener";
+    if (gate_is_interface(gate, &endpoint->addr))
+        return "this machine";
     for (size_t i = 0; i < COUNT_OF(egress_floors); i++) {
         if (inet_prefix_contains(&egress_floors[i].prefix, &endpoint->addr))
             return egress_floors[i].why;
@@ -443,24 +459,28 @@ static bool gate_judge_floor(const struct gate *gate, const struct inet_endpoint
     char words[INET_ENDPOINT_TEXT];
     inet_endpoint_format(endpoint, words);
     text_add_format(&writer->rule, "floor %s (%s)", words, why);
-    text_add_format(&writer->remedy, "egress.floor_exceptions: [\"%s\"]", words);
     return gate_refuse(writer);
+}
+
+/* The row of the default deny list that holds this address, or NULL. */
+static const struct egress_range *default_find(const struct inet_addr *addr)
+{
+    for (size_t i = 0; i < COUNT_OF(egress_ranges); i++) {
+        if (inet_prefix_contains(&egress_ranges[i].prefix, addr))
+            return &egress_ranges[i];
+    }
+    return NULL;
 }
 
 static bool gate_judge_default(const struct inet_addr *addr, struct writer *writer)
 {
-    for (size_t i = 0; i < COUNT_OF(egress_ranges); i++) {
-        const struct egress_range *row = &egress_ranges[i];
-        if (!inet_prefix_contains(&row->prefix, addr))
-            continue;
-        text_add(&writer->rule, SLICE("default-deny "));
-        text_add_prefix(&writer->rule, &row->prefix);
-        text_add_format(&writer->rule, " (%s, %s)", row->why, row->source);
-        text_add(&writer->remedy, SLICE("--allow "));
-        text_add_prefix(&writer->remedy, &row->prefix);
-        return gate_refuse(writer);
-    }
-    return true;
+    const struct egress_range *row = default_find(addr);
+    if (row == NULL)
+        return true;
+    text_add(&writer->rule, SLICE("default-deny "));
+    text_add_prefix(&writer->rule, &row->prefix);
+    text_add_format(&writer->rule, " (%s, %s)", row->why, row->source);
+    return gate_refuse(writer);
 }
 
 /* One reading of the address. */
@@ -480,13 +500,18 @@ static bool gate_judge(const struct gate *gate, const struct inet_endpoint *endp
     return gate_judge_default(&endpoint->addr, writer);
 }
 
-/* What an IPv6 address carries. :: and ::1 have the form of a compatible address and are none. */
+/* May this address carry an IPv4 one? :: and ::1 have the form of a compatible address and are none. */
+static bool has_inner(const struct inet_addr *addr)
+{
+    return addr->family == INET_V6 && !inet_addr_is_unspecified(addr) &&
+           !inet_addr_is_loopback(addr);
+}
+
+/* What an IPv6 address carries. */
 static bool gate_judge_inner(const struct gate *gate, const struct inet_endpoint *endpoint,
                              struct writer *writer)
 {
-    if (inet_addr_is_unspecified(&endpoint->addr) || inet_addr_is_loopback(&endpoint->addr))
-        return true;
-    for (size_t i = 0; i < COUNT_OF(carriers); i++) {
+    for (size_t i = 0; i < COUNT_OF(carriers) && has_inner(&endpoint->addr); i++) {
         const struct carrier *carrier = &carriers[i];
         if (!inet_prefix_contains(&carrier->prefix, &endpoint->addr))
             continue;
@@ -499,6 +524,51 @@ static bool gate_judge_inner(const struct gate *gate, const struct inet_endpoint
     return true;
 }
 
+/* ---- what would open it ---- */
+
+/* The least that opens this reading of the address, behind what is there already. A guess is held against the
+ * floor only. False where nothing opens it: what is denied stays so, and through the proxy to itself leads
+ * nowhere. */
+static bool gate_add_remedy(const struct gate *gate, const struct inet_endpoint *endpoint,
+                            bool is_guess, struct text *remedy)
+{
+    char words[INET_ENDPOINT_TEXT];
+    bool is_excepted = gate_is_excepted(gate, endpoint);
+    if (!is_guess && gate_find(gate->options.deny, &endpoint->addr) != NULL)
+        return false;
+    if (!is_excepted && gate_find_floor(gate, endpoint) != NULL) {
+        inet_endpoint_format(endpoint, words);
+        text_add_format(remedy, "%segress.floor_exceptions: [\"%s\"]",
+                        remedy->len > 0 ? " and " : "", words);
+        return !gate_is_own(gate, endpoint);
+    }
+    if (is_guess || is_excepted || gate_find(gate->options.allow, &endpoint->addr) != NULL ||
+        default_find(&endpoint->addr) == NULL)
+        return true;
+    bool follows_key = remedy->len > 0 && remedy->at[remedy->len - 1] == ']';
+    text_add(remedy, remedy->len == 0 ? SLICE("") : follows_key ? SLICE(" and ") : SLICE(" "));
+    text_add(remedy, SLICE("--allow "));
+    text_add_addr(remedy, &endpoint->addr);
+    return true;
+}
+
+/* All that it takes: an address that carries another one is open when both are. */
+static void gate_add_remedies(const struct gate *gate, const struct inet_endpoint *endpoint,
+                              struct text *remedy)
+{
+    bool is_possible = true;
+    for (size_t i = 0; i < COUNT_OF(carriers) && has_inner(&endpoint->addr); i++) {
+        const struct carrier *carrier = &carriers[i];
+        if (!inet_prefix_contains(&carrier->prefix, &endpoint->addr))
+            continue;
+        struct inet_endpoint inner = {carrier_unwrap(carrier, &endpoint->addr), endpoint->port};
+        is_possible = gate_add_remedy(gate, &inner, carrier->is_guess, remedy) && is_possible;
+    }
+    is_possible = gate_add_remedy(gate, endpoint, /* is_guess= */ false, remedy) && is_possible;
+    if (!is_possible)
+        remedy->len = 0;
+}
+
 bool gate_address(const struct gate *gate, const struct inet_endpoint *endpoint,
                   struct gate_answer *ret_answer)
 {
@@ -509,7 +579,8 @@ bool gate_address(const struct gate *gate, const struct inet_endpoint *endpoint,
         text_add(&writer.rule, SLICE("not an IP address"));
         return gate_refuse(&writer);
     }
-    if (plain.addr.family == INET_V6 && !gate_judge_inner(gate, &plain, &writer))
-        return false;
-    return gate_judge(gate, &plain, &writer);
+    if (gate_judge_inner(gate, &plain, &writer) && gate_judge(gate, &plain, &writer))
+        return true;
+    gate_add_remedies(gate, &plain, &writer.remedy);
+    return gate_refuse(&writer);
 }

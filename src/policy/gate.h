@@ -42,8 +42,9 @@ struct gate_options {
     size_t plain_port_count;
     bool plain_any_port;
     const struct inet_endpoint
-        *own; /* listening sockets; an unspecified address counts for all local ones */
+        *own; /* proxy listeners; an unspecified address counts for all local ones */
     size_t own_count;
+    struct inet_endpoint admin;         /* the admin listener; INET_NONE: none */
     const struct inet_addr *interfaces; /* addresses of interfaces other than loopback */
     size_t interface_count;
     const struct inet_endpoint *floor_exceptions; /* port 0: any port */
@@ -56,7 +57,7 @@ enum { GATE_TEXT = 160 };
 /* Why, and what would change it. */
 struct gate_answer {
     char rule[GATE_TEXT];   /* "default-deny 127.0.0.0/8 (loopback, RFC 1122)" */
-    char remedy[GATE_TEXT]; /* "--allow 127.0.0.0/8"; empty where nothing does */
+    char remedy[GATE_TEXT]; /* the least that does: "--allow 127.0.0.1"; empty: nothing does */
 };
 
 struct gate_question {

@@ -76,15 +76,13 @@ static size_t compile_own(const struct bundle *bundle, struct inet_endpoint *int
         if (bundle->listens[i].bound.addr.family != INET_NONE)
             into[count++] = bundle->listens[i].bound;
     }
-    if (bundle->admin.bound.addr.family != INET_NONE)
-        into[count++] = bundle->admin.bound;
     return count;
 }
 
 static struct gate *compile_gate(const struct bundle *bundle, const struct interfaces *interfaces)
 {
     const struct config *config = bundle->config;
-    struct inet_endpoint own[BUNDLE_LISTENS_MAX + 1];
+    struct inet_endpoint own[BUNDLE_LISTENS_MAX];
     struct gate_options options = {
         .allow = {config->egress.allow.at, config->egress.allow.count},
         .deny = {config->egress.deny.at, config->egress.deny.count},
@@ -99,6 +97,7 @@ static struct gate *compile_gate(const struct bundle *bundle, const struct inter
         .plain_any_port = config->egress.plain_ports.is_any,
         .own = own,
         .own_count = compile_own(bundle, own),
+        .admin = bundle->admin.bound,
         .interfaces = interfaces->at,
         .interface_count = interfaces->count,
         .floor_exceptions = config->egress.floor_exceptions.at,

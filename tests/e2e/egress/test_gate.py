@@ -36,7 +36,7 @@ def test_loopback_is_refused_by_default(strict, stage):
     proxy = strict()
     got = ask(proxy, "GET", origin.url + "/")
     assert_refused(got, "127.0.0.0/8")
-    assert "--allow 127.0.0.0/8" in got.reason and b"--allow 127.0.0.0/8" in got.body
+    assert "to allow it: --allow 127.0.0.1)" in got.reason and b"--allow 127.0.0.1\n" in got.body
     assert "error=destination_ip_prohibited" in got.get("Proxy-Status")
     record = proxy.record()
     assert (record.kind, record.end, record.status) == ("local", "refused", 403)
@@ -46,7 +46,7 @@ def test_loopback_is_refused_by_default(strict, stage):
 def test_a_refused_connect_says_why_in_its_reason_phrase(strict):
     """Clients do not show the body of a refused CONNECT: the status line must do."""
     got = ask(strict(), "CONNECT", "127.0.0.1:443")
-    assert got.status == 403 and "--allow 127.0.0.0/8" in got.reason
+    assert got.status == 403 and "--allow 127.0.0.1)" in got.reason
 
 
 def test_the_flag_of_the_refusal_opens(strict, stage):
@@ -221,5 +221,5 @@ def test_json_refusals_can_be_read_by_programs(strict):
     with strict().connect() as client:
         got = client.ask(request("GET", "http://127.0.0.1:8080/", "Accept: application/json"))
     body = json.loads(got.body)
-    assert body["remedy"] == "--allow 127.0.0.0/8" and "127.0.0.0/8" in body["rule"]
+    assert body["remedy"] == "--allow 127.0.0.1" and "127.0.0.0/8" in body["rule"]
     assert body["exchange"] in got.get("Proxy-Status")
