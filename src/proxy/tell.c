@@ -110,6 +110,7 @@ void exchange_tell(struct exchange *x, struct record *record)
     if (x->request != NULL)
         tell_request(x, record);
     record_set(record, &record->rule, slice_from_string(x->rule), sizeof(x->rule));
+    record_set(record, &record->remedy, slice_from_string(x->remedy), sizeof(x->remedy));
     record_set(record, &record->cause, slice_from_string(row->word), 64);
     if (x->is_local)
         record_set(record, &record->token, slice_from_string(row->token), 64);

@@ -120,6 +120,7 @@ struct record {
     struct record_text host;   /* canonical host */
     struct record_text user;   /* authenticated identity */
     struct record_text rule;   /* what decided: "default-deny 127.0.0.0/8", a rule's name, ... */
+    struct record_text remedy; /* of a refusal: what would change it, "--allow 127.0.0.1" */
     struct record_text cause;  /* failure word of proxy/failure, empty when all went well */
     struct record_text token;  /* Proxy-Status error token (RFC 9209), empty when none was sent */
     struct record_text detail; /* the sentence for people */

@@ -1,12 +1,12 @@
 /* One line that a person reads at a glance.
  *
  *     14:03:27 200 GET      45ms 1.23KB example.com/a/path        dns 3.1ms connect 12ms wait 28ms
- *     14:03:28 403 CONNECT 420us      - 127.0.0.1:443             refused: default-deny 127.0.0.0/8
+ *     14:03:28 403 CONNECT 420us      - 127.0.0.1:443           refused: default-deny 127.0.0.0/8; --allow 127.0.0.1
  *
  * Time of day, status, method, total, bytes to the client, target, then what matters: the failure where
  * there is one, and the phases. The line is as wide as its style says: the target gives way first, down to
  * TARGET_COLUMNS; where phases still do not fit the shortest are left out (all of them are in the JSON
- * format).
+ * format). A refusal says what would change it, with as many words as fit.
  *
  *     L1  Text of a peer is escaped first and cut afterwards; colours are added around it, never cut.
  *     L2  Without colours the line is printable ASCII; with them, only the sequences below are added. */
@@ -117,14 +117,12 @@ static bool has_failed(const struct record *record)
     return record->end != END_NONE && record->end != END_DONE;
 }
 
-/* "refused: default-deny 127.0.0.0/8", "rst by client" */
+/* "timeout: the name server did not answer", "rst by client" */
 static void add_failure(const struct record *record, struct text *note)
 {
-    struct record_text reason = record->detail;
+    struct record_text reason = record->detail.len > 0 ? record->detail : record->cause;
     if (record->end == END_REFUSED && record->rule.len > 0)
         reason = record->rule;
-    else if (reason.len == 0)
-        reason = record->cause;
     text_add(note, slice_from_string(record_end_word((enum record_end)record->end)));
     if (reason.len > 0) {
         text_add(note, SLICE(": "));
@@ -135,13 +133,48 @@ static void add_failure(const struct record *record, struct text *note)
     }
 }
 
-static void tail_note(struct tail *tail, const struct record *record)
+/* A refusal with what would allow it, in the first of these forms that fits. False where none does. `spare` columns
+ * belong to the target: the shorter forms may use them, where the alternative is to say less. */
+static bool add_remedy(const struct record *record, size_t columns, size_t spare, struct text *note)
+{
+    struct slice rule = record_get(record, record->rule);
+    struct slice name = rule;
+    for (size_t i = 0; i + 1 < rule.len && name.len == rule.len; i++) {
+        if (rule.at[i] == ' ' && rule.at[i + 1] == '(')
+            name = slice_first(rule, i);
+    }
+    const struct {
+        struct slice rule;
+        const char *link;
+        size_t columns;
+    } forms[] = {{rule, "; to allow it: ", columns},
+                 {name, "; to allow it: ", columns},
+                 {name, "; ", columns + spare},
+                 {SLICE_NONE, "; ", columns + spare}};
+    for (size_t i = 0; i < COUNT_OF(forms); i++) {
+        note->len = 0;
+        note->is_cut = false;
+        text_add(note, slice_from_string(record_end_word(END_REFUSED)));
+        text_add(note, forms[i].rule.len > 0 ? SLICE(": ") : SLICE(""));
+        text_add_log(note, forms[i].rule, '\0');
+        text_add(note, slice_from_string(forms[i].link));
+        text_add_log(note, record_get(record, record->remedy), '\0');
+        if (note->len <= forms[i].columns && !note->is_cut)
+            return true;
+    }
+    note->len = 0;
+    note->is_cut = false;
+    return false;
+}
+
+static void tail_note(struct tail *tail, const struct record *record, size_t columns, size_t spare)
 {
     struct text whole = text_on(tail->note, sizeof(tail->note));
+    bool has_remedy = record->end == END_REFUSED && record->remedy.len > 0;
     tail->is_alarm = has_failed(record);
     if (record->is_in_progress)
         text_add(&whole, SLICE("open"));
-    else if (tail->is_alarm)
+    else if (tail->is_alarm && !(has_remedy && add_remedy(record, columns, spare, &whole)))
         add_failure(record, &whole);
     else if (record->upstream_use > 1)
         text_add(&whole, SLICE("reused"));
@@ -299,20 +332,22 @@ static void add_figures(const struct record *record, const struct pen *pen)
     text_add_char(pen->into, ' ');
 }
 
-static void add_target(const struct record *record, size_t columns, bool is_padded,
-                       struct text *into)
+static void make_target(const struct record *record, struct text *target)
 {
-    char space[TARGET_TEXT];
-    struct text target = text_on(space, sizeof(space));
     struct slice url = record_get(record, record->url);
     if (slice_starts_with_nocase(url, SLICE("http://")))
         url = slice_from(url, sizeof("http://") - 1);
-    text_add_log(&target, url, '\0');
-    if (target.len == 0)
-        text_add_char(&target, '-');
-    add_cut(into, text_slice(&target), columns);
-    if (is_padded && target.len < TARGET_COLUMNS)
-        add_spaces(into, TARGET_COLUMNS - target.len);
+    text_add_log(target, url, '\0');
+    if (target->len == 0)
+        text_add_char(target, '-');
+}
+
+static void add_target(struct slice target, size_t columns, bool is_padded, struct text *into)
+{
+    size_t padded = columns < TARGET_COLUMNS ? columns : TARGET_COLUMNS;
+    add_cut(into, target, columns);
+    if (is_padded && target.len < padded)
+        add_spaces(into, padded - target.len);
 }
 
 static void add_tail(const struct tail *tail, const struct pen *pen)
@@ -346,16 +381,25 @@ void access_log_add_line(const struct record *record, const struct access_log_st
 {
     struct pen pen = {into, style->has_color};
     size_t columns = line_columns(style->columns);
+    char space[TARGET_TEXT];
+    struct text target = text_on(space, sizeof(space));
+    make_target(record, &target);
+    /* What went wrong may use the room that a short target leaves; all else stands below each other. */
+    size_t room = columns - HEAD_COLUMNS - TARGET_COLUMNS - 1;
+    size_t spare =
+        has_failed(record) && target.len < TARGET_COLUMNS ? TARGET_COLUMNS - target.len : 0;
     struct tail tail;
     tail.count = 0;
-    tail_note(&tail, record);
+    tail_note(&tail, record, room, spare);
     tail_phases(&tail, &record->timeline);
-    tail_fit(&tail, columns - HEAD_COLUMNS - TARGET_COLUMNS - 1);
+    if (tail.note_len > room)
+        room = tail.note_len < room + spare ? tail.note_len : room + spare;
+    tail_fit(&tail, room);
     size_t used = HEAD_COLUMNS + 1 + tail_columns(&tail);
 
     add_head(record, &pen);
     add_figures(record, &pen);
-    add_target(record, columns - used, tail_columns(&tail) > 0, into);
+    add_target(text_slice(&target), columns - used, tail_columns(&tail) > 0, into);
     add_tail(&tail, &pen);
     text_add_char(into, '\n');
 }

@@ -40,7 +40,7 @@ def test_loopback_is_refused_by_default(strict, stage):
     assert "error=destination_ip_prohibited" in got.get("Proxy-Status")
     record = proxy.record()
     assert (record.kind, record.end, record.status) == ("local", "refused", 403)
-    assert "127.0.0.0/8" in record.rule and origin.connections == []
+    assert "127.0.0.0/8" in record.rule and record["remedy"] == "--allow 127.0.0.1" and origin.connections == []
 
 
 def test_a_refused_connect_says_why_in_its_reason_phrase(strict):

@@ -107,6 +107,43 @@ static void a_refusal_names_its_rule(void **state)
     assert_has(line_of(ACCESS_LOG_LINE, false), " refused: default-deny 127.0.0.0/8");
 }
 
+/* ... and the flag that would allow it, with as many words as there is room for. */
+static void a_refusal_names_its_flag_where_there_is_room(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned columns;
+        const char *url;
+        const char *note;
+    } rows[] = {
+        {160, "http://127.0.0.1:8080/",
+         " refused: default-deny 127.0.0.0/8 (loopback, RFC 1122); to allow it: --allow "
+         "127.0.0.1"},
+        {130, "http://127.0.0.1:8080/",
+         " refused: default-deny 127.0.0.0/8; to allow it: --allow 127.0.0.1"},
+        {110, "http://127.0.0.1:8080/",
+         "127.0.0.1:8080/         refused: default-deny 127.0.0.0/8; --allow 127.0.0.1"},
+        {80, "http://127.0.0.1:8080/", "127.0.0.1:8080/     refused; --allow 127.0.0.1"},
+        {80, "http://a-rather-long-name.example/path", " refused: default-..."},
+        {110, "http://a-rather-long-name.example/path", "... refused; --allow 127.0.0.1"},
+    };
+    record.kind = RECORD_LOCAL;
+    record.end = END_REFUSED;
+    record.status = 403;
+    test_text(&record, &record.rule, "default-deny 127.0.0.0/8 (loopback, RFC 1122)");
+    test_text(&record, &record.remedy, "--allow 127.0.0.1");
+    assert_has(line_of(ACCESS_LOG_JSON, false), "\"remedy\":\"--allow 127.0.0.1\"");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct text text = text_on(space, ACCESS_LOG_LINE_MAX);
+        struct access_log_style style = {.format = ACCESS_LOG_LINE, .columns = rows[i].columns};
+        test_text(&record, &record.url, rows[i].url);
+        access_log_add(&record, &style, &text);
+        space[text.len] = '\0';
+        assert_has(space, rows[i].note);
+        assert_in_range(text.len, 40, rows[i].columns + 1);
+    }
+}
+
 static void a_reset_says_by_whom(void **state)
 {
     (void)state;
@@ -433,6 +470,7 @@ int main(void)
         TEST(a_line_never_exceeds_its_columns),
         TEST(a_line_without_marks_or_texts_is_still_a_line),
         TEST(a_refusal_names_its_rule),
+        TEST(a_refusal_names_its_flag_where_there_is_room),
         TEST(a_reset_says_by_whom),
         TEST(a_tunnel_ends_with_fin_without_alarm),
         TEST(a_long_tunnel_still_shows_how_it_was_opened),

@@ -67,7 +67,7 @@ static void fill(struct record *record)
 {
     test_exchange(record);
     struct record_text *const texts[] = {
-        &record->host,  &record->user,   &record->rule,    &record->cause,
+        &record->host,  &record->user,   &record->rule,    &record->cause,      &record->remedy,
         &record->token, &record->detail, &record->referer, &record->user_agent,
     };
     for (size_t i = 0; i < COUNT_OF(texts); i++)
