@@ -42,6 +42,8 @@ static const char *explain_verdict(long verdict)
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return "it is self-signed, and not trusted here";
     case X509_V_ERR_CERT_HAS_EXPIRED: return "it has expired";
     case X509_V_ERR_CERT_NOT_YET_VALID: return "it is not valid yet";
+    case X509_V_ERR_HOSTNAME_MISMATCH: return "it is not valid for this name";
+    case X509_V_ERR_IP_ADDRESS_MISMATCH: return "it is not valid for this address";
     default: return X509_verify_cert_error_string(verdict);
     }
 }
@@ -82,7 +84,7 @@ static void explain_reason(unsigned long error, struct text *into)
         return;
     }
     const char *words = ERR_reason_error_string(error);
-    text_add_format(into, "TLS failed: %s", words != NULL ? words : "no reason is known");
+    text_add(into, slice_from_string(words != NULL ? words : "no reason is known"));
 }
 
 int tls_explain(SSL *ssl, const char *host, struct text *into)
@@ -93,8 +95,7 @@ int tls_explain(SSL *ssl, const char *host, struct text *into)
     if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET &&
         reason <= SSL_AD_REASON_OFFSET + UINT8_MAX) {
         alert = reason - SSL_AD_REASON_OFFSET;
-        text_add_format(into, "the peer refused with the alert \"%s\"",
-                        SSL_alert_desc_string_long(alert));
+        text_add_format(into, "the peer sent the alert \"%s\"", SSL_alert_desc_string_long(alert));
     } else if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
         explain_certificate(ssl, host, into);
     } else {

@@ -1,18 +1,18 @@
 #ifndef FAIRLEAD_PROXY_FAILURE_H
 #define FAIRLEAD_PROXY_FAILURE_H
 
-#include "base/slice.h"
+#include "base/text.h"
 #include "record/record.h"
 
 #include <stdbool.h>
 
 /* Why an exchange failed: the one table from cause to status, Proxy-Status error (RFC 9209 §2.3), log
  * word and words for people. X(NAME, "log_word", status, "token", "sentence"); status 0: nobody is
- * left to answer. */
+ * left to answer. A detail is what is known beyond the sentence, and does not say it again. */
 #define FAILURES(X)                                                                               \
     X(NONE, "", 0, "", "")                                                                        \
     X(BAD_REQUEST, "bad_request", 400, "http_request_error", "The request is malformed")          \
-    X(BAD_TARGET, "bad_target", 400, "http_request_error", "The request target is malformed")     \
+    X(BAD_TARGET, "bad_target", 400, "http_request_error", "The request is malformed")            \
     X(HEAD_TIMEOUT, "head_timeout", 408, "http_request_error",                                    \
       "The request head did not arrive in time")                                                  \
     X(BODY_TIMEOUT, "body_timeout", 408, "http_request_error", "The request body stalled")        \
@@ -58,7 +58,7 @@
     X(BAD_RESPONSE, "bad_response", 502, "http_protocol_error",                                   \
       "The destination's response is malformed")                                                  \
     X(RESPONSE_TOO_LARGE, "response_too_large", 502, "http_response_header_section_size",         \
-      "The destination's response head is too large")                                             \
+      "The destination's response is over a limit")                                               \
     X(RESPONSE_CUT, "response_cut", 502, "http_response_incomplete",                              \
       "The destination's response ended too early")                                               \
     X(RESPONSE_STALLED, "response_stalled", 504, "connection_read_timeout",                       \
@@ -86,5 +86,7 @@ struct failure_row {
 
 /* The row of a cause; static storage. */
 const struct failure_row *failure_row(enum cause cause);
+/* The sentence and the detail, which may be empty, as one: "The name does not exist: a.example". */
+void failure_add_message(enum cause cause, const char *detail, struct text *into);
 
 #endif

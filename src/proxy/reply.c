@@ -64,10 +64,8 @@ static const char *reply_phase(const struct exchange *x)
 
 static void reply_text_body(struct exchange *x, struct text *text, uint64_t elapsed_ns)
 {
-    const struct failure_row *row = failure_row(x->cause);
-    text_add_format(text, "fairlead: %s", row->sentence);
-    if (x->detail[0] != '\0')
-        text_add_format(text, ": %s", x->detail);
+    text_add(text, SLICE("fairlead: "));
+    failure_add_message(x->cause, x->detail, text);
     text_add(text, SLICE(".\n"));
     if (x->remedy[0] != '\0')
         text_add_format(text, "To allow it: %s\n", x->remedy);
@@ -94,9 +92,10 @@ static void reply_json_body(struct exchange *x, struct text *text, uint64_t elap
     reply_json_member(text, "cause", slice_from_string(row->word), false);
     reply_json_member(text, "error", slice_from_string(row->token), false);
     reply_json_member(text, "message", slice_from_string(row->sentence), false);
-    reply_json_member(text, "detail", slice_from_string(x->detail), false);
     if (x->rule[0] != '\0')
         reply_json_member(text, "rule", slice_from_string(x->rule), false);
+    else if (x->detail[0] != '\0')
+        reply_json_member(text, "detail", slice_from_string(x->detail), false);
     if (x->remedy[0] != '\0')
         reply_json_member(text, "remedy", slice_from_string(x->remedy), false);
     reply_json_member(text, "phase", slice_from_string(reply_phase(x)), false);
@@ -106,10 +105,13 @@ static void reply_json_body(struct exchange *x, struct text *text, uint64_t elap
 static void reply_html_body(struct exchange *x, struct text *text, uint64_t elapsed_ns)
 {
     const struct failure_row *row = failure_row(x->cause);
-    text_add_format(text, REPLY_PAGE("%u %s") "<h1>%s</h1><p>", x->status, row->sentence,
+    text_add_format(text, REPLY_PAGE("%u %s") "<h1>%s</h1>", x->status, row->sentence,
                     row->sentence);
-    text_add_html(text, slice_from_string(x->detail));
-    text_add(text, SLICE("</p>"));
+    if (x->detail[0] != '\0') {
+        text_add(text, SLICE("<p>"));
+        text_add_html(text, slice_from_string(x->detail));
+        text_add(text, SLICE("</p>"));
+    }
     if (x->remedy[0] != '\0') {
         text_add(text, SLICE("<p>To allow it: <code>"));
         text_add_html(text, slice_from_string(x->remedy));
@@ -134,13 +136,16 @@ static enum status reply_add_proxy_status(struct exchange *x, struct head *head)
 {
     char field[REPLY_FIELD_MAX];
     char id[20];
+    char message[REPLY_FIELD_MAX / 2];
     struct text id_text = text_on(id, sizeof(id));
     text_add_format(&id_text, "%016llx", (unsigned long long)x->id);
     struct text text = text_on(field, sizeof(field));
+    struct text details = text_on(message, sizeof(message));
     const struct failure_row *row = failure_row(x->cause);
+    failure_add_message(x->cause, x->rule[0] != '\0' ? "" : x->detail, &details);
     struct proxy_status status = {
         .name = x->snapshot->via,
-        .details = slice_from_string(x->detail[0] != '\0' ? x->detail : row->sentence),
+        .details = text_slice(&details),
         .rule = slice_from_string(x->rule),
         .exchange_id = text_slice(&id_text),
     };

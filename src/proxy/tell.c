@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { TELL_FIELD_MAX = 256 };
+enum { TELL_FIELD_MAX = 256, TELL_MESSAGE_MAX = 320 };
 
 static struct slice tell_field(const struct exchange *x, enum token token)
 {
@@ -114,5 +114,8 @@ void exchange_tell(struct exchange *x, struct record *record)
     record_set(record, &record->cause, slice_from_string(row->word), 64);
     if (x->is_local)
         record_set(record, &record->token, slice_from_string(row->token), 64);
-    record_set(record, &record->detail, slice_from_string(x->detail), sizeof(x->detail));
+    char message[TELL_MESSAGE_MAX];
+    struct text text = text_on(message, sizeof(message));
+    failure_add_message(x->cause, x->rule[0] != '\0' ? "" : x->detail, &text);
+    record_set(record, &record->detail, text_slice(&text), sizeof(message));
 }

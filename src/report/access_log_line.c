@@ -125,8 +125,13 @@ static void add_failure(const struct record *record, struct text *note)
         reason = record->rule;
     text_add(note, slice_from_string(record_end_word((enum record_end)record->end)));
     if (reason.len > 0) {
+        struct slice words = record_get(record, reason);
         text_add(note, SLICE(": "));
-        text_add_log(note, record_get(record, reason), '\0');
+        if (slice_starts_with(words, SLICE("The "))) { /* a sentence goes on here */
+            text_add(note, SLICE("the "));
+            words = slice_from(words, 4);
+        }
+        text_add_log(note, words, '\0');
     } else if (record->ended_by != LEG_NONE) {
         text_add(note, SLICE(" by "));
         text_add(note, slice_from_string(record_leg_word((enum record_leg)record->ended_by)));

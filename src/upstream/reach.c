@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "net/tcp.h"
 #include "net/tls.h"
 #include "upstream/engine.h"
@@ -48,7 +49,7 @@ static void reach_on_ready(struct transport *transport)
 static void reach_time_out(struct timer *timer)
 {
     struct reach *reach = CONTAINER_OF(timer, struct reach, timer);
-    (void)snprintf(reach->detail, sizeof(reach->detail), "the handshake took too long");
+    (void)snprintf(reach->detail, sizeof(reach->detail), "%.60s", reach->host->text);
     reach->tls_end_ns = clock_monotonic_ns();
     reach_finish(reach, REACH_TLS_TIMEOUT);
 }
@@ -69,17 +70,29 @@ static void reach_copy_facts(struct reach *reach)
     memcpy(reach->attempts, dial->attempts, sizeof(reach->attempts));
 }
 
+/* Who failed, and what that says beyond the cause that the exchange makes of it. */
+static void reach_tell_dial(struct reach *reach)
+{
+    enum dial_cause cause = reach->dial.cause;
+    bool is_connect = cause >= DIAL_CONNECT_REFUSED;
+    bool says_more = cause == DIAL_DNS_SERVFAIL || cause == DIAL_DNS_REFUSED;
+    struct text text = text_on(reach->detail, sizeof(reach->detail));
+    bool is_bracketed = is_connect && reach->host->kind == HOST_IPV6;
+    text_add_format(&text, is_bracketed ? "[%.60s]" : "%.60s", reach->host->text);
+    if (is_connect)
+        text_add_format(&text, ":%u", reach->port);
+    if (says_more)
+        text_add_format(&text, ": %s", dial_cause_text(cause));
+    (void)text_string(&text);
+}
+
 /* The dial ended: a plain transport, or the begin of TLS. False: ended. */
 static bool reach_begin_transport(struct reach *reach)
 {
     reach->is_dialled = false;
     reach_copy_facts(reach);
     if (reach->dial.cause != DIAL_CONNECTED) {
-        char peer[INET_ENDPOINT_TEXT];
-        inet_endpoint_format(&reach->peer, peer);
-        bool has_peer = reach->peer.addr.family != INET_NONE;
-        (void)snprintf(reach->detail, sizeof(reach->detail), "%.60s: %s",
-                       has_peer ? peer : reach->host->text, dial_cause_text(reach->dial.cause));
+        reach_tell_dial(reach);
         reach_finish(reach, REACH_DIAL_FAILED);
         return false;
     }
@@ -129,15 +142,15 @@ static void reach_shake_hands(struct reach *reach)
         reach_finish(reach, REACH_OK);
         return;
     }
-    bool is_certificate = tls_verify_error(reach->transport) != NULL;
+    const char *verdict = tls_verify_error(reach->transport);
     bool is_alert = tls_peer_alert(reach->transport) >= 0;
     reach->tls_end_ns = clock_monotonic_ns();
-    const char *fault = transport_fault(reach->transport);
+    const char *fault = verdict != NULL ? verdict : transport_fault(reach->transport);
     (void)snprintf(reach->detail, sizeof(reach->detail), "%.60s: %.90s", reach->host->text,
                    fault[0] != '\0' ? fault : "the connection ended during the handshake");
-    reach_finish(reach, is_certificate ? REACH_TLS_CERTIFICATE
-                        : is_alert     ? REACH_TLS_ALERT
-                                       : REACH_TLS_FAILED);
+    reach_finish(reach, verdict != NULL ? REACH_TLS_CERTIFICATE
+                        : is_alert      ? REACH_TLS_ALERT
+                                        : REACH_TLS_FAILED);
 }
 
 static void reach_run(struct task *task)

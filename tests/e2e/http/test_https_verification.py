@@ -27,7 +27,7 @@ def bad(session_folder, certs):
     names = "DNS:localhost,DNS:origin.test,IP:127.0.0.1"
     other = Certs(folder)
     return {"expired": (certs.issue("expired", names, "serverAuth", is_expired=True), "expired"),
-            "other-name": ((certs.other, certs.other_key), "not valid for origin.test"),
+            "other-name": ((certs.other, certs.other_key), "not valid for this name"),
             "other-use": (certs.issue("use", names, "clientAuth"), "purpose"),
             "unknown-authority": ((other.server, other.server_key), "issuer"),
             "self-signed": (other.self_sign("self", names), "self.signed")}

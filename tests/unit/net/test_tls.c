@@ -59,7 +59,7 @@ static void check_client_refuses(struct tls_client_context *context, struct slic
     assert_non_null(tls_verify_error(f.client));
     assert_int_equal(server, ST_BAD);
     assert_true(tls_peer_alert(f.server) > 0);
-    check_fault(f.server, "the peer refused with the alert");
+    check_fault(f.server, "the peer sent the alert");
     expect_status(f.client, ST_BAD);
     end_pair(&f);
 }
