@@ -12,11 +12,6 @@
 
 #include <stdlib.h>
 
-struct config_whole {
-    struct config config;
-    struct memory memory;
-};
-
 /* ---- errors ---- */
 
 void loader_report(struct loader *loader, const struct parse_place *place, struct slice key,
@@ -59,6 +54,82 @@ void loader_expected(struct loader *loader, const struct parse_place *place, str
     loader_report(loader, place, key, text_slice(&text));
 }
 
+/* ---- where settings come from ---- */
+
+static struct config_origin *origin_find(const struct config_whole *whole, const void *setting)
+{
+    for (size_t i = 0; i < whole->origin_count; i++) {
+        if (whole->origins[i].setting == setting)
+            return &whole->origins[i];
+    }
+    return NULL;
+}
+
+static bool loader_owns(const struct loader *loader, const void *object)
+{
+    if (object == loader->config)
+        return true;
+    for (size_t i = 0; i < loader->config->listen_count; i++) {
+        if (object == &loader->config->listen[i])
+            return true;
+    }
+    return false;
+}
+
+void loader_note_origin(struct loader *loader, const struct parse_place *place, struct slice key,
+                        const void *setting)
+{
+    struct config_whole *whole = loader->whole;
+    static const struct parse_place nowhere;
+    struct config_origin origin = {.setting = setting,
+                                   .place = place == NULL ? nowhere : *place,
+                                   .key = memory_copy(loader->memory, key)};
+    struct config_origin *old = origin_find(whole, setting);
+    if (old != NULL) {
+        *old = origin;
+        return;
+    }
+    struct config_origin *grown =
+        memory_grow(loader->memory, whole->origins, whole->origin_count, sizeof(*whole->origins));
+    if (grown == NULL || origin.key.at == NULL) {
+        loader->is_out_of_memory = true;
+        return;
+    }
+    whole->origins = grown;
+    whole->origins[whole->origin_count++] = origin;
+}
+
+/* The key of a setting that nobody set. */
+static struct slice origin_key(const struct config *config, const void *setting)
+{
+    for (size_t i = 0; i < schema_main.count; i++) {
+        const struct schema_row *row = &schema_main.rows[i];
+        if ((const char *)config + row->place == (const char *)setting)
+            return slice_from_string(row->key);
+    }
+    return SLICE_NONE;
+}
+
+void config_add_origin(const struct config *config, const void *setting, struct text *into)
+{
+    const struct config_whole *whole = (const void *)config; /* its first member */
+    const struct config_origin *origin = origin_find(whole, setting);
+    struct slice key = origin != NULL ? origin->key : origin_key(config, setting);
+    if (origin != NULL && origin->place.line > 0)
+        text_add_format(into, "%s:%zu:%zu: ", whole->name.at, origin->place.line,
+                        origin->place.column);
+    text_add(into, key);
+    text_add(into, key.len > 0 ? SLICE(": ") : SLICE(""));
+}
+
+static void loader_note_value(struct loader *loader, const struct parse_place *place,
+                              struct slice key, const void *object, const struct schema_row *row)
+{
+    const void *setting = (const char *)object + row->place;
+    if (!schema_is_list(row) || origin_find(loader->whole, setting) == NULL)
+        loader_note_origin(loader, place, key, setting);
+}
+
 void loader_set(struct loader *loader, const struct parse_place *place, struct slice key,
                 void *object, const struct schema_row *row, struct slice text)
 {
@@ -69,6 +140,8 @@ void loader_set(struct loader *loader, const struct parse_place *place, struct s
         loader_report(loader, place, key, SLICE("too many of them"));
     else if (status != ST_OK)
         loader_expected(loader, place, key, row, text);
+    else if (loader_owns(loader, object))
+        loader_note_value(loader, place, key, object, row);
 }
 
 /* ---- defaults ---- */
@@ -221,9 +294,15 @@ enum status config_load(const char *name, struct slice text, int argc, const cha
     struct config_whole *whole = calloc(1, sizeof(*whole));
     if (whole == NULL)
         return ST_NOMEM;
-    struct loader loader = {
-        .config = &whole->config, .memory = &whole->memory, .errors = errors, .name = name};
-    loader_begin(&loader);
+    struct loader loader = {.config = &whole->config,
+                            .whole = whole,
+                            .memory = &whole->memory,
+                            .errors = errors,
+                            .name = name};
+    whole->name = memory_copy(&whole->memory, slice_from_string(name));
+    loader.is_out_of_memory = whole->name.at == NULL;
+    if (!loader.is_out_of_memory)
+        loader_begin(&loader);
     if (!loader.is_out_of_memory)
         loader_file(&loader, text);
     if (!loader.is_out_of_memory)

@@ -4,6 +4,7 @@
 #include "base/inet.h"
 #include "base/slice.h"
 #include "base/status.h"
+#include "base/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -122,10 +123,15 @@ struct config_errors {
  * Errors: ST_BAD after reports; ST_NOMEM. */
 enum status config_load(const char *name, struct slice text, int argc, const char *const *argv,
                         struct config_errors *errors, struct config **ret_config) MUST_USE;
+/* What to put before a message about a setting, which is a member of `config`: "f.yaml:7:12: listen[0].tls.key: "
+ * where the file has it, "--tls-key: " where a flag has it, else the key. */
+void config_add_origin(const struct config *config, const void *setting, struct text *into);
 /* *config is NULL afterwards. Takes a pointer to NULL. */
 void config_destroy(struct config **config);
 /* The value of -c/--config among the flags, or NULL. */
 const char *config_file_flag(int argc, const char *const *argv);
+/* The same as messages show it: "stdin" for "-", and "" where there is none. */
+const char *config_file_name(int argc, const char *const *argv);
 /* The effective configuration as YAML that loads again. */
 void config_print(const struct config *config, FILE *out);
 /* Keys, types, defaults and help as Markdown. */

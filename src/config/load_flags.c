@@ -154,6 +154,9 @@ static void flags_finish_tls(struct flags *flags)
         listen->certificate = flags->certificate;
         listen->key = flags->key;
         listen->client_ca = flags->client_ca;
+        loader_note_origin(loader, NULL, SLICE("--tls-cert"), &listen->certificate);
+        loader_note_origin(loader, NULL, SLICE("--tls-key"), &listen->key);
+        loader_note_origin(loader, NULL, SLICE("--client-ca"), &listen->client_ca);
     }
     bool has_files = flags->certificate.len + flags->key.len + flags->client_ca.len > 0;
     if (has_tls && (flags->certificate.len == 0 || flags->key.len == 0))
@@ -255,4 +258,12 @@ const char *config_file_flag(int argc, const char *const *argv)
             return argv[i] + 3;
     }
     return NULL;
+}
+
+const char *config_file_name(int argc, const char *const *argv)
+{
+    const char *name = config_file_flag(argc, argv);
+    if (name == NULL)
+        return "";
+    return strcmp(name, "-") == 0 ? "stdin" : name;
 }

@@ -10,9 +10,26 @@
 
 enum { LISTEN_MAX = 64, LOADER_ERRORS_MAX = 20, LOADER_KEY_MAX = 160 };
 
+/* Where a setting was set: a place in the file, or line 0 and the flag as the key. */
+struct config_origin {
+    const void *setting; /* its member */
+    struct parse_place place;
+    struct slice key;
+};
+
+/* What config_load makes; `config` stands first, and is what others see of it. */
+struct config_whole {
+    struct config config;
+    struct memory memory;
+    struct slice name; /* of the file */
+    struct config_origin *origins;
+    size_t origin_count;
+};
+
 struct loader {
     struct config *config;
-    struct memory *memory; /* of the configuration */
+    struct config_whole *whole; /* that `config` is part of */
+    struct memory *memory;      /* of the configuration */
     struct config_errors *errors;
     const char *name;                             /* of the file, for messages */
     struct parse_place listen_places[LISTEN_MAX]; /* line 0: from a flag */
@@ -28,6 +45,9 @@ void loader_expected(struct loader *loader, const struct parse_place *place, str
 /* value_set with its errors reported. */
 void loader_set(struct loader *loader, const struct parse_place *place, struct slice key,
                 void *object, const struct schema_row *row, struct slice text);
+/* Remember where a setting was set; of a list, its first value. */
+void loader_note_origin(struct loader *loader, const struct parse_place *place, struct slice key,
+                        const void *setting);
 /* One more listener with its defaults; NULL where there are too many, which is reported. */
 struct config_listen *loader_add_listen(struct loader *loader, const struct parse_place *place);
 

@@ -9,19 +9,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SNAPSHOT_FAULT_MAX = 300 };
+
 struct snapshot_file {
     char *text;
     size_t len;
 };
 
-static enum status snapshot_read(struct snapshot_files *files, struct slice path,
-                                 struct snapshot_file *file, struct text *fault)
+/* "fairlead.yaml:7:12: listen[0].tls.key: /etc/proxy.key: ", for a message. `path` is a setting of `config`. */
+static void snapshot_blame(const struct config *config, const struct slice *path,
+                           struct text *fault)
 {
-    if (path.len == 0)
+    config_add_origin(config, path, fault);
+    text_add(fault, *path);
+    text_add(fault, SLICE(": "));
+}
+
+/* `path` is a setting of `config`. */
+static enum status snapshot_read(const struct config *config, struct snapshot_files *files,
+                                 const struct slice *path, struct snapshot_file *file,
+                                 struct text *fault)
+{
+    if (path->len == 0)
         return ST_OK;
-    enum status status = files->read(files, path, &file->text, &file->len);
-    if (status != ST_OK)
-        text_add_format(fault, "%s: %s", path.at, strerror(errno));
+    enum status status = files->read(files, *path, &file->text, &file->len);
+    if (status != ST_OK) {
+        snapshot_blame(config, path, fault);
+        text_add_format(fault, "%s", strerror(errno));
+    }
     return status;
 }
 
@@ -39,18 +54,29 @@ static void snapshot_forget(struct snapshot_file *file)
     *file = (struct snapshot_file){0};
 }
 
-static enum status snapshot_make_server(const struct config_listen *listen,
+/* Which of the listener's files the words are about. */
+static const struct slice *listen_blamed(const struct config_listen *listen, struct slice words)
+{
+    if (slice_starts_with(words, SLICE(TLS_FAULT_KEY)))
+        return &listen->key;
+    if (slice_starts_with(words, SLICE(TLS_FAULT_CLIENT_CA)))
+        return &listen->client_ca;
+    return &listen->certificate;
+}
+
+static enum status snapshot_make_server(const struct config *config, size_t index,
                                         struct snapshot_files *files, struct tls_tickets *tickets,
                                         struct text *fault, struct tls_server_context **ret_context)
 {
+    const struct config_listen *listen = &config->listen[index];
     struct snapshot_file certificate = {0};
     struct snapshot_file key = {0};
     struct snapshot_file ca = {0};
-    enum status status = snapshot_read(files, listen->certificate, &certificate, fault);
+    enum status status = snapshot_read(config, files, &listen->certificate, &certificate, fault);
     if (status == ST_OK)
-        status = snapshot_read(files, listen->key, &key, fault);
+        status = snapshot_read(config, files, &listen->key, &key, fault);
     if (status == ST_OK)
-        status = snapshot_read(files, listen->client_ca, &ca, fault);
+        status = snapshot_read(config, files, &listen->client_ca, &ca, fault);
     if (status == ST_OK) {
         struct tls_server_options options = {
             .certificate = snapshot_slice(&certificate),
@@ -59,10 +85,13 @@ static enum status snapshot_make_server(const struct config_listen *listen,
             .client_cert_is_required = listen->needs_client_certificate,
             .tickets = tickets,
         };
-        text_add_format(fault, "%s: ", listen->certificate.at);
-        status = tls_server_context_create(&options, fault, ret_context);
-        if (status == ST_OK)
-            fault->len = 0;
+        char space[SNAPSHOT_FAULT_MAX];
+        struct text words = text_on(space, sizeof(space));
+        status = tls_server_context_create(&options, &words, ret_context);
+        if (status == ST_BAD) {
+            snapshot_blame(config, listen_blamed(listen, text_slice(&words)), fault);
+            text_add(fault, text_slice(&words));
+        }
     }
     snapshot_forget(&certificate);
     snapshot_forget(&key);
@@ -74,10 +103,16 @@ static enum status snapshot_make_client(const struct config *config, struct snap
                                         struct text *fault, struct tls_client_context **ret_context)
 {
     struct snapshot_file ca = {0};
-    enum status status = snapshot_read(files, config->tls_upstream.ca_file, &ca, fault);
+    const struct slice *path = &config->tls_upstream.ca_file;
+    enum status status = snapshot_read(config, files, path, &ca, fault);
     if (status == ST_OK) {
         struct tls_client_options options = {.ca = snapshot_slice(&ca)};
+        size_t before = fault->len;
+        if (path->len > 0)
+            snapshot_blame(config, path, fault);
         status = tls_client_context_create(&options, fault, ret_context);
+        if (status != ST_BAD)
+            fault->len = before;
     }
     snapshot_forget(&ca);
     return status;
@@ -88,9 +123,9 @@ static enum status snapshot_read_token(const struct config *config, struct snaps
                                        struct text *fault, struct slice *ret_token)
 {
     struct snapshot_file file = {0};
-    struct slice path = config->admin.token_file;
-    enum status status = snapshot_read(files, path, &file, fault);
-    if (status != ST_OK || path.len == 0)
+    const struct slice *path = &config->admin.token_file;
+    enum status status = snapshot_read(config, files, path, &file, fault);
+    if (status != ST_OK || path->len == 0)
         return status;
     struct slice line = snapshot_slice(&file);
     line = slice_trim(slice_first(line, slice_find(line, '\n')));
@@ -101,11 +136,13 @@ static enum status snapshot_read_token(const struct config *config, struct snaps
         if (line.at[i] <= ' ' || line.at[i] > '~')
             status = ST_BAD;
     }
-    if (status == ST_BAD)
+    if (status == ST_BAD) {
+        snapshot_blame(config, path, fault);
         text_add_format(fault,
-                        "admin.token_file %s: the first line is no token: %d to %d visible ASCII "
-                        "characters without blanks",
-                        path.at, ADMIN_TOKEN_MIN, ADMIN_TOKEN_MAX);
+                        "the first line is no token: %d to %d visible ASCII characters without "
+                        "blanks",
+                        ADMIN_TOKEN_MIN, ADMIN_TOKEN_MAX);
+    }
     char *copy = status == ST_OK ? strndup(line.at, line.len) : NULL;
     if (status == ST_OK && copy == NULL)
         status = ST_NOMEM;
@@ -138,8 +175,8 @@ enum status snapshot_create(struct config *config, struct gate *gate, struct sna
     enum status status = is_whole ? ST_OK : ST_NOMEM;
     for (size_t i = 0; status == ST_OK && i < config->listen_count; i++) {
         if (config->listen[i].is_tls)
-            status = snapshot_make_server(&config->listen[i], files, tickets, fault,
-                                          &snapshot->tls_server[i]);
+            status =
+                snapshot_make_server(config, i, files, tickets, fault, &snapshot->tls_server[i]);
     }
     if (status == ST_OK)
         status = snapshot_make_client(config, files, fault, &snapshot->tls_client);

@@ -91,7 +91,7 @@ static enum status use_certificate(SSL_CTX *ssl, X509 *leaf, EVP_PKEY *key, STAC
 {
     if (X509_check_private_key(leaf, key) != 1) {
         ERR_clear_error();
-        text_add(fault, SLICE("the private key does not match the certificate"));
+        text_add(fault, SLICE(TLS_FAULT_KEY " does not match the certificate"));
         return ST_BAD;
     }
     if (check_dates(leaf, fault) != ST_OK)
@@ -183,7 +183,7 @@ static enum status server_use_clients(SSL_CTX *ssl, const struct tls_server_opti
     if (names == NULL)
         return ST_NOMEM;
     enum status status =
-        load_authorities(ssl, options->client_ca, "the client authority", fault, names);
+        load_authorities(ssl, options->client_ca, TLS_FAULT_CLIENT_CA, fault, names);
     if (status != ST_OK) {
         sk_X509_NAME_pop_free(names, X509_NAME_free);
         return status;

@@ -33,6 +33,10 @@ void tls_tickets_unref(struct tls_tickets **tickets);
 
 /* ---- server side ---- */
 
+/* What a fault of a server's context begins with when it is about one of these; else it is the certificate. */
+#define TLS_FAULT_KEY       "the private key"
+#define TLS_FAULT_CLIENT_CA "the client authority"
+
 struct tls_server_options {
     struct slice certificate; /* PEM: the certificate, then its chain */
     struct slice key;         /* PEM, not encrypted */

@@ -104,10 +104,10 @@ static int pem_refuse_pass_phrase(char *into, int cap, int is_writing, void *was
 enum status tls_pem_key(struct slice pem, struct text *fault, EVP_PKEY **ret_key)
 {
     if (pem.len == 0)
-        return pem_fault(fault, "the private key", "is empty");
+        return pem_fault(fault, TLS_FAULT_KEY, "is empty");
     BIO *bio = pem_open(pem);
     if (bio == NULL)
-        return pem_fault(fault, "the private key", "does not fit into memory");
+        return pem_fault(fault, TLS_FAULT_KEY, "does not fit into memory");
     bool was_asked = false;
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, pem_refuse_pass_phrase, &was_asked);
     BIO_free(bio);
@@ -117,10 +117,10 @@ enum status tls_pem_key(struct slice pem, struct text *fault, EVP_PKEY **ret_key
         return ST_OK;
     }
     if (was_asked)
-        return pem_fault(fault, "the private key",
+        return pem_fault(fault, TLS_FAULT_KEY,
                          "is encrypted; store it without a pass phrase, readable by root only");
     /* The library's decoders say the same of both. */
     bool is_there = memmem(pem.at, pem.len, "PRIVATE KEY-----", 16) != NULL;
-    return pem_fault(fault, "the private key",
+    return pem_fault(fault, TLS_FAULT_KEY,
                      is_there ? "is damaged" : "is missing: no PEM private key was found");
 }

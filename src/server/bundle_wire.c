@@ -263,8 +263,8 @@ static enum status unpack_bundle(struct unpacker *unpacker, struct bundle_receip
     size_t worker_count = unpack_number(unpacker, BUNDLE_WORKERS_MAX);
     size_t log = unpack_number(unpacker, BUNDLE_LOG_FILE);
     char *text = unpack_text(unpacker, FILE_BYTES_MAX, &len);
-    if (text == NULL ||
-        config_load("", slice_of(text, len), argc, argv, &errors, &config) != ST_OK) {
+    if (text == NULL || config_load(config_file_name(argc, argv), slice_of(text, len), argc, argv,
+                                    &errors, &config) != ST_OK) {
         free(text);
         return ST_BAD;
     }

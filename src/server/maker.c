@@ -36,17 +36,18 @@ static struct config *maker_load_config(int argc, const char *const *argv, char 
 {
     struct config_errors errors = {report_line, 0};
     const char *name = config_file_flag(argc, argv);
-    char words[600];
+    char words[800];
     struct text fault = text_on(words, sizeof(words));
     char *text = NULL;
     size_t len = 0;
+    text_add(&fault, SLICE("--config: "));
     if (name != NULL && file_read(name, &text, &len, &fault) != ST_OK) {
         (void)fprintf(stderr, "fairlead: %s\n", text_string(&fault));
         return NULL;
     }
     struct config *config = NULL;
-    enum status status =
-        config_load(name == NULL ? "" : name, slice_of(text, len), argc, argv, &errors, &config);
+    enum status status = config_load(config_file_name(argc, argv), slice_of(text, len), argc, argv,
+                                     &errors, &config);
     if (status != ST_OK) {
         free(text);
         return NULL;
@@ -58,16 +59,19 @@ static struct config *maker_load_config(int argc, const char *const *argv, char 
 
 /* ---- files ---- */
 
-static enum status maker_read_file(struct bundle *bundle, struct slice path, struct text *fault)
+/* `path` is a setting of the bundle's configuration. */
+static enum status maker_read_file(struct bundle *bundle, const struct slice *path,
+                                   struct text *fault)
 {
     char *text = NULL;
     size_t len = 0;
-    if (path.len == 0 || bundle_find_file(bundle, path) != NULL)
+    if (path->len == 0 || bundle_find_file(bundle, *path) != NULL)
         return ST_OK;
-    enum status status = file_read(path.at, &text, &len, fault);
+    config_add_origin(bundle->config, path, fault);
+    enum status status = file_read(path->at, &text, &len, fault);
     if (status != ST_OK)
         return status;
-    char *name = strdup(path.at);
+    char *name = strdup(path->at);
     if (name == NULL) {
         explicit_bzero(text, len);
         free(text);
@@ -76,7 +80,9 @@ static enum status maker_read_file(struct bundle *bundle, struct slice path, str
     status = bundle_add_file(bundle, name, text, len);
     if (status != ST_OK)
         text_add_format(fault, "%s: the files of this configuration are too large together",
-                        path.at);
+                        path->at);
+    else
+        fault->len = 0;
     return status;
 }
 
@@ -84,18 +90,18 @@ static enum status maker_read_file(struct bundle *bundle, struct slice path, str
 static enum status maker_read_files(struct bundle *bundle, struct text *fault)
 {
     const struct config *config = bundle->config;
-    enum status status = maker_read_file(bundle, config->tls_upstream.ca_file, fault);
+    enum status status = maker_read_file(bundle, &config->tls_upstream.ca_file, fault);
     if (status == ST_OK)
-        status = maker_read_file(bundle, config->admin.token_file, fault);
+        status = maker_read_file(bundle, &config->admin.token_file, fault);
     for (size_t i = 0; i < config->listen_count && status == ST_OK; i++) {
         const struct config_listen *listen = &config->listen[i];
         if (!listen->is_tls)
             continue;
-        status = maker_read_file(bundle, listen->certificate, fault);
+        status = maker_read_file(bundle, &listen->certificate, fault);
         if (status == ST_OK)
-            status = maker_read_file(bundle, listen->key, fault);
+            status = maker_read_file(bundle, &listen->key, fault);
         if (status == ST_OK)
-            status = maker_read_file(bundle, listen->client_ca, fault);
+            status = maker_read_file(bundle, &listen->client_ca, fault);
     }
     return status;
 }
@@ -114,7 +120,7 @@ static enum status maker_open_log(struct bundle *bundle, struct text *fault)
     bundle->log = log_kind(bundle->config);
     if (bundle->log != BUNDLE_LOG_FILE)
         return ST_OK;
-    text_add_format(fault, "access log ");
+    config_add_origin(bundle->config, &bundle->config->log.file, fault);
     enum status status = file_open_log(bundle->config->log.file.at, &bundle->log_fd, fault);
     if (status == ST_OK)
         fault->len = 0;
@@ -128,6 +134,7 @@ enum status maker_reopen_log(const struct config *config, int *ret_fd)
     *ret_fd = -1;
     if (log_kind(config) != BUNDLE_LOG_FILE)
         return ST_OK;
+    config_add_origin(config, &config->log.file, &fault);
     enum status status = file_open_log(config->log.file.at, ret_fd, &fault);
     if (status != ST_OK)
         diag_say(NULL, DIAG_ERROR, "the access log cannot be opened again, the old file stays: %s",
@@ -179,6 +186,8 @@ static enum status maker_open_listens(struct bundle *bundle, const struct maker 
     for (size_t i = 0; i < config->listen_count && status == ST_OK; i++) {
         const struct config_listen *listen = &config->listen[i];
         struct opening *opening = &bundle->listens[i];
+        fault->len = 0;
+        config_add_origin(config, listen, fault);
         if (listen->kind == LISTEN_INHERITED)
             status = opening_take_inherited(opening, listen, &maker->inherited, inherited++, fault);
         else if (from[i] != SIZE_MAX)
@@ -188,6 +197,8 @@ static enum status maker_open_listens(struct bundle *bundle, const struct maker 
                                   fault);
         bundle->listen_count = i + 1;
     }
+    if (status == ST_OK)
+        fault->len = 0;
     return status;
 }
 
@@ -200,7 +211,11 @@ static enum status maker_open_admin(struct bundle *bundle, const struct bundle *
     if (old != NULL && old->admin.count > 0 &&
         (opening_is_asked(&old->admin, listen) || opening_is_at(&old->admin, listen)))
         return opening_share(&bundle->admin, &old->admin, listen, fault);
-    return opening_open(&bundle->admin, listen, 1, overlaps_own(listen, old), fault);
+    config_add_origin(bundle->config, listen, fault);
+    enum status status = opening_open(&bundle->admin, listen, 1, overlaps_own(listen, old), fault);
+    if (status == ST_OK)
+        fault->len = 0;
+    return status;
 }
 
 /* An inherited socket, whose address the configuration could not know, must not be open to everybody. */
@@ -211,11 +226,10 @@ static enum status maker_check_open(const struct bundle *bundle, struct text *fa
         if (config->listen[i].kind != LISTEN_INHERITED ||
             !config_is_open(config, &config->listen[i], &bundle->listens[i].bound.addr))
             continue;
-        text_add_format(fault,
-                        "listen[%zu]: the inherited socket is not on loopback, so this would be an "
-                        "open proxy; say who may connect (clients.allow, or --allow-clients "
-                        "10.0.0.0/8)",
-                        i);
+        config_add_origin(config, &config->listen[i], fault);
+        text_add(fault, SLICE("the inherited socket is not on loopback, so this would be an open "
+                              "proxy; say who may connect (clients.allow, or --allow-clients "
+                              "10.0.0.0/8)"));
         return ST_BAD;
     }
     return ST_OK;
@@ -308,7 +322,14 @@ enum status maker_make_files(struct maker *maker, struct bundle **ret_bundle)
     enum status status = maker_begin(maker, &bundle);
     if (status != ST_OK)
         return status;
-    return maker_end(bundle, maker_read_files(bundle, &fault), &fault, ret_bundle);
+    status = maker_read_files(bundle, &fault);
+    if (status == ST_OK) {
+        *ret_bundle = bundle;
+        return ST_OK;
+    }
+    (void)fprintf(stderr, "fairlead: %s\n", fault.len > 0 ? text_string(&fault) : "out of memory");
+    bundle_destroy(&bundle);
+    return status == ST_NOMEM ? ST_NOMEM : ST_IO;
 }
 
 static void warn_unchanged(void *owner, const char *key, const char *running, const char *wanted)

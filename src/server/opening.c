@@ -156,8 +156,7 @@ enum status opening_take_inherited(struct opening *opening, const struct config_
 {
     opening_describe(opening, listen);
     if (index >= inherited->count) {
-        text_add_format(fault,
-                        "listen: address inherited, but no %ssocket was handed over (LISTEN_FDS)",
+        text_add_format(fault, "inherited, but no %ssocket was handed over (LISTEN_FDS)",
                         inherited->count > 0 ? "other " : "");
         return ST_IO;
     }

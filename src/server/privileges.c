@@ -40,7 +40,7 @@ enum status privileges_find_user(const char *name, struct privileges_user *ret_u
     }
     const struct passwd *user = getpwnam(name);
     if (user == NULL || user->pw_uid == 0 || user->pw_gid == 0) {
-        text_add_format(fault, "--run-as %s: %s", name,
+        text_add_format(fault, "%s: %s", name,
                         user == NULL ? "there is no such user" : "root does not serve");
         return ST_BAD;
     }

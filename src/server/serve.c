@@ -41,7 +41,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { DRAIN_LOOK_MS = 20 };
+enum { DRAIN_LOOK_MS = 20, FAULT_TEXT = 900 };
 
 enum process_state { PROCESS_SERVING, PROCESS_DRAINING, PROCESS_ENDED };
 
@@ -61,7 +61,7 @@ struct process {
 
 static void process_reload(struct process *process)
 {
-    char words[400];
+    char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
     struct bundle *bundle = NULL;
     const struct bundle *old = process->serving.bundle;
@@ -129,7 +129,7 @@ static void process_answer(struct process *process, enum channel_kind kind, uint
 
 static void process_adopt(struct process *process, uint32_t serial)
 {
-    char words[400];
+    char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
     struct bundle *bundle = NULL;
     enum status status = bundle_receipt_take(&process->receipt, process->maker->argc,
@@ -242,7 +242,7 @@ static void say_hint(const struct bundle *bundle)
 /* Serve from `bundle`, with or without a parent. */
 static int process_run(struct process *process, struct bundle *bundle)
 {
-    char words[400];
+    char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
     bundle_receipt_init(&process->receipt);
     if (serving_begin(&process->serving, bundle, &fault) != ST_OK) {
@@ -289,9 +289,10 @@ static const char *run_as(const struct config *config)
 
 static int serve_under_parent(struct maker *maker, struct bundle *bundle, int signals)
 {
-    char words[200];
+    char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
     struct privileges_user user;
+    config_add_origin(bundle->config, &bundle->config->run_as, &fault);
     if (privileges_find_user(run_as(bundle->config), &user, &fault) != ST_OK) {
         diag_say(NULL, DIAG_ERROR, "%s", text_string(&fault));
         bundle_remove_files(bundle, NULL);
@@ -353,19 +354,21 @@ int serve_check(int argc, const char *const *argv, bool wants_print)
     struct maker maker;
     struct bundle *bundle = NULL;
     struct snapshot *snapshot = NULL;
-    char words[400];
+    char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
     maker_init(&maker, argc, argv);
     enum status status = maker_make_files(&maker, &bundle);
     if (status != ST_OK)
         return status == ST_BAD ? 2 : 1;
     struct privileges_user user;
+    config_add_origin(bundle->config, &bundle->config->run_as, &fault);
     if (privileges_are_held() &&
         privileges_find_user(run_as(bundle->config), &user, &fault) != ST_OK) {
         (void)fprintf(stderr, "fairlead: %s\n", text_string(&fault));
         bundle_destroy(&bundle);
         return 1;
     }
+    fault.len = 0;
     if (wants_print)
         config_print(bundle->config, stdout);
     status = compile_snapshot(bundle, NULL, SLICE("fairlead"), &fault, &snapshot);

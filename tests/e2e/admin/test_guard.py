@@ -116,7 +116,7 @@ def test_a_bad_token_file_is_told(stage, token):
     """A file whose first line is no token stops the start, and the words say which file and what is wanted."""
     proxy = stage.run("-c", with_token(stage, token=token), "--admin", "127.0.0.1:0", "--listen", "127.0.0.1:0")
     assert proxy.wait_exit() == 1
-    assert f"admin.token_file {stage.folder / 'token'}" in proxy.stderr and "16 to 512" in proxy.stderr
+    assert f"admin.token_file: {stage.folder / 'token'}" in proxy.stderr and "16 to 512" in proxy.stderr
     assert not token or token not in proxy.stderr
 
 

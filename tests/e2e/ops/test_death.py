@@ -105,7 +105,7 @@ def test_a_bad_reload_in_a_pause(stage, certs):
     kill_child(proxy, "started again in 800ms")
     config.write("127.0.0.1:0", config.tls(certs.server, certs.other_key))
     before = len(proxy.lines)
-    fails(proxy, "server.pem")
+    fails(proxy, "other.key: the private key does not match")
     proxy.wait_line("serves again", after=before)
     works(proxy.address, stage.origin(answers()))
 

@@ -133,7 +133,7 @@ def test_a_bad_certificate_keeps_the_old_one(stage, certs, as_root):
     socket_path = config.folder / "proxy.sock"
     key.write_bytes(certs.other_key.read_bytes())
     config.write(config.tls(pem, key), added, f"unix:{socket_path}")
-    fails(proxy, r"cert\.pem")
+    fails(proxy, r"key\.pem: the private key does not match")
     assert serial_of(proxy.tls_address, certs) == before
     refuses(parse_address(added))
     assert not socket_path.exists()

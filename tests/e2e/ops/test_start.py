@@ -63,7 +63,7 @@ def test_run_as_is_checked(stage, user, reason):
     """--run-as names a user that exists and is not root; otherwise it does not start."""
     proxy = stage.run("--listen", "127.0.0.1:0", "--admin", "off", "--run-as", user, as_root=True)
     assert proxy.wait_exit() == 1
-    assert reason in proxy.stderr
+    assert f"--run-as: {user}: {reason}" in proxy.stderr
 
 
 @needs_root
@@ -256,7 +256,64 @@ def test_check_reads_what_is_named(stage, program, certs):
     assert got.returncode == 1 and "missing.key: No such file or directory" in got.stderr
     config.write(config.tls(certs.server, certs.other_key))
     got = check(program, "-c", config.path)
-    assert got.returncode == 1 and str(certs.server) in got.stderr
+    assert got.returncode == 1 and f"{certs.other_key}: the private key does not match" in got.stderr
+
+
+NAMED = {  # key: (what follows the address or stands alone, line and column of the value)
+    "listen[0].tls.certificate": ("{{ certificate: {path}, key: {key} }}", "3:25"),
+    "listen[0].tls.key": ("{{ certificate: {certificate}, key: {path} }}", None),
+    "listen[0].tls.client_ca": ("{{ client_ca: {path}, certificate: {certificate}, key: {key} }}", "3:23"),
+    "tls_upstream.ca_file": ("ca_file: {path}", "4:12"),
+    "admin.token_file": ("token_file: {path}", "4:15"),
+    "log.access.file": ("access: {{ file: {path}/x }}", "4:19"),
+}
+
+
+@pytest.mark.parametrize("key", NAMED)
+@both
+def test_who_named_a_bad_file_is_said(stage, program, certs, key, as_root):
+    """Of a file that a start cannot read: file, line, column and key of the configuration, the path and why; the
+    same from check, but for the log, which it does not open."""
+    template, place = NAMED[key]
+    config = Config(stage)
+    bad = config.folder / "bad"
+    value = template.format(path=bad, certificate=certs.server, key=certs.server_key)
+    section = key.partition(".")[0]
+    lines = ["listen:", "  - address: 127.0.0.1:0"]
+    lines += [f"    tls: {value}"] if section == "listen[0]" else [f"{section}:", f"  {value}"]
+    config.path.write_text("\n".join(lines) + "\n")
+    place = place or f"3:{lines[2].index('key: ') + 6}"
+    words = f"{config.path}:{place}: {key}: {bad}"
+    ended = stage.run("-c", config.path, *([] if section == "admin" else ["--admin", "off"]), as_root=as_root)
+    assert ended.wait_exit() == 1 and words in ended.stderr
+    if section != "log":
+        got = check(program, "-c", config.path)
+        assert (got.returncode, got.stderr.splitlines()) == (
+            1, [f"fairlead: {words}: No such file or directory"])
+
+
+@pytest.mark.parametrize("flag", ["--tls-cert", "--tls-key", "--client-ca", "--upstream-ca", "--config"])
+def test_which_flag_named_a_bad_file_is_said(stage, program, certs, flag):
+    """The same of flags: the flag stands before the path."""
+    flags = {"--listen-tls": "127.0.0.1:0", "--tls-cert": certs.server, "--tls-key": certs.server_key,
+             flag: "/nothing/here"}
+    got = check(program, *[word for pair in flags.items() for word in pair])
+    assert got.returncode and f"fairlead: {flag}: /nothing/here: No such file or directory" in got.stderr
+
+
+def test_who_named_an_address_in_use_is_said(stage):
+    """An address that cannot be had: the place in the file, or the flag."""
+    first = stage.proxy()
+    address = "%s:%d" % first.address
+    config = Config(stage)
+    config.path.write_text(f"admin: {{ address: off }}\nlisten:\n  - {address}\n")
+    reason = f"cannot listen on http://{address}: address in use"
+    second = stage.run("-c", config.path)
+    assert second.wait_exit() == 1 and f"{config.path}:3:5: listen[0].address: {reason}" in second.stderr
+    third = stage.run("--listen", address, "--admin", "off")
+    assert third.wait_exit() == 1 and f"--listen: {reason}" in third.stderr
+    fourth = stage.run("--listen", "127.0.0.1:0", "--admin", address)
+    assert fourth.wait_exit() == 1 and f"--admin: {reason}" in fourth.stderr
 
 
 def test_check_of_a_wrong_configuration(stage, program):

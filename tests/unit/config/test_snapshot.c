@@ -168,13 +168,33 @@ static void a_fault_names_the_file(void **state)
                 "gone.pem: No such file or directory"));
     assert_null(
         compile("listen: [{address: '127.0.0.1:0', tls: {certificate: cert.pem, key: other.pem}}]",
-                "cert.pem: "));
+                "other.pem: the private key does not match the certificate"));
     assert_null(
         compile("listen: [{address: '127.0.0.1:0', tls: {certificate: rubbish.pem, key: key.pem}}]",
                 "rubbish.pem: the certificate holds no PEM certificate"));
     assert_null(
         compile("tls_upstream: {ca_file: gone.pem}", "gone.pem: No such file or directory"));
     assert_null(compile("tls_upstream: {ca_file: rubbish.pem}", "no PEM certificate"));
+}
+
+/* ... and with the place that names it: file, line, column and key. */
+static void a_fault_says_who_named_the_file(void **state)
+{
+    (void)state;
+    assert_null(compile("listen:\n  - address: '127.0.0.1:0'\n    tls:\n      certificate: "
+                        "cert.pem\n      key: gone.pem\n",
+                        "t.yaml:5:12: listen[0].tls.key: gone.pem: No such file or directory"));
+    assert_null(
+        compile("listen:\n  - address: '127.0.0.1:0'\n    tls: {certificate: cert.pem, key: "
+                "key.pem, client_ca: rubbish.pem}\n",
+                "t.yaml:3:59: listen[0].tls.client_ca: rubbish.pem: the client authority"));
+    assert_null(compile("listen:\n  - address: '127.0.0.1:0'\n    tls: {certificate: rubbish.pem, "
+                        "key: key.pem}\n",
+                        "t.yaml:3:24: listen[0].tls.certificate: rubbish.pem: the certificate"));
+    assert_null(compile("tls_upstream: { ca_file: rubbish.pem }",
+                        "t.yaml:1:26: tls_upstream.ca_file: rubbish.pem: the file of authorities"));
+    assert_null(compile("admin: { token_file: rubbish.pem }",
+                        "t.yaml:1:22: admin.token_file: rubbish.pem: the first line is no token"));
 }
 
 /* A fault at the second listener gives the first one's context back too. */
@@ -272,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_tls_listener_gets_a_context),
         cmocka_unit_test(authorities_are_read),
         cmocka_unit_test(a_fault_names_the_file),
+        cmocka_unit_test(a_fault_says_who_named_the_file),
         cmocka_unit_test(a_late_fault_leaves_nothing_behind),
         cmocka_unit_test(there_is_no_snapshot_without_a_gate),
         cmocka_unit_test(the_pseudonym_is_the_configured_one),
