@@ -192,6 +192,17 @@ static void loader_begin(struct loader *loader)
 
 /* ---- the whole ---- */
 
+/* An error about a setting, told where it was set; `key` where nobody set it. */
+static void loader_report_setting(struct loader *loader, const void *setting, const char *key,
+                                  struct slice words)
+{
+    const struct config_origin *origin = origin_find(loader->whole, setting);
+    if (origin == NULL)
+        loader_report(loader, NULL, slice_from_string(key), words);
+    else
+        loader_report(loader, &origin->place, origin->key, words);
+}
+
 bool config_is_open(const struct config *config, const struct config_listen *listen,
                     const struct inet_addr *bound)
 {
@@ -211,18 +222,15 @@ static void loader_check_open(struct loader *loader, size_t index)
     if (listen->kind != LISTEN_TCP ||
         !config_is_open(loader->config, listen, &listen->endpoint.addr))
         return;
-    char key[32];
     char words[256];
     char where[INET_ENDPOINT_TEXT];
-    struct text shown = text_on(key, sizeof(key));
     struct text text = text_on(words, sizeof(words));
-    listen_key(&shown, index, ".address");
     inet_endpoint_format(&listen->endpoint, where);
     text_add_format(&text,
                     "%s is not loopback, so this would be an open proxy; say who may connect "
                     "(clients.allow, or --allow-clients 10.0.0.0/8), or listen on 127.0.0.1",
                     where);
-    loader_report(loader, &loader->listen_places[index], text_slice(&shown), text_slice(&text));
+    loader_report_setting(loader, listen, "listen", text_slice(&text));
 }
 
 static void loader_check_tls(struct loader *loader, size_t index)
@@ -254,17 +262,35 @@ static void loader_check_double(struct loader *loader, size_t index)
 {
     const struct config *config = loader->config;
     const struct config_listen *listen = &config->listen[index];
-    char key[32];
-    struct text shown = text_on(key, sizeof(key));
-    listen_key(&shown, index, ".address");
     for (size_t i = 0; i < index; i++) {
         if (listen_is_same(&config->listen[i], listen))
-            loader_report(loader, &loader->listen_places[index], text_slice(&shown),
-                          SLICE("stands in another listener too"));
+            loader_report_setting(loader, listen, "listen",
+                                  SLICE("stands in another listener too"));
     }
     if (!config->admin.is_off && listen_is_same(&config->admin.listen, listen))
-        loader_report(loader, &loader->listen_places[index], text_slice(&shown),
-                      SLICE("is the admin address too"));
+        loader_report_setting(loader, listen, "listen", SLICE("is the admin address too"));
+}
+
+/* Who connects to a Unix socket has no address: every sender of a PROXY header would be a stranger. */
+static void loader_check_senders(struct loader *loader, size_t index)
+{
+    const struct config_listen *listen = &loader->config->listen[index];
+    if (listen->kind == LISTEN_UNIX && listen->proxy_from.count > 0)
+        loader_report_setting(loader, &listen->proxy_from, "proxy_protocol.from",
+                              SLICE("a client of a Unix socket has no address that could be in "
+                                    "these ranges; leave this out, or listen on an IP address"));
+}
+
+/* The target is part of the head. Whichever of the two limits was set is the one to change. */
+static void loader_report_target(struct loader *loader)
+{
+    const struct config *config = loader->config;
+    if (origin_find(loader->whole, &config->limits.target_bytes) != NULL)
+        loader_report_setting(loader, &config->limits.target_bytes, "",
+                              SLICE("is more than limits.head_bytes, which holds the target"));
+    else
+        loader_report_setting(loader, &config->limits.head_bytes, "",
+                              SLICE("is less than limits.target_bytes, which it holds"));
 }
 
 static void loader_check(struct loader *loader)
@@ -277,15 +303,16 @@ static void loader_check(struct loader *loader)
         loader_check_open(loader, i);
         loader_check_tls(loader, i);
         loader_check_double(loader, i);
+        loader_check_senders(loader, i);
     }
     if (!config->admin.is_off && admin->kind == LISTEN_TCP &&
         !inet_addr_is_loopback(&admin->endpoint.addr) && config->admin.token_file.len == 0)
-        loader_report(loader, NULL, SLICE("admin.address"),
-                      SLICE("is beyond loopback, where requests must show a token: name the file "
-                            "that holds it in admin.token_file"));
+        loader_report_setting(
+            loader, admin, "admin.address",
+            SLICE("is beyond loopback, where requests must show a token: name the file "
+                  "that holds it in admin.token_file"));
     if (config->limits.target_bytes > config->limits.head_bytes)
-        loader_report(loader, NULL, SLICE("limits.target_bytes"),
-                      SLICE("is more than limits.head_bytes, which holds the target"));
+        loader_report_target(loader);
 }
 
 enum status config_load(const char *name, struct slice text, int argc, const char *const *argv,

@@ -218,21 +218,57 @@ static enum status maker_open_admin(struct bundle *bundle, const struct bundle *
     return status;
 }
 
-/* An inherited socket, whose address the configuration could not know, must not be open to everybody. */
-static enum status maker_check_open(const struct bundle *bundle, struct text *fault)
+/* What the configuration could not judge of an inherited socket: it must not be open to everybody, and a Unix one
+ * has no senders of PROXY headers. */
+static enum status maker_judge_inherited(const struct bundle *bundle, size_t index,
+                                         struct text *fault)
 {
     const struct config *config = bundle->config;
-    for (size_t i = 0; i < bundle->listen_count; i++) {
-        if (config->listen[i].kind != LISTEN_INHERITED ||
-            !config_is_open(config, &config->listen[i], &bundle->listens[i].bound.addr))
-            continue;
-        config_add_origin(config, &config->listen[i], fault);
+    const struct config_listen *listen = &config->listen[index];
+    const struct inet_addr *bound = &bundle->listens[index].bound.addr;
+    if (config_is_open(config, listen, bound)) {
+        config_add_origin(config, listen, fault);
         text_add(fault, SLICE("the inherited socket is not on loopback, so this would be an open "
                               "proxy; say who may connect (clients.allow, or --allow-clients "
                               "10.0.0.0/8)"));
         return ST_BAD;
     }
+    if (bound->family == INET_NONE && listen->proxy_from.count > 0) {
+        config_add_origin(config, &listen->proxy_from, fault);
+        text_add(fault, SLICE("the inherited socket is a Unix socket, whose clients have no "
+                              "address that could be in these ranges"));
+        return ST_BAD;
+    }
     return ST_OK;
+}
+
+static enum status maker_judge_all_inherited(const struct bundle *bundle, struct text *fault)
+{
+    enum status status = ST_OK;
+    for (size_t i = 0; i < bundle->listen_count && status == ST_OK; i++) {
+        if (bundle->config->listen[i].kind == LISTEN_INHERITED)
+            status = maker_judge_inherited(bundle, i, fault);
+    }
+    return status;
+}
+
+/* Whoever connects to a socket that nobody serves waits for good: so it is said, before an error can come of it. */
+static void maker_warn_inherited(const struct maker *maker, const struct config *config)
+{
+    unsigned wanted = 0;
+    for (size_t i = 0; i < config->listen_count; i++)
+        wanted += config->listen[i].kind == LISTEN_INHERITED;
+    for (unsigned i = wanted; i < maker->inherited.count; i++) {
+        char words[OPENING_INHERITED_TEXT];
+        opening_format_inherited(&maker->inherited, i, words);
+        diag_say(NULL, DIAG_WARNING,
+                 "%s was handed over (LISTEN_FDS), and no listener uses it: give one the address "
+                 "inherited (--listen inherited), or do not hand it over",
+                 words);
+    }
+    if (maker->inherited.left_out > 0)
+        diag_say(NULL, DIAG_WARNING, "LISTEN_FDS: only %d sockets can be used, %u more are not",
+                 OPENING_FDS_MAX, maker->inherited.left_out);
 }
 
 /* ---- the whole ---- */
@@ -298,6 +334,7 @@ enum status maker_make(struct maker *maker, const struct bundle *old, struct bun
     enum status status = maker_begin(maker, &bundle);
     if (status != ST_OK)
         return status;
+    maker_warn_inherited(maker, bundle->config);
     status = maker_read_files(bundle, &fault);
     if (status == ST_OK)
         status = maker_open_log(bundle, &fault);
@@ -306,7 +343,7 @@ enum status maker_make(struct maker *maker, const struct bundle *old, struct bun
     if (status == ST_OK)
         status = maker_open_listens(bundle, maker, old, &fault);
     if (status == ST_OK)
-        status = maker_check_open(bundle, &fault);
+        status = maker_judge_all_inherited(bundle, &fault);
     if (status == ST_OK)
         status = maker_learn(maker, bundle);
     if (status != ST_OK)

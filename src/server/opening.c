@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { BACKLOG = 4096, INHERITED_FIRST = 3 };
@@ -133,12 +134,57 @@ void opening_inherit(struct opening_inherited *inherited)
     if (pid == NULL || count == NULL || strtol(pid, NULL, 10) != (long)getpid())
         return;
     long have = strtol(count, NULL, 10);
+    if (have > OPENING_FDS_MAX)
+        inherited->left_out = (unsigned)(have - OPENING_FDS_MAX);
     for (int i = 0; i < have && i < OPENING_FDS_MAX; i++) {
         int fd = INHERITED_FIRST + i;
         (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
         (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
         inherited->fds[inherited->count++] = fd;
     }
+}
+
+/* "127.0.0.1:3128", "unix:/run/x", or what else it is. */
+static void add_bound(int fd, struct text *into)
+{
+    struct sockaddr_un path = {.sun_family = AF_UNSPEC};
+    socklen_t len = sizeof(path);
+    struct inet_endpoint bound = socket_local(fd);
+    char address[INET_ENDPOINT_TEXT];
+    if (!opening_is_listener(fd)) {
+        text_add(into, SLICE("something that is no listening stream socket"));
+    } else if (bound.addr.family != INET_NONE) {
+        text_add(into, slice_of(address, inet_endpoint_format(&bound, address)));
+    } else if (getsockname(fd, (struct sockaddr *)&path, &len) == 0 && path.sun_family == AF_UNIX &&
+               len <= sizeof(path)) {
+        size_t used = len - offsetof(struct sockaddr_un, sun_path);
+        bool is_abstract = used > 0 && path.sun_path[0] == '\0';
+        text_add(into, is_abstract ? SLICE("unix:@") : SLICE("unix:"));
+        text_add(into, slice_of(path.sun_path + is_abstract,
+                                strnlen(path.sun_path + is_abstract, used - is_abstract)));
+    } else {
+        text_add(into, SLICE("a socket"));
+    }
+}
+
+void opening_format_inherited(const struct opening_inherited *inherited, unsigned index, char *into)
+{
+    struct text text = text_on(into, OPENING_INHERITED_TEXT);
+    struct slice names = slice_from_string(getenv("LISTEN_FDNAMES"));
+    struct slice name = SLICE_NONE;
+    add_bound(inherited->fds[index], &text);
+    text_add_format(&text, " (descriptor %d", inherited->fds[index]);
+    for (unsigned i = 0; i <= index; i++) {
+        if (!slice_next_part(&names, ':', &name))
+            name = SLICE_NONE;
+    }
+    if (name.len > 0) {
+        text_add(&text, SLICE(", \""));
+        text_add(&text, slice_first(name, 64));
+        text_add_char(&text, '"');
+    }
+    text_add_char(&text, ')');
+    (void)text_string(&text);
 }
 
 static enum status opening_hold(struct opening *opening, int fd, struct text *fault)

@@ -6,7 +6,12 @@
 
 #include <sys/types.h>
 
-enum { OPENING_FDS_MAX = 64, OPENING_PATH_MAX = 108, OPENING_TEXT = 128 };
+enum {
+    OPENING_FDS_MAX = 64,
+    OPENING_PATH_MAX = 108,
+    OPENING_TEXT = 128,
+    OPENING_INHERITED_TEXT = 256,
+};
 
 /* One configured address with its listening descriptors, which it owns. */
 struct opening {
@@ -27,9 +32,15 @@ struct opening {
 struct opening_inherited {
     int fds[OPENING_FDS_MAX];
     unsigned count;
+    unsigned left_out; /* beyond OPENING_FDS_MAX */
 };
 /* Look at LISTEN_FDS and LISTEN_PID. Once, before anything is opened. */
 void opening_inherit(struct opening_inherited *inherited);
+
+/* What the `index`-th is, for people: its address, descriptor and name (LISTEN_FDNAMES). `into` holds
+ * OPENING_INHERITED_TEXT bytes. */
+void opening_format_inherited(const struct opening_inherited *inherited, unsigned index,
+                              char *into);
 
 /* Bind and listen with `want` descriptors where the kind allows (SO_REUSEPORT). With `overlaps` the address
  * is known to overlap one of our own, and no probe asks for others. Unix and TCP only.

@@ -1,5 +1,6 @@
 """Starting: privileges, addresses, limits, and what check does."""
 import os
+import re
 import signal
 import socket
 import stat
@@ -209,6 +210,40 @@ def test_no_socket_was_inherited(stage, as_root):
     ended = stage.run("-c", proxy.path, as_root=as_root)
     assert ended.wait_exit() == 1
     assert "no socket was handed over (LISTEN_FDS)" in ended.stderr
+
+
+@both
+def test_an_inherited_socket_that_nobody_uses(stage, as_root):
+    """It is named with its address, descriptor and name at the start, with the way to use it; those that a listener
+    uses are not."""
+    config = Config(stage).write("inherited")
+    path = str(config.folder / "unused.sock")
+    proxy = config.start(command=launcher("0", path, "0"), as_root=as_root,
+                         environment=clean_environment(LISTEN_FDNAMES="web:spare"))
+    unused = [line for line in proxy.lines if "handed over" in line]
+    assert len(unused) == 2 and all("(--listen inherited)" in line for line in unused)
+    assert f'warning: unix:{path} (descriptor 4, "spare") was handed over (LISTEN_FDS), and no ' \
+        "listener uses it" in unused[0]
+    assert re.search(r"127\.0\.0\.1:\d+ \(descriptor 5\) was", unused[1])
+    assert proxy.address[1] not in (int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", unused[1]))
+
+
+def test_an_inherited_socket_that_is_in_the_way(stage):
+    """A listener that names the address of a socket handed over finds it in use: the reason is said before."""
+    port = free_port()
+    ended = stage.run("--listen", f"127.0.0.1:{port}", "--admin", "off", command=launcher(str(port)))
+    assert ended.wait_exit() == 1
+    warning, error = ended.lines
+    assert f"127.0.0.1:{port} (descriptor 3) was handed over" in warning and "address in use" in error
+
+
+def test_an_inherited_unix_socket_has_no_senders(stage):
+    """proxy_protocol.from of an inherited socket that turns out to be a Unix socket: refused, with the place."""
+    config = Config(stage)
+    config.path.write_text("listen:\n  - address: inherited\n    proxy_protocol: { from: [127.0.0.1] }\n")
+    ended = stage.run("-c", config.path, "--admin", "off", command=launcher(str(config.folder / "x.sock")))
+    assert ended.wait_exit() == 1
+    assert f"{config.path}:3:30: listen[0].proxy_protocol.from: the inherited socket is a Unix socket" in ended.stderr
 
 
 def test_an_open_inherited_socket(stage):

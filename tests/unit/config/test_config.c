@@ -338,10 +338,19 @@ static void settings_that_belong_together_are_checked_together(void **state)
     file_fails("listen: [127.0.0.1:3129]\n",
                "t.yaml:1:10: listen[0].address: is the admin address too\n");
     file_fails("admin: { address: 0.0.0.0:3129 }\n",
-               "admin.address: is beyond loopback, where requests must show a token: name the file "
+               "t.yaml:1:19: admin.address: is beyond loopback, where requests must show a token: "
+               "name the file "
                "that holds it in admin.token_file\n");
-    file_fails("limits: { head_bytes: 8KiB }\n",
-               "limits.target_bytes: is more than limits.head_bytes, which holds the target\n");
+    file_fails(
+        "limits: { head_bytes: 8KiB }\n",
+        "t.yaml:1:23: limits.head_bytes: is less than limits.target_bytes, which it holds\n");
+    file_fails("limits: { target_bytes: 100KiB }\n",
+               "t.yaml:1:25: limits.target_bytes: is more than limits.head_bytes, which holds the "
+               "target\n");
+    file_fails("listen:\n  - address: unix:/run/x\n    proxy_protocol: { from: [10.0.0.0/8] }\n",
+               "t.yaml:3:30: listen[0].proxy_protocol.from: a client of a Unix socket has no "
+               "address that could be in these ranges; leave this out, or listen on an IP "
+               "address\n");
 }
 
 static void listeners_are_bounded(void **state)
