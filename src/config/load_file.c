@@ -7,6 +7,7 @@
 #include "config/loader_internal.h"
 
 #include "base/check.h"
+#include "config/nearest.h"
 #include "config/value.h"
 
 /* What the keys of a map are looked up in, and what they set. */
@@ -26,21 +27,76 @@ static void file_report(struct loader *loader, const struct scope *scope,
     loader_report(loader, place, text_slice(&text), words);
 }
 
+/* The nearest key of this table or of the other one (false): listeners have settings of their own. */
+static bool file_nearest(const struct scope *scope, struct slice key, struct nearest *ret_nearest)
+{
+    struct nearest mine = NEAREST_NONE;
+    struct nearest other = NEAREST_NONE;
+    bool is_listener = scope->table == &schema_listen;
+    nearest_key(scope->table, key, &mine);
+    nearest_key(is_listener ? &schema_main : &schema_listen, key, &other);
+    bool is_mine = mine.score <= other.score;
+    *ret_nearest = is_mine ? mine : other;
+    return is_mine;
+}
+
 static void file_unknown(struct loader *loader, const struct scope *scope,
                          const struct parse_node *node, struct slice key)
 {
-    char words[128];
+    char words[SCHEMA_EXPECTED_MAX + 256];
     struct text text = text_on(words, sizeof(words));
-    struct slice nearest = schema_nearest(scope->table, key);
+    struct nearest nearest;
+    if (loader_is_full(loader)) { /* nobody would read what costs time to find */
+        file_report(loader, scope, &node->name_place, key, SLICE("unknown key"));
+        return;
+    }
+    bool is_mine = file_nearest(scope, key, &nearest);
+    bool is_outside = !is_mine && scope->table == &schema_listen;
+    size_t dot = slice_find(node->name, '.');
     text_add(&text, SLICE("unknown key"));
-    if (slice_equals(nearest, key)) {
-        text_add(&text, SLICE("; a dot in the table stands for a map in a map"));
-    } else if (nearest.len > 0) {
+    if (dot < node->name.len && slice_equals(nearest.word, key)) {
+        text_add(&text, SLICE("; a dot stands for a map in a map: "));
+        text_add(&text, slice_first(node->name, dot));
+        text_add(&text, SLICE(": { "));
+        text_add(&text, slice_from(node->name, dot + 1));
+        text_add(&text, SLICE(": ... }"));
+        nearest.row = NULL;
+    } else if (nearest.word.len > 0) {
         text_add(&text, SLICE("; did you mean \""));
-        text_add(&text, nearest);
-        text_add(&text, SLICE("\"?"));
+        text_add(&text, is_mine || is_outside ? SLICE("") : SLICE("listen[]."));
+        text_add(&text, nearest.word);
+        text_add(&text, is_outside ? SLICE("\", outside of listen?") : SLICE("\"?"));
+    }
+    if (nearest.row != NULL) {
+        text_add(&text, SLICE(" Expected there: "));
+        schema_expected(nearest.row, &text);
     }
     file_report(loader, scope, &node->name_place, key, text_slice(&text));
+}
+
+/* A value where a map should be: which key of it could have been meant, else which there are. */
+static void file_no_map(struct loader *loader, const struct scope *scope, struct slice key,
+                        struct slice section, const struct parse_node *node)
+{
+    char words[SCHEMA_EXPECTED_MAX];
+    struct text text = text_on(words, sizeof(words));
+    const struct parse_node *value = node->kind == PARSE_LIST ? node->first : node;
+    bool is_scalar = value != NULL && value->kind == PARSE_SCALAR;
+    const struct schema_row *row = NULL;
+    if (is_scalar && !loader_is_full(loader))
+        row = nearest_taker(scope->table, section, value->text, node->kind == PARSE_LIST);
+    text_add(&text, SLICE("expected a map of settings"));
+    if (row != NULL) {
+        text_add_format(&text, "; did you mean \"%s", row->key);
+        if (node->kind == PARSE_SCALAR) {
+            text_add(&text, SLICE(": "));
+            text_add_log(&text, slice_first(value->text, 60), '"');
+        }
+        text_add(&text, SLICE("\"?"));
+    } else {
+        schema_add_keys(scope->table, section, &text);
+    }
+    file_report(loader, scope, &node->place, key, text_slice(&text));
 }
 
 /* ---- values ---- */
@@ -144,7 +200,7 @@ static void file_section(struct loader *loader, const struct scope *scope, struc
     if (node->kind == PARSE_MAP)
         file_map(loader, scope, text_slice(&text), node);
     else if (!is_nothing)
-        file_report(loader, scope, &node->place, key, SLICE("expected a map of settings"));
+        file_no_map(loader, scope, key, text_slice(&text), node);
 }
 
 /* Calls itself for maps of the table, which are two deep. */

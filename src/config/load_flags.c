@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "config/loader_internal.h"
+#include "config/nearest.h"
 #include "config/value.h"
 
 enum special {
@@ -64,27 +65,36 @@ static int special_find(struct slice name)
     return -1;
 }
 
+/* Flags first; then settings that only a file has. */
 static void flag_unknown(struct loader *loader, struct slice name)
 {
     char words[160];
     struct text text = text_on(words, sizeof(words));
-    struct slice best = SLICE_NONE;
-    size_t distance = SIZE_MAX;
+    struct nearest flag = NEAREST_NONE;
+    struct nearest key = NEAREST_NONE;
+    struct slice whole = name;
     for (size_t i = 0; i < flag_special_count; i++)
-        schema_compare(name, slice_from_string(flag_specials[i].flag), &distance, &best);
+        nearest_compare(name, slice_from_string(flag_specials[i].flag), NULL, &flag);
     for (size_t i = 0; i < schema_main.count; i++) {
         if (schema_main.rows[i].flag != NULL)
-            schema_compare(name, slice_from_string(schema_main.rows[i].flag), &distance, &best);
+            nearest_compare(name, slice_from_string(schema_main.rows[i].flag), NULL, &flag);
     }
+    while (slice_starts_with(name, SLICE("-")))
+        name = slice_from(name, 1);
+    nearest_key(&schema_main, name, &key);
+    bool is_key = key.row != NULL && key.score < flag.score;
     text_add(&text, SLICE("unknown option"));
-    if (best.len > 0) {
-        text_add(&text, SLICE("; did you mean "));
-        text_add(&text, best);
-        text_add_char(&text, '?');
-    } else {
+    if (is_key && key.row->kind == KIND_LISTENERS)
+        text_add(&text, SLICE("; did you mean --listen?"));
+    else if (is_key && key.row->flag != NULL)
+        text_add_format(&text, "; did you mean %s?", key.row->flag);
+    else if (is_key)
+        text_add_format(&text, "; a configuration file has \"%s\"", key.row->key);
+    else if (flag.word.len > 0)
+        text_add_format(&text, "; did you mean %.*s?", (int)flag.word.len, flag.word.at);
+    else
         text_add(&text, SLICE("; --help lists them"));
-    }
-    loader_report(loader, NULL, name, text_slice(&text));
+    loader_report(loader, NULL, whole, text_slice(&text));
 }
 
 /* ---- options of their own ---- */

@@ -39,6 +39,11 @@ struct loader {
 /* Report one error. `place` may be NULL or have line 0: then no file is named. `key` may be empty. */
 void loader_report(struct loader *loader, const struct parse_place *place, struct slice key,
                    struct slice words);
+/* Further errors are only counted. */
+static inline bool loader_is_full(const struct loader *loader)
+{
+    return loader->errors->count >= LOADER_ERRORS_MAX;
+}
 /* The same for a value that is not what the row asks for. */
 void loader_expected(struct loader *loader, const struct parse_place *place, struct slice key,
                      const struct schema_row *row, struct slice got);

@@ -28,6 +28,7 @@ static const struct schema_row main_rows[] = {
      .kind = KIND_LISTENERS,
      AT(listen),
      .initial = "127.0.0.1:3128",
+     .also = "listeners bind port http_port",
      .help = "where clients connect; a list of maps, or of addresses"},
     {.key = "admin.address",
      .kind = KIND_ADMIN,
@@ -36,10 +37,12 @@ static const struct schema_row main_rows[] = {
      .initial = "127.0.0.1:3129",
      .flag = "--admin",
      .argument = "ADDR:PORT|PATH|off",
+     .also = "admin.listen admin.port admin.enabled",
      .help = "health, metrics, open tunnels, proxy.pac"},
     {.key = "admin.token_file",
      .kind = KIND_PATH,
      AT(admin.token_file),
+     .also = "admin.token",
      .help = "file with the token that admin requests from elsewhere must show"},
     {.key = "workers",
      .kind = KIND_UNSIGNED,
@@ -48,6 +51,7 @@ static const struct schema_row main_rows[] = {
      .initial = "0",
      .flag = "--workers",
      .argument = "N",
+     .also = "threads worker_threads",
      .help = "threads that serve; 0 for one a core",
      .is_for_start = true},
     {.key = "run_as",
@@ -56,6 +60,7 @@ static const struct schema_row main_rows[] = {
      .max = 64,
      .flag = "--run-as",
      .argument = "USER",
+     .also = "user",
      .help = "who serves when started as root; empty for nobody",
      .is_for_start = true},
     {.key = "clients.allow",
@@ -63,6 +68,7 @@ static const struct schema_row main_rows[] = {
      AT(clients),
      .flag = "--allow-clients",
      .argument = "RANGE",
+     .also = "clients.from acl",
      .help = "who may connect; needed to listen beyond loopback"},
     {.key = "source",
      .kind = KIND_ADDRESS,
@@ -70,6 +76,7 @@ static const struct schema_row main_rows[] = {
      .initial = "any",
      .flag = "--source",
      .argument = "ADDR",
+     .also = "outgoing_address bind_address",
      .help = "address of outgoing connections"},
 
     {.key = "egress.allow",
@@ -78,6 +85,7 @@ static const struct schema_row main_rows[] = {
      AND(egress.allow_names),
      .flag = "--allow",
      .argument = "RANGE|NAME",
+     .also = "allow allowlist whitelist",
      .help = "open a range; or forward to named hosts only, *.NAME for all below"},
     {.key = "egress.deny",
      .kind = KIND_TARGETS,
@@ -85,6 +93,7 @@ static const struct schema_row main_rows[] = {
      AND(egress.deny_names),
      .flag = "--deny",
      .argument = "RANGE|NAME",
+     .also = "deny denylist blacklist block",
      .help = "refuse a range or a name"},
     {.key = "egress.connect_ports",
      .kind = KIND_PORTS,
@@ -92,6 +101,7 @@ static const struct schema_row main_rows[] = {
      .initial = "443",
      .flag = "--connect-port",
      .argument = "PORT|any",
+     .also = "egress.ports",
      .help = "where CONNECT may go; bad ports only by number"},
     {.key = "egress.plain_ports",
      .kind = KIND_PORTS,
@@ -115,6 +125,7 @@ static const struct schema_row main_rows[] = {
      .flag = "--resolver",
      .argument = "ADDR[:PORT]",
      .max = 8,
+     .also = "dns nameserver nameservers dns_servers",
      .help = "name servers; those of resolv.conf where none",
      .is_for_start = true},
     {.key = "resolver.hosts_file",
@@ -216,12 +227,14 @@ static const struct schema_row main_rows[] = {
      .max = 60,
      .flag = "--via",
      .argument = "NAME",
+     .also = "via.name",
      .help = "name in Via and Proxy-Status; empty for one of each run"},
     {.key = "forwarded",
      .kind = KIND_CHOICE,
      AT(forwarded),
      .initial = "off",
      .words = {"off", "x-forwarded", "forwarded"},
+     .also = "forwarded_for x_forwarded_for xff",
      .help = "tell origins who asked, and in which field"},
     {.key = "tcp.user_timeout",
      .kind = KIND_DURATION,
@@ -247,6 +260,7 @@ static const struct schema_row main_rows[] = {
      AT(tls_upstream.ca_file),
      .flag = "--upstream-ca",
      .argument = "FILE",
+     .also = "upstream_tls.ca",
      .help = "who vouches for origins of https targets; the system's store where empty"},
 
     {.key = "log.access.format",
@@ -257,6 +271,7 @@ static const struct schema_row main_rows[] = {
      .flag = "--log-format",
      .argument = "FORMAT",
      .words = {"line", "json", "combined", "squid", "auto"},
+     .also = "log_format",
      .help = "one entry a transaction; auto: line on a terminal, else json"},
     {.key = "log.access.file",
      .kind = KIND_PATH,
@@ -265,6 +280,7 @@ static const struct schema_row main_rows[] = {
      .initial = "-",
      .flag = "--log-file",
      .argument = "PATH|-|off",
+     .also = "logfile access_log",
      .help = "where they go; - is standard output"},
     {.key = "log.access.query",
      .kind = KIND_BOOL,
@@ -279,12 +295,18 @@ static const struct schema_row main_rows[] = {
      .flag = "--log-level",
      .argument = "LEVEL",
      .words = {"error", "warning", "notice", "info", "debug"},
+     .also = "loglevel log_level verbosity level",
      .help = "what is said on standard error, and what is graver"},
 };
 const struct schema_table schema_main = {main_rows, COUNT_OF(main_rows)};
 
 static const struct schema_row listen_rows[] = {
-    {.key = "address", .kind = KIND_LISTEN, .place = 0, .help = "IP:PORT, unix:PATH, or inherited"},
+    {.key = "address",
+     .kind = KIND_LISTEN,
+     .place = 0,
+     .flag = "--listen",
+     .also = "bind host port addr",
+     .help = "IP:PORT, unix:PATH, or inherited"},
     {.key = "mode",
      .kind = KIND_MODE,
      HERE(mode),
@@ -295,11 +317,21 @@ static const struct schema_row listen_rows[] = {
      .kind = KIND_PATH,
      HERE(certificate),
      .min = 1,
+     .also = "cert crt chain cert_file",
+     .flag = "--tls-cert",
      .help = "PEM file: the certificate, then its chain"},
-    {.key = "tls.key", .kind = KIND_PATH, HERE(key), .min = 1, .help = "PEM file: its private key"},
+    {.key = "tls.key",
+     .kind = KIND_PATH,
+     HERE(key),
+     .min = 1,
+     .also = "private_key key_file",
+     .flag = "--tls-key",
+     .help = "PEM file: its private key"},
     {.key = "tls.client_ca",
      .kind = KIND_PATH,
      HERE(client_ca),
+     .also = "ca ca_file",
+     .flag = "--client-ca",
      .help = "PEM file: who vouches for client certificates; empty: none are asked for"},
     {.key = "tls.client_certificate",
      .kind = KIND_BOOL,
@@ -361,64 +393,17 @@ bool schema_is_section(const struct schema_table *table, struct slice key)
     return false;
 }
 
-static size_t smallest(size_t a, size_t b, size_t c)
+void schema_add_keys(const struct schema_table *table, struct slice section, struct text *text)
 {
-    size_t least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* Edit distance (Levenshtein). Words beyond SCHEMA_KEY_MAX are compared by their beginning. */
-static size_t edit_distance(struct slice a, struct slice b)
-{
-    size_t row[SCHEMA_KEY_MAX + 1];
-    a = slice_first(a, SCHEMA_KEY_MAX);
-    b = slice_first(b, SCHEMA_KEY_MAX);
-    for (size_t j = 0; j <= b.len; j++)
-        row[j] = j;
-    for (size_t i = 0; i < a.len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < b.len; j++) {
-            size_t above = row[j + 1];
-            bool differs = char_lower(a.at[i]) != char_lower(b.at[j]);
-            row[j + 1] = smallest(above + 1, row[j] + 1, diagonal + differs);
-            diagonal = above;
-        }
-    }
-    return row[b.len];
-}
-
-static struct slice last_word(struct slice key)
-{
-    size_t dot = slice_find_last(key, '.');
-    return dot < key.len ? slice_from(key, dot + 1) : key;
-}
-
-void schema_compare(struct slice wrong, struct slice candidate, size_t *best_distance,
-                    struct slice *best)
-{
-    /* The right word in the wrong map is worth a hint too. */
-    size_t whole = edit_distance(wrong, candidate);
-    size_t moved = edit_distance(last_word(wrong), last_word(candidate)) + 1;
-    size_t distance = whole < moved ? whole : moved;
-    if (distance <= 1 + last_word(wrong).len / 3 && distance < *best_distance) {
-        *best_distance = distance;
-        *best = candidate;
-    }
-}
-
-struct slice schema_nearest(const struct schema_table *table, struct slice key)
-{
-    struct slice best = SLICE_NONE;
-    size_t distance = SIZE_MAX;
+    bool is_first = true;
     for (size_t i = 0; i < table->count; i++) {
-        struct slice whole = slice_from_string(table->rows[i].key);
-        schema_compare(key, whole, &distance, &best);
-        size_t dot = slice_find_last(whole, '.');
-        if (dot < whole.len)
-            schema_compare(key, slice_first(whole, dot), &distance, &best);
+        struct slice key = slice_from_string(table->rows[i].key);
+        if (!slice_starts_with(key, section))
+            continue;
+        text_add(text, is_first ? SLICE(": ") : SLICE(", "));
+        text_add(text, slice_from(key, section.len));
+        is_first = false;
     }
-    return best;
 }
 
 /* ---- what is expected ---- */

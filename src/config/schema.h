@@ -39,9 +39,10 @@ struct schema_row {
     uint64_t min;         /* of numbers, and of the length of text */
     uint64_t max;         /* 0: none */
     const char *initial;  /* as one would write it; NULL: empty */
-    const char *flag;     /* "--log-format"; NULL: none */
+    const char *flag;     /* "--log-format"; NULL: none. Of a listener: see load_flags.c */
     const char *argument; /* what --help shows behind the flag */
     const char *words[SCHEMA_WORDS];
+    const char *also; /* how others call it, for hints; words apart by blanks, or NULL */
     const char *help;
     bool is_for_start; /* a reload leaves it as it was, and says so */
 };
@@ -59,11 +60,8 @@ bool schema_is_list(const struct schema_row *row);
 const struct schema_row *schema_find(const struct schema_table *table, struct slice key);
 /* Is `key` a map of the table, like "timeouts"? */
 bool schema_is_section(const struct schema_table *table, struct slice key);
-/* The key nearest to a wrong one, or empty where none is near. Static storage. */
-struct slice schema_nearest(const struct schema_table *table, struct slice key);
-/* The same among any words: keeps *best the nearest of those it is called with. */
-void schema_compare(struct slice wrong, struct slice candidate, size_t *best_distance,
-                    struct slice *best);
+/* The keys of a section, which ends with its dot: ": address, token_file". */
+void schema_add_keys(const struct schema_table *table, struct slice section, struct text *text);
 /* What a value of this row looks like, for messages. */
 void schema_expected(const struct schema_row *row, struct text *text);
 

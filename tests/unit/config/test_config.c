@@ -160,18 +160,23 @@ static void misspelt_keys_get_the_nearest_one(void **state)
 {
     (void)state;
     file_fails("timeouts:\n  conect: 3s\n",
-               "t.yaml:2:3: timeouts.conect: unknown key; did you mean \"timeouts.connect\"?\n");
-    file_fails("worker: 3\n", "t.yaml:1:1: worker: unknown key; did you mean \"workers\"?\n");
-    file_fails("connect_ports: [1]\n", "t.yaml:1:1: connect_ports: unknown key; did you mean "
-                                       "\"egress.connect_ports\"?\n");
+               "t.yaml:2:3: timeouts.conect: unknown key; did you mean \"timeouts.connect\"? "
+               "Expected there: a duration with its unit, like 250ms, 10s, 15m or 1h, of at most "
+               "8760h, and not 0\n");
+    file_fails("worker: 3\n", "t.yaml:1:1: worker: unknown key; did you mean \"workers\"? Expected "
+                              "there: a number from 0 to 64\n");
+    file_fails("connect_ports: [1]\n",
+               "t.yaml:1:1: connect_ports: unknown key; did you mean "
+               "\"egress.connect_ports\"? Expected there: a port from 1 to 65535, or any\n");
     file_fails("timeout: { dns: 1s }\n",
                "t.yaml:1:1: timeout: unknown key; did you mean \"timeouts\"?\n");
     file_fails("listen:\n  - adress: 127.0.0.1:1\n    address: 127.0.0.1:1\n",
-               "t.yaml:2:5: listen[0].adress: unknown key; did you mean \"address\"?\n");
+               "t.yaml:2:5: listen[0].adress: unknown key; did you mean \"address\"? "
+               "Expected there: IP:PORT, unix:PATH or inherited\n");
     file_fails("zzzzzzzzzz: 1\n", "t.yaml:1:1: zzzzzzzzzz: unknown key\n");
     file_fails("egress.allow: [10.0.0.0/8]\n",
-               "t.yaml:1:1: egress.allow: unknown key; a dot in the table stands for a map in a "
-               "map\n");
+               "t.yaml:1:1: egress.allow: unknown key; a dot stands for a map in a map: egress: { "
+               "allow: ... }\n");
     file_fails("<<: 1\n\"a\\x01\\nb\": 2\n",
                "t.yaml:1:1: <<: unknown key\nt.yaml:2:1: a\\x01\\x0ab: unknown key\n");
 }
@@ -185,6 +190,31 @@ static void keys_stand_once(void **state)
                "t.yaml:4:3: egress.deny: stands here twice, first in line 2\n");
     file_fails("limits:\nworkers: 1\nlimits:\n",
                "t.yaml:3:1: limits: stands here twice, first in line 1\n");
+}
+
+/* What people write who come from elsewhere, or forget a level. */
+static void keys_in_the_wrong_place_get_the_right_one(void **state)
+{
+    (void)state;
+    file_fails("log:\n  level: debug\n",
+               "t.yaml:2:3: log.level: unknown key; did you mean \"log.diagnostics\"? Expected "
+               "there: error, warning, notice, info or debug\n");
+    file_fails("listen: [{ address: '127.0.0.1:1', tls: { cert: a, certificate: a, key: b } }]\n",
+               "t.yaml:1:43: listen[0].tls.cert: unknown key; did you mean \"tls.certificate\"? "
+               "Expected there: a path\n");
+    file_fails("tls: { certificate: a }\n",
+               "t.yaml:1:1: tls: unknown key; did you mean \"listen[].tls\"?\n");
+    file_fails("listen: [{ address: '127.0.0.1:1', workers: 3 }]\n",
+               "t.yaml:1:36: listen[0].workers: unknown key; did you mean \"workers\", outside of "
+               "listen? Expected there: a number from 0 to 64\n");
+    file_fails("admin: off\n", "t.yaml:1:8: admin: expected a map of settings; did you mean "
+                               "\"admin.address: off\"?\n");
+    file_fails("log: debug\n", "t.yaml:1:6: log: expected a map of settings; did you mean "
+                               "\"log.diagnostics: debug\"?\n");
+    file_fails("clients: [10.0.0.0/8]\n", "t.yaml:1:10: clients: expected a map of settings; did "
+                                          "you mean \"clients.allow\"?\n");
+    file_fails("admin: false\n",
+               "t.yaml:1:8: admin: expected a map of settings: address, token_file\n");
 }
 
 static void values_of_another_kind_say_what_was_expected(void **state)
@@ -245,7 +275,8 @@ static void values_of_another_kind_say_what_was_expected(void **state)
         {"via: { pseudonym: \"a b\\r\\nX: y\" }\n", "t.yaml:1:19: via.pseudonym: expected a word "
                                                     "of letters, digits, '-', '_' and '.', not too "
                                                     "long; got \"a b\\x0d\\x0aX: y\"\n"},
-        {"via: gate\n", "t.yaml:1:6: via: expected a map of settings\n"},
+        {"via: gate\n",
+         "t.yaml:1:6: via: expected a map of settings; did you mean \"via.pseudonym: gate\"?\n"},
         {"log: { access: { format: xml } }\n",
          "t.yaml:1:26: log.access.format: expected line, json, combined, squid or auto; got "
          "\"xml\"\n"},
@@ -440,6 +471,7 @@ int main(void)
         cmocka_unit_test(maps_with_nothing_in_them_set_nothing),
         cmocka_unit_test(misspelt_keys_get_the_nearest_one),
         cmocka_unit_test(keys_stand_once),
+        cmocka_unit_test(keys_in_the_wrong_place_get_the_right_one),
         cmocka_unit_test(values_of_another_kind_say_what_was_expected),
         cmocka_unit_test(all_errors_are_shown_up_to_twenty),
         cmocka_unit_test(an_open_proxy_is_refused_and_told_how_to_close_it),

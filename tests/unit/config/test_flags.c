@@ -101,6 +101,12 @@ static void wrong_flags_say_what_was_expected(void **state)
     (void)state;
     flags_fail(FLAGS("--wrokers", "3"), "--wrokers: unknown option; did you mean --workers?\n");
     flags_fail(FLAGS("--zzzzzzzzzzzz"), "--zzzzzzzzzzzz: unknown option; --help lists them\n");
+    flags_fail(FLAGS("--cert", "x"), "--cert: unknown option; did you mean --tls-cert?\n");
+    flags_fail(FLAGS("--log.level", "x"),
+               "--log.level: unknown option; did you mean --log-level?\n");
+    flags_fail(FLAGS("--port", "1"), "--port: unknown option; did you mean --listen?\n");
+    flags_fail(FLAGS("--hosts-file", "x"),
+               "--hosts-file: unknown option; a configuration file has \"resolver.hosts_file\"\n");
     flags_fail(FLAGS("--workers"), "--workers: needs a value\n");
     flags_fail(FLAGS("--workers", "--admin", "off"), "--workers: needs a value\n");
     flags_fail(FLAGS("fairlead.yaml"), "fairlead.yaml: expected an option; --help lists them\n");
@@ -113,11 +119,10 @@ static void wrong_flags_say_what_was_expected(void **state)
         FLAGS("--allow", "\x1b[31m"),
         "--allow: expected a range without host bits like 10.0.0.0/8, a host name, or *.name; "
         "got \"\\x1b[31m\"\n");
-    flags_fail(
-        FLAGS("--listen", "0.0.0.0:3128"),
-        "--listen: 0.0.0.0:3128 is not loopback, so this would be an open proxy; say "
-        "who may connect (clients.allow, or --allow-clients 10.0.0.0/8), or listen on "
-        "127.0.0.1\n");
+    flags_fail(FLAGS("--listen", "0.0.0.0:3128"),
+               "--listen: 0.0.0.0:3128 is not loopback, so this would be an open proxy; say "
+               "who may connect (clients.allow, or --allow-clients 10.0.0.0/8), or listen on "
+               "127.0.0.1\n");
     loaded_done(load_flags(FLAGS("--listen", "0.0.0.0:3128", "--allow-clients", "10.0.0.0/8")));
     flags_fail(FLAGS("--log-file", "\xc0\xaf"),
                "--log-file: expected a path; got \"\\xc0\\xaf\"\n");
