@@ -13,7 +13,11 @@ static int print_help(void)
                 "An HTTP(S) forward proxy that shows the anatomy of every transaction.\n\n",
                 stdout);
     config_print_flags(stdout);
-    (void)fputs("  --help, --version\n", stdout);
+    config_print_flag("--print", "", "with check: the effective configuration, defaults included",
+                      NULL, stdout);
+    config_print_flag("--reference", "", "all keys of a configuration file, as Markdown", NULL,
+                      stdout);
+    config_print_flag("--help, --version", "", "this, and which one it is", NULL, stdout);
     return 0;
 }
 

@@ -136,8 +136,11 @@ const char *config_file_name(int argc, const char *const *argv);
 void config_print(const struct config *config, FILE *out);
 /* Keys, types, defaults and help as Markdown. */
 void config_print_reference(FILE *out);
-/* The flags as --help shows them. */
+/* The flags as --help shows them: no line is wider than 80 columns. */
 void config_print_flags(FILE *out);
+/* One of them; `argument` may be empty, and `initial`, its default, NULL. */
+void config_print_flag(const char *flag, const char *argument, const char *help,
+                       const char *initial, FILE *out);
 
 /* Call `report` for each setting that only a start takes up and that differs, with its values as a file
  * would have them. */

@@ -23,7 +23,7 @@ enum special {
 };
 
 const struct flag_special flag_specials[] = {
-    [SPECIAL_CONFIG] = {"--config", "FILE", "settings in YAML; a flag wins over them (-c)"},
+    [SPECIAL_CONFIG] = {"--config", "FILE", "(or -c) settings in YAML; - is standard input"},
     [SPECIAL_LISTEN] = {"--listen", "ADDR:PORT", "where clients connect; or unix:PATH, inherited"},
     [SPECIAL_LISTEN_TLS] = {"--listen-tls", "ADDR:PORT", "the same over TLS, with:"},
     [SPECIAL_CERTIFICATE] = {"--tls-cert", "FILE", "its certificate and chain, PEM"},

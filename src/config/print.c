@@ -132,25 +132,48 @@ void config_print_reference(FILE *out)
 
 /* ---- --help ---- */
 
-static void print_flag(const char *flag, const char *argument, const char *help,
+enum { HELP_COLUMN = 30, HELP_WIDTH = 80, HELP_TEXT = 400 };
+
+/* `words` from column `at` on, broken between words so that no line is wider than a terminal. */
+static void print_wrapped(struct slice words, int at, FILE *out)
+{
+    int column = HELP_COLUMN;
+    struct slice word;
+    (void)fprintf(out, "%*s", at < HELP_COLUMN ? HELP_COLUMN - at : 1, "");
+    if (at >= HELP_COLUMN)
+        column = at + 1;
+    int begin = column;
+    while (slice_next_part(&words, ' ', &word)) {
+        bool fits = column == begin || column + 1 + (int)word.len <= HELP_WIDTH;
+        if (!fits) {
+            (void)fprintf(out, "\n%*s", HELP_COLUMN, "");
+            column = begin = HELP_COLUMN;
+        }
+        column += fprintf(out, "%s%.*s", column == begin ? "" : " ", (int)word.len, word.at);
+    }
+    (void)fputc('\n', out);
+}
+
+void config_print_flag(const char *flag, const char *argument, const char *help,
                        const char *initial, FILE *out)
 {
-    enum { COLUMN = 30 };
-    int width = fprintf(out, "  %s %s", flag, argument);
-    (void)fprintf(out, "%*s%s", width < COLUMN ? COLUMN - width : 1, "", help);
+    char space[HELP_TEXT];
+    struct text text = text_on(space, sizeof(space));
+    text_add(&text, slice_from_string(help));
     if (initial != NULL && initial[0] != '\0')
-        (void)fprintf(out, " [%s]", initial);
-    (void)fputc('\n', out);
+        text_add_format(&text, " [%s]", initial);
+    int width = fprintf(out, "  %s%s%s", flag, argument[0] != '\0' ? " " : "", argument);
+    print_wrapped(text_slice(&text), width, out);
 }
 
 void config_print_flags(FILE *out)
 {
     for (size_t i = 0; i < flag_special_count; i++)
-        print_flag(flag_specials[i].flag, flag_specials[i].argument, flag_specials[i].help, NULL,
-                   out);
+        config_print_flag(flag_specials[i].flag, flag_specials[i].argument, flag_specials[i].help,
+                          NULL, out);
     for (size_t i = 0; i < schema_main.count; i++) {
         const struct schema_row *row = &schema_main.rows[i];
         if (row->flag != NULL)
-            print_flag(row->flag, row->argument, row->help, row->initial, out);
+            config_print_flag(row->flag, row->argument, row->help, row->initial, out);
     }
 }
