@@ -19,13 +19,16 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { FILE_LINKS_MAX = 20, FILE_LOG_MODE = 0640 };
+enum { FILE_LINKS_MAX = 20, FILE_LOG_MODE = 0640, FILE_SILENCE_MS = 30000 };
+
+#define FILE_TOO_LARGE "is larger than 4 MiB"
 
 /* A path on its way. `dir` and `name` are where the last step ended; `rest` is still to go. */
 struct walk {
@@ -189,19 +192,17 @@ static bool file_fill(int fd, char *text, size_t len)
     return true;
 }
 
-enum status file_read(const char *path, char **ret_text, size_t *ret_len, struct text *fault)
+static enum status file_load(const char *path, int fd, char **ret_text, size_t *ret_len,
+                             struct text *fault)
 {
     struct stat facts;
-    int fd = file_open(path, O_RDONLY, 0);
-    if (fd < 0)
-        return file_fail(path, file_error(), fault);
     enum status status = ST_IO;
     char *text = NULL;
     if (fstat(fd, &facts) < 0 || !S_ISREG(facts.st_mode)) {
         (void)file_fail(path, "is no regular file", fault);
     } else if (facts.st_size > FILE_BYTES_MAX) {
         status = ST_LIMIT;
-        (void)file_fail(path, "is larger than 4 MiB", fault);
+        (void)file_fail(path, FILE_TOO_LARGE, fault);
     } else if ((text = malloc((size_t)facts.st_size + 1)) == NULL) {
         status = ST_NOMEM;
         (void)file_fail(path, "out of memory", fault);
@@ -215,6 +216,91 @@ enum status file_read(const char *path, char **ret_text, size_t *ret_len, struct
         text[*ret_len] = '\0';
         *ret_text = text;
     }
+    return status;
+}
+
+enum status file_read(const char *path, char **ret_text, size_t *ret_len, struct text *fault)
+{
+    int fd = file_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return file_fail(path, file_error(), fault);
+    enum status status = file_load(path, fd, ret_text, ret_len, fault);
+    (void)close(fd);
+    return status;
+}
+
+/* ---- what a program writes ---- */
+
+/* Up to `cap` bytes, until the writer ends. Asks before each read: a FIFO that nobody writes to yet would be at its
+ * end otherwise. NULL, or why it failed. */
+static const char *stream_fill(int fd, char *text, size_t cap, size_t *ret_len)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    for (size_t at = 0; at < cap;) {
+        int ready = poll(&polled, 1, FILE_SILENCE_MS);
+        ssize_t got = ready > 0 ? read(fd, text + at, cap - at) : -1;
+        if (ready == 0)
+            return "nothing came for too long";
+        if (got == 0) {
+            *ret_len = at;
+            return NULL;
+        }
+        if (got < 0 && errno != EINTR && errno != EAGAIN)
+            return strerror(errno);
+        at += got > 0 ? (size_t)got : 0;
+    }
+    return FILE_TOO_LARGE;
+}
+
+static enum status file_load_stream(const char *path, int fd, char **ret_text, size_t *ret_len,
+                                    struct text *fault)
+{
+    size_t cap = FILE_BYTES_MAX + 1; /* one more than is taken, so that more is seen */
+    size_t len = 0;
+    char *text = malloc(cap + 1);
+    if (text == NULL) {
+        (void)file_fail(path, "out of memory", fault);
+        return ST_NOMEM;
+    }
+    const char *why = stream_fill(fd, text, cap, &len);
+    if (why != NULL) {
+        free(text);
+        return file_fail(path, why, fault);
+    }
+    text[len] = '\0';
+    *ret_text = text;
+    *ret_len = len;
+    return ST_OK;
+}
+
+/* What is open already is used as it is: opening it again by name would ask for the rights of another user's pipe.
+ * -1: a name like any other. */
+static int stream_descriptor(const char *path)
+{
+    uint64_t number;
+    struct slice rest = slice_from_string(path);
+    if (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdin") == 0)
+        return STDIN_FILENO;
+    if (!slice_starts_with(rest, SLICE("/dev/fd/")) ||
+        slice_to_u64(slice_from(rest, sizeof("/dev/fd/") - 1), INT_MAX, &number) != ST_OK)
+        return -1;
+    return (int)number;
+}
+
+enum status file_read_config(const char *path, char **ret_text, size_t *ret_len,
+                             bool *ret_is_stream, struct text *fault)
+{
+    struct stat facts;
+    int ours = stream_descriptor(path);
+    int fd = ours >= 0 ? fcntl(ours, F_DUPFD_CLOEXEC, 0) : file_open(path, O_RDONLY, 0);
+    if (strcmp(path, "-") == 0)
+        path = "stdin";
+    if (fd < 0)
+        return file_fail(path, file_error(), fault);
+    bool is_known = fstat(fd, &facts) == 0;
+    *ret_is_stream = is_known && (ours >= 0 || S_ISFIFO(facts.st_mode) || S_ISCHR(facts.st_mode));
+    enum status status = *ret_is_stream ? file_load_stream(path, fd, ret_text, ret_len, fault)
+                                        : file_load(path, fd, ret_text, ret_len, fault);
     (void)close(fd);
     return status;
 }

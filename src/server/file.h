@@ -4,6 +4,8 @@
 #include "base/status.h"
 #include "base/text.h"
 
+#include <stdbool.h>
+
 /* Files that the configuration names, opened with the privileges that this process has. As root, a symbolic
  * link that somebody else than root owns leads nowhere but to that owner's files. Faults are written as
  * "PATH: why". */
@@ -14,6 +16,11 @@ enum { FILE_BYTES_MAX = 4 << 20 };
  * Errors: ST_IO with errno, ST_NOMEM, ST_LIMIT; all with a fault. */
 enum status file_read(const char *path, char **ret_text, size_t *ret_len,
                       struct text *fault) MUST_USE;
+/* The configuration itself, which may also be what a program writes: "-" is standard input, and pipes and devices such
+ * as /dev/stdin are read to their end (*ret_is_stream: it cannot be read again). Errors: as file_read; ST_IO where
+ * nothing comes for half a minute. */
+enum status file_read_config(const char *path, char **ret_text, size_t *ret_len,
+                             bool *ret_is_stream, struct text *fault) MUST_USE;
 /* A log to append to, made where it is not there (0640). Errors: as file_read. */
 enum status file_open_log(const char *path, int *ret_fd, struct text *fault) MUST_USE;
 

@@ -31,23 +31,53 @@ static void report_line(struct config_errors *errors, const char *line)
     (void)fprintf(stderr, "fairlead: %s\n", line);
 }
 
-static struct config *maker_load_config(int argc, const char *const *argv, char **ret_text,
-                                        size_t *ret_len)
+/* What was read from a stream is kept, since a reload cannot read it again. Errors: ST_IO, and it was said. */
+static enum status maker_read_config(struct maker *maker, char **ret_text, size_t *ret_len)
 {
-    struct config_errors errors = {report_line, 0};
-    const char *name = config_file_flag(argc, argv);
+    const char *name = config_file_flag(maker->argc, maker->argv);
     char words[800];
     struct text fault = text_on(words, sizeof(words));
+    bool is_stream = false;
+    enum status status = ST_OK;
+    if (name == NULL)
+        return ST_OK;
+    if (maker->stream != NULL) {
+        diag_say(NULL, DIAG_NOTICE,
+                 "%s cannot be read again: its text stays as it was at the start",
+                 config_file_name(maker->argc, maker->argv));
+    } else {
+        text_add(&fault, SLICE("--config: "));
+        status = file_read_config(name, ret_text, ret_len, &is_stream, &fault);
+    }
+    if (status != ST_OK) {
+        (void)fprintf(stderr, "fairlead: %s\n", text_string(&fault));
+        return status;
+    }
+    if (is_stream) {
+        maker->stream = *ret_text;
+        maker->stream_len = *ret_len;
+    }
+    if (maker->stream != NULL) {
+        *ret_text = malloc(maker->stream_len + 1);
+        *ret_len = maker->stream_len;
+        if (*ret_text == NULL)
+            return ST_NOMEM;
+        memcpy(*ret_text, maker->stream, maker->stream_len + 1);
+    }
+    return ST_OK;
+}
+
+static struct config *maker_load_config(struct maker *maker, char **ret_text, size_t *ret_len)
+{
+    struct config_errors errors = {report_line, 0};
+    struct config *config = NULL;
     char *text = NULL;
     size_t len = 0;
-    text_add(&fault, SLICE("--config: "));
-    if (name != NULL && file_read(name, &text, &len, &fault) != ST_OK) {
-        (void)fprintf(stderr, "fairlead: %s\n", text_string(&fault));
+    if (maker_read_config(maker, &text, &len) != ST_OK)
         return NULL;
-    }
-    struct config *config = NULL;
-    enum status status = config_load(config_file_name(argc, argv), slice_of(text, len), argc, argv,
-                                     &errors, &config);
+    enum status status =
+        config_load(config_file_name(maker->argc, maker->argv), slice_of(text, len), maker->argc,
+                    maker->argv, &errors, &config);
     if (status != ST_OK) {
         free(text);
         return NULL;
@@ -289,6 +319,8 @@ void maker_init(struct maker *maker, int argc, const char *const *argv)
 void maker_done(struct maker *maker)
 {
     config_destroy(&maker->running);
+    free(maker->stream);
+    maker->stream = NULL;
 }
 
 /* The first configuration is kept to compare others with. Errors: ST_NOMEM. */
@@ -306,7 +338,7 @@ static enum status maker_begin(struct maker *maker, struct bundle **ret_bundle)
 {
     char *text = NULL;
     size_t len = 0;
-    struct config *config = maker_load_config(maker->argc, maker->argv, &text, &len);
+    struct config *config = maker_load_config(maker, &text, &len);
     if (config == NULL)
         return ST_BAD;
     unsigned worker_count = maker->running != NULL ? maker->worker_count : count_workers(config);

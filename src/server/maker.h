@@ -9,6 +9,8 @@ struct maker {
     const char *const *argv;
     unsigned worker_count;  /* as at the start */
     struct config *running; /* what a reload cannot change is compared with this */
+    char *stream; /* the text of a configuration that cannot be read again; NULL: a file has it */
+    size_t stream_len;
     struct opening_inherited inherited;
 };
 

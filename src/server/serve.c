@@ -358,6 +358,7 @@ int serve_check(int argc, const char *const *argv, bool wants_print)
     struct text fault = text_on(words, sizeof(words));
     maker_init(&maker, argc, argv);
     enum status status = maker_make_files(&maker, &bundle);
+    maker_done(&maker);
     if (status != ST_OK)
         return status == ST_BAD ? 2 : 1;
     struct privileges_user user;

@@ -360,6 +360,36 @@ def test_check_of_a_wrong_configuration(stage, program):
     assert check(program, "--listen").returncode == 2
 
 
+@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+def test_check_of_what_a_program_writes(program, name):
+    """The configuration may come through a pipe, and is bounded; messages name where it came from."""
+    def piped(text):
+        return check(program, "-c", name, input=text)
+    shown = "stdin" if name == "-" else name
+    assert piped("workers: 3").returncode == 0
+    wrong = piped("workers: 33x")
+    assert wrong.returncode == 2 and f'{shown}:1:10: workers: expected' in wrong.stderr
+    endless = piped("# x\n" * 1100000)
+    assert endless.returncode == 2 and "is larger than 4 MiB" in endless.stderr
+
+
+@both
+def test_serving_from_a_pipe(stage, as_root):
+    """A configuration through standard input serves; a reload says that it stays, and reads what it names again."""
+    config = Config(stage).write("127.0.0.1:0")
+    reader, writer = os.pipe()
+    os.write(writer, config.path.read_bytes())
+    os.close(writer)
+    proxy = stage.proxy("-c", "-", defaults=False, listen=None, listeners=1, as_root=as_root,
+                        pass_fds=[reader], preexec=lambda: os.dup2(reader, 0))
+    os.close(reader)
+    origin = stage.origin(answers())
+    works(proxy.address, origin)
+    lines = reload(proxy)
+    assert any("stdin cannot be read again" in line for line in lines)
+    works(proxy.address, origin)
+
+
 def test_check_prints_what_loads_again(stage, program):
     """check --print writes the effective configuration, defaults included, and that is good again."""
     config = Config(stage).write("127.0.0.1:0")

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 /* A folder with a file "real" in it. What root may not follow is played end to end. */
 static struct {
@@ -105,6 +106,29 @@ static void what_is_no_file_is_refused_and_holds_nobody(void **state)
     assert_int_equal(file_open_log(at("fifo"), &test.fd, &test.fault), ST_IO);
 }
 
+/* A stream is read until its writer ends, in whatever pieces it comes; a FIFO waits for its writer. */
+static void a_stream_is_read_to_its_end(void **state)
+{
+    (void)state;
+    bool is_stream = false;
+    assert_int_equal(mkfifo(at("fifo"), 0600), 0);
+    pid_t writer = fork();
+    assert_true(writer >= 0);
+    if (writer == 0) {
+        int fd = open(at("fifo"), O_WRONLY | O_CLOEXEC);
+        bool is_fine = fd >= 0 && write(fd, "workers:", 8) == 8 && write(fd, " 3\n", 3) == 3;
+        _exit(is_fine ? 0 : 1);
+    }
+    assert_int_equal(file_read_config(at("fifo"), &test.text, &test.len, &is_stream, &test.fault),
+                     ST_OK);
+    assert_true(is_stream);
+    assert_int_equal(test.len, 11);
+    assert_string_equal(test.text, "workers: 3\n");
+    int how = 1;
+    assert_int_equal(waitpid(writer, &how, 0), writer);
+    assert_int_equal(how, 0);
+}
+
 static void a_large_file_is_refused(void **state)
 {
     (void)state;
@@ -130,9 +154,13 @@ static void a_log_is_made_and_appended_to(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_file_is_read_whole),    TEST(our_own_links_are_followed),
-        TEST(rings_of_links_end),      TEST(what_is_no_file_is_refused_and_holds_nobody),
-        TEST(a_large_file_is_refused), TEST(a_log_is_made_and_appended_to),
+        TEST(a_file_is_read_whole),
+        TEST(our_own_links_are_followed),
+        TEST(rings_of_links_end),
+        TEST(what_is_no_file_is_refused_and_holds_nobody),
+        TEST(a_stream_is_read_to_its_end),
+        TEST(a_large_file_is_refused),
+        TEST(a_log_is_made_and_appended_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
