@@ -105,16 +105,31 @@ static void serve_ready(const struct call *call)
         call_answer_text(call, 200, SLICE("ready\n"));
 }
 
+/* Refused by a full ring, or formatted and not written. */
+static uint64_t count_lost_records(const struct admin *admin)
+{
+    if (admin->recorder == NULL)
+        return 0;
+    struct recorder_stats stats = recorder_stats(admin->recorder);
+    return stats.dropped + stats.lost;
+}
+
 static void serve_metrics(const struct call *call)
 {
     const struct admin *admin = call->admin;
-    const struct metrics_extra build = {.name = "build_info",
-                                        .help = "Always 1; the version is its label",
-                                        .kind = GAUGE,
-                                        .label = "version",
-                                        .value = SLICE(FAIRLEAD_VERSION),
-                                        .number = 1};
-    size_t room = metrics_text_room(&build, 1);
+    const struct metrics_extra extras[] = {
+        {.name = "records_lost_total",
+         .help = "Records that are not in the access log: it was written too slowly, or failed",
+         .kind = COUNTER,
+         .number = count_lost_records(admin)},
+        {.name = "build_info",
+         .help = "Always 1; the version is its label",
+         .kind = GAUGE,
+         .label = "version",
+         .value = SLICE(FAIRLEAD_VERSION),
+         .number = 1},
+    };
+    size_t room = metrics_text_room(extras, COUNT_OF(extras));
     char *memory = malloc(room);
     if (memory == NULL) {
         struct answer answer = {.status = 503};
@@ -122,7 +137,7 @@ static void serve_metrics(const struct call *call)
         return;
     }
     struct text text = text_on(memory, room);
-    metrics_text_add(admin->counters, admin->counter_count, &build, 1, &text);
+    metrics_text_add(admin->counters, admin->counter_count, extras, COUNT_OF(extras), &text);
     CHECK(!text.is_cut);
     struct answer answer = {.status = 200, .type = METRICS_TEXT_TYPE, .body = text_slice(&text)};
     exchange_answer(call->exchange, &answer);

@@ -4,6 +4,7 @@
 #include "admin/errand.h"
 #include "proxy/handler.h"
 #include "record/counter.h"
+#include "report/recorder.h"
 
 #include <stdatomic.h>
 
@@ -15,6 +16,7 @@ struct admin {
     struct handler handler;
     const struct counters *counters[ERRAND_STOPS_MAX]; /* of all workers */
     size_t counter_count;
+    const struct recorder *recorder; /* set before the admin worker begins, or NULL */
     struct errands errands;
     struct link inquiries; /* to the workers, whose asker still waits; thread: the admin worker's */
     size_t inquiry_count;  /* of these and of the orphans; likewise */

@@ -148,6 +148,7 @@ static enum status serving_start_threads(struct serving *serving)
     struct admin *admin = &serving->admin;
     admin_init(admin);
     enum status status = serving_start_recorder(serving);
+    admin->recorder = serving->recorder;
     for (unsigned i = 0; i < serving->worker_count && status == ST_OK; i++) {
         status = serving_start_worker(serving, i, NULL, &serving->workers[i]);
         if (status != ST_OK)

@@ -1,4 +1,5 @@
 """/metrics: the text format of Prometheus, and that the figures are true."""
+import os
 import re
 
 from support.admin import open_tunnels
@@ -134,3 +135,29 @@ def test_buffers_and_pipes_are_gauged(stage):
         client.send(b"x" * 100_000)
         client.read(100_000)
     assert metrics(proxy)["fairlead_splice_pipes"] > 0
+
+
+def test_records_that_are_lost_are_counted(stage):
+    """A log pipe that nobody reads fills, and then the rings do: no request waits, and records_lost_total and stderr
+    tell how many records are in no log."""
+    pipe = stage.folder / "log.pipe"
+    os.mkfifo(pipe)
+    pipe.chmod(0o666)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    proxy = stage.proxy("--log-file", pipe, "--workers", "1")
+    assert metrics(proxy)["fairlead_records_lost_total"] == 0
+    refused = request("GET", "http://127.0.0.1:22/" + "x" * 2000, "User-Agent: " + "y" * 250, "Referer: " + "z" * 250)
+    asked = 0
+    with proxy.connect() as client:
+        def loses():
+            nonlocal asked
+            client.send(refused * 100)
+            for _ in range(100):
+                assert client.read_response().status == 403
+            asked += 100
+            return metrics(proxy)["fairlead_records_lost_total"] > 0
+        wait_until(loses, "the rings to fill")
+    proxy.wait_line("records dropped since it is written too slowly")
+    os.close(reader)
+    lost = metrics(proxy)["fairlead_records_lost_total"]
+    assert 0 < lost <= asked == metrics(proxy)["fairlead_requests_total"]
