@@ -161,6 +161,16 @@ void client_accept(struct proxy *proxy, const struct client_door *door, int fd)
 
 /* ---- the steps before HTTP ---- */
 
+/* What went wrong before HTTP is counted and said by its kind; nobody is left to answer. */
+static void client_fail_header(struct client *client, const char *why)
+{
+    char peer[INET_ENDPOINT_TEXT];
+    inet_endpoint_format(&client->peer, peer);
+    counter_add(client->proxy->engine->counters, COUNT_CLIENT_PROXY_FAILURES, 1);
+    diag(DIAG_NOTICE, "PROXY header of client %s failed: %s", peer, why);
+    client_close(client, /* is_abort= */ true);
+}
+
 /* Read exactly the PROXY header: look first, since what follows may be TLS. */
 static void client_read_proxy_header(struct client *client)
 {
@@ -168,8 +178,11 @@ static void client_read_proxy_header(struct client *client)
     size_t len = 0;
     size_t used = 0;
     int fd = tcp_fd(client->transport);
-    bool is_trusted = config_prefixes_contain(&client->listen->proxy_from, &client->peer.addr);
-    enum status status = is_trusted ? socket_peek(fd, bytes, sizeof(bytes), &len) : ST_BAD;
+    if (!config_prefixes_contain(&client->listen->proxy_from, &client->peer.addr)) {
+        client_fail_header(client, "its sender is not configured (proxy_protocol.from)");
+        return;
+    }
+    enum status status = socket_peek(fd, bytes, sizeof(bytes), &len);
     struct proxy_header header;
     if (status == ST_OK)
         status = proxy_header_parse(slice_of(bytes, len), &header, &used);
@@ -179,14 +192,15 @@ static void client_read_proxy_header(struct client *client)
     }
     if (status == ST_OK)
         status = socket_recv(fd, bytes, used, &len);
-    if (status != ST_OK || len != used) {
-        char peer[INET_ENDPOINT_TEXT];
-        inet_endpoint_format(&client->peer, peer);
-        diag(DIAG_WARNING, "connection from %s without a valid PROXY header closed%s", peer,
-             is_trusted ? "" : ": its sender is not configured");
+    if (status == ST_BAD || status == ST_LIMIT) {
+        client_fail_header(client, status == ST_BAD ? "what came is none" : "it is too long");
+        return;
+    }
+    if (status != ST_OK || len != used) { /* gone, such as a look whether somebody listens */
         client_close(client, /* is_abort= */ true);
         return;
     }
+    counter_add(client->proxy->engine->counters, COUNT_CLIENT_PROXY_HEADERS, 1);
     if (!header.is_local && header.source.addr.family != INET_NONE)
         client->peer = header.source;
     if (!client_may_connect(client->proxy, &client->peer)) {
@@ -378,6 +392,10 @@ static void client_time_out(struct timer *timer)
 {
     struct client *client = CONTAINER_OF(timer, struct client, timer);
     CHECK_TAG(client, CLIENT_TAG);
+    if (client->state == CLIENT_PROXY_HEADER) {
+        client_fail_header(client, "it did not arrive in time");
+        return;
+    }
     if (client->state == CLIENT_HANDSHAKE) {
         char peer[INET_ENDPOINT_TEXT];
         inet_endpoint_format(&client->peer, peer);

@@ -16,6 +16,9 @@
     X(ACCEPT_PAUSES, COUNTER, "accept_pauses_total", "Times accepting paused: out of descriptors") \
     X(CLIENT_TLS_HANDSHAKES, COUNTER, "client_tls_handshakes_total", "Client TLS handshakes done") \
     X(CLIENT_TLS_FAILURES, COUNTER, "client_tls_failures_total", "Client TLS handshakes failed")   \
+    X(CLIENT_PROXY_HEADERS, COUNTER, "client_proxy_headers_total", "PROXY headers read")           \
+    X(CLIENT_PROXY_FAILURES, COUNTER, "client_proxy_header_failures_total",                        \
+      "Connections closed for their PROXY header: wrong, late, or of a sender not configured")     \
     X(REQUESTS, COUNTER, "requests_total", "Requests whose head was read")                         \
     X(REQUESTS_OPEN, GAUGE, "requests", "Exchanges in progress")                                   \
     X(RESPONSES_1XX, COUNTER, "responses_1xx_total", "Interim responses passed on")                \

@@ -1,4 +1,5 @@
 """PROXY protocol: on listeners that are configured for it, from configured senders, both versions."""
+import re
 import socket
 import struct
 
@@ -50,6 +51,13 @@ WRONG = {"none": request("GET", "http://a.test/"),
          "v2-command": SIGNATURE + b"\x2f\x11\0\x0c" + b"\0" * 12,
          "v2-short": SIGNATURE + b"\x21\x11\0\x04" + b"\0" * 4,
          "v2-endless": SIGNATURE + b"\x21\x11\xff\xff" + b"\0" * 3000}
+
+
+def counted(proxy):
+    """PROXY headers read, and failed."""
+    text = proxy.ask_admin("/metrics").body.decode()
+    return tuple(int(re.search(rf"^fairlead_client_proxy_{name}_total (\d+)$", text, re.MULTILINE).group(1))
+                 for name in ("headers", "header_failures"))
 
 
 @pytest.fixture
@@ -142,12 +150,15 @@ def test_header_and_request_may_come_in_one_piece(start, stage, name):
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_header_is_closed_and_said(start, name):
-    """A configured sender that sends no valid header gets no answer, only an end; stderr says why."""
+    """A configured sender that sends no valid header gets no answer, only an end; it is counted, and stderr says
+    why."""
     proxy = start()
     with proxy.connect(source=SENDER) as client:
         client.send(WRONG[name])
         client.expect_end("rst", "fin")
-    proxy.wait_line("warning: .*without a valid PROXY header")
+    why = "it is too long" if name == "v2-endless" else "what came is none"
+    proxy.wait_line(rf"notice: PROXY header of client {SENDER}:\d+ failed: {why}")
+    assert counted(proxy) == (0, 1)
 
 
 @pytest.mark.parametrize("data", [b"", V1, request("GET", "http://a.test/")], ids=["none", "header", "request"])
@@ -155,16 +166,31 @@ def test_a_stranger_is_closed_and_said(enter, data):
     """Who is not configured may not say who the client is, nor speak without a header; nobody waits for it."""
     with connect(enter.proxy.address, source=STRANGER, first=data) as client:
         client.expect_end("rst", "fin")
-    enter.proxy.wait_line("its sender is not configured")
+    enter.proxy.wait_line(rf"PROXY header of client {STRANGER}:\d+ failed: its sender is not configured")
+    assert counted(enter.proxy) == (0, 1)
 
 
 def test_a_header_that_never_ends_is_given_up(start):
-    """timeouts.client_head bounds the wait for the header as well."""
+    """timeouts.client_head bounds the wait for the header as well; that is counted and said too."""
     proxy = start("--timeout", "client_head=200ms")
     for part in (V1[:20], b""):
         with proxy.connect(source=SENDER) as client:
             client.send(part)
             client.expect_end("rst", "fin")
+    assert counted(proxy) == (0, 2)
+    assert sum("failed: it did not arrive in time" in line for line in proxy.lines) == 2
+
+
+def test_a_look_whether_somebody_listens_is_no_failure(start, stage):
+    """A balancer that connects and closes is neither counted nor said; headers that are read are counted."""
+    origin = stage.origin(replies_forever(ok(b"fine")))
+    proxy = start()
+    with proxy.connect(source=SENDER) as client:
+        client.half_close()
+        client.expect_end("rst", "fin")
+    with proxy.connect(source=SENDER, first=V1) as client:
+        assert client.ask(request("GET", origin.url + "/")).body == b"fine"
+    assert counted(proxy) == (1, 0) and "PROXY" not in proxy.stderr
 
 
 def test_the_headers_client_must_be_allowed(start, stage):
