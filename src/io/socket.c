@@ -250,7 +250,8 @@ void socket_set_keepalive(int fd, unsigned user_timeout_ms)
 
 void socket_set_congestion(int fd, const char *congestion)
 {
-    if (congestion != NULL && congestion[0] != '\0') /* an unknown name was refused at start */
+    if (congestion != NULL &&
+        congestion[0] != '\0') /* an unknown name was warned of at the start */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
                          (socklen_t)strlen(congestion));
 }

@@ -16,6 +16,7 @@
 #include "server/maker.h"
 
 #include "report/diag.h"
+#include "server/advice.h"
 #include "server/file.h"
 
 #include <stdio.h>
@@ -358,6 +359,11 @@ static enum status maker_end(struct bundle *bundle, enum status status, struct t
     return status == ST_NOMEM ? ST_NOMEM : ST_IO;
 }
 
+static void say_warning(const char *line)
+{
+    diag_say(NULL, DIAG_WARNING, "%s", line);
+}
+
 enum status maker_make(struct maker *maker, const struct bundle *old, struct bundle **ret_bundle)
 {
     char words[800];
@@ -380,6 +386,8 @@ enum status maker_make(struct maker *maker, const struct bundle *old, struct bun
         status = maker_learn(maker, bundle);
     if (status != ST_OK)
         bundle_remove_files(bundle, old);
+    else
+        advice_give(bundle->config, say_warning);
     return maker_end(bundle, status, &fault, ret_bundle);
 }
 

@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "io/socket.h"
 #include "report/diag.h"
+#include "server/advice.h"
 #include "server/bundle_wire.h"
 #include "server/compile.h"
 #include "server/notify.h"
@@ -349,6 +350,11 @@ int serve(int argc, const char *const *argv)
     return code;
 }
 
+static void say_advice(const char *line)
+{
+    (void)fprintf(stderr, "fairlead: warning: %s\n", line);
+}
+
 int serve_check(int argc, const char *const *argv, bool wants_print)
 {
     struct maker maker;
@@ -370,6 +376,7 @@ int serve_check(int argc, const char *const *argv, bool wants_print)
         return 1;
     }
     fault.len = 0;
+    advice_give(bundle->config, say_advice);
     if (wants_print)
         config_print(bundle->config, stdout);
     status = compile_snapshot(bundle, NULL, SLICE("fairlead"), &fault, &snapshot);

@@ -256,7 +256,7 @@ def test_what_a_reload_cannot_change_is_named(stage, as_root):
     origin, config = stage.origin(answers()), Config(stage)
     proxy = config.write("127.0.0.1:0").start(as_root=as_root)
     config.write("127.0.0.1:0", workers=3, run_as="daemon",
-                 resolver={"servers": ["127.0.0.9"], "cache_entries": 7, "hosts_file": "/nowhere"},
+                 resolver={"servers": ["127.0.0.9"], "cache_entries": 7, "hosts_file": ""},
                  limits={"buffer_bytes": "8MiB"}, timeouts={"dns": "1s", "drain": "1s"})
     for _ in range(2):
         lines = reload(proxy)

@@ -351,6 +351,40 @@ def test_who_named_an_address_in_use_is_said(stage):
     assert fourth.wait_exit() == 1 and f"--admin: {reason}" in fourth.stderr
 
 
+CONTROLS = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
+LACKS = {
+    "source": ("192.0.2.1", "127.0.0.7", "this machine does not have the address 192.0.2.1 now"),
+    "resolver.hosts_file": ("/no/hosts", "/etc/hosts", "/no/hosts cannot be read now (No such file or directory)"),
+    "tcp.congestion_client": ("no-such", "reno", "this machine does not have no-such now, so the system's is used; "
+                              "it has {controls}"),
+    "tcp.congestion_upstream": ("no-such", "reno", "this machine does not have no-such now, so the system's is used; "
+                                "it has {controls}"),
+}
+
+
+@pytest.mark.parametrize("key", LACKS)
+def test_what_this_machine_lacks_is_a_warning(stage, program, key):
+    """An address to connect from, a hosts table or a congestion control that is not here: check and start say so, with place and key,
+    and both go on, since it may come; what is here is not mentioned."""
+    lacking, there, words = LACKS[key]
+    config = Config(stage)
+    section, _, name = key.partition(".")
+
+    def write(value):
+        config.path.write_text(f"admin: {{ address: off }}\nlisten: 127.0.0.1:0\n{section}: " +
+                               (f"{{ {name}: {value} }}" if name else value) + "\n")
+    write(lacking)
+    column = len(f"{section}: {{ {name}: " if name else f"{section}: ") + 1
+    words = words.format(controls=CONTROLS.read_text().strip())
+    line = f"warning: {config.path}:3:{column}: {key}: {words}"
+    got = check(program, "-c", config.path)
+    assert (got.returncode, got.stdout) == (0, "fairlead: the configuration is good\n")
+    assert got.stderr.startswith(f"fairlead: {line}") and got.stderr.count("\n") == 1
+    assert config.start(has_admin=False).wait_line(re.escape(line))
+    write(there)
+    assert check(program, "-c", config.path).stderr == ""
+
+
 def test_check_of_a_wrong_configuration(stage, program):
     """Exit code 2: the configuration is wrong, or it cannot be read."""
     config = Config(stage).write("127.0.0.1:0", timeouts={"conect": "1s"})

@@ -1,0 +1,114 @@
+/* What a configuration asks of the machine that it is on: an address to connect from, a hosts table, a congestion
+ * control.
+ *
+ * They fail late and far from their cause: connections that cannot be made, names that are not found, another control
+ * without a word. So they are looked at before, and said as warnings. An address is tried by binding a datagram socket that is closed at
+ * once, which asks the very question that a connection will ask (a loopback address counts, and so does one that
+ * net.ipv4.ip_nonlocal_bind lets through). Controls are looked up in /proc; trying one could load a module. */
+
+#include "server/advice.h"
+
+#include "io/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CONTROLS_FILE "/proc/sys/net/ipv4/tcp_available_congestion_control"
+
+enum { ADVICE_TEXT = 600, CONTROLS_MAX = 400 };
+
+/* ---- the source address ---- */
+
+/* True also where it cannot be found out. */
+static bool address_is_here(const struct inet_addr *addr)
+{
+    struct inet_endpoint endpoint = {*addr, 0};
+    struct sockaddr_storage at;
+    socklen_t len = inet_to_sockaddr(&endpoint, &at);
+    int fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return true;
+    bool is_here = bind(fd, (struct sockaddr *)&at, len) == 0 || errno != EADDRNOTAVAIL;
+    socket_close(&fd);
+    return is_here;
+}
+
+static void advise_source(const struct config *config, void (*say)(const char *line))
+{
+    char words[ADVICE_TEXT];
+    char address[INET_ADDR_TEXT];
+    struct text text = text_on(words, sizeof(words));
+    if (config->source.family == INET_NONE || address_is_here(&config->source))
+        return;
+    inet_addr_format(&config->source, address);
+    config_add_origin(config, &config->source, &text);
+    text_add_format(&text,
+                    "this machine does not have the address %s now; while that is so, no "
+                    "connection can be made",
+                    address);
+    say(text_string(&text));
+}
+
+/* ---- congestion control ---- */
+
+/* What the kernel has, words apart by blanks; empty where it does not say. */
+static struct slice read_controls(char *into, size_t cap)
+{
+    int fd = open(CONTROLS_FILE, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, into, cap);
+    if (fd >= 0)
+        (void)close(fd);
+    struct slice all = slice_of(into, got > 0 ? (size_t)got : 0);
+    return slice_trim(slice_first(all, slice_find(all, '\n')));
+}
+
+static void advise_congestion(const struct config *config, const char *const *setting,
+                              struct slice controls, void (*say)(const char *line))
+{
+    char words[ADVICE_TEXT];
+    struct text text = text_on(words, sizeof(words));
+    struct slice wanted = slice_from_string(*setting);
+    struct slice rest = controls;
+    struct slice control;
+    if (wanted.len == 0 || controls.len == 0)
+        return;
+    while (slice_next_part(&rest, ' ', &control)) {
+        if (slice_equals(control, wanted))
+            return;
+    }
+    config_add_origin(config, setting, &text);
+    text_add_format(&text, "this machine does not have %s now, so the system's is used; it has ",
+                    *setting);
+    text_add(&text, controls);
+    say(text_string(&text));
+}
+
+/* ---- the hosts table ---- */
+
+/* The default is no wish: without /etc/hosts there are no names in it. */
+static void advise_hosts(const struct config *config, void (*say)(const char *line))
+{
+    char words[ADVICE_TEXT];
+    struct text text = text_on(words, sizeof(words));
+    struct slice path = config->resolver.hosts_file;
+    if (path.len == 0 || slice_equals(path, SLICE("/etc/hosts")) || access(path.at, R_OK) == 0)
+        return;
+    int error = errno;
+    config_add_origin(config, &config->resolver.hosts_file, &text);
+    text_add_format(&text, "%s cannot be read now (%s), so no name is taken from it", path.at,
+                    strerror(error));
+    say(text_string(&text));
+}
+
+void advice_give(const struct config *config, void (*say)(const char *line))
+{
+    char space[CONTROLS_MAX];
+    struct slice controls = read_controls(space, sizeof(space));
+    advise_source(config, say);
+    advise_hosts(config, say);
+    advise_congestion(config, &config->tcp.congestion_client, controls, say);
+    advise_congestion(config, &config->tcp.congestion_upstream, controls, say);
+}
