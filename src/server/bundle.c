@@ -140,3 +140,12 @@ void bundle_say_listens(const struct bundle *bundle)
     opening_format(&bundle->admin, address);
     (void)fprintf(stderr, "fairlead: admin on %s\n", address);
 }
+
+void bundle_say_hint(const struct bundle *bundle)
+{
+    char address[OPENING_TEXT];
+    if (!isatty(STDERR_FILENO) || bundle->listens[0].kind != LISTEN_TCP)
+        return;
+    opening_format(&bundle->listens[0], address);
+    (void)fprintf(stderr, "fairlead: try   curl -x %s http://example.com/\n", address);
+}

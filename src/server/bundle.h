@@ -48,6 +48,8 @@ void bundle_forget_files(struct bundle *bundle);
 const struct bundle_file *bundle_find_file(const struct bundle *bundle, struct slice path);
 /* Say on which addresses it listens. */
 void bundle_say_listens(const struct bundle *bundle);
+/* On a terminal, a line to try. */
+void bundle_say_hint(const struct bundle *bundle);
 /* Closes and wipes everything; *bundle is NULL afterwards. Takes a pointer to NULL. */
 void bundle_destroy(struct bundle **bundle);
 

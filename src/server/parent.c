@@ -105,6 +105,8 @@ static void candidate_take(struct parent *parent)
     parent->candidate = NULL;
     use_level(parent->good->config);
     bundle_say_listens(parent->good);
+    if (is_first)
+        bundle_say_hint(parent->good);
     notify_ready();
 }
 

@@ -231,15 +231,6 @@ static void process_turn(struct process *process)
 
 /* ---- the whole ---- */
 
-static void say_hint(const struct bundle *bundle)
-{
-    char address[OPENING_TEXT];
-    if (!isatty(STDERR_FILENO) || bundle->listens[0].kind != LISTEN_TCP)
-        return;
-    opening_format(&bundle->listens[0], address);
-    (void)fprintf(stderr, "fairlead: try   curl -x %s http://example.com/\n", address);
-}
-
 /* Serve from `bundle`, with or without a parent. */
 static int process_run(struct process *process, struct bundle *bundle)
 {
@@ -260,7 +251,7 @@ static int process_run(struct process *process, struct bundle *bundle)
         process_answer(process, CHANNEL_UP, 0, NULL);
     } else {
         bundle_say_listens(bundle);
-        say_hint(bundle);
+        bundle_say_hint(bundle);
         notify_ready();
     }
     while (process->state != PROCESS_ENDED)

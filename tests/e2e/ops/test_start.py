@@ -1,6 +1,8 @@
 """Starting: privileges, addresses, limits, and what check does."""
 import os
+import pty
 import re
+import select
 import signal
 import socket
 import stat
@@ -152,6 +154,28 @@ def test_a_unix_socket_of_another_instance(stage, as_root):
 
 
 # ---- socket activation
+@both
+def test_a_terminal_gets_a_line_to_try(program, as_root):
+    """Where stderr is a terminal, the start ends with a command that goes through the first listener."""
+    ours, theirs = pty.openpty()
+    who = {} if as_root or not is_root() else {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    process = subprocess.Popen([program, "--listen", "127.0.0.1:0", "--admin", "off", "--log-file", "off"],
+                               stdin=subprocess.DEVNULL, stderr=theirs, env=clean_environment(), **who)
+    os.close(theirs)
+    try:
+        text = b""
+        while text.count(b"\n") < 2:
+            assert select.select([ours], [], [], BOUND)[0], text
+            text += os.read(ours, 4096)
+        first, second = text.decode().split("\r\n")[:2]
+        url = first.removeprefix("fairlead: listening on ")
+        assert second == f"fairlead: try   curl -x {url} http://example.com/"
+    finally:
+        process.terminate()
+        assert process.wait(BOUND) == 0
+        os.close(ours)
+
+
 LAUNCHER = """
 import os, socket, sys
 kept = []
