@@ -24,7 +24,7 @@ struct guard_question {
     X(NO_TOKEN, 403, "no_token_configured",                                                       \
       "this needs a token, and none is configured: write one into a file, such as with "          \
       "'openssl rand -hex 24', name the file in admin.token_file, and reload; then send "         \
-      "'Authorization: Bearer TOKEN'")                                                            \
+      "'Authorization: Bearer TOKEN' and 'X-Fairlead: 1'")                                        \
     X(TOKEN, 401, "unauthorized",                                                                 \
       "send 'Authorization: Bearer TOKEN' with the token of the file "                            \
       "that admin.token_file names")                                                              \
