@@ -113,8 +113,10 @@ void exchange_fail(struct exchange *x, enum cause cause, const char *detail)
 
 enum next exchange_refuse(struct exchange *x, enum cause cause, const char *detail)
 {
-    if (cause == CAUSE_BAD_TARGET || cause == CAUSE_BAD_REQUEST)
-        x->down->may_persist = false; /* what follows may not be what it seems (RFC 9112 §11.2) */
+    /* What follows may not be what it seems (RFC 9112 §11.2). Behind a CONNECT that may be bytes of the
+     * tunnel, sent before the answer came, and whoever chose them would speak to us as the client. */
+    if (cause == CAUSE_BAD_TARGET || cause == CAUSE_BAD_REQUEST || x->method == METHOD_CONNECT)
+        x->down->may_persist = false;
     exchange_fail(x, cause, detail);
     return exchange_enter(x, STEP_reply);
 }
