@@ -18,8 +18,6 @@ enum framing_kind {
 struct framing {
     enum framing_kind kind;
     uint64_t length; /* for FRAMING_LENGTH */
-    bool
-        is_coded; /* FRAMING_CLOSE with a transfer coding other than identity still on the content */
 };
 
 /* X(NAME, "word", status, "sentence"); `status` answers a request, a bad response is always 502. */
@@ -58,8 +56,8 @@ enum framing_fault framing_of_request(const struct head *head,
                                       struct framing *ret_framing) MUST_USE;
 
 /* Responses. HEAD, 1xx, 204, 304 and 2xx to CONNECT have no content; their Content-Length is still checked
- * (not for CONNECT) and stays among the fields. A Transfer-Encoding that does not end in chunked is read
- * to the close; one that ends in chunked after another coding is CODING_UNKNOWN. */
+ * (not for CONNECT) and stays among the fields. A Transfer-Encoding of identity alone is read to the close; any
+ * other than chunked alone is CODING_UNKNOWN. */
 enum framing_fault framing_of_response(const struct head *head, enum method request_method,
                                        struct framing *ret_framing) MUST_USE;
 
