@@ -167,9 +167,11 @@ enum status rewrite_response(struct exchange *x, const struct head *response, st
     head->upgrade = response->upgrade;
     *ret_body = rewrite_response_framing(x, body);
     bool has_body = body.kind != FRAMING_NONE;
+    /* RFC 9110 §8.6: no Content-Length in 1xx and 204. Of HEAD and 304 it tells of another response. */
+    bool drops_length = has_body || response->status < 200 || response->status == 204;
     enum status status = ST_OK;
     FIELDS_EACH(field, &response->fields) {
-        bool is_length = field->token == TOKEN_CONTENT_LENGTH && has_body;
+        bool is_length = field->token == TOKEN_CONTENT_LENGTH && drops_length;
         if (status == ST_OK && !is_length && !hop_is_connection_level(response->hop, field))
             status = fields_add_token(&head->fields, field->token, field->name, field->value);
     }
