@@ -155,6 +155,8 @@ BAD_RESPONSES = {
     "length and coding": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n"
                          b"\r\n0\r\n\r\n",
     "oversized head": b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70000 + b"\r\n\r\n",
+    "Connection names 2000 fields": b"HTTP/1.1 200 OK\r\nConnection: " +
+                                    b",".join(b"x%d" % i for i in range(2000)) + b"\r\n\r\n",
     "end in the head": b"HTTP/1.1 200 OK\r\nContent-",
     "nothing": b"",
     "gzip coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
