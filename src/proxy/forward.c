@@ -237,7 +237,9 @@ static void forward_learn(struct exchange *x, const struct head *response)
     x->upstream_status = response->status;
     x->upstream_minor = response->minor;
     x->awaits_continue = false;
-    x->waiting_ns = loop_now_ns(exchange_loop(x));
+    /* One that the client does not get gives no more time: that client could be gone, and would not be missed. */
+    if (!head_is_interim(response) || x->request->minor > 0)
+        x->waiting_ns = loop_now_ns(exchange_loop(x));
     retry_forget(x);
     if (!head_is_interim(response))
         versions_note(&x->proxy->engine->versions, &x->host, x->port, !head_is_modern(response));

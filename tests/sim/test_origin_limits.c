@@ -184,6 +184,24 @@ static void test_an_interim_response_gives_more_time(void **state)
     (void)peer_hears_head(client, "HTTP/1.1 504 Gateway Timeout");
 }
 
+/* One that an HTTP/1.0 client does not get gives no more time, or an origin could keep an exchange for ever whose
+ * client nobody would miss. */
+static void test_an_interim_response_that_is_dropped_gives_none(void **state)
+{
+    (void)state;
+    struct world *world = world_create("timeouts: { response_head: 300ms, body_stall: 100ms }");
+    struct peer *client = world_client(world);
+    peer_say(client, "GET http://a.test/ HTTP/1.0\r\n\r\n");
+    struct peer *origin = world_origin(world);
+    for (int i = 0; i < 29; i++) {
+        world_advance(world, 10);
+        peer_say(origin, "HTTP/1.1 102 Processing\r\n\r\n");
+    }
+    peer_hears_nothing(client);
+    world_advance(world, 10);
+    (void)peer_hears_head(client, "HTTP/1.1 504 Gateway Timeout");
+}
+
 /* A client that holds its body back for a 100 that does not come waits as long as for a response. */
 static void test_no_continue_in_time(void **state)
 {
@@ -362,6 +380,7 @@ int main(void)
         PLAY(test_a_pipelined_request_gives_no_more_time),
         PLAY(test_a_trickling_response_head_gets_no_more_time),
         PLAY(test_an_interim_response_gives_more_time),
+        PLAY(test_an_interim_response_that_is_dropped_gives_none),
         PLAY(test_no_continue_in_time),
         PLAY(test_an_upload_that_stalls_behind_its_answer),
         PLAY(test_a_body_that_stalls_is_visibly_cut),
