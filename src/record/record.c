@@ -33,12 +33,15 @@ void record_set(struct record *record, struct record_text *which, struct slice v
         memmove(record->text + which->at, kept.at, kept.len);
 }
 
-/* Index behind the scheme and "://", or 0. */
+/* Index behind the scheme, its colon and the slashes, of which a mistyped URL has one or three; 0 where there
+ * is no such thing. */
 static size_t url_authority_at(struct slice url)
 {
     size_t colon = slice_find(url, ':');
-    bool has_scheme = slice_starts_with(slice_from(url, colon), SLICE("://"));
-    return has_scheme ? colon + 3 : 0;
+    size_t at = colon + 1;
+    while (at < url.len && url.at[at] == '/')
+        at++;
+    return colon < url.len && at > colon + 1 ? at : 0;
 }
 
 /* Where the credentials in front of the host begin and end; an empty range where there are none. */
@@ -56,34 +59,51 @@ static void url_find_userinfo(struct slice url, size_t *ret_begin, size_t *ret_e
     *ret_end = behind;
 }
 
-void record_set_url(struct record *record, struct slice url, bool keep_query)
+/* What may be kept of a URL: all before the credentials, all behind them, and a sign in place of the query
+ * (and of a fragment). Gives its whole length; at most `room` bytes of it are written. */
+static size_t url_clean(struct slice url, bool keep_query, char *into, size_t room)
 {
-    char clean[RECORD_URL_MAX];
     struct slice parts[3] = {url, SLICE_NONE, SLICE_NONE};
     size_t begin;
     size_t end;
-
-    /* What is kept: before the credentials, behind them, and a sign in place of the query. */
     url_find_userinfo(url, &begin, &end);
     parts[0] = slice_first(url, begin);
     parts[1] = slice_from(url, end);
     size_t query = slice_find(parts[1], '?');
-    if (!keep_query && query < parts[1].len) {
-        parts[1] = slice_first(parts[1], query);
+    size_t fragment = slice_find(parts[1], '#');
+    size_t secret = query < fragment ? query : fragment;
+    if (!keep_query && secret < parts[1].len) {
+        parts[1] = slice_first(parts[1], secret);
         parts[2] = SLICE("?-");
     }
 
     size_t len = 0;
     size_t whole = 0;
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
-        struct slice piece = slice_first(parts[i], sizeof(clean) - len);
+        struct slice piece = slice_first(parts[i], room - len);
         if (piece.len > 0)
-            memcpy(clean + len, piece.at, piece.len);
+            memcpy(into + len, piece.at, piece.len);
         len += piece.len;
         whole += parts[i].len;
     }
+    return whole;
+}
+
+void record_set_url(struct record *record, struct slice url, bool keep_query)
+{
+    char clean[RECORD_URL_MAX];
+    size_t whole = url_clean(url, keep_query, clean, sizeof(clean));
+    size_t len = whole < sizeof(clean) ? whole : sizeof(clean);
     record_set(record, &record->url, slice_of(clean, len), RECORD_URL_MAX);
     record->url_is_cut = record->url.len < whole;
+}
+
+void record_set_referer(struct record *record, struct slice url, bool keep_query)
+{
+    char clean[RECORD_REFERER_MAX];
+    size_t whole = url_clean(url, keep_query, clean, sizeof(clean));
+    size_t len = whole < sizeof(clean) ? whole : sizeof(clean);
+    record_set(record, &record->referer, slice_of(clean, len), RECORD_REFERER_MAX);
 }
 
 struct slice record_get(const struct record *record, struct record_text which)

@@ -42,7 +42,12 @@ enum record_end {
 
 enum dns_source { DNS_NONE, DNS_LITERAL, DNS_HOSTS, DNS_CACHE, DNS_COALESCED, DNS_QUERY };
 
-enum { RECORD_ATTEMPTS_MAX = 8, RECORD_URL_MAX = 2048, RECORD_TEXT_MAX = 4096 };
+enum {
+    RECORD_ATTEMPTS_MAX = 8,
+    RECORD_URL_MAX = 2048,
+    RECORD_REFERER_MAX = 256,
+    RECORD_TEXT_MAX = 4096,
+};
 
 /* One connect attempt of the race (RFC 8305). */
 struct record_attempt {
@@ -135,9 +140,11 @@ struct record {
 void record_begin(struct record *record);
 /* Store a text, cut to `max` and to what is left. */
 void record_set(struct record *record, struct record_text *which, struct slice value, size_t max);
-/* Store a URL: cut to RECORD_URL_MAX and marked; without `keep_query` all behind '?' is replaced by "?…" in
- * ASCII ("?-"). */
+/* Store a URL without its credentials: cut to RECORD_URL_MAX and marked; without `keep_query` all from '?' or
+ * '#' on is replaced by "?-". */
 void record_set_url(struct record *record, struct slice url, bool keep_query);
+/* The same for the Referer field, cut to RECORD_REFERER_MAX: it is a URL, too. */
+void record_set_referer(struct record *record, struct slice url, bool keep_query);
 struct slice record_get(const struct record *record, struct record_text which);
 /* Set `size` for copying. */
 void record_seal(struct record *record);

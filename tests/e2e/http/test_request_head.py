@@ -208,7 +208,8 @@ def test_credentials_are_in_no_log(stage, form):
     origin = stage.origin(replies(GET))
     with proxy.connect() as client:
         got = client.ask(request("GET", origin.url + "/", "Authorization: Basic c2VjcmV0MQ==",
-                                 "Proxy-Authorization: Basic c2VjcmV0Mg==", "Cookie: id=secret3"))
+                                 "Proxy-Authorization: Basic c2VjcmV0Mg==", "Cookie: id=secret3",
+                                 "Referer: http://user:secret5@a.test/"))
         assert got.status == 200
         client.send(request("GET", f"http://user:secret4@{origin.authority}/", host="x"))
         assert client.read_response().status == 400

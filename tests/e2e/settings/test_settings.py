@@ -183,8 +183,9 @@ def test_query_strings_are_kept_or_stripped(configured, stage, query, url):
     """log.access.query: what stands behind the question mark is not for every log."""
     proxy = configured(f"log: {{ access: {{ query: {query} }} }}")
     origin = stage.origin(replies(FINE))
-    status_of(proxy, request("GET", origin.url + "/a?secret=1"))
-    assert proxy.record().url == origin.url + url
+    status_of(proxy, request("GET", origin.url + "/a?secret=1", f"Referer: {origin.url}/a?secret=1"))
+    record = proxy.record()
+    assert record.url == origin.url + url and record["referer"] == origin.url + url
     assert origin.requests[0].target == "/a?secret=1"
 
 

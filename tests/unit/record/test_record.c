@@ -6,7 +6,7 @@
 #include <string.h>
 
 static struct record record;
-static struct record_text *const url = &record.url;
+static struct record_text *url = &record.url;
 
 static void assert_url(const char *expected)
 {
@@ -87,6 +87,8 @@ static void a_query_is_kept_or_replaced_by_a_sign(void **state)
     assert_url("http://a.example/p?-");
     set_url("http://a.example/p", false);
     assert_url("http://a.example/p");
+    set_url("http://a.example/p#token=1", false);
+    assert_url("http://a.example/p?-");
     assert_false(record.url_is_cut);
 }
 
@@ -101,6 +103,26 @@ static void credentials_never_reach_the_record(void **state)
     assert_url("a.example:443");
     set_url("http://u:secret@a.example?x=u@b", true);
     assert_url("http://a.example?x=u@b");
+    set_url("http:/user:secret@a.example/p", true);
+    assert_url("http:/a.example/p");
+    set_url("http:///user:secret@a.example/p", true);
+    assert_url("http:///a.example/p");
+}
+
+static void a_referer_is_a_url_too(void **state)
+{
+    (void)state;
+    static char big[RECORD_REFERER_MAX + 2];
+    record_begin(&record);
+    record_set_referer(&record, SLICE("https://user:secret@a.example/p?token=1"), true);
+    url = &record.referer;
+    assert_url("https://a.example/p?token=1");
+    record_set_referer(&record, SLICE("https://user:secret@a.example/p?token=1"), false);
+    assert_url("https://a.example/p?-");
+    memset(big, 'a', sizeof(big) - 1);
+    record_set_referer(&record, slice_from_string(big), true);
+    assert_int_equal(url->len, RECORD_REFERER_MAX);
+    url = &record.url;
 }
 
 static void an_at_sign_behind_the_authority_stays(void **state)
@@ -176,6 +198,7 @@ int main(void)
         cmocka_unit_test(texts_beyond_the_room_are_cut_and_overflow_nothing),
         cmocka_unit_test(a_query_is_kept_or_replaced_by_a_sign),
         cmocka_unit_test(credentials_never_reach_the_record),
+        cmocka_unit_test(a_referer_is_a_url_too),
         cmocka_unit_test(an_at_sign_behind_the_authority_stays),
         cmocka_unit_test(a_long_url_is_cut_and_marked),
         cmocka_unit_test(enums_have_words),
