@@ -523,7 +523,7 @@ enum next step_finish(struct exchange *x)
         proxy->handler->forget(proxy->handler, x);
     finish_release(x);
     x->tag = 0;
-    retry_forget(x);
+    retry_done(x);
     arena_done(&x->arena);
     snapshot_unref(&x->snapshot);
     x->grave.bury = exchange_bury;

@@ -157,8 +157,10 @@ enum cause forward_late_cause(const struct exchange *x);
 void retry_prepare(struct exchange *x, bool is_reused);
 /* These bytes of the request body went out. */
 void retry_keep(struct exchange *x, struct slice bytes);
-/* The body that was kept is not needed any more. */
+/* The request is not sent again: the body that was kept goes, or once it is out where it is under way. */
 void retry_forget(struct exchange *x);
+/* What was kept has gone out, or will not. */
+void retry_done(struct exchange *x);
 /* The connection failed. True: it is dropped, and the exchange is to acquire another. */
 bool retry_begin(struct exchange *x);
 

@@ -133,6 +133,7 @@ static void forward_mark_body(struct exchange *x)
 /* What went out on a connection that failed, and then what was not read yet. */
 static enum pump forward_pump_request(struct exchange *x, struct stream *up)
 {
+    bool is_again = x->resend.len > 0;
     while (x->resend.len > 0) {
         size_t taken = 0;
         enum status status = up->ops->send_body(up, x->resend, &taken);
@@ -142,6 +143,8 @@ static enum pump forward_pump_request(struct exchange *x, struct stream *up)
             return status == ST_NOMEM ? PUMP_SHED : PUMP_TO_FAILED;
         x->resend = slice_from(x->resend, taken);
     }
+    if (is_again)
+        retry_done(x); /* there is no second retry */
     return forward_pump(x, x->down, up, &x->paused_up_ns, &x->stalled_by_upstream_ns);
 }
 

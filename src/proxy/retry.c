@@ -35,9 +35,17 @@ void retry_keep(struct exchange *x, struct slice bytes)
 
 void retry_forget(struct exchange *x)
 {
+    x->may_retry = false;
+    if (x->resend.len > 0)
+        return; /* it lies in the block, and is still to go out: an early answer came first */
     block_unref(&x->kept);
     x->kept_len = 0;
-    x->may_retry = false;
+}
+
+void retry_done(struct exchange *x)
+{
+    x->resend = SLICE_NONE;
+    retry_forget(x);
 }
 
 bool retry_begin(struct exchange *x)

@@ -89,6 +89,7 @@ struct peer *peer_create(struct world *world, struct transport **ret_proxy_side)
     CHECK(peer != NULL);
     peer->world = world;
     peer->number = ++world->peer_count;
+    peer->is_deaf = world->makes_deaf;
     memory_pair_create(world->loop, world->room, &proxy_side, &peer->end);
     proxy_side->resets_unread = peer->end->resets_unread = true;
     transport_listen(&peer->end->base, peer, peer_on_ready);

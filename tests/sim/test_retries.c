@@ -179,6 +179,36 @@ static void test_a_large_body_is_not_sent_again(void **state)
     }
 }
 
+/* An answer that comes before the kept body has gone out again leaves it whole: its memory is nobody else's. */
+static void test_an_early_answer_leaves_the_kept_body(void **state)
+{
+    (void)state;
+    enum { BODY = 12000, ROOM = 4096 };
+    static char rest[BODY + 300];
+    struct scene s = scene_open();
+    scene_ask(&s, "PUT", "Content-Length: 12000\r\n\r\n");
+    memset(rest, 'b', BODY);
+    peer_say(s.client, rest);
+    s.world->room = ROOM;
+    s.world->makes_deaf = true;
+    peer_close(s.stale);
+    world_advance(s.world, 15);
+    struct peer *origin = world_origin(s.world);
+    peer_say(origin, ANSWER);
+    (void)peer_hears_head(s.client, "HTTP/1.1 200 OK");
+    s.world->room = WORLD_ROOM;
+    static char secret[BODY];
+    memset(secret, 's', BODY - 1);
+    for (int i = 0; i < 8; i++) { /* whoever needs a block now gets that one, if it is free */
+        struct peer *other = world_client(s.world);
+        peer_say(other, "GET http://b.test/ HTTP/1.1\r\nSecret: ");
+        peer_say(other, secret);
+    }
+    peer_listen(origin);
+    (void)peer_hears_head(origin, "PUT / HTTP/1.1");
+    peer_hears(origin, rest);
+}
+
 /* Once a byte of a response came, nothing is sent again. */
 static void test_no_retry_after_a_response_byte(void **state)
 {
@@ -266,6 +296,7 @@ int main(void)
         PLAY(test_a_small_body_is_sent_again),
         PLAY(test_a_body_in_two_parts_is_sent_again),
         PLAY(test_a_large_body_is_not_sent_again),
+        PLAY(test_an_early_answer_leaves_the_kept_body),
         PLAY(test_no_retry_after_a_response_byte),
         PLAY(test_no_retry_after_an_interim_response),
         PLAY(test_once_is_enough),

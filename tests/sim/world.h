@@ -48,7 +48,8 @@ struct world {
     struct proxy proxy;
     uint64_t began_ns;
     bool is_held;
-    size_t room; /* what each end of a new connection holds at most; WORLD_ROOM at first */
+    size_t room;     /* what each end of a new connection holds at most; WORLD_ROOM at first */
+    bool makes_deaf; /* new peers do not read before peer_listen */
     struct link peers;
     unsigned peer_count;
     struct link origins; /* of these, those that world_origin has not given out */
