@@ -204,7 +204,8 @@ static const struct schema_row main_rows[] = {
      AT(limits.pool_total),
      .max = 1000000,
      .initial = "1024",
-     .help = "idle connections to all origins, each worker"},
+     .help = "idle connections to all origins, each worker; all of them never more than a quarter "
+             "of the descriptors"},
     {.key = "limits.pool_max_age",
      .kind = KIND_DURATION,
      AT(limits.pool_max_age_ns),

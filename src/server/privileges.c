@@ -24,6 +24,12 @@ void privileges_raise_descriptors(void)
     }
 }
 
+uint64_t privileges_descriptors(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : UINT64_MAX;
+}
+
 bool privileges_are_held(void)
 {
     return geteuid() == 0;

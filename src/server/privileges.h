@@ -4,6 +4,8 @@
 #include "base/status.h"
 #include "base/text.h"
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Who serves, when root started us. */
@@ -15,6 +17,8 @@ struct privileges_user {
 
 /* RLIMIT_NOFILE to its hard limit; what there is has to do where that fails. */
 void privileges_raise_descriptors(void);
+/* How many descriptors the process may have open. */
+uint64_t privileges_descriptors(void);
 /* Were we started as root, so that a parent has to stay? */
 bool privileges_are_held(void);
 /* The user of --run-as; nobody where `name` is empty. Errors: ST_BAD with a fault. */

@@ -18,6 +18,7 @@
 #include "record/ring.h"
 #include "report/diag.h"
 #include "server/compile.h"
+#include "server/privileges.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -106,6 +107,17 @@ static void serving_hand_out(struct serving *serving)
 
 /* ---- begin ---- */
 
+/* Idle connections to origins that one worker may keep: of all workers a quarter of the descriptors, or whoever
+ * asks for many origins would leave none for the next client. */
+static uint32_t serving_idle_max(const struct serving *serving)
+{
+    unsigned workers = serving->worker_count > 0 ? serving->worker_count : 1;
+    uint64_t share = privileges_descriptors() / 4 / workers;
+    if (share > UINT32_MAX)
+        return UINT32_MAX;
+    return share > 0 ? (uint32_t)share : 1;
+}
+
 static enum status serving_start_worker(struct serving *serving, unsigned id,
                                         const struct handler *handler, struct worker **ret_worker)
 {
@@ -116,6 +128,7 @@ static enum status serving_start_worker(struct serving *serving, unsigned id,
         .ring = handler == NULL ? serving->rings[id] : NULL,
         .recorder = serving->recorder,
         .handler = handler,
+        .idle_max = serving_idle_max(serving),
     };
     struct worker *worker = NULL;
     enum status status = worker_create(&options, &worker);

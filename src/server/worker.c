@@ -189,6 +189,7 @@ static enum status worker_make_engine(struct worker *worker)
     engine->loop = worker->loop;
     engine->counters = worker->options.counters;
     engine->worker = worker->options.id;
+    engine->idle_max = worker->options.idle_max;
     engine->snapshot = snapshot_ref(worker->options.snapshot);
     engine->reach_start = reach_start;
     engine->reach_cancel = reach_cancel;

@@ -25,6 +25,7 @@ struct worker_options {
     struct ring *ring; /* NULL: its exchanges are not recorded (admin) */
     struct recorder *recorder;
     const struct handler *handler; /* NULL: forwards */
+    uint32_t idle_max;             /* of engine.h */
 };
 
 /* Errors: ST_NOMEM, ST_IO. */

@@ -227,6 +227,14 @@ static struct pool_origin *pool_origin_for(struct pool *pool, const struct upstr
     return NULL;
 }
 
+/* How many may be idle in all. */
+static uint64_t pool_total(const struct pool *pool)
+{
+    uint64_t total = pool->engine->snapshot->config->limits.pool_total;
+    uint32_t idle_max = pool->engine->idle_max;
+    return idle_max > 0 && idle_max < total ? idle_max : total;
+}
+
 /* Idle from now on, within the caps. */
 static void pool_put(struct pool *pool, struct pool_origin *origin, struct upstream *upstream)
 {
@@ -241,7 +249,7 @@ static void pool_put(struct pool *pool, struct pool_origin *origin, struct upstr
     counter_add(pool->engine->counters, COUNT_POOL_IDLE, 1);
     if (origin->count > config->limits.pool_per_origin)
         pool_close(pool, CONTAINER_OF(origin->idle.prev, struct upstream, origin_link));
-    if (pool->idle_count > config->limits.pool_total)
+    if (pool->idle_count > pool_total(pool))
         pool_close(pool, pool_oldest(pool));
     if (!timer_is_set(&pool->timer))
         timer_set(pool->engine->loop, &pool->timer,

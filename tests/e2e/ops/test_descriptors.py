@@ -2,9 +2,9 @@
 import time
 
 from support.bounds import SLOW, wait_until
-from support.message import request
+from support.message import ok, request
 from support.ops import Config, answers, both, cpu_ticks
-from support.origin import echoes
+from support.origin import echoes, replies_forever
 from support.wire import connect
 
 LIMIT = 90
@@ -37,3 +37,18 @@ def test_out_of_descriptors(stage, as_root):
         assert tunnel.read(6) == b"and on"
         tunnel.half_close()
         tunnel.expect_end("fin")
+
+
+def test_idle_connections_leave_descriptors_to_clients(stage, dns):
+    """Whoever asks for many origins fills the pool, and does not lock others out: it takes a quarter at most."""
+    proxy = Config(stage).write("127.0.0.1:0", workers=1).start(
+        command=["prlimit", f"--nofile={LIMIT}:{LIMIT}"])
+    origin = stage.origin(replies_forever(ok(b"fine")))
+    with connect(proxy.address) as busy:
+        for number in range(LIMIT):
+            dns.add(f"n{number}.test", a=["127.0.0.1"])
+            assert busy.ask(request("GET", f"http://n{number}.test:{origin.port}/")).status == 200
+        with connect(proxy.address) as other:
+            assert other.ask(request("GET", origin.url + "/")).status == 200
+    idle = f"fairlead_upstream_idle_connections {LIMIT // 4}"
+    wait_until(lambda: idle in proxy.ask_admin("/metrics").body.decode(), idle)
