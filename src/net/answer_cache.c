@@ -13,11 +13,15 @@
 
 #define CACHED_ANSWER_TAG TAG('c', 'a', 'n', 's')
 
-void answer_key_make(struct answer_key *key, struct slice name, enum inet_family family)
+void answer_key_make(struct answer_key *key, struct slice name, enum inet_family family,
+                     bool is_search)
 {
     CHECK(name.len <= HOST_MAX);
     memcpy(key->bytes, name.at, name.len);
-    key->bytes[name.len] = family == INET_V4 ? '4' : '6';
+    if (is_search)
+        key->bytes[name.len] = family == INET_V4 ? 's' : 'S';
+    else
+        key->bytes[name.len] = family == INET_V4 ? '4' : '6';
     key->len = (uint8_t)(name.len + 1);
     key->hash = table_hash(slice_of(key->bytes, key->len));
 }

@@ -20,10 +20,11 @@ struct answer_cache {
 struct answer_key {
     uint64_t hash;
     uint8_t len;
-    char bytes[HOST_MAX + 1]; /* the name, then '4' or '6' */
+    char bytes[HOST_MAX + 1]; /* the name, then '4' or '6', or 's' or 'S' with the search list */
 };
-/* `name` is canonical, at most HOST_MAX bytes. */
-void answer_key_make(struct answer_key *key, struct slice name, enum inet_family family);
+/* `name` is canonical, at most HOST_MAX bytes. What the search list made of a name answers no other question. */
+void answer_key_make(struct answer_key *key, struct slice name, enum inet_family family,
+                     bool is_search);
 
 static inline bool answer_key_equals(const struct answer_key *a, const struct answer_key *b)
 {

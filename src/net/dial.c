@@ -574,8 +574,9 @@ void dial_start(struct dial *dial, const struct dial_engine *engine,
     timer_init(&dial->pace, dial_on_pace);
     timer_set(engine->loop, &dial->deadline, request->deadline_ns);
 
-    enum status status = resolver_ask(engine->resolver, &dial->question, request->host, ASK_BOTH,
-                                      dial, dial_on_answer);
+    unsigned asks = request->options.asks_as_is ? ASK_BOTH | ASK_AS_IS : ASK_BOTH;
+    enum status status =
+        resolver_ask(engine->resolver, &dial->question, request->host, asks, dial, dial_on_answer);
     if (request->host->kind == HOST_NAME)
         dial->dns_begin_ns = dial->question.asked_ns;
     if (status == ST_OK || dial->question.half[HALF_V4].is_answered ||

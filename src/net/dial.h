@@ -53,6 +53,7 @@ struct dial_options {
     uint64_t attempt_delay_ns;    /* 0: 250 ms */
     uint64_t resolution_delay_ns; /* 0: 50 ms */
     enum dial_mixed mixed;
+    bool asks_as_is; /* no search list for names without a dot */
     struct socket_dial_options
         socket; /* `source` also limits the family; it must outlive the dial */
 };

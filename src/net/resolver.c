@@ -255,7 +255,7 @@ static void resolver_tell(struct task *task)
 
 /* Join or begin the query for a half. */
 static void half_fetch(struct resolver *resolver, struct question_half *half, int index,
-                       struct slice name, const struct answer_key *key)
+                       struct slice name, const struct answer_key *key, bool is_search)
 {
     struct resolver_fetch *fetch = table_find(&resolver->fetches, key->hash, fetch_match, key);
     half->source = fetch != NULL ? DNS_COALESCED : DNS_QUERY;
@@ -291,7 +291,7 @@ static void half_fetch(struct resolver *resolver, struct question_half *half, in
     fetch->query = (struct dns_query){
         .name = fetch->name,
         .family = half_family(index),
-        .is_search = slice_find(name, '.') == name.len,
+        .is_search = is_search,
         .on_end = fetch_on_end,
     };
     dns_channel_ask(resolver->channel, &fetch->query);
@@ -313,13 +313,13 @@ static void resolver_look_at_files(struct resolver *resolver)
 }
 
 static void half_ask(struct resolver *resolver, struct question_half *half, int index,
-                     struct slice name)
+                     struct slice name, bool is_search)
 {
     resolver_count(resolver, COUNT_DNS_QUESTIONS);
     if (half_answer_hosts(resolver, half, index, name))
         return;
     struct answer_key key;
-    answer_key_make(&key, name, half_family(index));
+    answer_key_make(&key, name, half_family(index), is_search);
     const struct cached_answer *cached =
         answer_cache_find(&resolver->cache, &key, loop_now_ns(resolver->loop));
     if (cached != NULL) {
@@ -327,11 +327,11 @@ static void half_ask(struct resolver *resolver, struct question_half *half, int 
         half_answer(half, DNS_CACHE, cached->result, cached->set);
         return;
     }
-    half_fetch(resolver, half, index, name, &key);
+    half_fetch(resolver, half, index, name, &key, is_search);
 }
 
 enum status resolver_ask(struct resolver *resolver, struct question *question,
-                         const struct host *host, unsigned families, void *owner,
+                         const struct host *host, unsigned asks, void *owner,
                          void (*on_answer)(struct question *question, int half))
 {
     CHECK_TAG(resolver, RESOLVER_TAG);
@@ -342,7 +342,7 @@ enum status resolver_ask(struct resolver *resolver, struct question *question,
         .resolver = resolver,
     };
     for (int i = 0; i < HALF_COUNT; i++) {
-        question->half[i].is_wanted = (families & 1U << i) != 0;
+        question->half[i].is_wanted = (asks & 1U << i) != 0;
         question->half[i].question = question;
         link_init(&question->half[i].link);
     }
@@ -352,11 +352,13 @@ enum status resolver_ask(struct resolver *resolver, struct question *question,
     }
 
     resolver_look_at_files(resolver);
+    struct slice name = host_slice(host);
+    bool is_search = (asks & ASK_AS_IS) == 0 && slice_find(name, '.') == name.len;
     enum status status = ST_OK;
     for (int i = HALF_COUNT - 1; i >= 0; i--) { /* AAAA first, as RFC 8305 §3 wants */
         if (!question->half[i].is_wanted)
             continue;
-        half_ask(resolver, &question->half[i], i, host_slice(host));
+        half_ask(resolver, &question->half[i], i, name, is_search);
         if (!question->half[i].is_answered)
             status = ST_AGAIN;
     }

@@ -70,17 +70,23 @@ struct question {
     struct inet_addr literal;
 };
 
-/* Bits for the families that resolver_ask is to look for. */
-enum { ASK_V4 = 1 << HALF_V4, ASK_V6 = 1 << HALF_V6, ASK_BOTH = ASK_V4 | ASK_V6 };
+/* Bits for the families that resolver_ask is to look for; and whether for the name as it is alone. */
+enum {
+    ASK_V4 = 1 << HALF_V4,
+    ASK_V6 = 1 << HALF_V6,
+    ASK_BOTH = ASK_V4 | ASK_V6,
+    ASK_AS_IS = 1 << HALF_COUNT
+};
 
 /* Ask. What is known already (a literal, the hosts file, the cache) is in question->half[] on return and
  * is not reported again. For every half that is wanted and not answered on_answer(question, half) runs
  * once, from a task, never under resolver_ask. It may cancel this or any other question.
  * Ownership: the caller owns `question`, which must stay until question_cancel; `host` is not kept.
- * A name without a dot uses the search list of resolv.conf; names with one never do.
+ * A name without a dot uses the search list of resolv.conf, unless ASK_AS_IS is among the bits; names with one
+ * never do.
  * Returns ST_OK all is answered, ST_AGAIN some answer will come. */
 enum status resolver_ask(struct resolver *resolver, struct question *question,
-                         const struct host *host, unsigned families, void *owner,
+                         const struct host *host, unsigned asks, void *owner,
                          void (*on_answer)(struct question *question, int half)) MUST_USE;
 /* End the asking and let go of the addresses: no callback comes after this. Idempotent, and safe on a
  * question that is all zero. Also due after all is answered. */

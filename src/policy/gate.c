@@ -348,6 +348,12 @@ bool gate_request(const struct gate *gate, const struct gate_question *question,
     return is_fine && gate_judge_port(gate, question, &writer);
 }
 
+bool gate_denies_names(const struct gate *gate)
+{
+    CHECK_TAG(gate, GATE_TAG);
+    return gate->options.deny_names.count > 0;
+}
+
 /* ---- the address stage ---- */
 
 /* Where IPv6 forms carry an IPv4 address; the mapped one is IPv4 before it comes here. */

@@ -77,6 +77,9 @@ bool gate_client(const struct gate *gate, const struct inet_addr *client);
 /* The request stage; *ret_answer is written when it refuses. */
 bool gate_request(const struct gate *gate, const struct gate_question *question,
                   struct gate_answer *ret_answer);
+/* Are names refused? Then only the names that the request stage has seen may be looked up: a search list would
+ * make others of them behind it. */
+bool gate_denies_names(const struct gate *gate);
 /* The address stage; *ret_answer is written when it refuses. Ask it again for every dial. */
 bool gate_address(const struct gate *gate, const struct inet_endpoint *endpoint,
                   struct gate_answer *ret_answer);

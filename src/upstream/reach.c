@@ -180,6 +180,7 @@ void reach_start(struct reach *reach)
             {
                 .attempt_delay_ns = config->timeouts.connect_attempt_ns,
                 .mixed = config->egress.skips_mixed ? DIAL_MIXED_SKIP : DIAL_MIXED_REFUSE,
+                .asks_as_is = gate_denies_names(reach->snapshot->gate),
                 .socket =
                     {
                         .source = &config->source,

@@ -4,6 +4,7 @@ import pytest
 from support.bounds import wait_until
 from support.message import ok, request
 from support.origin import replies, replies_forever
+from support.proxy import clean_environment
 
 FINE = ok(b"fine")
 
@@ -184,6 +185,16 @@ def test_search_lists_do_not_apply(proxy, dns):
     """A name with a dot is asked for as it is, and as nothing else."""
     ask(proxy, "www.missing.test", 80)
     assert {q[2] for q in dns.questions} == {"www.missing.test"}
+
+
+@pytest.mark.parametrize("flags,status", [((), 200), (("--deny", "secret.corp.test"), 502)])
+def test_a_search_list_is_no_way_around_a_refused_name(stage, dns, flags, status):
+    """Where names are refused, a name without a dot is asked for as it is: rules see no other."""
+    dns.add("secret.corp.test", a=["127.0.0.1"])
+    origin = stage.origin(replies(FINE))
+    proxy = stage.proxy(*flags, environment=clean_environment(LOCALDOMAIN="corp.test"))
+    assert ask(proxy, "secret", origin.port).status == status
+    assert bool(dns.asked("secret.corp.test")) == (status == 200)
 
 
 def test_spelling_does_not_matter_to_the_cache(proxy, stage, dns):

@@ -13,7 +13,7 @@
 static struct answer_key key_of(const char *name, enum inet_family family)
 {
     struct answer_key key;
-    answer_key_make(&key, slice_from_string(name), family);
+    answer_key_make(&key, slice_from_string(name), family, false);
     return key;
 }
 
@@ -72,10 +72,10 @@ static void families_and_names_are_told_apart(void **state)
     answer_cache_init(&cache, 10);
     answer_cache_put(&cache, &four, ANSWER_NODATA, NULL, 1000);
     assert_null(answer_cache_find(&cache, &six, 1));
-    answer_key_make(&large, slice_of(longest, HOST_MAX), INET_V6);
+    answer_key_make(&large, slice_of(longest, HOST_MAX), INET_V6, false);
     answer_cache_put(&cache, &large, ANSWER_NODATA, NULL, 1000);
     assert_non_null(answer_cache_find(&cache, &large, 1));
-    answer_key_make(&large, slice_of(longest, HOST_MAX - 1), INET_V6);
+    answer_key_make(&large, slice_of(longest, HOST_MAX - 1), INET_V6, false);
     assert_null(answer_cache_find(&cache, &large, 1));
     assert_int_equal(answer_cache_count(&cache), 2);
     answer_cache_done(&cache);
