@@ -363,12 +363,9 @@ void dns_channel_ask(struct dns_channel *channel, struct dns_query *query)
         timer_set_in(channel->loop, &channel->timer, dns_first_look_ns);
 }
 
-bool dns_channel_refresh(struct dns_channel *channel)
+bool dns_channel_renew(struct dns_channel *channel, bool (*is_wanted)(struct dns_query *))
 {
     CHECK_TAG(channel, DNS_CHANNEL_TAG);
-    struct dns_file_mark mark = dns_file_mark_of(channel->resolv_path);
-    if (channel->servers[0] != '\0' || dns_file_mark_equals(&mark, &channel->mark))
-        return false;
     ares_channel fresh;
     if (dns_open(channel, &fresh) != ST_OK)
         return false;
@@ -382,10 +379,22 @@ bool dns_channel_refresh(struct dns_channel *channel)
     list_take_all(&again, &channel->queries);
     struct link *link;
     while ((link = list_first(&again)) != NULL) {
+        struct dns_query *query = CONTAINER_OF(link, struct dns_query, link);
         link_remove(link);
+        if (is_wanted != NULL && !is_wanted(query))
+            continue;
         list_append(&channel->queries, link);
-        dns_send(channel, CONTAINER_OF(link, struct dns_query, link));
+        dns_send(channel, query);
     }
     dns_set_timer(channel);
     return true;
+}
+
+bool dns_channel_refresh(struct dns_channel *channel)
+{
+    CHECK_TAG(channel, DNS_CHANNEL_TAG);
+    struct dns_file_mark mark = dns_file_mark_of(channel->resolv_path);
+    if (channel->servers[0] != '\0' || dns_file_mark_equals(&mark, &channel->mark))
+        return false;
+    return dns_channel_renew(channel, NULL);
 }

@@ -36,5 +36,8 @@ void dns_channel_destroy(struct dns_channel **channel);
 void dns_channel_ask(struct dns_channel *channel, struct dns_query *query);
 /* Read resolv.conf again if it changed and ask what is under way again; true where it changed. */
 bool dns_channel_refresh(struct dns_channel *channel);
+/* Begin anew, since the library cannot give up a single query: what is under way and wanted is asked again, the
+ * rest is forgotten without on_end. NULL: all is wanted. False: nothing was done, out of memory. */
+bool dns_channel_renew(struct dns_channel *channel, bool (*is_wanted)(struct dns_query *));
 
 #endif

@@ -12,7 +12,7 @@
  *     R1  a half is answered, or waits in exactly one fetch, or is not wanted.
  *     R2  a fetch is in `fetches` (the table, to be joined) until it ended or ran out of time.
  *     R3  a fetch whose query is under way stays in memory until the query ends, even if nobody waits:
- *         its answer goes to the cache. Their number is capped.
+ *         its answer goes to the cache. Their number is capped; at the cap those for nobody are given up.
  *     R4  the addresses of an answered half are kept by its own reference.
  *
  * The hosts file and resolv.conf are looked at once a second at most, when somebody asks. A changed
@@ -37,6 +37,7 @@
 
 static const uint64_t resolver_timeout_default_ns = 5 * NS_PER_S;
 static const uint64_t resolver_look_ns = NS_PER_S;
+static const uint64_t resolver_shed_ns = 50 * NS_PER_MS;
 
 enum { RESOLVER_FETCH_KEEP = 64 };
 
@@ -49,6 +50,7 @@ struct resolver {
     struct hosts *hosts;
     struct address_set *localhost[HALF_COUNT];
     uint64_t looked_ns; /* when the files were looked at */
+    uint64_t shed_ns;   /* when fetches for nobody were last looked for */
     struct answer_cache cache;
     struct table fetches; /* by key, to be joined */
     struct link all;      /* every fetch in memory */
@@ -253,12 +255,43 @@ static void resolver_tell(struct task *task)
     }
 }
 
+static bool fetch_is_wanted(struct dns_query *query)
+{
+    const struct resolver_fetch *fetch = CONTAINER_OF(query, struct resolver_fetch, query);
+    return fetch->is_telling || !list_is_empty(&fetch->waiters);
+}
+
+/* No fetch is left. Where at least half of them are under way for nobody (R3), they are given up, or somebody
+ * who asks for names that nobody answers, and leaves, would keep all others from theirs. */
+static void resolver_shed(struct resolver *resolver)
+{
+    uint64_t now = loop_now_ns(resolver->loop);
+    size_t unwanted = 0;
+    if (now - resolver->shed_ns < resolver_shed_ns)
+        return;
+    resolver->shed_ns = now;
+    LIST_EACH(link, &resolver->all)
+        unwanted += !fetch_is_wanted(&CONTAINER_OF(link, struct resolver_fetch, link)->query);
+    if (unwanted * 2 < resolver->slab.used ||
+        !dns_channel_renew(resolver->channel, fetch_is_wanted))
+        return;
+    LIST_EACH(link, &resolver->all) {
+        struct resolver_fetch *fetch = CONTAINER_OF(link, struct resolver_fetch, link);
+        if (fetch_is_wanted(&fetch->query))
+            continue;
+        (void)table_remove(&resolver->fetches, fetch->key.hash, fetch); /* gone if it ran late */
+        fetch_destroy(fetch);
+    }
+}
+
 /* Join or begin the query for a half. */
 static void half_fetch(struct resolver *resolver, struct question_half *half, int index,
                        struct slice name, const struct answer_key *key, bool is_search)
 {
     struct resolver_fetch *fetch = table_find(&resolver->fetches, key->hash, fetch_match, key);
     half->source = fetch != NULL ? DNS_COALESCED : DNS_QUERY;
+    if (fetch == NULL && resolver->slab.used >= resolver->options.fetch_limit_count)
+        resolver_shed(resolver);
     if (fetch == NULL && resolver->slab.used < resolver->options.fetch_limit_count)
         fetch = slab_alloc(&resolver->slab);
     if (fetch == NULL ||

@@ -376,6 +376,36 @@ static void test_fetch_cap(void **state)
     end(&f);
 }
 
+/* At the cap, queries that nobody waits for make room; those that somebody waits for are asked again. */
+static void test_fetches_for_nobody_make_room(void **state)
+{
+    (void)state;
+    struct fixture f;
+    static const char *const left[] = {"x.test", "y.test", "z.test"};
+    begin_with(&f, (struct resolver_options){.fetch_limit_count = 4});
+    struct dns_rule held = rule_a;
+    held.is_held = true;
+    held.name = "held.test";
+    dns_server_add(&f.server, held);
+    dns_server_add(&f.server, rule_a);
+    assert_int_equal(ask(&f, 0, "held.test", ASK_V4), ST_AGAIN);
+    for (size_t i = 0; i < COUNT_OF(left); i++) {
+        held.name = left[i];
+        dns_server_add(&f.server, held);
+        assert_int_equal(ask(&f, 1, left[i], ASK_V4), ST_AGAIN);
+        question_cancel(&f.question[1]);
+    }
+    await_questions(&f, 4);
+    assert_int_equal(ask(&f, 2, "a.test", ASK_V4), ST_AGAIN);
+    await(&f, 1);
+    expect_half(&f, 2, HALF_V4, ANSWER_FOUND, DNS_QUERY, 2);
+    await_questions(&f, 6); /* held.test once more */
+    dns_server_release(&f.server);
+    await(&f, 2);
+    expect_half(&f, 0, HALF_V4, ANSWER_FOUND, DNS_QUERY, 2);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,7 +415,7 @@ int main(void)
         cmocka_unit_test(test_timeout),        cmocka_unit_test(test_destroy_under_way),
         cmocka_unit_test(test_hosts),          cmocka_unit_test(test_resolv_conf),
         cmocka_unit_test(test_localhost),      cmocka_unit_test(test_cache_cap),
-        cmocka_unit_test(test_fetch_cap),
+        cmocka_unit_test(test_fetch_cap),      cmocka_unit_test(test_fetches_for_nobody_make_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
