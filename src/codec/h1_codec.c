@@ -141,7 +141,14 @@ static enum status h1_frame(struct h1_codec *codec)
     return ST_BAD;
 }
 
-/* What the head says of the connection (RFC 9110 §7.6.1). */
+static enum status h1_refuse(struct h1_codec *codec, const char *why)
+{
+    codec->stream.fault_status = 400;
+    codec->stream.fault_text = why;
+    return ST_BAD;
+}
+
+/* What the head says of the connection (RFC 9110 §7.6.1), and of the content besides its framing. */
 static enum status h1_read_options(struct h1_codec *codec)
 {
     struct head *head = &codec->head;
@@ -149,16 +156,20 @@ static enum status h1_read_options(struct h1_codec *codec)
         codec->hop = arena_alloc(&codec->arena, sizeof(*codec->hop));
     if (codec->hop == NULL)
         return ST_NOMEM;
-    if (hop_collect(head, codec->hop) != ST_OK) {
-        codec->stream.fault_status = 400;
-        codec->stream.fault_text = "Connection names too many fields";
-        return ST_BAD;
-    }
+    if (hop_collect(head, codec->hop) != ST_OK)
+        return h1_refuse(codec, "Connection names too many fields");
     if (!hop_may_persist(codec->hop, head))
         codec->stream.may_persist = false;
     head->hop = codec->hop;
     head->takes_trailers = codec->hop->te_trailers;
     head->upgrade = SLICE_NONE;
+    head->codings = SLICE_NONE;
+    if (codec->body.is_coded) { /* one line of it can be passed on as it is */
+        const struct field *codings = fields_find(&head->fields, TOKEN_TRANSFER_ENCODING);
+        if (fields_find_next(&head->fields, codings) != NULL)
+            return h1_refuse(codec, "Transfer-Encoding has several lines");
+        head->codings = codings->value;
+    }
     if (head->is_request)
         head->upgrade = hop_upgrade(codec->hop, head);
     else if (head->status == 101 && fields_has(&head->fields, TOKEN_UPGRADE))
@@ -363,8 +374,10 @@ static const struct fields *h1_recv_trailers(struct stream *stream)
 /* ---- sending ---- */
 
 /* How the body is framed (RFC 9112 §6). */
-static void h1_write_framing(struct h1_writer *writer, struct framing body)
+static void h1_write_framing(struct h1_writer *writer, const struct head *head, struct framing body)
 {
+    if (head->codings.len > 0)
+        h1_write_field(writer, SLICE("Transfer-Encoding"), head->codings);
     if (body.kind == FRAMING_CHUNKED)
         h1_write_field(writer, SLICE("Transfer-Encoding"), SLICE("chunked"));
     else if (body.kind == FRAMING_LENGTH)
@@ -405,7 +418,7 @@ static enum status h1_put_head(struct h1_codec *codec, const struct head *head, 
             h1_write_status_line(&writer, head->status, head->reason);
         FIELDS_EACH(field, &head->fields)
             h1_write_field(&writer, field->name, field->value);
-        h1_write_framing(&writer, body);
+        h1_write_framing(&writer, head, body);
         h1_write_options(codec, &writer, head);
         status = h1_write_end(&writer);
         if (status == ST_OK)

@@ -9,12 +9,13 @@
  *   both fields        fault                  HEAD, 1xx, 204, 304 none, fields still checked
  *   chunked alone      chunked                both fields         fault
  *   other + chunked    501                    chunked alone       chunked
- *   last not chunked   fault                  any other coding    fault
- *   Content-Length     length                 Content-Length      length
- *   nothing            none                   identity, nothing   close
+ *   last not chunked   fault                  chunked elsewhere   fault
+ *   Content-Length     length                 others, identity    close
+ *   nothing            none                   Content-Length      length
+ *                                             nothing             close
  *
- * A response may end in another coding than chunked, and then with its connection. But a coding is undone by
- * the recipient (RFC 9112 §6.1), and we undo none but chunked: passed on, the content would be another one.
+ * A response may end in another coding than chunked, and then with its connection. Who passes it on must keep that
+ * coding, or the content would be another one.
  */
 #include "http/framing.h"
 
@@ -190,15 +191,17 @@ static enum framing_fault content_framing(const struct reading *reading,
                                           struct framing *ret_framing)
 {
     bool is_chunked = reading->chunked_count > 0;
-    bool is_chunked_alone = reading->last_is_chunked && !reading->identity_is_there;
-    if (reading->other_count > 0 || (is_chunked && !is_chunked_alone))
+    bool is_coded = reading->other_count > 0;
+    if ((is_chunked || is_coded) && reading->identity_is_there)
+        return FRAMING_FAULT_CODING_UNKNOWN;
+    if (is_chunked && is_coded)
         return FRAMING_FAULT_CODING_UNKNOWN;
     if (is_chunked)
         *ret_framing = (struct framing){.kind = FRAMING_CHUNKED};
     else if (reading->has_length)
         *ret_framing = (struct framing){.kind = FRAMING_LENGTH, .length = reading->length};
     else
-        *ret_framing = (struct framing){.kind = FRAMING_CLOSE};
+        *ret_framing = (struct framing){.kind = FRAMING_CLOSE, .is_coded = is_coded};
     return FRAMING_FAULT_NONE;
 }
 

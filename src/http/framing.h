@@ -18,6 +18,8 @@ enum framing_kind {
 struct framing {
     enum framing_kind kind;
     uint64_t length; /* for FRAMING_LENGTH */
+    bool
+        is_coded; /* FRAMING_CLOSE of a response: other transfer codings are still on the content */
 };
 
 /* X(NAME, "word", status, "sentence"); `status` answers a request, a bad response is always 502. */
@@ -56,8 +58,8 @@ enum framing_fault framing_of_request(const struct head *head,
                                       struct framing *ret_framing) MUST_USE;
 
 /* Responses. HEAD, 1xx, 204, 304 and 2xx to CONNECT have no content; their Content-Length is still checked
- * (not for CONNECT) and stays among the fields. A Transfer-Encoding of identity alone is read to the close; any
- * other than chunked alone is CODING_UNKNOWN. */
+ * (not for CONNECT) and stays among the fields. Codings without chunked are read to the close (RFC 9112 §6.3); chunked
+ * among others is CODING_UNKNOWN, since it is not sure where the content ends. */
 enum framing_fault framing_of_response(const struct head *head, enum method request_method,
                                        struct framing *ret_framing) MUST_USE;
 

@@ -12,7 +12,7 @@ struct hop;
 /* The head of a request or response, whatever protocol version carried it.
  *
  * What a version says of the connection and of the body's length is no field here: whoever receives a head
- * lifts it to `hop`, `upgrade`, `takes_trailers` and the framing beside the head; whoever sends one writes it
+ * lifts it to `hop` and what stands behind it, and to the framing beside the head; whoever sends one writes it
  * as its version does.
  * Ownership: all slices borrow the bytes that were parsed; only the field list is in the arena. */
 struct head {
@@ -32,6 +32,8 @@ struct head {
         *hop; /* what to remove before it is forwarded; NULL: a head that is made here */
     struct slice
         upgrade; /* the protocol that is asked for or switched to (RFC 9110 §7.8), or empty */
+    struct slice
+        codings; /* transfer codings on the content besides chunked, or empty (RFC 9112 §6.1) */
     bool takes_trailers; /* the sender understands trailer fields (RFC 9110 §10.1.4) */
 };
 

@@ -297,6 +297,9 @@ static enum next forward_response_heads(struct exchange *x)
         forward_learn(x, response);
         if (response->status == 101 && !x->is_upgrade)
             return exchange_give_up(x, CAUSE_BAD_RESPONSE, "101 to a request without Upgrade");
+        if (response->codings.len > 0 && !head_is_modern(x->request))
+            return exchange_give_up(x, CAUSE_BAD_RESPONSE,
+                                    "a transfer coding that an HTTP/1.0 client does not know");
         enum next next = forward_pass_head(x, response, body);
         if (next == NEXT_GO_ON && x->step == STEP_forward && !x->response_head_done)
             next = forward_after_interim(x, &round);

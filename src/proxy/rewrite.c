@@ -165,6 +165,7 @@ enum status rewrite_response(struct exchange *x, const struct head *response, st
     head->reason = response->reason;
     head->major = head->minor = 1;
     head->upgrade = response->upgrade;
+    head->codings = response->codings;
     *ret_body = rewrite_response_framing(x, body);
     bool has_body = body.kind != FRAMING_NONE;
     /* RFC 9110 §8.6: no Content-Length in 1xx and 204. Of HEAD and 304 it tells of another response. */

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from support.message import ok, request
-from support.origin import replies
+from support.origin import replies, replies_and_closes
 
 
 def seen(proxy, stage, response, method="GET"):
@@ -106,3 +106,22 @@ def test_a_205_has_no_content(proxy, stage):
     with proxy.connect() as client:
         assert client.ask(request("GET", origin.url + "/")).status == 205
         assert client.ask(request("GET", origin.url + "/")).body == b"next"
+
+
+def test_rfc9112_6_3_a_coding_without_chunked_is_read_to_the_close(proxy, stage):
+    """The content stays in that coding, and says so: chunked is put on top of it."""
+    origin = stage.origin([replies_and_closes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: x-rot13\r\n\r\nuryyb"),
+                           replies(b"HTTP/1.1 204 No Content\r\n\r\n")])
+    with proxy.connect() as client:
+        got = client.ask(request("GET", origin.url + "/"))
+        assert got.status == 200 and got.body == b"uryyb"
+        assert [value for name, value in got.fields if name.lower() == "transfer-encoding"] == \
+            ["x-rot13", "chunked"]
+        assert client.ask(request("GET", origin.url + "/")).status == 204
+
+
+def test_rfc9112_6_1_an_old_client_gets_no_coding(proxy, stage):
+    origin = stage.origin(replies_and_closes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: x-rot13\r\n\r\nuryyb"))
+    with proxy.connect() as client:
+        got = client.ask(f"GET {origin.url}/ HTTP/1.0\r\n\r\n".encode())
+    assert got.status == 502 and b"HTTP/1.0 client" in got.body
