@@ -24,12 +24,11 @@
 
 struct fault_row {
     unsigned status;
-    const char *word;
     const char *sentence;
 };
 
 static const struct fault_row fault_rows[] = {
-#define X(name, word, status, sentence) [FRAMING_FAULT_##name] = {status, word, sentence},
+#define X(name, status, sentence) [FRAMING_FAULT_##name] = {status, sentence},
     FRAMING_FAULTS(X)
 #undef X
 };
@@ -42,11 +41,6 @@ unsigned framing_fault_status(enum framing_fault fault)
 const char *framing_fault_text(enum framing_fault fault)
 {
     return fault_rows[fault].sentence;
-}
-
-const char *framing_fault_name(enum framing_fault fault)
-{
-    return fault_rows[fault].word;
 }
 
 /* What Content-Length and Transfer-Encoding say, read but not judged. */

@@ -22,26 +22,22 @@ struct framing {
         is_coded; /* FRAMING_CLOSE of a response: other transfer codings are still on the content */
 };
 
-/* X(NAME, "word", status, "sentence"); `status` answers a request, a bad response is always 502. */
-#define FRAMING_FAULTS(X)                                                                          \
-    X(NONE, "none", 0, "no fault")                                                                 \
-    X(LENGTH_AND_CODING, "length_and_coding", 400,                                                 \
-      "the message has both Content-Length and Transfer-Encoding")                                 \
-    X(BAD_LENGTH, "bad_length", 400, "Content-Length is not a number")                             \
-    X(LENGTH_OVERFLOW, "length_overflow", 400, "Content-Length is too large")                      \
-    X(LENGTHS_DIFFER, "lengths_differ", 400, "the message has different values of Content-Length") \
-    X(BAD_CODING, "bad_coding", 400, "Transfer-Encoding is malformed")                             \
-    X(CODING_IN_OLD_VERSION, "coding_in_old_version", 400,                                         \
-      "Transfer-Encoding stands in a message of HTTP/1.0")                                         \
-    X(CHUNKED_REPEATED, "chunked_repeated", 400, "chunked is applied more than once")              \
-    X(CHUNKED_NOT_LAST, "chunked_not_last", 400,                                                   \
-      "the last transfer coding of a request is not chunked")                                      \
-    X(CODING_UNKNOWN, "coding_unknown", 501,                                                       \
-      "the message has a transfer coding other than chunked")                                      \
-    X(CONNECT_CONTENT, "connect_content", 400, "a CONNECT request has content")
+/* X(NAME, status, "sentence"); `status` answers a request, a bad response is always 502. */
+#define FRAMING_FAULTS(X)                                                                  \
+    X(NONE, 0, "no fault")                                                                 \
+    X(LENGTH_AND_CODING, 400, "the message has both Content-Length and Transfer-Encoding") \
+    X(BAD_LENGTH, 400, "Content-Length is not a number")                                   \
+    X(LENGTH_OVERFLOW, 400, "Content-Length is too large")                                 \
+    X(LENGTHS_DIFFER, 400, "the message has different values of Content-Length")           \
+    X(BAD_CODING, 400, "Transfer-Encoding is malformed")                                   \
+    X(CODING_IN_OLD_VERSION, 400, "Transfer-Encoding stands in a message of HTTP/1.0")     \
+    X(CHUNKED_REPEATED, 400, "chunked is applied more than once")                          \
+    X(CHUNKED_NOT_LAST, 400, "the last transfer coding of a request is not chunked")       \
+    X(CODING_UNKNOWN, 501, "the message has a transfer coding other than chunked")         \
+    X(CONNECT_CONTENT, 400, "a CONNECT request has content")
 
 enum framing_fault {
-#define X(name, word, status, sentence) FRAMING_FAULT_##name,
+#define X(name, status, sentence) FRAMING_FAULT_##name,
     FRAMING_FAULTS(X)
 #undef X
 };
@@ -49,8 +45,6 @@ enum framing_fault {
 unsigned framing_fault_status(enum framing_fault fault);
 /* A sentence without a full stop; static storage. */
 const char *framing_fault_text(enum framing_fault fault);
-/* "lengths_differ" ...; static storage. */
-const char *framing_fault_name(enum framing_fault fault);
 
 /* Requests are FRAMING_NONE, FRAMING_LENGTH or FRAMING_CHUNKED. A Content-Length that repeats one value is
  * taken as that value; who forwards the message writes Content-Length anew from `length`. */

@@ -162,6 +162,15 @@ static enum status on_syntax_byte(struct h1_chunk *chunk, char c)
     }
 }
 
+/* `len` bytes of the open chunk's data were seen. */
+static void chunk_take(struct h1_chunk *chunk, size_t len)
+{
+    chunk->left -= len;
+    chunk->data_bytes += len;
+    if (chunk->left == 0)
+        chunk_enter(chunk, STATE_DATA_CR);
+}
+
 enum status h1_chunk_next(struct h1_chunk *chunk, struct slice input, size_t *ret_consumed,
                           struct slice *ret_data)
 {
@@ -182,24 +191,10 @@ enum status h1_chunk_next(struct h1_chunk *chunk, struct slice input, size_t *re
     *ret_data = len > 0 ? slice_of(input.at + at, len) : SLICE_NONE;
     *ret_consumed = at + len;
     if (len > 0)
-        h1_chunk_skip(chunk, len);
+        chunk_take(chunk, len);
     if (chunk->state == STATE_LAST)
         return ST_EOF;
     return len > 0 ? ST_OK : ST_AGAIN;
-}
-
-uint64_t h1_chunk_left(const struct h1_chunk *chunk)
-{
-    return chunk->state == STATE_DATA ? chunk->left : 0;
-}
-
-void h1_chunk_skip(struct h1_chunk *chunk, uint64_t len)
-{
-    CHECK(chunk->state == STATE_DATA && len <= chunk->left);
-    chunk->left -= len;
-    chunk->data_bytes += len;
-    if (chunk->left == 0)
-        chunk_enter(chunk, STATE_DATA_CR);
 }
 
 size_t h1_chunk_prefix(uint64_t size, char into[static H1_CHUNK_PREFIX_MAX])

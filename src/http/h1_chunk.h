@@ -41,12 +41,6 @@ void h1_chunk_init(struct h1_chunk *chunk);
 enum status h1_chunk_next(struct h1_chunk *chunk, struct slice input, size_t *ret_consumed,
                           struct slice *ret_data) MUST_USE;
 
-/* Bytes of data that the open chunk still owes, at once known: 0 between chunks. A mover of bytes outside
- * of this decoder (splice) may take up to that many and tells so by h1_chunk_skip. */
-uint64_t h1_chunk_left(const struct h1_chunk *chunk);
-/* `len` (at most h1_chunk_left) data bytes went by outside of the decoder. */
-void h1_chunk_skip(struct h1_chunk *chunk, uint64_t len);
-
 /* Write "SIZE CRLF" for a chunk of `size` (above 0) bytes; returns its length. After the data stands
  * H1_CHUNK_CRLF, at the end H1_CHUNK_LAST, trailers and H1_CHUNK_CRLF. */
 size_t h1_chunk_prefix(uint64_t size, char into[static H1_CHUNK_PREFIX_MAX]);

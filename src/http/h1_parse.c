@@ -30,12 +30,11 @@ struct parser {
 
 struct fault_row {
     unsigned status;
-    const char *word;
     const char *sentence;
 };
 
 static const struct fault_row fault_rows[] = {
-#define X(name, word, status, sentence) [H1_FAULT_##name] = {status, word, sentence},
+#define X(name, status, sentence) [H1_FAULT_##name] = {status, sentence},
     H1_FAULTS(X)
 #undef X
 };
@@ -48,11 +47,6 @@ unsigned h1_fault_status(enum h1_fault fault)
 const char *h1_fault_text(enum h1_fault fault)
 {
     return fault_rows[fault].sentence;
-}
-
-const char *h1_fault_name(enum h1_fault fault)
-{
-    return fault_rows[fault].word;
 }
 
 static enum status bad(struct parser *p, enum h1_fault fault)

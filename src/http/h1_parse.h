@@ -13,37 +13,34 @@ struct h1_limits {
     uint32_t target_bytes; /* request-target */
 };
 
-/* What is wrong with HTTP/1 bytes. X(NAME, "word", status, "sentence")
+/* What is wrong with HTTP/1 bytes. X(NAME, status, "sentence")
  * `status` answers a request; a bad response is always 502. */
-#define H1_FAULTS(X)                                                                              \
-    X(NONE, "none", 0, "no fault")                                                                \
-    X(BAD_REQUEST_LINE, "bad_request_line", 400, "the request line is malformed")                 \
-    X(BAD_STATUS_LINE, "bad_status_line", 400, "the status line is malformed")                    \
-    X(BAD_VERSION, "bad_version", 505, "the protocol version is not HTTP/1.x")                    \
-    X(TARGET_TOO_LONG, "target_too_long", 414, "the request target is too long")                  \
-    X(HEAD_TOO_LARGE, "head_too_large", 431, "the message head is too large")                     \
-    X(TOO_MANY_FIELDS, "too_many_fields", 431, "the message has too many header fields")          \
-    X(TOO_MANY_EMPTY_LINES, "too_many_empty_lines", 400,                                          \
-      "too many empty lines stand before the request line")                                       \
-    X(BARE_CR, "bare_cr", 400, "a carriage return stands without a line feed")                    \
-    X(BARE_LF, "bare_lf", 400, "a line ends in a line feed without a carriage return")            \
-    X(OBS_FOLD, "obs_fold", 400, "a field line is folded")                                        \
-    X(FIELD_NAME, "field_name", 400, "a field name is empty or holds a byte that is not allowed") \
-    X(SPACE_BEFORE_COLON, "space_before_colon", 400,                                              \
-      "white space stands between a field name and its colon")                                    \
-    X(NO_COLON, "no_colon", 400, "a field line has no colon")                                     \
-    X(FIELD_VALUE, "field_value", 400, "a field value holds a control byte")                      \
-    X(CHUNK_SIZE, "chunk_size", 400, "a chunk size is malformed")                                 \
-    X(CHUNK_SIZE_OVERFLOW, "chunk_size_overflow", 400, "a chunk size is too large")               \
-    X(CHUNK_EXTENSION, "chunk_extension", 400, "a chunk extension is malformed")                  \
-    X(CHUNK_EXTENSION_TOO_LONG, "chunk_extension_too_long", 400,                                  \
-      "the chunk extensions are too long")                                                        \
-    X(CHUNK_END, "chunk_end", 400, "a chunk does not end where its size says")                    \
-    X(TRAILER_FIELD, "trailer_field", 400, "a trailer names a field of framing or routing")       \
-    X(NO_MEMORY, "no_memory", 503, "the memory of the message is used up")
+#define H1_FAULTS(X)                                                                    \
+    X(NONE, 0, "no fault")                                                              \
+    X(BAD_REQUEST_LINE, 400, "the request line is malformed")                           \
+    X(BAD_STATUS_LINE, 400, "the status line is malformed")                             \
+    X(BAD_VERSION, 505, "the protocol version is not HTTP/1.x")                         \
+    X(TARGET_TOO_LONG, 414, "the request target is too long")                           \
+    X(HEAD_TOO_LARGE, 431, "the message head is too large")                             \
+    X(TOO_MANY_FIELDS, 431, "the message has too many header fields")                   \
+    X(TOO_MANY_EMPTY_LINES, 400, "too many empty lines stand before the request line")  \
+    X(BARE_CR, 400, "a carriage return stands without a line feed")                     \
+    X(BARE_LF, 400, "a line ends in a line feed without a carriage return")             \
+    X(OBS_FOLD, 400, "a field line is folded")                                          \
+    X(FIELD_NAME, 400, "a field name is empty or holds a byte that is not allowed")     \
+    X(SPACE_BEFORE_COLON, 400, "white space stands between a field name and its colon") \
+    X(NO_COLON, 400, "a field line has no colon")                                       \
+    X(FIELD_VALUE, 400, "a field value holds a control byte")                           \
+    X(CHUNK_SIZE, 400, "a chunk size is malformed")                                     \
+    X(CHUNK_SIZE_OVERFLOW, 400, "a chunk size is too large")                            \
+    X(CHUNK_EXTENSION, 400, "a chunk extension is malformed")                           \
+    X(CHUNK_EXTENSION_TOO_LONG, 400, "the chunk extensions are too long")               \
+    X(CHUNK_END, 400, "a chunk does not end where its size says")                       \
+    X(TRAILER_FIELD, 400, "a trailer names a field of framing or routing")              \
+    X(NO_MEMORY, 503, "the memory of the message is used up")
 
 enum h1_fault {
-#define X(name, word, status, sentence) H1_FAULT_##name,
+#define X(name, status, sentence) H1_FAULT_##name,
     H1_FAULTS(X)
 #undef X
 };
@@ -52,8 +49,6 @@ enum h1_fault {
 unsigned h1_fault_status(enum h1_fault fault);
 /* A sentence without a full stop; static storage. */
 const char *h1_fault_text(enum h1_fault fault);
-/* "bad_request_line" ...: for logs and counters; static storage. */
-const char *h1_fault_name(enum h1_fault fault);
 
 /* How far the incomplete input of one message was looked at. Cleared by the caller before each message;
  * it makes a peer that sends single bytes cost time in proportion to the bytes. Holds no pointer, so

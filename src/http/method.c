@@ -1,16 +1,14 @@
-/* Methods by number, with the two properties that retries ask for. Names are compared exactly
+/* Methods by number, with the property that retries ask for. Names are compared exactly
  * (RFC 9110 §9.1); what is not in the table passes as METHOD_OTHER and is promised nothing. */
 #include "http/method.h"
 
 struct row {
     struct slice name;
-    bool is_safe;
     bool is_idempotent;
 };
 
-static const struct row rows[] = {[METHOD_OTHER] = {{"", 0}, false, false},
-#define X(name, is_safe, is_idempotent) \
-    [METHOD_##name] = {{#name, sizeof(#name) - 1}, is_safe, is_idempotent},
+static const struct row rows[] = {[METHOD_OTHER] = {{"", 0}, false},
+#define X(name, is_idempotent) [METHOD_##name] = {{#name, sizeof(#name) - 1}, is_idempotent},
                                   METHODS(X)
 #undef X
 };
@@ -29,11 +27,6 @@ enum method method_of(struct slice name)
 struct slice method_name(enum method method)
 {
     return rows[method].name;
-}
-
-bool method_is_safe(enum method method)
-{
-    return rows[method].is_safe;
 }
 
 bool method_is_idempotent(enum method method)

@@ -5,21 +5,21 @@
 
 #include <stdbool.h>
 
-/* Methods that the proxy knows. X(NAME, is_safe, is_idempotent)   RFC 9110 §9.2, §9.3; RFC 5789. */
-#define METHODS(X)           \
-    X(GET, true, true)       \
-    X(HEAD, true, true)      \
-    X(POST, false, false)    \
-    X(PUT, false, true)      \
-    X(DELETE, false, true)   \
-    X(CONNECT, false, false) \
-    X(OPTIONS, true, true)   \
-    X(TRACE, true, true)     \
-    X(PATCH, false, false)
+/* Methods that the proxy knows. X(NAME, is_idempotent)   RFC 9110 §9.2.2, §9.3; RFC 5789. */
+#define METHODS(X)    \
+    X(GET, true)      \
+    X(HEAD, true)     \
+    X(POST, false)    \
+    X(PUT, true)      \
+    X(DELETE, true)   \
+    X(CONNECT, false) \
+    X(OPTIONS, true)  \
+    X(TRACE, true)    \
+    X(PATCH, false)
 
 enum method {
-    METHOD_OTHER, /* any other token; passes as it is, is neither safe nor idempotent */
-#define X(name, is_safe, is_idempotent) METHOD_##name,
+    METHOD_OTHER, /* any other token; passes as it is, is not idempotent */
+#define X(name, is_idempotent) METHOD_##name,
     METHODS(X)
 #undef X
 };
@@ -28,7 +28,6 @@ enum method {
 enum method method_of(struct slice name);
 /* "GET"; empty for METHOD_OTHER. */
 struct slice method_name(enum method method);
-bool method_is_safe(enum method method);
 bool method_is_idempotent(enum method method);
 
 #endif

@@ -8,25 +8,14 @@
 #include "http/syntax.h"
 
 static const struct slice tokens[] = {[PROXY_ERROR_NONE] = {"", 0},
-#define X(name, token, status) [PROXY_ERROR_##name] = {token, sizeof(token) - 1},
+#define X(name, token) [PROXY_ERROR_##name] = {token, sizeof(token) - 1},
                                       PROXY_ERRORS(X)
-#undef X
-};
-
-static const uint16_t statuses[] = {[PROXY_ERROR_NONE] = 0,
-#define X(name, token, status) [PROXY_ERROR_##name] = status,
-                                    PROXY_ERRORS(X)
 #undef X
 };
 
 struct slice proxy_error_token(enum proxy_error error)
 {
     return tokens[error];
-}
-
-unsigned proxy_error_status(enum proxy_error error)
-{
-    return statuses[error];
 }
 
 /* RFC 8941 §3.3.3 */

@@ -14,31 +14,15 @@
 
 #include "http/syntax.h"
 
-struct fault_row {
-    unsigned status;
-    const char *word;
-    const char *sentence;
-};
-
-static const struct fault_row fault_rows[] = {
-#define X(name, word, status, sentence) [TARGET_FAULT_##name] = {status, word, sentence},
+static const char *const fault_texts[] = {
+#define X(name, sentence) [TARGET_FAULT_##name] = sentence,
     TARGET_FAULTS(X)
 #undef X
 };
 
-unsigned target_fault_status(enum target_fault fault)
-{
-    return fault_rows[fault].status;
-}
-
 const char *target_fault_text(enum target_fault fault)
 {
-    return fault_rows[fault].sentence;
-}
-
-const char *target_fault_name(enum target_fault fault)
-{
-    return fault_rows[fault].word;
+    return fault_texts[fault];
 }
 
 /* Digits of a port; empty means that none was written (RFC 3986 §3.2.3). */

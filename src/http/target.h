@@ -24,34 +24,31 @@ enum target_scheme {
     SCHEME_OTHER, /* ftp: and all others; nothing behind the scheme was looked at */
 };
 
-/* X(NAME, "word", status, "sentence") */
-#define TARGET_FAULTS(X)                                                                           \
-    X(NONE, "none", 0, "no fault")                                                                 \
-    X(MALFORMED, "malformed", 400, "the request target has none of the four forms")                \
-    X(BAD_BYTE, "bad_byte", 400, "the request target holds a byte that is not allowed")            \
-    X(BACKSLASH, "backslash", 400, "the request target holds a backslash")                         \
-    X(FRAGMENT, "fragment", 400, "the request target holds a fragment")                            \
-    X(USERINFO, "userinfo", 400, "the request target holds a user name or password")               \
-    X(NO_HOST, "no_host", 400, "the request target names no host")                                 \
-    X(BAD_HOST, "bad_host", 400, "the host of the request target is malformed")                    \
-    X(NO_PORT, "no_port", 400, "CONNECT needs a host and a port")                                  \
-    X(BAD_PORT, "bad_port", 400, "the port of the request target is not a number from 1 to 65535") \
-    X(ASTERISK_METHOD, "asterisk_method", 400, "only OPTIONS may ask for *")                       \
-    X(HOST_FIELD_MISSING, "host_field_missing", 400, "an HTTP/1.1 request needs a Host field")     \
-    X(HOST_FIELD_REPEATED, "host_field_repeated", 400, "the request has more than one Host field") \
-    X(HOST_FIELD_BAD, "host_field_bad", 400, "the Host field is malformed")
+/* What is wrong with a target; a request with such a one is answered with 400. X(NAME, "sentence") */
+#define TARGET_FAULTS(X)                                                          \
+    X(NONE, "no fault")                                                           \
+    X(MALFORMED, "the request target has none of the four forms")                 \
+    X(BAD_BYTE, "the request target holds a byte that is not allowed")            \
+    X(BACKSLASH, "the request target holds a backslash")                          \
+    X(FRAGMENT, "the request target holds a fragment")                            \
+    X(USERINFO, "the request target holds a user name or password")               \
+    X(NO_HOST, "the request target names no host")                                \
+    X(BAD_HOST, "the host of the request target is malformed")                    \
+    X(NO_PORT, "CONNECT needs a host and a port")                                 \
+    X(BAD_PORT, "the port of the request target is not a number from 1 to 65535") \
+    X(ASTERISK_METHOD, "only OPTIONS may ask for *")                              \
+    X(HOST_FIELD_MISSING, "an HTTP/1.1 request needs a Host field")               \
+    X(HOST_FIELD_REPEATED, "the request has more than one Host field")            \
+    X(HOST_FIELD_BAD, "the Host field is malformed")
 
 enum target_fault {
-#define X(name, word, status, sentence) TARGET_FAULT_##name,
+#define X(name, sentence) TARGET_FAULT_##name,
     TARGET_FAULTS(X)
 #undef X
 };
 
-unsigned target_fault_status(enum target_fault fault);
 /* A sentence without a full stop; static storage. */
 const char *target_fault_text(enum target_fault fault);
-/* "bad_port" ...; static storage. */
-const char *target_fault_name(enum target_fault fault);
 
 struct target {
     enum target_form form;

@@ -45,7 +45,7 @@ static inline void asked_begin(struct asked *asked, const char *method_and_targe
     head_init(&asked->head, &asked->arena);
     if (h1_parse_request(text_slice(&text), &limits, &progress, &asked->head, &consumed, &fault) !=
         ST_OK)
-        fail_msg("%s: %s", method_and_target, h1_fault_name(fault));
+        fail_msg("%s: %s", method_and_target, h1_fault_text(fault));
 }
 
 static inline void asked_end(struct asked *asked)

@@ -53,7 +53,7 @@ static inline const struct head *http_test_parse(struct http_test *test, const c
             ? h1_parse_request(input, &test_limits, &progress, &test->head, &consumed, &fault)
             : h1_parse_response(input, &test_limits, &progress, &test->head, &consumed, &fault);
     if (status != ST_OK || consumed != input.len)
-        fail_msg("%s: status %d, fault %s, consumed %zu", text, (int)status, h1_fault_name(fault),
+        fail_msg("%s: status %d, fault %s, consumed %zu", text, (int)status, h1_fault_text(fault),
                  consumed);
     return &test->head;
 }

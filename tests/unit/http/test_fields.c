@@ -92,8 +92,6 @@ static void methods_are_case_sensitive_and_have_their_properties(void **state)
     assert_int_equal(method_of(SLICE("ABC")), METHOD_OTHER);
     assert_slice(method_name(METHOD_PATCH), "PATCH");
     assert_slice(method_name(METHOD_OTHER), "");
-    assert_true(method_is_safe(METHOD_OPTIONS));
-    assert_false(method_is_safe(METHOD_PUT));
     assert_true(method_is_idempotent(METHOD_PUT));
     assert_true(method_is_idempotent(METHOD_DELETE));
     assert_false(method_is_idempotent(METHOD_POST));

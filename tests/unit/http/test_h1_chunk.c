@@ -102,7 +102,7 @@ static void junk_is_refused_by_name(void **state)
             struct outcome out = decode(input, step);
             if (out.status != ST_BAD || out.fault != cases[i].fault)
                 fail_msg("%s: status %d, fault %s", cases[i].text, (int)out.status,
-                         h1_fault_name(out.fault));
+                         h1_fault_text(out.fault));
         }
     }
 }
@@ -133,23 +133,17 @@ static void no_input_is_not_an_error(void **state)
     assert_int_equal(consumed, 0);
 }
 
-static void the_largest_size_is_known_at_once(void **state)
+static void the_largest_size_is_taken(void **state)
 {
     (void)state;
     struct h1_chunk chunk;
     h1_chunk_init(&chunk);
     size_t consumed = 0;
     struct slice data;
-    assert_int_equal(h1_chunk_left(&chunk), 0);
     assert_int_equal(h1_chunk_next(&chunk, SLICE("7fffffffffffffff\r\n"), &consumed, &data),
                      ST_AGAIN);
-    assert_int_equal(h1_chunk_left(&chunk), INT64_MAX);
-    h1_chunk_skip(&chunk, INT64_MAX - 1);
-    assert_int_equal(h1_chunk_left(&chunk), 1);
     assert_int_equal(h1_chunk_next(&chunk, SLICE("z\r\n0\r\n"), &consumed, &data), ST_OK);
-    assert_slice(data, "z");
-    assert_int_equal(h1_chunk_left(&chunk), 0);
-    assert_int_equal(h1_chunk_next(&chunk, SLICE("\r\n0\r\n"), &consumed, &data), ST_EOF);
+    assert_slice(data, "z\r\n0\r\n"); /* all of it is data */
 }
 
 static enum status feed(struct h1_chunk *chunk, struct slice input)
@@ -211,7 +205,7 @@ int main(void)
         cmocka_unit_test(junk_is_refused_by_name),
         cmocka_unit_test(a_failed_decoder_stays_failed),
         cmocka_unit_test(no_input_is_not_an_error),
-        cmocka_unit_test(the_largest_size_is_known_at_once),
+        cmocka_unit_test(the_largest_size_is_taken),
         cmocka_unit_test(extensions_of_one_chunk_are_bounded),
         cmocka_unit_test(extensions_cannot_be_most_of_the_traffic),
         cmocka_unit_test(prefixes_are_read_back),

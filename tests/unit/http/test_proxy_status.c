@@ -55,14 +55,11 @@ static void a_name_that_is_no_token_is_a_string(void **state)
     check(&(struct proxy_status){.name = SLICE("")}, "\"\"");
 }
 
-static void types_have_their_token_and_status_rfc9209_2_3(void **state)
+static void types_have_their_token_rfc9209_2_3(void **state)
 {
     (void)state;
     assert_slice(proxy_error_token(PROXY_ERROR_PROXY_LOOP_DETECTED), "proxy_loop_detected");
     assert_slice(proxy_error_token(PROXY_ERROR_NONE), "");
-    assert_int_equal(proxy_error_status(PROXY_ERROR_PROXY_LOOP_DETECTED), 502);
-    assert_int_equal(proxy_error_status(PROXY_ERROR_CONNECTION_TIMEOUT), 504);
-    assert_int_equal(proxy_error_status(PROXY_ERROR_NONE), 0);
 }
 
 int main(void)
@@ -72,7 +69,7 @@ int main(void)
         cmocka_unit_test(all_parameters_are_written),
         cmocka_unit_test(strings_cannot_be_broken_out_of_rfc8941_3_3_3),
         cmocka_unit_test(a_name_that_is_no_token_is_a_string),
-        cmocka_unit_test(types_have_their_token_and_status_rfc9209_2_3),
+        cmocka_unit_test(types_have_their_token_rfc9209_2_3),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

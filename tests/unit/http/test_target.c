@@ -155,9 +155,8 @@ static void malformed_targets_are_named(void **state)
         struct slice raw = slice_of(cases[i].raw, strlen(cases[i].raw));
         enum target_fault fault = target_parse(raw, cases[i].method, &target);
         if (fault != cases[i].fault)
-            fail_msg("%s: %s instead of %s", cases[i].raw, target_fault_name(fault),
-                     target_fault_name(cases[i].fault));
-        assert_int_equal(target_fault_status(fault), 400);
+            fail_msg("%s: %s instead of %s", cases[i].raw, target_fault_text(fault),
+                     target_fault_text(cases[i].fault));
     }
 }
 
@@ -213,7 +212,7 @@ static void a_request_names_its_host_once_rfc9112_3_2(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         enum target_fault fault = of_head(&test, cases[i].text, &target);
         if (fault != cases[i].fault)
-            fail_msg("%s: %s", cases[i].text, target_fault_name(fault));
+            fail_msg("%s: %s", cases[i].text, target_fault_text(fault));
         if (fault != TARGET_FAULT_NONE)
             continue;
         assert_int_equal(target.has_host, cases[i].host != NULL);
@@ -306,7 +305,6 @@ static void every_fault_has_its_sentence(void **state)
     (void)state;
     assert_string_equal(target_fault_text(TARGET_FAULT_FRAGMENT),
                         "the request target holds a fragment");
-    assert_string_equal(target_fault_name(TARGET_FAULT_NO_PORT), "no_port");
 }
 
 int main(void)
