@@ -223,37 +223,6 @@ enum target_fault target_of_head(const struct head *head, struct target *ret_tar
     return TARGET_FAULT_NONE;
 }
 
-enum target_fault target_of_parts(enum method method, struct slice scheme, struct slice authority,
-                                  struct slice path, struct target *ret_target)
-{
-    *ret_target = (struct target){.form = TARGET_ABSOLUTE};
-    enum target_fault fault = check_bytes(authority);
-    if (fault == TARGET_FAULT_NONE)
-        fault = check_bytes(path);
-    if (fault != TARGET_FAULT_NONE)
-        return fault;
-    if (method == METHOD_CONNECT) {
-        bool is_bare = slice_is_empty(scheme) && slice_is_empty(path);
-        return is_bare ? parse_authority_form(authority, ret_target) : TARGET_FAULT_MALFORMED;
-    }
-    if (!is_scheme(scheme) || slice_is_empty(path))
-        return TARGET_FAULT_MALFORMED;
-
-    ret_target->scheme_name = scheme;
-    ret_target->scheme = scheme_of(scheme);
-    bool is_asterisk = slice_equals(path, SLICE("*"));
-    if (is_asterisk)
-        ret_target->form = TARGET_ASTERISK;
-    if (is_asterisk && method != METHOD_OPTIONS)
-        return TARGET_FAULT_ASTERISK_METHOD;
-    if (!is_asterisk && path.at[0] != '/')
-        return TARGET_FAULT_MALFORMED;
-    if (slice_find(authority, '/') < authority.len || slice_find(authority, '?') < authority.len)
-        return TARGET_FAULT_BAD_HOST;
-    fault = set_authority(ret_target, authority);
-    return fault != TARGET_FAULT_NONE ? fault : set_path(ret_target, path);
-}
-
 static uint16_t default_port(enum target_scheme scheme)
 {
     switch (scheme) {

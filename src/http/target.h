@@ -72,11 +72,6 @@ enum target_fault target_parse(struct slice raw, enum method method,
  * `has_host` is false where the request names none (HTTP/1.0, an empty Host field). */
 enum target_fault target_of_head(const struct head *head, struct target *ret_target) MUST_USE;
 
-/* The same from the parts that later versions carry (":scheme", ":authority", ":path"). CONNECT has an
- * authority alone. The path "*" is the asterisk-form; others must begin with '/'. */
-enum target_fault target_of_parts(enum method method, struct slice scheme, struct slice authority,
-                                  struct slice path, struct target *ret_target) MUST_USE;
-
 /* The port that is meant: as written, or the scheme's own (80, 443); 0 for other schemes. */
 uint16_t target_port(const struct target *target);
 

@@ -262,44 +262,6 @@ static void the_origin_gets_origin_form(void **state)
     http_test_end(&test);
 }
 
-static enum target_fault of_parts(enum method method, const char *scheme, const char *authority,
-                                  const char *path, struct target *ret_target)
-{
-    return target_of_parts(method, slice_from_string(scheme), slice_from_string(authority),
-                           slice_from_string(path), ret_target);
-}
-
-static void parts_of_later_versions_mean_the_same(void **state)
-{
-    (void)state;
-    struct target target;
-    assert_int_equal(of_parts(METHOD_GET, "https", "A:8443", "/x?y", &target), TARGET_FAULT_NONE);
-    assert_int_equal(target.form, TARGET_ABSOLUTE);
-    assert_int_equal(target.scheme, SCHEME_HTTPS);
-    assert_int_equal(target_port(&target), 8443);
-    assert_slice(host_slice(&target.host), "a");
-    assert_slice(target.path_and_query, "/x?y");
-    assert_int_equal(of_parts(METHOD_CONNECT, NULL, "a:443", NULL, &target), TARGET_FAULT_NONE);
-    assert_int_equal(target.form, TARGET_AUTHORITY);
-    assert_int_equal(of_parts(METHOD_OPTIONS, "http", "a", "*", &target), TARGET_FAULT_NONE);
-    assert_int_equal(target.form, TARGET_ASTERISK);
-
-    assert_int_equal(of_parts(METHOD_CONNECT, "https", "a:443", "/", &target),
-                     TARGET_FAULT_MALFORMED);
-    assert_int_equal(of_parts(METHOD_CONNECT, NULL, "a", NULL, &target), TARGET_FAULT_NO_PORT);
-    assert_int_equal(of_parts(METHOD_GET, "http", "a", "*", &target), TARGET_FAULT_ASTERISK_METHOD);
-    assert_int_equal(of_parts(METHOD_GET, "http", "a", "x", &target), TARGET_FAULT_MALFORMED);
-    assert_int_equal(of_parts(METHOD_GET, "http", "a", NULL, &target), TARGET_FAULT_MALFORMED);
-    assert_int_equal(of_parts(METHOD_GET, "ht tp", "a", "/", &target), TARGET_FAULT_MALFORMED);
-    assert_int_equal(of_parts(METHOD_GET, NULL, "a", "/", &target), TARGET_FAULT_MALFORMED);
-    assert_int_equal(of_parts(METHOD_GET, "http", NULL, "/", &target), TARGET_FAULT_NO_HOST);
-    assert_int_equal(of_parts(METHOD_GET, "http", "a/b", "/", &target), TARGET_FAULT_BAD_HOST);
-    assert_int_equal(of_parts(METHOD_GET, "http", "u@a", "/", &target), TARGET_FAULT_USERINFO);
-    assert_int_equal(of_parts(METHOD_GET, "http", "a b", "/", &target), TARGET_FAULT_BAD_BYTE);
-    assert_int_equal(of_parts(METHOD_GET, "http", "a", "/#", &target), TARGET_FAULT_FRAGMENT);
-    assert_int_equal(of_parts(METHOD_GET, "http", "a", "/\\", &target), TARGET_FAULT_BACKSLASH);
-}
-
 static void every_fault_has_its_sentence(void **state)
 {
     (void)state;
@@ -318,7 +280,6 @@ int main(void)
         cmocka_unit_test(the_reason_of_a_bad_host_is_kept),
         cmocka_unit_test(a_request_names_its_host_once_rfc9112_3_2),
         cmocka_unit_test(the_origin_gets_origin_form),
-        cmocka_unit_test(parts_of_later_versions_mean_the_same),
         cmocka_unit_test(every_fault_has_its_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
