@@ -60,14 +60,6 @@ void *arena_alloc(struct arena *arena, size_t len)
     return at;
 }
 
-void *arena_zalloc(struct arena *arena, size_t len)
-{
-    void *at = arena_alloc(arena, len);
-    if (at != NULL)
-        memset(at, 0, len);
-    return at;
-}
-
 struct slice arena_copy(struct arena *arena, struct slice s)
 {
     char *at = arena_alloc(arena, s.len + 1);

@@ -23,8 +23,7 @@ void arena_done(struct arena *arena);
 /* `len` bytes aligned for any type, not cleared. Errors: NULL beyond the cap or out of memory.
  * One request is at most BLOCK_HUGE less a small header. */
 void *arena_alloc(struct arena *arena, size_t len) MUST_USE;
-/* The same, cleared. */
-void *arena_zalloc(struct arena *arena, size_t len) MUST_USE;
+
 /* A copy of `s` in the arena; ret->at is NULL where arena_alloc fails. */
 struct slice arena_copy(struct arena *arena, struct slice s) MUST_USE;
 

@@ -94,14 +94,6 @@ enum status chain_append(struct chain *chain, struct slice bytes)
     return ST_OK;
 }
 
-struct slice chain_front(const struct chain *chain)
-{
-    const struct chain_piece *piece = chain->first;
-    if (piece == NULL)
-        return SLICE_NONE;
-    return slice_of(piece->block->data + piece->from, piece->to - piece->from);
-}
-
 int chain_iovec(const struct chain *chain, struct iovec *iov, int max)
 {
     int count = 0;

@@ -28,8 +28,6 @@ static inline bool chain_is_empty(const struct chain *chain)
 
 /* Copy `bytes` to the end. Errors: ST_NOMEM, with nothing appended. */
 enum status chain_append(struct chain *chain, struct slice bytes) MUST_USE;
-/* The contiguous bytes at the front; empty only for an empty chain. */
-struct slice chain_front(const struct chain *chain);
 /* Fill `iov` with up to `max` pieces from the front; returns how many. */
 int chain_iovec(const struct chain *chain, struct iovec *iov, int max);
 /* Drop `len` bytes (at most chain->len) from the front. */

@@ -1,20 +1,14 @@
 #ifndef FAIRLEAD_BASE_CHECK_H
 #define FAIRLEAD_BASE_CHECK_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* Promises we make to ourselves; never about bytes from a peer, a file or the kernel.
  *
  * CHECK   always on: prints the expression with file and line, and aborts.
- * DCHECK  costly ones: compiled in with -Dchecks=true, and in fuzz and sanitizer builds.
- * ODDITY  surprising but harmless: counted (oddity_count), true when the condition held. */
+ * DCHECK  costly ones: compiled in with -Dchecks=true, and in fuzz and sanitizer builds. */
 
 _Noreturn void check_failed(const char *expression, const char *file, int line);
-bool oddity_seen(const char *expression, const char *file, int line);
-
-/* How many oddities the whole process saw. Thread: any. */
-uint64_t oddity_count(void);
 
 #define CHECK(expression) \
     (__builtin_expect(!!(expression), 1) ? (void)0 : check_failed(#expression, __FILE__, __LINE__))
@@ -24,9 +18,6 @@ uint64_t oddity_count(void);
 #else
 #define DCHECK(expression) ((void)sizeof((expression) ? 1 : 0))
 #endif
-
-#define ODDITY(expression) \
-    (__builtin_expect(!!(expression), 0) && oddity_seen(#expression, __FILE__, __LINE__))
 
 /* Every heap object begins with `uint32_t tag`; borders check it before use and clear it at the end.
  * TAG('c','l','n','t') is readable in a core dump. */

@@ -11,11 +11,6 @@ struct link {
     struct link *prev;
 };
 
-#define LINK_INIT(name)  \
-    {                    \
-        &(name), &(name) \
-    }
-
 static inline void link_init(struct link *link)
 {
     link->next = link->prev = link;

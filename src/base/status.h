@@ -14,7 +14,4 @@ enum status {
 
 #define MUST_USE __attribute__((warn_unused_result))
 
-/* "ok", "again", ... for logs and tests; static storage. */
-const char *status_name(enum status status);
-
 #endif

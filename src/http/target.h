@@ -24,7 +24,7 @@ enum target_scheme {
     SCHEME_OTHER, /* ftp: and all others; nothing behind the scheme was looked at */
 };
 
-/* What is wrong with a target; a request with such a one is answered with 400. X(NAME, "sentence") */
+/* What is wrong with a target or Host; it is answered with 400. X(NAME, "sentence") */
 #define TARGET_FAULTS(X)                                                          \
     X(NONE, "no fault")                                                           \
     X(MALFORMED, "the request target has none of the four forms")                 \

@@ -105,26 +105,8 @@ static void a_pool_without_blocks_is_told(void **state)
     arena_test_begin(&test, BLOCK_SMALL, 1 << 20);
     assert_non_null(arena_alloc(&test.arena, 100));
     assert_null(arena_alloc(&test.arena, BLOCK_SMALL));
-    assert_null(arena_zalloc(&test.arena, BLOCK_SMALL));
     assert_int_equal(test.arena.used, 100);
     assert_non_null(arena_alloc(&test.arena, 100));
-    arena_test_end(&test);
-}
-
-/* arena_zalloc clears memory that was used before. */
-static void cleared_memory_is_clear(void **state)
-{
-    (void)state;
-    struct arena_test test;
-    arena_test_begin(&test, 0, 1 << 20);
-    char *dirty = arena_alloc(&test.arena, 2000);
-    assert_non_null(dirty);
-    memset(dirty, 0xff, 2000);
-    arena_done(&test.arena);
-    char *clear = arena_zalloc(&test.arena, 2000); /* the same block */
-    assert_non_null(clear);
-    for (size_t i = 0; i < 2000; i++)
-        assert_int_equal(clear[i], 0);
     arena_test_end(&test);
 }
 
@@ -165,7 +147,6 @@ int main(void)
         cmocka_unit_test(the_cap_is_met_exactly),
         cmocka_unit_test(a_request_larger_than_a_block_is_refused),
         cmocka_unit_test(a_pool_without_blocks_is_told),
-        cmocka_unit_test(cleared_memory_is_clear),
         cmocka_unit_test(a_copy_is_terminated),
         cmocka_unit_test(a_copy_beyond_the_cap_is_null),
     };

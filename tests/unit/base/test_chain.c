@@ -32,7 +32,6 @@ static void an_empty_chain_holds_no_block(void **state)
     struct iovec iov[2];
     chain_init(&chain, pool);
     assert_true(chain_is_empty(&chain));
-    assert_int_equal(chain_front(&chain).len, 0);
     assert_int_equal(chain_iovec(&chain, iov, 2), 0);
     assert_int_equal(chain_append(&chain, SLICE_NONE), ST_OK);
     assert_int_equal(block_pool_used(pool), 0);
@@ -43,11 +42,19 @@ static void an_empty_chain_holds_no_block(void **state)
     block_pool_destroy(&pool);
 }
 
+/* The contiguous bytes at the front. */
+static struct slice front_of(const struct chain *chain)
+{
+    struct iovec iov = {NULL, 0};
+    (void)chain_iovec(chain, &iov, 1); /* an empty chain leaves it as it is */
+    return slice_of(iov.iov_base, iov.iov_len);
+}
+
 /* Take everything out in steps of `step`, and compare with the pattern. */
 static void take_all(struct chain *chain, size_t from, size_t step)
 {
     while (!chain_is_empty(chain)) {
-        struct slice front = slice_first(chain_front(chain), step);
+        struct slice front = slice_first(front_of(chain), step);
         assert_true(front.len > 0);
         assert_memory_equal(front.at, pattern + from, front.len);
         from += front.len;
@@ -86,7 +93,7 @@ static void appending_and_taking_by_turns_keeps_the_order(void **state)
         take = take < sizeof(pattern) - in ? take : sizeof(pattern) - in;
         assert_int_equal(chain_append(&chain, slice_of(pattern + in, take)), ST_OK);
         in += take;
-        struct slice front = slice_first(chain_front(&chain), random_below(&random, 9000));
+        struct slice front = slice_first(front_of(&chain), random_below(&random, 9000));
         if (front.len > 0)
             assert_memory_equal(front.at, pattern + out, front.len);
         out += front.len;
@@ -106,7 +113,7 @@ static void small_appends_share_a_block(void **state)
     for (int i = 0; i < 100; i++)
         assert_int_equal(chain_append(&chain, slice_of(pattern + i * 10, 10)), ST_OK);
     assert_int_equal(block_pool_used(pool), BLOCK_SMALL);
-    assert_int_equal(chain_front(&chain).len, 1000);
+    assert_int_equal(front_of(&chain).len, 1000);
     take_all(&chain, 0, SIZE_MAX);
     block_pool_destroy(&pool);
 }

@@ -1,7 +1,5 @@
 #include "base_test.h"
 
-#include <pthread.h>
-
 struct animal {
     uint32_t tag;
     int legs;
@@ -72,43 +70,6 @@ static void a_costly_check_is_compiled_in_on_demand(void **state)
 #endif
 }
 
-/* An oddity is true and counted where its condition holds, and only there. */
-static void oddities_are_counted(void **state)
-{
-    (void)state;
-    uint64_t before = oddity_count();
-    int legs = 3;
-    assert_false(ODDITY(legs == 4));
-    assert_int_equal(oddity_count(), before);
-    assert_true(ODDITY(legs == 3));
-    assert_true(ODDITY(legs == 3));
-    assert_int_equal(oddity_count(), before + 2);
-}
-
-enum { ODD_THREADS = 4, ODD_TIMES = 10000 };
-
-static void *be_odd(void *with)
-{
-    int *yes = with;
-    for (int i = 0; i < ODD_TIMES; i++)
-        (void)ODDITY(*yes == 1);
-    return NULL;
-}
-
-/* No oddity is lost where several threads see some at once. */
-static void oddities_of_all_threads_are_counted(void **state)
-{
-    (void)state;
-    uint64_t before = oddity_count();
-    int yes = 1;
-    pthread_t threads[ODD_THREADS];
-    for (int i = 0; i < ODD_THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, be_odd, &yes), 0);
-    for (int i = 0; i < ODD_THREADS; i++)
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-    assert_int_equal(oddity_count(), before + (uint64_t)ODD_THREADS * ODD_TIMES);
-}
-
 /* A tag reads as its letters in memory on a little-endian machine, whatever the letters' sign. */
 static void a_tag_is_four_letters(void **state)
 {
@@ -134,8 +95,6 @@ int main(void)
         cmocka_unit_test(a_kept_promise_is_looked_at_once),
         cmocka_unit_test(a_wrong_tag_and_no_object_abort),
         cmocka_unit_test(a_costly_check_is_compiled_in_on_demand),
-        cmocka_unit_test(oddities_are_counted),
-        cmocka_unit_test(oddities_of_all_threads_are_counted),
         cmocka_unit_test(a_tag_is_four_letters),
         cmocka_unit_test(a_member_leads_to_its_whole),
     };

@@ -38,7 +38,8 @@ static void item_init(struct item *item, char name)
 static void members_stand_where_they_were_put(void **state)
 {
     (void)state;
-    struct link head = LINK_INIT(head);
+    struct link head;
+    link_init(&head);
     struct item items[4];
     for (int i = 0; i < 4; i++)
         item_init(&items[i], (char)('a' + i));
@@ -56,7 +57,8 @@ static void members_stand_where_they_were_put(void **state)
 static void removing_is_safe_anywhere(void **state)
 {
     (void)state;
-    struct link head = LINK_INIT(head);
+    struct link head;
+    link_init(&head);
     struct item items[3];
     for (int i = 0; i < 3; i++) {
         item_init(&items[i], (char)('a' + i));
@@ -80,8 +82,10 @@ static void removing_is_safe_anywhere(void **state)
 static void taking_all_keeps_the_order(void **state)
 {
     (void)state;
-    struct link to = LINK_INIT(to);
-    struct link from = LINK_INIT(from);
+    struct link to;
+    struct link from;
+    link_init(&to);
+    link_init(&from);
     struct item items[4];
     for (int i = 0; i < 4; i++) {
         item_init(&items[i], (char)('a' + i));
@@ -101,7 +105,8 @@ static void taking_all_keeps_the_order(void **state)
 static void a_walk_survives_the_removal_of_where_it_stands(void **state)
 {
     (void)state;
-    struct link head = LINK_INIT(head);
+    struct link head;
+    link_init(&head);
     struct item items[5];
     for (int i = 0; i < 5; i++) {
         item_init(&items[i], (char)('a' + i));

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "record/counter.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static void a_sum_runs_over_all_workers(void **state)
