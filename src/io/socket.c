@@ -223,15 +223,6 @@ struct inet_endpoint socket_local(int fd)
     return inet_from_sockaddr((struct sockaddr *)&address, len);
 }
 
-struct inet_endpoint socket_peer(int fd)
-{
-    struct sockaddr_storage address;
-    socklen_t len = sizeof(address);
-    if (getpeername(fd, (struct sockaddr *)&address, &len) < 0)
-        return (struct inet_endpoint){0};
-    return inet_from_sockaddr((struct sockaddr *)&address, len);
-}
-
 void socket_set_user_timeout(int fd, unsigned user_timeout_ms)
 {
     if (user_timeout_ms > 0)

@@ -48,9 +48,8 @@ enum status socket_dial(const struct inet_endpoint *endpoint,
                         const struct socket_dial_options *options, int *ret_fd) MUST_USE;
 /* The pending error of a socket (SO_ERROR), 0 for none. */
 int socket_error(int fd);
-/* Own and peer address of a socket; INET_NONE for others. */
+/* Own address of a socket; INET_NONE for others. */
 struct inet_endpoint socket_local(int fd);
-struct inet_endpoint socket_peer(int fd);
 /* TCP_USER_TIMEOUT: sent bytes that are not acknowledged for so long end the connection. Accepted sockets
  * inherit this, the probes and the congestion control from their listening socket. 0, NULL or "" leave the
  * system's; failures are ignored. */

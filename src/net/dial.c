@@ -44,21 +44,10 @@ static_assert((int)DIAL_CANDIDATES_MAX <= (int)ADDR_SORT_MAX, "all can be sorted
 
 /* ---- causes ---- */
 
-const char *dial_cause_word(enum dial_cause cause)
-{
-    switch (cause) {
-#define X(name, word, sentence) \
-    case DIAL_##name: return word;
-        DIAL_CAUSES(X)
-#undef X
-    }
-    return "";
-}
-
 const char *dial_cause_text(enum dial_cause cause)
 {
     switch (cause) {
-#define X(name, word, sentence) \
+#define X(name, sentence) \
     case DIAL_##name: return sentence;
         DIAL_CAUSES(X)
 #undef X

@@ -14,26 +14,26 @@
  * attempts start `attempt_delay_ns` apart or as soon as one fails, the first to connect wins and the
  * others are closed. There is no other way to an upstream socket. */
 
-/* How a dial ended. X(NAME, "word", "sentence") */
-#define DIAL_CAUSES(X)                                                                    \
-    X(NONE, "none", "not ended yet")                                                      \
-    X(CONNECTED, "connected", "connected")                                                \
-    X(DNS_NXDOMAIN, "dns_nxdomain", "the name does not exist")                            \
-    X(DNS_NODATA, "dns_nodata", "the name has no address")                                \
-    X(DNS_TIMEOUT, "dns_timeout", "the name servers did not answer in time")              \
-    X(DNS_SERVFAIL, "dns_servfail", "the name servers failed to look the name up")        \
-    X(DNS_REFUSED, "dns_refused", "the name servers refuse to answer")                    \
-    X(DNS_ERROR, "dns_error", "the look-up failed")                                       \
-    X(DENIED, "denied", "the address may not be dialled")                                 \
-    X(CONNECT_REFUSED, "connect_refused", "the connection was refused")                   \
-    X(CONNECT_UNREACHABLE, "connect_unreachable", "the address cannot be reached")        \
-    X(CONNECT_TIMEOUT, "connect_timeout", "nobody answered in time")                      \
-    X(CONNECT_RESET, "connect_reset", "the connection was reset while it was being made") \
-    X(CONNECT_LIMIT, "connect_limit", "out of descriptors, memory or local ports")        \
-    X(CONNECT_ERROR, "connect_error", "the connection could not be made")
+/* How a dial ended. X(NAME, "sentence") */
+#define DIAL_CAUSES(X)                                                   \
+    X(NONE, "not ended yet")                                             \
+    X(CONNECTED, "connected")                                            \
+    X(DNS_NXDOMAIN, "the name does not exist")                           \
+    X(DNS_NODATA, "the name has no address")                             \
+    X(DNS_TIMEOUT, "the name servers did not answer in time")            \
+    X(DNS_SERVFAIL, "the name servers failed to look the name up")       \
+    X(DNS_REFUSED, "the name servers refuse to answer")                  \
+    X(DNS_ERROR, "the look-up failed")                                   \
+    X(DENIED, "the address may not be dialled")                          \
+    X(CONNECT_REFUSED, "the connection was refused")                     \
+    X(CONNECT_UNREACHABLE, "the address cannot be reached")              \
+    X(CONNECT_TIMEOUT, "nobody answered in time")                        \
+    X(CONNECT_RESET, "the connection was reset while it was being made") \
+    X(CONNECT_LIMIT, "out of descriptors, memory or local ports")        \
+    X(CONNECT_ERROR, "the connection could not be made")
 
 enum dial_cause {
-#define X(name, word, sentence) DIAL_##name,
+#define X(name, sentence) DIAL_##name,
     DIAL_CAUSES(X)
 #undef X
 };
@@ -138,8 +138,7 @@ int dial_take_fd(struct dial *dial);
  * Idempotent, safe when all zero, and due in the end also after on_done. */
 void dial_cancel(struct dial *dial);
 
-/* "dns_timeout", ... and the sentence for people; static storage. */
-const char *dial_cause_word(enum dial_cause cause);
+/* The sentence for people; static storage. */
 const char *dial_cause_text(enum dial_cause cause);
 
 #endif

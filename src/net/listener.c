@@ -5,7 +5,7 @@
  * so that connections that are already here have their turn.
  *
  *     L1  Not paused and the kernel's queue not known to be empty  =>  the task is queued.
- *     L2  Paused by the limit  <=>  the timer is set.
+ *     L2  Paused  <=>  the timer is set.
  *
  * Out of descriptors or memory, and errors that nobody can name, pause for LISTENER_RETRY_MS instead of
  * spinning: what waits stays in the kernel's queue. Since the watch is edge-triggered, leaving a pause
@@ -24,42 +24,21 @@ struct listener {
     uint32_t tag;
     struct loop *loop;
     struct listener_options options;
-    struct listener_counts counts;
     struct watch watch;
     struct task task;
     struct timer timer;
     struct grave grave;
-    bool is_paused_by_owner;
-    bool is_paused_by_limit;
+    bool is_paused; /* out of descriptors or memory */
     bool
         has_ended; /* destroyed, maybe inside on_accept; the memory lasts until the end of the turn */
 };
 
 #define TAG_LISTENER TAG('l', 's', 't', 'n')
 
-bool listener_is_paused(const struct listener *listener)
+static void listener_pause(struct listener *listener)
 {
-    CHECK_TAG(listener, TAG_LISTENER);
-    return listener->is_paused_by_owner || listener->is_paused_by_limit;
-}
-
-const struct listener_counts *listener_counts(const struct listener *listener)
-{
-    CHECK_TAG(listener, TAG_LISTENER);
-    return &listener->counts;
-}
-
-static void pause_by_limit(struct listener *listener)
-{
-    listener->is_paused_by_limit = true;
+    listener->is_paused = true;
     timer_set_in(listener->loop, &listener->timer, LISTENER_RETRY_MS * NS_PER_MS);
-}
-
-static void count_limit_pause(struct listener *listener)
-{
-    listener->counts.limit_pauses++;
-    if (listener->options.counters != NULL)
-        counter_add(listener->options.counters, COUNT_ACCEPT_PAUSES, 1);
 }
 
 /* One connection; false where this batch is over. */
@@ -69,17 +48,14 @@ static bool accept_one(struct listener *listener)
     struct inet_endpoint peer;
     enum status status = socket_accept(listener->options.fd, &fd, &peer);
     if (status == ST_OK) {
-        listener->counts.accepted++;
         listener->options.on_accept(listener->options.owner, fd, &peer);
-        return !listener->has_ended && !listener_is_paused(listener);
+        return !listener->has_ended;
     }
     if (status == ST_AGAIN)
         return false;
-    if (status == ST_LIMIT)
-        count_limit_pause(listener);
-    else
-        listener->counts.errors++;
-    pause_by_limit(listener);
+    if (status == ST_LIMIT && listener->options.counters != NULL)
+        counter_add(listener->options.counters, COUNT_ACCEPT_PAUSES, 1);
+    listener_pause(listener);
     return false;
 }
 
@@ -87,7 +63,7 @@ static void run_accept(struct task *task)
 {
     struct listener *listener = CONTAINER_OF(task, struct listener, task);
     CHECK_TAG(listener, TAG_LISTENER);
-    if (listener_is_paused(listener))
+    if (listener->is_paused)
         return;
     for (unsigned i = 0; i < listener->options.batch; i++) {
         if (!accept_one(listener))
@@ -106,7 +82,7 @@ static void on_ready(struct watch *watch, unsigned ready)
 
 static void on_timer(struct timer *timer)
 {
-    listener_resume_limit(CONTAINER_OF(timer, struct listener, timer));
+    listener_resume(CONTAINER_OF(timer, struct listener, timer));
 }
 
 static void bury_listener(struct grave *grave)
@@ -157,29 +133,12 @@ void listener_destroy(struct listener **listener)
     loop_bury(gone->loop, &gone->grave);
 }
 
-void listener_pause(struct listener *listener)
-{
-    CHECK_TAG(listener, TAG_LISTENER);
-    listener->is_paused_by_owner = true;
-}
-
 void listener_resume(struct listener *listener)
 {
     CHECK_TAG(listener, TAG_LISTENER);
-    if (!listener->is_paused_by_owner)
+    if (!listener->is_paused)
         return;
-    listener->is_paused_by_owner = false;
-    if (!listener->is_paused_by_limit)
-        loop_queue(listener->loop, &listener->task);
-}
-
-void listener_resume_limit(struct listener *listener)
-{
-    CHECK_TAG(listener, TAG_LISTENER);
-    if (!listener->is_paused_by_limit)
-        return;
-    listener->is_paused_by_limit = false;
+    listener->is_paused = false;
     timer_cancel(&listener->timer);
-    if (!listener->is_paused_by_owner)
-        loop_queue(listener->loop, &listener->task);
+    loop_queue(listener->loop, &listener->task);
 }

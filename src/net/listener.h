@@ -7,8 +7,8 @@
 
 /* Accepts connections from one listening descriptor in one loop, in bounded batches.
  *
- * Acceptance is paused by reason: the owner's (listener_pause) and a lack of descriptors or memory,
- * which ends after LISTENER_RETRY_MS or when listener_resume_limit says that something was freed. */
+ * A lack of descriptors or memory pauses it, for LISTENER_RETRY_MS or until listener_resume says that
+ * something was freed. */
 struct listener;
 
 enum { LISTENER_BATCH = 32, LISTENER_RETRY_MS = 100 };
@@ -24,12 +24,6 @@ struct listener_options {
     void (*on_accept)(void *owner, int fd, const struct inet_endpoint *peer);
 };
 
-struct listener_counts {
-    uint64_t accepted;
-    uint64_t limit_pauses; /* times that descriptors or memory ran out */
-    uint64_t errors;       /* other failures of accept */
-};
-
 /* Begin to accept; what waits already is accepted first. Errors: ST_IO, ST_NOMEM. */
 enum status listener_create(struct loop *loop, const struct listener_options *options,
                             struct listener **ret_listener) MUST_USE;
@@ -37,13 +31,7 @@ enum status listener_create(struct loop *loop, const struct listener_options *op
  * What waits in the kernel's queue stays there for whoever shares the descriptor. */
 void listener_destroy(struct listener **listener);
 
-/* The owner's own reason not to accept (a connection cap). */
-void listener_pause(struct listener *listener);
-void listener_resume(struct listener *listener);
 /* A descriptor was closed: try again at once if they had run out. Cheap otherwise. */
-void listener_resume_limit(struct listener *listener);
-
-bool listener_is_paused(const struct listener *listener);
-const struct listener_counts *listener_counts(const struct listener *listener);
+void listener_resume(struct listener *listener);
 
 #endif

@@ -56,16 +56,13 @@ bool tls_is_tls(const struct transport *transport);
 /* Both are 0 before the handshake is done. 0x0303 is TLS 1.2, 0x0304 is TLS 1.3. */
 uint16_t tls_version(const struct transport *transport);
 uint16_t tls_cipher(const struct transport *transport); /* the IANA number */
-/* Static names for both, "" where unknown: "TLSv1.3", "TLS_AES_128_GCM_SHA256". */
-const char *tls_version_text(const struct transport *transport);
+/* The IANA name, "TLS_AES_128_GCM_SHA256"; "" where unknown. Static storage. */
 const char *tls_cipher_text(const struct transport *transport);
 bool tls_is_resumed(const struct transport *transport);
 /* The name the client asked for (server's end); empty where none. Owned by the transport. */
 struct slice tls_sni(const struct transport *transport);
 /* The protocol chosen by ALPN; empty where none. Owned by the transport. */
 struct slice tls_alpn(const struct transport *transport);
-/* The subject of the peer's certificate in RFC 2253 form, appended to `into`; false where there is none. */
-bool tls_peer_subject(const struct transport *transport, struct text *into);
 /* Why the peer's certificate was refused, NULL where it was not. Static storage. */
 const char *tls_verify_error(const struct transport *transport);
 /* Bytes of the peer were taken from the transport below that nobody has received yet: the kernel does not

@@ -101,9 +101,9 @@ static enum status use_certificate(SSL_CTX *ssl, X509 *leaf, EVP_PKEY *key, STAC
     return ST_OK;
 }
 
-/* Load the certificate, its chain and its key; *ret_expiry_s may be NULL. */
+/* Load the certificate, its chain and its key. */
 static enum status load_certificate(SSL_CTX *ssl, struct slice certificate, struct slice key_pem,
-                                    struct text *fault, int64_t *ret_expiry_s)
+                                    struct text *fault)
 {
     X509 *leaf = NULL;
     STACK_OF(X509) *chain = NULL;
@@ -113,8 +113,6 @@ static enum status load_certificate(SSL_CTX *ssl, struct slice certificate, stru
         status = tls_pem_key(key_pem, fault, &key);
     if (status == ST_OK)
         status = use_certificate(ssl, leaf, key, chain, fault);
-    if (status == ST_OK && ret_expiry_s != NULL)
-        *ret_expiry_s = asn1_seconds(X509_get0_notAfter(leaf));
     EVP_PKEY_free(key);
     sk_X509_pop_free(chain, X509_free);
     X509_free(leaf);
@@ -232,8 +230,7 @@ static enum status server_fill(struct tls_server_context *context,
     SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);
     SSL_CTX_set_tlsext_servername_callback(ssl, accept_name);
-    enum status status =
-        load_certificate(ssl, options->certificate, options->key, fault, &context->expiry_s);
+    enum status status = load_certificate(ssl, options->certificate, options->key, fault);
     if (status == ST_OK)
         status = server_use_clients(ssl, options, fault);
     if (status == ST_OK)
@@ -281,12 +278,6 @@ void tls_server_context_unref(struct tls_server_context **context)
     free(gone);
 }
 
-int64_t tls_server_context_expiry_s(const struct tls_server_context *context)
-{
-    CHECK_TAG(context, TAG_TLS_SERVER);
-    return context->expiry_s;
-}
-
 /* ---- client ---- */
 
 static enum status client_use_authorities(SSL_CTX *ssl, const struct tls_client_options *options,
@@ -314,7 +305,7 @@ static enum status client_fill(struct tls_client_context *context,
     SSL_CTX_sess_set_new_cb(ssl, tls_on_new_session);
     enum status status = client_use_authorities(ssl, options, fault);
     if (status == ST_OK && options->certificate.len > 0)
-        status = load_certificate(ssl, options->certificate, options->key, fault, NULL);
+        status = load_certificate(ssl, options->certificate, options->key, fault);
     return status;
 }
 

@@ -54,8 +54,6 @@ enum status tls_server_context_create(const struct tls_server_options *options, 
 struct tls_server_context *tls_server_context_ref(struct tls_server_context *context);
 /* *context is NULL afterwards. Takes a pointer to NULL. */
 void tls_server_context_unref(struct tls_server_context **context);
-/* Wall time at which the certificate ends, in seconds since 1970. */
-int64_t tls_server_context_expiry_s(const struct tls_server_context *context);
 
 /* ---- client side ---- */
 

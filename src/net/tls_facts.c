@@ -14,12 +14,6 @@ uint16_t tls_cipher(const struct transport *transport)
     return cipher != NULL ? SSL_CIPHER_get_protocol_id(cipher) : 0;
 }
 
-const char *tls_version_text(const struct transport *transport)
-{
-    const struct tls *tls = tls_of_const(transport);
-    return tls->is_open ? SSL_get_version(tls->ssl) : "";
-}
-
 const char *tls_cipher_text(const struct transport *transport)
 {
     const struct tls *tls = tls_of_const(transport);
@@ -49,23 +43,6 @@ struct slice tls_alpn(const struct transport *transport)
     unsigned len = 0;
     SSL_get0_alpn_selected(tls->ssl, &at, &len);
     return len > 0 ? slice_of((const char *)at, len) : SLICE_NONE;
-}
-
-bool tls_peer_subject(const struct transport *transport, struct text *into)
-{
-    const struct tls *tls = tls_of_const(transport);
-    X509 *peer = SSL_get1_peer_certificate(tls->ssl);
-    BIO *memory = peer != NULL ? BIO_new(BIO_s_mem()) : NULL;
-    bool is_told = memory != NULL &&
-                   X509_NAME_print_ex(memory, X509_get_subject_name(peer), 0, XN_FLAG_RFC2253) >= 0;
-    if (is_told) {
-        char *at = NULL;
-        long len = BIO_get_mem_data(memory, &at);
-        text_add(into, slice_of(at, len > 0 ? (size_t)len : 0));
-    }
-    BIO_free(memory);
-    X509_free(peer);
-    return is_told;
 }
 
 const char *tls_verify_error(const struct transport *transport)

@@ -15,7 +15,6 @@ struct tls_server_context {
     atomic_uint refs; /* any thread; acq_rel on the last step down */
     SSL_CTX *ssl;
     struct tls_tickets *tickets;
-    int64_t expiry_s;
 };
 
 struct tls_client_context {

@@ -67,7 +67,7 @@ static void worker_on_room(struct proxy *proxy)
 {
     struct worker *worker = proxy->owner;
     for (size_t i = 0; i < worker->listener_count; i++)
-        listener_resume_limit(worker->listeners[i].listener);
+        listener_resume(worker->listeners[i].listener);
 }
 
 static void worker_on_accept(void *owner, int fd, const struct inet_endpoint *peer)

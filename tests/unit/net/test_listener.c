@@ -24,7 +24,6 @@ struct fixture {
     struct counters counters;
     size_t accepted;
     bool ends_itself;
-    size_t pauses_at;
     int clients[MANY];
     size_t client_count;
 };
@@ -35,8 +34,6 @@ static void on_accept(void *owner, int fd, const struct inet_endpoint *peer)
     assert_true(inet_addr_is_loopback(&peer->addr));
     socket_close(&fd);
     f->accepted++;
-    if (f->accepted == f->pauses_at)
-        listener_pause(f->listener);
     if (f->ends_itself)
         listener_destroy(&f->listener);
 }
@@ -107,7 +104,6 @@ static void what_waited_before_and_what_comes_later_is_accepted(void **state)
     turn_until(&f, 3);
     connect_clients(&f, MANY - 3);
     turn_until(&f, MANY);
-    assert_int_equal(listener_counts(f.listener)->accepted, MANY);
     end(&f);
 }
 
@@ -119,25 +115,6 @@ static void a_small_batch_goes_on_until_all_are_accepted(void **state)
     listen_now(&f, 2, /* is_shared= */ true);
     connect_clients(&f, 21);
     turn_until(&f, 21);
-    end(&f);
-}
-
-static void a_pause_inside_a_batch_holds_at_once_and_resuming_tries_first(void **state)
-{
-    struct fixture f;
-    (void)state;
-    begin(&f);
-    f.pauses_at = 2;
-    listen_now(&f, 0, /* is_shared= */ false);
-    connect_clients(&f, 5);
-    turn_until(&f, 2);
-    for (int i = 0; i < 5; i++) {
-        (void)loop_turn(f.loop, 0);
-    }
-    assert_int_equal(f.accepted, 2);
-    assert_true(listener_is_paused(f.listener));
-    listener_resume(f.listener);
-    turn_until(&f, 5);
     end(&f);
 }
 
@@ -182,13 +159,11 @@ static void out_of_descriptors_pauses_without_spinning_and_a_freed_one_resumes(v
     for (int i = 0; i < 3; i++) {
         (void)loop_turn(f.loop, 0);
     }
-    assert_true(listener_is_paused(f.listener));
     assert_int_equal(f.accepted, 0);
-    assert_int_equal(listener_counts(f.listener)->limit_pauses, 1);
     assert_int_equal(counter_get(&f.counters, COUNT_ACCEPT_PAUSES), 1);
     assert_int_equal(loop_turn(f.loop, 0), 0); /* nothing runs */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    listener_resume_limit(f.listener);
+    listener_resume(f.listener);
     turn_until(&f, 4);
     end(&f);
 }
@@ -219,7 +194,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_waited_before_and_what_comes_later_is_accepted),
         cmocka_unit_test(a_small_batch_goes_on_until_all_are_accepted),
-        cmocka_unit_test(a_pause_inside_a_batch_holds_at_once_and_resuming_tries_first),
         cmocka_unit_test(it_may_be_destroyed_inside_its_own_callback),
         cmocka_unit_test(out_of_descriptors_pauses_without_spinning_and_a_freed_one_resumes),
         cmocka_unit_test(out_of_descriptors_ends_by_itself_after_a_while),
