@@ -5,6 +5,8 @@
 #include "base/slice.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "report/access_log.h"
+#include "report/diag.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,7 +50,6 @@ struct config_listen {
     struct config_prefixes proxy_from; /* senders of PROXY headers; empty: none is read */
 };
 
-enum config_log_format { LOG_LINE, LOG_JSON, LOG_COMBINED, LOG_SQUID };
 enum config_forwarded { FORWARDED_OFF, FORWARDED_X, FORWARDED_STANDARD };
 
 struct config {
@@ -101,11 +102,11 @@ struct config {
         struct slice ca_file; /* empty: the system's store */
     } tls_upstream;
     struct {
-        enum config_log_format format;
+        enum access_log_format format;
         bool has_format;   /* said by the user; otherwise a terminal gets lines and the rest JSON */
         struct slice file; /* "-" standard output, "off" none */
         bool keeps_query;
-        struct slice diagnostics; /* error, warning, notice, info or debug */
+        enum diag_level diagnostics; /* the least grave level that is said */
     } log;
 };
 

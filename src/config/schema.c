@@ -10,6 +10,10 @@
 #define AND(member)  .second = offsetof(struct config, member)
 #define HERE(member) .place = offsetof(struct config_listen, member)
 
+/* Words that stand in the tables of the logs, in the order of their enums. */
+#define FORMAT_WORD(name, word)          word,
+#define LEVEL_WORD(name, word, severity) word,
+
 #define HOUR (3600 * NS_PER_S)
 #define YEAR (8760 * HOUR)
 #define KIB  1024ULL
@@ -271,7 +275,7 @@ static const struct schema_row main_rows[] = {
      .initial = "auto",
      .flag = "--log-format",
      .argument = "FORMAT",
-     .words = {"line", "json", "combined", "squid", "auto"},
+     .words = {ACCESS_LOG_FORMATS(FORMAT_WORD) "auto"},
      .also = "log_format",
      .help = "one entry a transaction; auto: line on a terminal, else json"},
     {.key = "log.access.file",
@@ -290,12 +294,12 @@ static const struct schema_row main_rows[] = {
      .words = {"strip", "keep"},
      .help = "query strings in entries"},
     {.key = "log.diagnostics",
-     .kind = KIND_WORD,
+     .kind = KIND_CHOICE,
      AT(log.diagnostics),
      .initial = "info",
      .flag = "--log-level",
      .argument = "LEVEL",
-     .words = {"error", "warning", "notice", "info", "debug"},
+     .words = {DIAG_LEVELS(LEVEL_WORD)},
      .also = "loglevel log_level verbosity level",
      .help = "what is said on standard error, and what is graver"},
 };

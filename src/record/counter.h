@@ -74,11 +74,6 @@ static inline void counter_sub(struct counters *counters, enum counter which, ui
     counter_add(counters, which, 0 - by);
 }
 
-static inline void counter_set(struct counters *counters, enum counter which, uint64_t to)
-{
-    atomic_store_explicit(&counters->value[which], to, memory_order_relaxed);
-}
-
 /* Thread: any. */
 static inline uint64_t counter_get(const struct counters *counters, enum counter which)
 {

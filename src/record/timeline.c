@@ -26,18 +26,6 @@
 #include <assert.h>
 #include <string.h>
 
-struct mark_name {
-    const char *word;
-    const char *meaning;
-};
-
-static const struct mark_name mark_names[] = {
-#define X(name, word, meaning) [MARK_##name] = {word, meaning},
-    TIMELINE_MARKS(X)
-#undef X
-};
-static_assert(COUNT_OF(mark_names) == MARK_COUNT, "every mark has a name");
-
 static const char *const phase_words[] = {
 #define X(name, word) [PHASE_##name] = word,
     TIMELINE_PHASES(X)
@@ -158,16 +146,6 @@ uint64_t timeline_wall_ns(const struct timeline *timeline, enum mark mark)
     uint64_t at = timeline->at_ns[mark];
     /* Unsigned wrap-around makes marks before the base (an earlier accept) come out right. */
     return at == 0 ? 0 : timeline->wall_ns + (at - timeline->base_ns);
-}
-
-const char *mark_word(enum mark mark)
-{
-    return mark_names[mark].word;
-}
-
-const char *mark_meaning(enum mark mark)
-{
-    return mark_names[mark].meaning;
 }
 
 const char *phase_word(enum phase phase)

@@ -8,39 +8,39 @@
  *
  * Marks are dumb: the layer that owns an event sets its mark with a fresh clock read, first writer wins,
  * and 0 means "never happened". Durations come from timeline_phase and nowhere else; a phase that did
- * not happen is absent, never zero. X(NAME, "word", "meaning"). */
-#define TIMELINE_MARKS(X)                                                 \
-    X(C_ACCEPT, "c_accept", "client connection accepted")                 \
-    X(C_TLS, "c_tls_done", "client TLS handshake done")                   \
-    X(C_FIRST, "c_first", "first byte of the request")                    \
-    X(C_HEAD, "c_head", "request head complete")                          \
-    X(C_BODY, "c_body", "last byte of the request body read")             \
-    X(P_POLICY, "p_policy", "allowed or denied")                          \
-    X(P_SLOT, "p_slot", "pooled connection taken, or permission to dial") \
-    X(U_DNS0, "u_dns0", "DNS question asked")                             \
-    X(U_DNS1, "u_dns1", "DNS answer that the dial began with")            \
-    X(U_SYN0, "u_syn0", "first connect attempt begun")                    \
-    X(U_SYN1, "u_syn1", "winning connect attempt done")                   \
-    X(U_TLS0, "u_tls0", "upstream TLS handshake begun")                   \
-    X(U_TLS1, "u_tls1", "upstream TLS handshake done")                    \
-    X(U_PX0, "u_px0", "CONNECT to a parent begun")                        \
-    X(U_PX1, "u_px1", "CONNECT to a parent answered")                     \
-    X(U_TX0, "u_tx0", "first byte of the request queued upstream")        \
-    X(U_TXH, "u_txh", "request head handed to the kernel")                \
-    X(U_TX1, "u_tx1", "last byte of the request accepted by the kernel")  \
-    X(U_TXD, "u_txd", "last byte of the request left the socket buffer")  \
-    X(U_1XX, "u_1xx", "first interim response")                           \
-    X(U_RX0, "u_rx0", "first byte of the final response")                 \
-    X(U_RXH, "u_rxh", "response head complete")                           \
-    X(U_RX1, "u_rx1", "last byte of the response read")                   \
-    X(D_TX0, "d_tx0", "first byte of the response queued downstream")     \
-    X(D_TX1, "d_tx1", "last byte of the response accepted by the kernel") \
-    X(T_OPEN, "t_open", "tunnel open: the 200 or 101 was sent")           \
-    X(T_UP, "t_up", "first tunnel byte from the client")                  \
-    X(T_DOWN, "t_down", "first tunnel byte from the origin")              \
-    X(T_LAST, "t_last", "last tunnel byte in either direction")           \
-    X(X_FIN_C, "x_fin_c", "end or reset of the client seen")              \
-    X(X_FIN_U, "x_fin_u", "end or reset of the origin seen")              \
+ * not happen is absent, never zero. X(NAME, "word", "meaning"), the latter as in docs/timing.md. */
+#define TIMELINE_MARKS(X)                                                                  \
+    X(C_ACCEPT, "c_accept", "the client's connection was accepted")                        \
+    X(C_TLS, "c_tls_done", "the client's TLS handshake was done")                          \
+    X(C_FIRST, "c_first", "first byte of the request")                                     \
+    X(C_HEAD, "c_head", "request head complete")                                           \
+    X(C_BODY, "c_body", "last byte of the request body was read")                          \
+    X(P_POLICY, "p_policy", "allowed or denied")                                           \
+    X(P_SLOT, "p_slot", "a pooled connection was taken, or dialling was allowed to begin") \
+    X(U_DNS0, "u_dns0", "the name was asked for")                                          \
+    X(U_DNS1, "u_dns1", "the answer came that the dial began with")                        \
+    X(U_SYN0, "u_syn0", "the first connect attempt began")                                 \
+    X(U_SYN1, "u_syn1", "the winning connect attempt was done")                            \
+    X(U_TLS0, "u_tls0", "the TLS handshake with the origin began")                         \
+    X(U_TLS1, "u_tls1", "the TLS handshake with the origin was done")                      \
+    X(U_PX0, "u_px0", "a CONNECT to a parent proxy began")                                 \
+    X(U_PX1, "u_px1", "the parent proxy answered the CONNECT")                             \
+    X(U_TX0, "u_tx0", "first byte of the request queued for the origin")                   \
+    X(U_TXH, "u_txh", "request head handed to the kernel")                                 \
+    X(U_TX1, "u_tx1", "last byte of the request accepted by the kernel")                   \
+    X(U_TXD, "u_txd", "last byte of the request left the socket buffer")                   \
+    X(U_1XX, "u_1xx", "first interim response (1xx)")                                      \
+    X(U_RX0, "u_rx0", "first byte of the final response")                                  \
+    X(U_RXH, "u_rxh", "response head complete")                                            \
+    X(U_RX1, "u_rx1", "last byte of the response read")                                    \
+    X(D_TX0, "d_tx0", "first byte of the response queued for the client")                  \
+    X(D_TX1, "d_tx1", "last byte of the response accepted by the kernel")                  \
+    X(T_OPEN, "t_open", "the tunnel opened: the 200 or 101 was sent")                      \
+    X(T_UP, "t_up", "first tunnel byte from the client")                                   \
+    X(T_DOWN, "t_down", "first tunnel byte from the origin")                               \
+    X(T_LAST, "t_last", "last tunnel byte in either direction")                            \
+    X(X_FIN_C, "x_fin_c", "the client's end of file or reset was seen")                    \
+    X(X_FIN_U, "x_fin_u", "the origin's end of file or reset was seen")                    \
     X(X_END, "x_end", "the transaction ended")
 
 enum mark {
@@ -100,8 +100,6 @@ bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t 
 /* Wall time of a mark; 0 where it never happened. */
 uint64_t timeline_wall_ns(const struct timeline *timeline, enum mark mark);
 
-const char *mark_word(enum mark mark);
-const char *mark_meaning(enum mark mark);
 const char *phase_word(enum phase phase);
 
 /* In debug builds: CHECK that marks which imply an order are in it. */

@@ -3,17 +3,6 @@
 
 #include "report/access_log_internal.h"
 
-#include "base/check.h"
-
-#include <assert.h>
-
-static const char *const format_words[] = {
-#define X(name, word) [ACCESS_LOG_##name] = word,
-    ACCESS_LOG_FORMATS(X)
-#undef X
-};
-static_assert(COUNT_OF(format_words) == ACCESS_LOG_FORMAT_COUNT, "every format has a word");
-
 void access_log_add(const struct record *record, const struct access_log_style *style,
                     struct text *into)
 {
@@ -33,20 +22,4 @@ void access_log_add_address(const struct inet_endpoint *endpoint, struct text *i
         text_add_char(into, '-');
     else
         text_add(into, slice_of(address, inet_addr_format(&endpoint->addr, address)));
-}
-
-const char *access_log_format_word(enum access_log_format format)
-{
-    return format_words[format];
-}
-
-bool access_log_format_find(struct slice word, enum access_log_format *ret_format)
-{
-    for (size_t i = 0; i < COUNT_OF(format_words); i++) {
-        if (slice_equals(word, slice_from_string(format_words[i]))) {
-            *ret_format = (enum access_log_format)i;
-            return true;
-        }
-    }
-    return false;
 }

@@ -37,9 +37,4 @@ struct access_log_style {
 void access_log_add(const struct record *record, const struct access_log_style *style,
                     struct text *into);
 
-/* "line", "json", "combined", "squid". */
-const char *access_log_format_word(enum access_log_format format);
-/* The format of that word; false where there is none. */
-bool access_log_format_find(struct slice word, enum access_log_format *ret_format);
-
 #endif

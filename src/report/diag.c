@@ -148,19 +148,3 @@ void diag_say(struct diag_site *site, enum diag_level level, const char *format,
     write_line(&line);
     errno = saved_errno;
 }
-
-const char *diag_level_word(enum diag_level level)
-{
-    return level_names[level].word;
-}
-
-bool diag_level_find(struct slice word, enum diag_level *ret_level)
-{
-    for (size_t i = 0; i < COUNT_OF(level_names); i++) {
-        if (slice_equals(word, slice_from_string(level_names[i].word))) {
-            *ret_level = (enum diag_level)i;
-            return true;
-        }
-    }
-    return false;
-}

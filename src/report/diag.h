@@ -1,8 +1,6 @@
 #ifndef FAIRLEAD_REPORT_DIAG_H
 #define FAIRLEAD_REPORT_DIAG_H
 
-#include "base/slice.h"
-
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -51,14 +49,10 @@ void diag_begin(enum diag_level level);
 /* Thread: any. */
 void diag_set_level(enum diag_level level);
 bool diag_is_on(enum diag_level level);
-/* Another descriptor than 2, borrowed. Thread: any. */
+/* Another descriptor than 2, borrowed; for tests. Thread: any. */
 void diag_set_output(int fd);
 /* Behind the macro. `site` NULL: without a limit. Keeps errno. */
 void diag_say(struct diag_site *site, enum diag_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-const char *diag_level_word(enum diag_level level);
-/* False where there is no such level. */
-bool diag_level_find(struct slice word, enum diag_level *ret_level);
 
 #endif

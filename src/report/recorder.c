@@ -387,16 +387,6 @@ void recorder_set_output(struct recorder *recorder, int fd, const struct access_
     ring_bell(recorder);
 }
 
-void recorder_set_style(struct recorder *recorder, const struct access_log_style *style)
-{
-    CHECK_TAG(recorder, TAG_RECORDER);
-    (void)pthread_mutex_lock(&recorder->lock);
-    recorder->orders.has_style = true;
-    recorder->orders.style = *style;
-    (void)pthread_mutex_unlock(&recorder->lock);
-    ring_bell(recorder);
-}
-
 struct recorder_stats recorder_stats(const struct recorder *recorder)
 {
     CHECK_TAG(recorder, TAG_RECORDER);

@@ -50,8 +50,6 @@ void recorder_wake(struct recorder *recorder);
  * before); what is buffered still goes to the old one.
  * Ownership: a descriptor above 2 belongs to the recorder, which closes it at its end. Thread: any. */
 void recorder_set_output(struct recorder *recorder, int fd, const struct access_log_style *style);
-/* Use another format from the next drain on. Thread: any. */
-void recorder_set_style(struct recorder *recorder, const struct access_log_style *style);
 /* Thread: any. */
 struct recorder_stats recorder_stats(const struct recorder *recorder);
 

@@ -81,13 +81,6 @@ static void parent_enter(struct parent *parent, enum parent_state state, uint64_
 
 /* ---- bundles ---- */
 
-static void use_level(const struct config *config)
-{
-    enum diag_level level = DIAG_INFO;
-    if (diag_level_find(config->log.diagnostics, &level))
-        diag_set_level(level);
-}
-
 static void candidate_take(struct parent *parent)
 {
     bool is_first = parent->good == NULL;
@@ -103,7 +96,7 @@ static void candidate_take(struct parent *parent)
     bundle_destroy(&parent->good);
     parent->good = parent->candidate;
     parent->candidate = NULL;
-    use_level(parent->good->config);
+    diag_set_level(parent->good->config->log.diagnostics);
     bundle_say_listens(parent->good);
     if (is_first)
         bundle_say_hint(parent->good);

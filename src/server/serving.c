@@ -35,11 +35,10 @@ static struct access_log_style log_style(const struct config *config)
     bool is_terminal = slice_equals(config->log.file, SLICE("-")) && isatty(STDOUT_FILENO);
     const char *no_color = getenv("NO_COLOR");
     bool has_color = is_terminal && (no_color == NULL || no_color[0] == '\0');
-    enum config_log_format format = config->log.has_format ? config->log.format
-                                    : is_terminal          ? LOG_LINE
-                                                           : LOG_JSON;
-    return (struct access_log_style){.format = (enum access_log_format)format,
-                                     .has_color = has_color};
+    enum access_log_format format = config->log.has_format ? config->log.format
+                                    : is_terminal          ? ACCESS_LOG_LINE
+                                                           : ACCESS_LOG_JSON;
+    return (struct access_log_style){.format = format, .has_color = has_color};
 }
 
 /* The log's descriptor, which is the recorder's from now on. */
@@ -48,13 +47,6 @@ static int take_log(struct bundle *bundle)
     int fd = bundle->log_fd;
     bundle->log_fd = -1;
     return bundle->log == BUNDLE_LOG_STDOUT ? STDOUT_FILENO : fd;
-}
-
-static void use_level(const struct config *config)
-{
-    enum diag_level level = DIAG_INFO;
-    if (diag_level_find(config->log.diagnostics, &level))
-        diag_set_level(level);
 }
 
 /* What is opened in the floor is said each time it is. */
@@ -191,7 +183,7 @@ enum status serving_begin(struct serving *serving, struct bundle *bundle, struct
     enum status status = serving_compile(serving, bundle, fault, &serving->snapshot);
     if (status != ST_OK)
         return status;
-    use_level(serving->snapshot->config);
+    diag_set_level(serving->snapshot->config->log.diagnostics);
     serving->bundle = bundle;
     status = serving_start_threads(serving);
     if (status != ST_OK) {
@@ -227,7 +219,7 @@ enum status serving_adopt(struct serving *serving, struct bundle *bundle, bool o
     bundle_destroy(&old);
     struct access_log_style style = log_style(snapshot->config);
     recorder_set_output(serving->recorder, take_log(bundle), &style);
-    use_level(snapshot->config);
+    diag_set_level(snapshot->config->log.diagnostics);
     return ST_OK;
 }
 

@@ -35,7 +35,7 @@ static void nothing_said_gives_the_defaults(void **state)
     assert_false(config->log.has_format);
     assert_slice(config->log.file, "-");
     assert_true(config->log.keeps_query);
-    assert_slice(config->log.diagnostics, "info");
+    assert_int_equal(config->log.diagnostics, DIAG_INFO);
     assert_string_equal(config->tcp.congestion_client, "");
     assert_slice(config->resolver.hosts_file, "/etc/hosts");
     loaded_done(loaded);
@@ -128,10 +128,10 @@ static void a_file_sets_everything(void **state)
     assert_string_equal(config->tcp.congestion_client, "reno");
     assert_slice(config->tls_upstream.ca_file, "/etc/ca.pem");
     assert_true(config->log.has_format);
-    assert_int_equal(config->log.format, LOG_JSON);
+    assert_int_equal(config->log.format, ACCESS_LOG_JSON);
     assert_slice(config->log.file, "/var/log/access.log");
     assert_false(config->log.keeps_query);
-    assert_slice(config->log.diagnostics, "warning");
+    assert_int_equal(config->log.diagnostics, DIAG_WARNING);
     loaded_done(loaded);
 }
 

@@ -10,7 +10,7 @@ static void flags_win_over_the_file(void **state)
     assert_int_equal(loaded->config->workers, 3);
     assert_int_equal(loaded->config->listen_count, 1);
     assert_int_equal(loaded->config->listen[0].endpoint.port, 2);
-    assert_int_equal(loaded->config->log.format, LOG_SQUID);
+    assert_int_equal(loaded->config->log.format, ACCESS_LOG_SQUID);
     loaded_done(loaded);
 }
 

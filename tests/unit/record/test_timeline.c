@@ -234,9 +234,6 @@ static void wall_time_of_a_mark_keeps_its_distance_to_the_base(void **state)
 static void words_are_those_of_the_tables(void **state)
 {
     (void)state;
-    assert_string_equal(mark_word(MARK_C_ACCEPT), "c_accept");
-    assert_string_equal(mark_word(MARK_X_END), "x_end");
-    assert_string_equal(mark_meaning(MARK_C_HEAD), "request head complete");
     assert_string_equal(phase_word(PHASE_CLIENT_TLS), "client_tls");
     assert_string_equal(phase_word(PHASE_TOTAL), "total");
 }

@@ -43,21 +43,6 @@ static int begin(void **state)
     return 0;
 }
 
-static void words_find_their_format(void **state)
-{
-    (void)state;
-    for (int i = 0; i < ACCESS_LOG_FORMAT_COUNT; i++) {
-        enum access_log_format format = ACCESS_LOG_FORMAT_COUNT;
-        const char *word = access_log_format_word((enum access_log_format)i);
-        assert_true(access_log_format_find(slice_from_string(word), &format));
-        assert_int_equal(format, i);
-    }
-    enum access_log_format untouched = ACCESS_LOG_JSON;
-    assert_false(access_log_format_find(SLICE("xml"), &untouched));
-    assert_false(access_log_format_find(SLICE_NONE, &untouched));
-    assert_int_equal(untouched, ACCESS_LOG_JSON);
-}
-
 /* ---- line ---- */
 
 static void a_line_shows_what_happened_and_where_the_time_went(void **state)
@@ -465,7 +450,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_is_as_wide_as_it_may_be),
-        TEST(words_find_their_format),
         TEST(a_line_shows_what_happened_and_where_the_time_went),
         TEST(a_line_never_exceeds_its_columns),
         TEST(a_line_without_marks_or_texts_is_still_a_line),

@@ -133,19 +133,6 @@ static void errno_is_kept(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
-static void words_find_their_level(void **state)
-{
-    (void)state;
-    for (int i = 0; i < DIAG_LEVEL_COUNT; i++) {
-        enum diag_level level = DIAG_LEVEL_COUNT;
-        const char *word = diag_level_word((enum diag_level)i);
-        assert_true(diag_level_find(slice_from_string(word), &level));
-        assert_int_equal(level, i);
-    }
-    enum diag_level untouched = DIAG_INFO;
-    assert_false(diag_level_find(SLICE("loud"), &untouched));
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -159,7 +146,6 @@ int main(void)
         TEST(a_peer_cannot_forge_a_line),
         TEST(a_long_line_is_cut_and_still_ends),
         TEST(errno_is_kept),
-        TEST(words_find_their_level),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,11 +37,20 @@ static void assert_describes(const char *document, const char *word, size_t len)
     assert_has(document, quoted);
 }
 
+/* A table of a document has a row that begins with this word and this meaning. */
+static void assert_has_row(const char *document, const char *word, const char *meaning)
+{
+    char row[200];
+    (void)snprintf(row, sizeof(row), "| `%s` | %s", word, meaning);
+    assert_has(document, row);
+}
+
 static void every_mark_and_phase_is_described(void **state)
 {
     (void)state;
-    for (int mark = 0; mark < MARK_COUNT; mark++)
-        assert_describes(timing, mark_word((enum mark)mark), strlen(mark_word((enum mark)mark)));
+#define X(name, word, meaning) assert_has_row(timing, word, meaning);
+    TIMELINE_MARKS(X)
+#undef X
     for (int phase = 0; phase < PHASE_COUNT; phase++)
         assert_describes(timing, phase_word((enum phase)phase),
                          strlen(phase_word((enum phase)phase)));
@@ -55,11 +64,8 @@ static void every_end_is_described_with_its_meaning(void **state)
         RECORD_ENDS(X)
 #undef X
     };
-    for (size_t i = END_DONE; i < COUNT_OF(ends); i++) {
-        char row[200];
-        (void)snprintf(row, sizeof(row), "| `%s` | %s", ends[i][0], ends[i][1]);
-        assert_has(logs, row);
-    }
+    for (size_t i = END_DONE; i < COUNT_OF(ends); i++)
+        assert_has_row(logs, ends[i][0], ends[i][1]);
 }
 
 /* A record in which every member of the JSON format has something to say. */

@@ -294,19 +294,6 @@ static void a_reader_that_went_away_kills_nobody(void **state)
     (void)close(messages[1]);
 }
 
-static void another_style_takes_effect(void **state)
-{
-    (void)state;
-    char text[4096];
-    static const struct access_log_style json = {.format = ACCESS_LOG_JSON, .has_color = false};
-    (void)start_on_pipe(RING_BYTES);
-    recorder_set_style(test.recorder, &json);
-    do {
-        assert_true(put(0, 1));
-        assert_int_equal(read_lines(test.output, 1, text, sizeof(text)), 1);
-    } while (text[0] != '{');
-}
-
 struct seen {
     unsigned count;
     uint64_t last_id;
@@ -353,7 +340,6 @@ int main(void)
         TEST(an_output_may_come_with_its_style),
         TEST(a_failing_output_is_counted_and_said),
         TEST(a_reader_that_went_away_kills_nobody),
-        TEST(another_style_takes_effect),
         TEST(a_listener_sees_every_record_even_without_an_output),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
