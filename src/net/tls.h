@@ -5,6 +5,7 @@
 #include "base/host.h"
 #include "net/tls_context.h"
 #include "net/transport.h"
+#include "record/record.h"
 
 /* TLS over any transport, either end; the result is a transport itself (see net/transport.h).
  *
@@ -53,12 +54,8 @@ enum status tls_connect_create(struct tls_scratch *scratch, struct transport **l
 /* ---- facts; all but the first take a TLS transport only ---- */
 
 bool tls_is_tls(const struct transport *transport);
-/* Both are 0 before the handshake is done. 0x0303 is TLS 1.2, 0x0304 is TLS 1.3. */
-uint16_t tls_version(const struct transport *transport);
-uint16_t tls_cipher(const struct transport *transport); /* the IANA number */
-/* The IANA name, "TLS_AES_128_GCM_SHA256"; "" where unknown. Static storage. */
-const char *tls_cipher_text(const struct transport *transport);
-bool tls_is_resumed(const struct transport *transport);
+/* Version, cipher and resumption as the record tells them; all zero before the handshake is done. */
+struct record_tls tls_record(const struct transport *transport);
 /* The name the client asked for (server's end); empty where none. Owned by the transport. */
 struct slice tls_sni(const struct transport *transport);
 /* The protocol chosen by ALPN; empty where none. Owned by the transport. */

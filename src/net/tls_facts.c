@@ -1,31 +1,18 @@
 /* What is known of a TLS connection: version, cipher, names, verdicts. Nothing here changes anything. */
 #include "net/tls_stream_internal.h"
 
-uint16_t tls_version(const struct transport *transport)
+struct record_tls tls_record(const struct transport *transport)
 {
     const struct tls *tls = tls_of_const(transport);
-    return tls->is_open ? (uint16_t)SSL_version(tls->ssl) : 0;
-}
-
-uint16_t tls_cipher(const struct transport *transport)
-{
-    const struct tls *tls = tls_of_const(transport);
-    const SSL_CIPHER *cipher = tls->is_open ? SSL_get_current_cipher(tls->ssl) : NULL;
-    return cipher != NULL ? SSL_CIPHER_get_protocol_id(cipher) : 0;
-}
-
-const char *tls_cipher_text(const struct transport *transport)
-{
-    const struct tls *tls = tls_of_const(transport);
-    const SSL_CIPHER *cipher = tls->is_open ? SSL_get_current_cipher(tls->ssl) : NULL;
-    const char *name = cipher != NULL ? SSL_CIPHER_standard_name(cipher) : NULL;
-    return name != NULL ? name : "";
-}
-
-bool tls_is_resumed(const struct transport *transport)
-{
-    const struct tls *tls = tls_of_const(transport);
-    return tls->is_open && SSL_session_reused(tls->ssl);
+    if (!tls->is_open)
+        return (struct record_tls){0};
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(tls->ssl);
+    return (struct record_tls){
+        .version = (uint16_t)SSL_version(tls->ssl),
+        .cipher = cipher != NULL ? SSL_CIPHER_get_protocol_id(cipher) : 0,
+        .resumed = SSL_session_reused(tls->ssl),
+        .cipher_name = cipher != NULL ? SSL_CIPHER_standard_name(cipher) : NULL,
+    };
 }
 
 struct slice tls_sni(const struct transport *transport)

@@ -246,8 +246,7 @@ static void client_shake_hands(struct client *client)
     }
     counter_add(counters, COUNT_CLIENT_TLS_HANDSHAKES, 1);
     client->tls_done_ns = clock_monotonic_ns();
-    client->tls = (struct record_tls){tls_version(client->transport), tls_cipher(client->transport),
-                                      tls_is_resumed(client->transport)};
+    client->tls = tls_record(client->transport);
     client_enter(client, CLIENT_SERVING, client_config(client)->timeouts.client_head_ns);
 }
 

@@ -11,7 +11,7 @@
 
 /* The flat facts of a finished exchange or tunnel, from which every view is made: access logs, metrics,
  * the dashboard. Filled by one worker, copied whole into its ring, read by the recorder thread.
- * It holds no pointer: texts lie in `text` and are named by offset and length. */
+ * It holds no pointer but to constants: texts lie in `text` and are named by offset and length. */
 
 enum record_kind {
     RECORD_EXCHANGE, /* a request that was forwarded */
@@ -68,6 +68,7 @@ struct record_tls {
     uint16_t version; /* 0x0303, 0x0304 */
     uint16_t cipher;  /* IANA number */
     bool resumed;
+    const char *cipher_name; /* IANA name, static storage; NULL unknown */
 };
 
 struct record {

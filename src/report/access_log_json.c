@@ -361,6 +361,8 @@ static void add_tls(struct text *into, struct slice key, const struct record_tls
         text_add_format(into, "\"0x%04x\"", tls->version);
     add_key(into, KEY("cipher"));
     text_add_format(into, "\"0x%04x\"", tls->cipher);
+    if (tls->cipher_name != NULL)
+        add_word(into, KEY("cipher_name"), tls->cipher_name);
     add_key(into, KEY("resumed"));
     put(into, tls->resumed ? SLICE("true") : SLICE("false"));
     close_object(into, begin);

@@ -135,9 +135,7 @@ static void reach_shake_hands(struct reach *reach)
         return;
     if (status == ST_OK) {
         reach->tls_end_ns = clock_monotonic_ns();
-        reach->tls =
-            (struct record_tls){tls_version(reach->transport), tls_cipher(reach->transport),
-                                tls_is_resumed(reach->transport)};
+        reach->tls = tls_record(reach->transport);
         counter_add(reach->engine->counters, COUNT_UPSTREAM_TLS_HANDSHAKES, 1);
         reach_finish(reach, REACH_OK);
         return;

@@ -12,13 +12,13 @@ static void a_handshake_leaves_the_facts_on_both_ends(void **state)
     begin(&f);
     assert_true(tls_is_tls(f.server));
     assert_false(tls_is_tls(tls_lower(f.server)));
-    assert_int_equal(tls_version(f.server), 0x0304);
-    assert_int_equal(tls_cipher(f.client), 0x1301);
-    assert_string_equal(tls_cipher_text(f.server), "TLS_AES_128_GCM_SHA256");
+    assert_int_equal(tls_record(f.server).version, 0x0304);
+    assert_int_equal(tls_record(f.client).cipher, 0x1301);
+    assert_string_equal(tls_record(f.server).cipher_name, "TLS_AES_128_GCM_SHA256");
     assert_true(slice_equals(tls_sni(f.server), SLICE("proxy.example")));
     assert_true(slice_equals(tls_alpn(f.client), SLICE("http/1.1")));
     assert_true(slice_equals(tls_alpn(f.server), SLICE("http/1.1")));
-    assert_false(tls_is_resumed(f.client));
+    assert_false(tls_record(f.client).resumed);
     assert_null(tls_verify_error(f.client));
     end_pair(&f);
 }
@@ -191,8 +191,8 @@ static bool connect_once(struct tls_server_context *server, struct tls_client_co
     begin_with(&f, server, client, sessions);
     shake_well(&f);
     expect_status(f.client, ST_AGAIN);
-    bool is_resumed = tls_is_resumed(f.client);
-    assert_int_equal(is_resumed, tls_is_resumed(f.server));
+    bool is_resumed = tls_record(f.client).resumed;
+    assert_int_equal(is_resumed, tls_record(f.server).resumed);
     end_pair(&f);
     return is_resumed;
 }

@@ -252,9 +252,9 @@ static void tls_1_2_resumes_and_half_closes_too(void **state)
         struct fixture f;
         begin_with(&f, server_context, old, sessions);
         shake_well(&f);
-        assert_int_equal(tls_version(f.server), 0x0303);
-        assert_int_equal(tls_cipher(f.server), 0xc02b); /* ECDHE, ECDSA, AES-128-GCM */
-        assert_int_equal(tls_is_resumed(f.client), i > 0);
+        assert_int_equal(tls_record(f.server).version, 0x0303);
+        assert_int_equal(tls_record(f.server).cipher, 0xc02b); /* ECDHE, ECDSA, AES-128-GCM */
+        assert_int_equal(tls_record(f.client).resumed, i > 0);
         assert_true(slice_equals(tls_sni(f.server), SLICE("proxy.example")));
         send_all(f.client, SLICE("request"));
         assert_int_equal(transport_shut(f.client), ST_OK);

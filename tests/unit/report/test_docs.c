@@ -85,7 +85,8 @@ static void fill(struct record *record)
     record->upstream_use = 2;
     record->upstream_age_ns = record->paid_dns_ns = record->paid_connect_ns = MS(1);
     record->paid_tls_ns = record->stalled_by_client_ns = record->stalled_by_upstream_ns = MS(1);
-    record->client_tls = record->upstream_tls = (struct record_tls){0x0304, 0x1301, true};
+    record->client_tls = record->upstream_tls =
+        (struct record_tls){0x0304, 0x1301, true, "TLS_AES_128_GCM_SHA256"};
     record->dns_source = DNS_QUERY;
     record->dns_answers = 2;
     record->attempt_count = 1;
