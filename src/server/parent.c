@@ -305,14 +305,7 @@ static void parent_act(struct parent *parent)
             parent->wake_ns = 0;
         }
         break;
-    case PARENT_SERVING:
-        if (parent->end_count > 0)
-            parent_drain(parent);
-        else if (parent->wants_reload)
-            parent_reload(parent);
-        else if (parent->wants_reopen)
-            parent_reopen(parent);
-        break;
+    case PARENT_SERVING: /* is never late */
     case PARENT_RESTING:
         if (parent->end_count > 0)
             parent_drain(parent);

@@ -1,72 +1,16 @@
-#include "server_test.h"
-
-#include "server/maker.h"
-
-/* A maker whose flags a test changes between two bundles, and a folder for socket files. */
-static struct {
-    struct maker maker;
-    struct bundle *old;
-    struct bundle *fresh;
-    size_t fds; /* open before the test */
-    char folder[64];
-    char unix_flag[160];
-    char path[128];
-} test;
-
-static int begin(void **state)
-{
-    (void)state;
-    (void)snprintf(test.folder, sizeof(test.folder), "/tmp/fairlead-bundle-XXXXXX");
-    assert_non_null(mkdtemp(test.folder));
-    (void)snprintf(test.path, sizeof(test.path), "%s/x.sock", test.folder);
-    (void)snprintf(test.unix_flag, sizeof(test.unix_flag), "unix:%s", test.path);
-    test.fds = count_fds();
-    maker_init(&test.maker, 0, NULL);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    bundle_destroy(&test.old);
-    bundle_destroy(&test.fresh);
-    maker_done(&test.maker);
-    assert_int_equal(count_fds(), test.fds);
-    (void)unlink(test.path);
-    return rmdir(test.folder);
-}
-
-/* A bundle that listens on these, up to NULL. */
-static enum status make(const struct bundle *old, struct bundle **ret_bundle, const char *a,
-                        const char *b)
-{
-    static const char *argv[16];
-    const char *addresses[] = {a, b};
-    int argc = 0;
-    argv[argc++] = "--workers=2";
-    argv[argc++] = "--admin=127.0.0.1:0";
-    argv[argc++] = "--log-file=off";
-    argv[argc++] = "--allow-clients=127.0.0.0/8";
-    for (int i = 0; i < 2 && addresses[i] != NULL; i++) {
-        argv[argc++] = "--listen";
-        argv[argc++] = addresses[i];
-    }
-    test.maker.argc = argc;
-    test.maker.argv = argv;
-    return maker_make(&test.maker, old, ret_bundle);
-}
+#include "bundles.h"
 
 static void files_of_sockets_go_with_their_listeners(void **state)
 {
     (void)state;
-    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", test.unix_flag), ST_OK);
-    assert_int_equal(make(test.old, &test.fresh, test.unix_flag, NULL), ST_OK);
+    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", test.unix_flag, NULL), ST_OK);
+    assert_int_equal(make(test.old, &test.fresh, test.unix_flag, NULL, NULL), ST_OK);
     bundle_commit(test.fresh, test.old);
     assert_int_equal(access(test.path, F_OK), 0);
     bundle_destroy(&test.old);
     test.old = test.fresh;
     test.fresh = NULL;
-    assert_int_equal(make(test.old, &test.fresh, "127.0.0.1:0", NULL), ST_OK);
+    assert_int_equal(make(test.old, &test.fresh, "127.0.0.1:0", NULL, NULL), ST_OK);
     bundle_commit(test.fresh, test.old);
     assert_int_equal(access(test.path, F_OK), -1);
 }
@@ -74,7 +18,7 @@ static void files_of_sockets_go_with_their_listeners(void **state)
 static void a_file_of_somebody_else_stays(void **state)
 {
     (void)state;
-    assert_int_equal(make(NULL, &test.old, test.unix_flag, NULL), ST_OK);
+    assert_int_equal(make(NULL, &test.old, test.unix_flag, NULL, NULL), ST_OK);
     assert_int_equal(unlink(test.path), 0);
     FILE *file = fopen(test.path, "w");
     assert_non_null(file);
@@ -87,7 +31,7 @@ static void files_are_bounded_together(void **state)
 {
     (void)state;
     const size_t len = 4 << 20;
-    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL), ST_OK);
+    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL, NULL), ST_OK);
     for (size_t i = 0; i < BUNDLE_BYTES_MAX / len; i++)
         assert_int_equal(bundle_add_file(test.old, strdup("a"), calloc(1, len + 1), len), ST_OK);
     assert_int_equal(bundle_add_file(test.old, strdup("b"), calloc(1, 2), 1), ST_LIMIT);
@@ -100,7 +44,7 @@ static void files_are_bounded_together(void **state)
 static void a_file_is_found_by_its_path(void **state)
 {
     (void)state;
-    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL), ST_OK);
+    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL, NULL), ST_OK);
     assert_int_equal(bundle_add_file(test.old, strdup("/a"), strdup("one"), 3), ST_OK);
     assert_int_equal(bundle_add_file(test.old, strdup("/ab"), strdup("two"), 3), ST_OK);
     assert_string_equal(bundle_find_file(test.old, SLICE("/ab"))->text, "two");
