@@ -29,7 +29,7 @@ struct block {
 struct block_pool *block_pool_create(size_t keep_bytes, size_t limit_bytes);
 /* Every block must be back. Takes NULL. */
 void block_pool_destroy(struct block_pool **pool);
-/* Bytes handed out at present, and bytes kept on the free lists. */
+/* Bytes handed out at present, and bytes kept on the free lists; for tests. */
 size_t block_pool_used(const struct block_pool *pool);
 size_t block_pool_kept(const struct block_pool *pool);
 

@@ -40,7 +40,6 @@ struct flags {
     struct loader *loader;
     bool is_seen[ROWS_MAX]; /* rows that a flag has set */
     bool has_listen;
-    size_t first_listen; /* listeners from here on come from flags */
     struct slice certificate, key, client_ca;
 };
 

@@ -10,7 +10,6 @@ enum {
     DNS_ADDRESSES_MAX = 64, /* what comes behind is left out */
     DNS_CHAIN_MAX = 16,     /* CNAMEs followed */
     DNS_RECORDS_MAX = 512,  /* records looked at, all sections together */
-    DNS_NAME_TEXT = 256,    /* a name as text, terminated */
 };
 
 /* How a question ended; of the two families' failures the greater is told. */

@@ -29,6 +29,7 @@ enum status hosts_parse(struct hosts *hosts, struct slice text) MUST_USE;
  * is borrowed, NULL where the name has no address of `family`. */
 bool hosts_find(const struct hosts *hosts, struct slice name, enum inet_family family,
                 struct address_set **ret_set);
+/* Names in the table, for tests. */
 size_t hosts_count(const struct hosts *hosts);
 
 #endif

@@ -81,6 +81,7 @@ struct tls_sessions;
 struct tls_sessions *tls_sessions_create(size_t limit_count) MUST_USE;
 /* Every transport that was given the cache must be gone. Takes NULL. */
 void tls_sessions_destroy(struct tls_sessions **sessions);
+/* Sessions in the cache, for tests. */
 size_t tls_sessions_count(const struct tls_sessions *sessions);
 /* Forget all. */
 void tls_sessions_clear(struct tls_sessions *sessions);

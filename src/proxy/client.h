@@ -61,7 +61,7 @@ struct client_door {
 
 /* Take over an accepted socket. On failure it is closed, and counted. */
 void client_accept(struct proxy *proxy, const struct client_door *door, int fd);
-/* The same for a plain transport. */
+/* The same for a plain transport: what is behind client_accept, and where tests come in. */
 void client_adopt(struct proxy *proxy, const struct client_door *door, struct transport *transport);
 /* An exchange on `stream` ended, and is out of the list: its answer is with the kernel, or the stream was reset, or
  * detached (tunnel). */

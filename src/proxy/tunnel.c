@@ -27,7 +27,6 @@ struct tunnel {
     uint32_t tag;
     uint8_t ended_by;
     uint8_t end;
-    bool was_up, was_down; /* first bytes seen */
     struct tunnel_room *room;
     struct link link;
     struct task task;
