@@ -1,23 +1,5 @@
 /* Time limits of tunnels, each at its millisecond and not one earlier. */
-#include "sim/expect.h"
-
-#define CONNECT "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n"
-
-struct scene {
-    struct world *world;
-    struct peer *client;
-    struct peer *origin;
-};
-
-static struct scene scene_open(const char *yaml)
-{
-    struct scene s = {.world = world_create(yaml)};
-    s.client = world_client(s.world);
-    peer_say(s.client, CONNECT);
-    (void)peer_hears_head(s.client, "HTTP/1.1 200 Connection established");
-    s.origin = world_origin(s.world);
-    return s;
-}
+#include "sim/scene.h"
 
 static void expect_open_at(const struct scene *s, uint64_t ms)
 {

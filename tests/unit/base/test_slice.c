@@ -158,22 +158,25 @@ static void parts_are_cut_at_a_byte(void **state)
     assert_false(slice_next_part(&rest, '.', &part));
 }
 
+static void assert_read(enum status (*read)(struct slice, uint64_t, uint64_t *), const char *text,
+                        uint64_t max, enum status expected, uint64_t expected_value)
+{
+    uint64_t value = 77;
+    enum status status = read(slice_from_string(text), max, &value);
+    if (status != expected || value != (status == ST_OK ? expected_value : 77))
+        fail_msg("\"%s\" gives %d", text, (int)status);
+}
+
 static void assert_number(const char *text, uint64_t max, enum status expected,
                           uint64_t expected_value)
 {
-    uint64_t value = 77;
-    enum status status = slice_to_u64(slice_from_string(text), max, &value);
-    if (status != expected || value != (status == ST_OK ? expected_value : 77))
-        fail_msg("\"%s\" gives %d", text, (int)status);
+    assert_read(slice_to_u64, text, max, expected, expected_value);
 }
 
 static void assert_hex(const char *text, uint64_t max, enum status expected,
                        uint64_t expected_value)
 {
-    uint64_t value = 77;
-    enum status status = slice_hex_to_u64(slice_from_string(text), max, &value);
-    if (status != expected || value != (status == ST_OK ? expected_value : 77))
-        fail_msg("\"%s\" gives %d", text, (int)status);
+    assert_read(slice_hex_to_u64, text, max, expected, expected_value);
 }
 
 /* A number is digits only: no sign, blank, prefix or fraction. */

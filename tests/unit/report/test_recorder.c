@@ -18,7 +18,8 @@ enum { RINGS = 2, RING_BYTES = 1 << 20 };
 static struct {
     struct ring *rings[RINGS];
     struct recorder *recorder;
-    int output; /* what the recorder wrote */
+    int output;      /* what the recorder wrote */
+    int messages[2]; /* a pipe for diagnostics; -1 where a test hears none */
     char folder[64];
     char path[128];
 } test;
@@ -56,7 +57,7 @@ static int begin(void **state)
     (void)snprintf(test.folder, sizeof(test.folder), "/tmp/fairlead-recorder-XXXXXX");
     assert_non_null(mkdtemp(test.folder));
     (void)snprintf(test.path, sizeof(test.path), "%s/access.log", test.folder);
-    test.output = -1;
+    test.output = test.messages[0] = test.messages[1] = -1;
     return 0;
 }
 
@@ -72,7 +73,16 @@ static int end(void **state)
     (void)unlink(test.path);
     (void)rmdir(test.folder);
     diag_set_output(STDERR_FILENO);
+    for (int i = 0; i < 2 && test.messages[i] >= 0; i++)
+        (void)close(test.messages[i]);
     return 0;
+}
+
+/* Diagnostics go to `messages` from now on. */
+static void hear_messages(void)
+{
+    assert_int_equal(pipe2(test.messages, O_CLOEXEC | O_NONBLOCK), 0);
+    diag_set_output(test.messages[1]);
 }
 
 /* One record with this number as user, so that lines can be told apart. */
@@ -180,9 +190,7 @@ static void every_record_is_written_or_counted_as_dropped(void **state)
     pthread_t threads[RINGS];
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     start(65536, null);
-    int messages[2];
-    assert_int_equal(pipe2(messages, O_CLOEXEC | O_NONBLOCK), 0);
-    diag_set_output(messages[1]);
+    hear_messages();
     for (int i = 0; i < RINGS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, put_many, test.rings[i]), 0);
     for (int i = 0; i < RINGS; i++)
@@ -200,31 +208,25 @@ static void every_record_is_written_or_counted_as_dropped(void **state)
 
     char text[8192] = "";
     if (refused > 0) {
-        assert_true(read(messages[0], text, sizeof(text) - 1) > 0);
+        assert_true(read(test.messages[0], text, sizeof(text) - 1) > 0);
         assert_non_null(strstr(text, "records dropped"));
     }
-    (void)close(messages[0]);
-    (void)close(messages[1]);
 }
 
 static void an_output_that_takes_nothing_does_not_hold_the_end(void **state)
 {
     (void)state;
     char text[4096];
-    int messages[2];
-    assert_int_equal(pipe2(messages, O_CLOEXEC), 0);
-    diag_set_output(messages[1]);
+    hear_messages();
     (void)start_on_pipe(RING_BYTES);
     /* More than a pipe holds; nobody reads. */
     for (unsigned i = 0; i < 2000; i++)
         (void)put(0, i);
     recorder_stop(&test.recorder);
     assert_null(test.recorder);
-    ssize_t len = read(messages[0], text, sizeof(text) - 1);
+    ssize_t len = read(test.messages[0], text, sizeof(text) - 1);
     text[len > 0 ? len : 0] = '\0';
     assert_has(text, "the output takes nothing");
-    (void)close(messages[0]);
-    (void)close(messages[1]);
 }
 
 static void a_new_output_gets_the_next_lines(void **state)
@@ -265,33 +267,25 @@ static void a_failing_output_is_counted_and_said(void **state)
 {
     (void)state;
     char text[4096];
-    int messages[2];
-    assert_int_equal(pipe2(messages, O_CLOEXEC), 0);
-    diag_set_output(messages[1]);
+    hear_messages();
     start(RING_BYTES, open("/dev/full", O_WRONLY | O_CLOEXEC));
     assert_true(put(0, 1));
-    assert_int_equal(read_lines(messages[0], 1, text, sizeof(text)), 1);
+    assert_int_equal(read_lines(test.messages[0], 1, text, sizeof(text)), 1);
     assert_non_null(strstr(text, "cannot write: No space left on device"));
     assert_int_equal(recorder_stats(test.recorder).write_errors, 1);
-    (void)close(messages[0]);
-    (void)close(messages[1]);
 }
 
 static void a_reader_that_went_away_kills_nobody(void **state)
 {
     (void)state;
     char text[4096];
-    int messages[2];
-    assert_int_equal(pipe2(messages, O_CLOEXEC), 0);
-    diag_set_output(messages[1]);
+    hear_messages();
     (void)start_on_pipe(RING_BYTES);
     (void)close(test.output);
     test.output = -1;
     assert_true(put(0, 1));
-    assert_int_equal(read_lines(messages[0], 1, text, sizeof(text)), 1);
+    assert_int_equal(read_lines(test.messages[0], 1, text, sizeof(text)), 1);
     assert_non_null(strstr(text, "Broken pipe"));
-    (void)close(messages[0]);
-    (void)close(messages[1]);
 }
 
 struct seen {
