@@ -142,6 +142,12 @@ bool inet_addr_equals(const struct inet_addr *a, const struct inet_addr *b)
     return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+int inet_addr_compare(const struct inet_addr *a, const struct inet_addr *b)
+{
+    return a->family != b->family ? (int)a->family - (int)b->family
+                                  : memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
 bool inet_endpoint_equals(const struct inet_endpoint *a, const struct inet_endpoint *b)
 {
     return a->port == b->port && inet_addr_equals(&a->addr, &b->addr);

@@ -42,6 +42,8 @@ size_t inet_endpoint_format(const struct inet_endpoint *endpoint, char *into); /
 size_t inet_prefix_format(const struct inet_prefix *prefix, char *into);
 
 bool inet_addr_equals(const struct inet_addr *a, const struct inet_addr *b);
+/* Below, at or above 0 as `a` stands before, with or behind `b` in one order of all addresses. */
+int inet_addr_compare(const struct inet_addr *a, const struct inet_addr *b);
 bool inet_endpoint_equals(const struct inet_endpoint *a, const struct inet_endpoint *b);
 bool inet_prefix_contains(const struct inet_prefix *prefix, const struct inet_addr *addr);
 bool inet_addr_is_loopback(const struct inet_addr *addr);

@@ -14,7 +14,8 @@
  *
  * Not here: resolving, and the decision what a set of good and bad addresses is worth (net/dial).
  * Lists are walked; they are short, and only a new connection asks the address stage. A trie was left out
- * until there are lists that need one. */
+ * until there are lists that need one. The addresses of interfaces are sorted and found by halving: a host of
+ * containers has thousands, and they change while we run, so a gate may also lend its lists to another. */
 
 #include "policy/gate.h"
 
@@ -45,7 +46,8 @@ enum { GATE_TAG = TAG('g', 'a', 't', 'e') };
 
 struct gate {
     uint32_t tag;
-    struct gate_options options; /* its lists lie in `memory` */
+    struct gate_options
+        options; /* its lists lie in `memory`, or in that of the gate it was made of */
     max_align_t memory[];
 };
 
@@ -105,6 +107,23 @@ static void gate_pack_names(struct packer *packer, struct gate_names *list)
     list->at = to;
 }
 
+static int gate_order_addr(const void *a, const void *b)
+{
+    return inet_addr_compare(a, b);
+}
+
+static void gate_pack_interfaces(struct packer *packer, struct gate_options *options)
+{
+    const struct inet_addr *from = options->interfaces;
+    struct inet_addr *to = packer_add(packer, from, options->interface_count * sizeof(*to));
+    options->interfaces = to;
+    if (to == NULL || options->interface_count == 0)
+        return;
+    for (size_t i = 0; i < options->interface_count; i++)
+        to[i] = inet_addr_unmap(&to[i]);
+    qsort(to, options->interface_count, sizeof(*to), gate_order_addr);
+}
+
 static struct gate_options gate_pack(struct packer *packer, const struct gate_options *from)
 {
     struct gate_options to = *from;
@@ -119,8 +138,7 @@ static struct gate_options gate_pack(struct packer *packer, const struct gate_op
     to.connect_ports =
         packer_add(packer, from->connect_ports, to.connect_port_count * sizeof(uint16_t));
     to.plain_ports = packer_add(packer, from->plain_ports, to.plain_port_count * sizeof(uint16_t));
-    to.interfaces =
-        packer_add(packer, from->interfaces, to.interface_count * sizeof(*to.interfaces));
+    gate_pack_interfaces(packer, &to);
     return to;
 }
 
@@ -136,6 +154,22 @@ struct gate *gate_create(const struct gate_options *options)
     gate->options.admin.addr = inet_addr_unmap(&options->admin.addr);
     gate->tag = GATE_TAG;
     return gate;
+}
+
+struct gate *gate_with_interfaces(const struct gate *gate, const struct inet_addr *addr,
+                                  size_t count)
+{
+    CHECK_TAG(gate, GATE_TAG);
+    struct gate *other = malloc(sizeof(*other) + count * sizeof(*addr));
+    if (other == NULL)
+        return NULL;
+    struct packer packer = {(char *)other->memory, 0};
+    other->options = gate->options;
+    other->options.interfaces = addr;
+    other->options.interface_count = count;
+    gate_pack_interfaces(&packer, &other->options);
+    other->tag = GATE_TAG;
+    return other;
 }
 
 void gate_destroy(struct gate **gate)
@@ -407,12 +441,10 @@ static bool gate_is_excepted(const struct gate *gate, const struct inet_endpoint
 
 static bool gate_is_interface(const struct gate *gate, const struct inet_addr *addr)
 {
-    for (size_t i = 0; i < gate->options.interface_count; i++) {
-        struct inet_addr plain = inet_addr_unmap(&gate->options.interfaces[i]);
-        if (inet_addr_equals(&plain, addr))
-            return true;
-    }
-    return false;
+    const struct gate_options *options = &gate->options;
+    return options->interface_count > 0 &&
+           bsearch(addr, options->interfaces, options->interface_count, sizeof(*addr),
+                   gate_order_addr) != NULL;
 }
 
 /* Does dialling this reach the socket that listens at `own`? The kernel takes an unspecified address for

@@ -69,6 +69,10 @@ struct gate_question {
 
 /* Copies all of `options`. Errors: NULL out of memory. */
 struct gate *gate_create(const struct gate_options *options) MUST_USE;
+/* The same gate with other addresses of interfaces, which are copied; all other lists stay those of `gate`,
+ * which must live longer. Errors: NULL out of memory. */
+struct gate *gate_with_interfaces(const struct gate *gate, const struct inet_addr *addr,
+                                  size_t count) MUST_USE;
 /* *gate is NULL afterwards. Takes a pointer to NULL. */
 void gate_destroy(struct gate **gate);
 

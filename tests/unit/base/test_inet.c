@@ -372,6 +372,24 @@ static void no_address_is_not_given_to_the_kernel(void **state)
     assert_aborts(give_no_address_to_the_kernel, &none);
 }
 
+/* One order of all addresses, in which only the same one stands at the same place. */
+static void addresses_have_an_order(void **state)
+{
+    (void)state;
+    static const char *const ascending[] = {"0.0.0.0", "1.2.3.4", "1.2.4.3", "255.0.0.0",
+                                            "::",      "::1",     "2a00::",  "2a00::ff"};
+    for (size_t i = 0; i < COUNT_OF(ascending); i++) {
+        for (size_t j = 0; j < COUNT_OF(ascending); j++) {
+            struct inet_addr a;
+            struct inet_addr b;
+            assert_int_equal(inet_addr_parse(slice_from_string(ascending[i]), &a), ST_OK);
+            assert_int_equal(inet_addr_parse(slice_from_string(ascending[j]), &b), ST_OK);
+            int order = inet_addr_compare(&a, &b);
+            assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +401,7 @@ int main(void)
         cmocka_unit_test(a_prefix_contains_from_first_to_last),
         cmocka_unit_test(families_do_not_mix),
         cmocka_unit_test(only_mapped_addresses_are_unmapped),
+        cmocka_unit_test(addresses_have_an_order),
         cmocka_unit_test(special_addresses_are_known),
         cmocka_unit_test(the_kernels_form_and_back),
         cmocka_unit_test(other_families_are_none),

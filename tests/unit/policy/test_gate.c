@@ -8,6 +8,8 @@
 #include "base/check.h"
 #include "policy/gate.h"
 
+#include <stdio.h>
+
 static const uint16_t port_443[] = {443};
 static const struct gate_options defaults = {.connect_ports = port_443, .connect_port_count = 1};
 
@@ -382,6 +384,75 @@ static void addresses_of_this_machine_belong_to_the_floor(void **state)
     assert_true(passes(&options, "192.0.1.8"));
 }
 
+/* Whatever their number and order, and in whatever form they and the question are spelt. */
+static void any_number_of_addresses_belongs_to_the_floor(void **state)
+{
+    (void)state;
+    enum { MANY = 1000 };
+    struct inet_addr interfaces[MANY];
+    for (size_t i = 0; i < MANY; i++) {
+        char name[40];
+        bool is_v6 = i % 3 == 0;
+        (void)snprintf(name, sizeof(name), is_v6 ? "2a00::%zx" : "1.2.%zu.%zu",
+                       is_v6 ? i : (i * 7919) % MANY / 250, (i * 7919) % MANY % 250);
+        interfaces[i] = endpoint(name, 0).addr;
+    }
+    interfaces[500] = endpoint("::ffff:192.0.1.7", 0).addr;
+    struct gate_options options = defaults;
+    options.interfaces = interfaces;
+    options.interface_count = MANY;
+    struct gate *gate = gate_of(&options);
+    for (size_t i = 0; i < MANY; i++) {
+        struct inet_endpoint where = {interfaces[i], 80};
+        struct gate_answer answer;
+        assert_false(gate_address(gate, &where, &answer));
+    }
+    gate_destroy(&gate);
+    assert_false(passes(&options, "192.0.1.7"));
+    assert_true(passes(&options, "192.0.1.8"));
+    assert_true(passes(&options, "1.2.4.0"));
+    assert_true(passes(&options, "2a00::1"));
+}
+
+static bool lets_pass(const struct gate *gate, const char *addr)
+{
+    struct inet_endpoint where = endpoint(addr, 80);
+    struct gate_answer answer;
+    return gate_address(gate, &where, &answer);
+}
+
+/* A gate with other addresses of this machine differs in them alone, and its model stays as it was. */
+static void addresses_of_this_machine_can_be_others(void **state)
+{
+    (void)state;
+    struct inet_addr before[] = {endpoint("192.0.1.7", 0).addr};
+    struct inet_addr after[] = {endpoint("192.0.1.8", 0).addr, endpoint("2a00::7", 0).addr};
+    struct inet_prefix allow[] = {prefix("10.0.0.0/8")};
+    struct inet_prefix deny[] = {prefix("1.1.1.0/24")};
+    struct gate_options options = defaults;
+    options.interfaces = before;
+    options.interface_count = 1;
+    options.allow = (struct gate_prefixes){allow, 1};
+    options.deny = (struct gate_prefixes){deny, 1};
+    struct gate *first = gate_of(&options);
+    struct gate *second = gate_with_interfaces(first, after, 2);
+    struct gate *third = gate_with_interfaces(second, NULL, 0);
+    after[0] = after[1]; /* they were copied */
+    assert_true(!lets_pass(first, "192.0.1.7") && lets_pass(first, "192.0.1.8"));
+    assert_true(lets_pass(second, "192.0.1.7") && !lets_pass(second, "192.0.1.8"));
+    assert_true(!lets_pass(second, "2a00::7") && !lets_pass(second, "::ffff:192.0.1.8"));
+    assert_true(lets_pass(third, "192.0.1.7") && lets_pass(third, "192.0.1.8"));
+    const struct gate *const all[] = {first, second, third};
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        assert_true(lets_pass(all[i], "10.9.9.9"));
+        assert_false(lets_pass(all[i], "1.1.1.1"));
+        assert_false(lets_pass(all[i], "127.0.0.1"));
+    }
+    gate_destroy(&third);
+    gate_destroy(&second);
+    gate_destroy(&first);
+}
+
 /* ---- the request stage ---- */
 
 static void metadata_names_are_refused_however_written(void **state)
@@ -589,6 +660,8 @@ int main(void)
         cmocka_unit_test(the_proxy_does_not_dial_itself),
         cmocka_unit_test(the_admin_listener_is_reached_by_an_exception_only),
         cmocka_unit_test(addresses_of_this_machine_belong_to_the_floor),
+        cmocka_unit_test(any_number_of_addresses_belongs_to_the_floor),
+        cmocka_unit_test(addresses_of_this_machine_can_be_others),
         cmocka_unit_test(metadata_names_are_refused_however_written),
         cmocka_unit_test(names_match_on_label_boundaries),
         cmocka_unit_test(allowed_names_shut_out_all_others),
