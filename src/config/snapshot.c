@@ -189,18 +189,43 @@ enum status snapshot_create(struct config *config, struct gate *gate, struct sna
     return status;
 }
 
+struct snapshot *snapshot_base(struct snapshot *snapshot)
+{
+    return snapshot->base != NULL ? snapshot->base : snapshot;
+}
+
+struct snapshot *snapshot_with_interfaces(struct snapshot *snapshot, const struct inet_addr *addr,
+                                          size_t count)
+{
+    struct snapshot *base = snapshot_base(snapshot); /* so that no chain of them grows */
+    struct snapshot *other = calloc(1, sizeof(*other));
+    struct gate *gate = gate_with_interfaces(base->gate, addr, count);
+    if (other == NULL || gate == NULL) {
+        free(other);
+        gate_destroy(&gate);
+        return NULL;
+    }
+    atomic_init(&other->refs, 1);
+    other->base = snapshot_ref(base);
+    other->gate = gate;
+    other->config = base->config;
+    other->tls_client = base->tls_client;
+    other->tls_server = base->tls_server;
+    other->via = base->via; /* in the base's own text */
+    other->bound = base->bound;
+    other->admin_token = base->admin_token;
+    return other;
+}
+
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
 {
     atomic_fetch_add_explicit(&snapshot->refs, 1, memory_order_relaxed);
     return snapshot;
 }
 
-void snapshot_unref(struct snapshot **unref)
+/* What a compiled snapshot owns beside its gate. */
+static void snapshot_free_parts(struct snapshot *snapshot)
 {
-    struct snapshot *snapshot = *unref;
-    *unref = NULL;
-    if (snapshot == NULL || atomic_fetch_sub_explicit(&snapshot->refs, 1, memory_order_acq_rel) > 1)
-        return;
     for (size_t i = 0; snapshot->tls_server != NULL && i < snapshot->config->listen_count; i++)
         tls_server_context_unref(&snapshot->tls_server[i]);
     free(snapshot->tls_server);
@@ -211,7 +236,20 @@ void snapshot_unref(struct snapshot **unref)
         free(token);
     }
     tls_client_context_unref(&snapshot->tls_client);
-    gate_destroy(&snapshot->gate);
     config_destroy(&snapshot->config);
-    free(snapshot);
+}
+
+void snapshot_unref(struct snapshot **unref)
+{
+    struct snapshot *snapshot = *unref;
+    *unref = NULL;
+    while (snapshot != NULL &&
+           atomic_fetch_sub_explicit(&snapshot->refs, 1, memory_order_acq_rel) == 1) {
+        struct snapshot *base = snapshot->base;
+        if (base == NULL)
+            snapshot_free_parts(snapshot);
+        gate_destroy(&snapshot->gate);
+        free(snapshot);
+        snapshot = base; /* which it pinned */
+    }
 }

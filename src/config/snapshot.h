@@ -8,9 +8,13 @@
 #include <stdatomic.h>
 
 /* What everything is decided under: the settings with what was compiled from them. Made by the main thread,
- * then only read; counted atomically, since workers and their exchanges pin it. */
+ * then only read; counted atomically, since workers and their exchanges pin it.
+ *
+ * Where the addresses of this machine change, a snapshot is made that differs in the gate alone: it shares
+ * all else with the one that was compiled, its `base`, and pins it. */
 struct snapshot {
     _Atomic uint32_t refs;
+    struct snapshot *base; /* whose parts these are, all but the gate; NULL: they are its own */
     struct config *config;
     struct gate *gate;
     struct tls_client_context *tls_client;
@@ -36,6 +40,11 @@ struct snapshot_files {
 enum status snapshot_create(struct config *config, struct gate *gate, struct snapshot_files *files,
                             struct tls_tickets *tickets, struct slice via, struct text *fault,
                             struct snapshot **ret_snapshot) MUST_USE;
+/* `snapshot` with other addresses of this machine in its gate. Errors: NULL out of memory. Thread: main. */
+struct snapshot *snapshot_with_interfaces(struct snapshot *snapshot, const struct inet_addr *addr,
+                                          size_t count) MUST_USE;
+/* The one that was compiled: the same for two snapshots that differ in the gate alone. Borrowed. */
+struct snapshot *snapshot_base(struct snapshot *snapshot);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 /* *snapshot is NULL afterwards. Takes a pointer to NULL. Thread: any. */
 void snapshot_unref(struct snapshot **snapshot);

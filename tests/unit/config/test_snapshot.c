@@ -285,6 +285,59 @@ static void threads_share_a_snapshot(void **state)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
 }
 
+static bool refuses_as_ours(const struct snapshot *snapshot, const char *addr)
+{
+    struct inet_endpoint where = {.port = 80};
+    struct gate_answer answer;
+    assert_int_equal(inet_addr_parse(slice_from_string(addr), &where.addr), ST_OK);
+    return !gate_address(snapshot->gate, &where, &answer) &&
+           strstr(answer.rule, "this machine") != NULL;
+}
+
+/* With other addresses of this machine a snapshot differs in its gate; all else is the same, not a copy. */
+static void other_addresses_make_another_gate(void **state)
+{
+    (void)state;
+    struct snapshot *first = compile(tls_listener, NULL);
+    struct inet_addr addr;
+    assert_int_equal(inet_addr_parse(SLICE("192.0.1.7"), &addr), ST_OK);
+    struct snapshot *second = snapshot_with_interfaces(first, &addr, 1);
+    assert_non_null(second);
+    assert_true(refuses_as_ours(second, "192.0.1.7"));
+    assert_false(refuses_as_ours(first, "192.0.1.7"));
+    assert_ptr_equal(second->config, first->config);
+    assert_ptr_equal(second->tls_client, first->tls_client);
+    assert_ptr_equal(second->tls_server, first->tls_server);
+    assert_ptr_equal(second->bound, first->bound);
+    assert_slice(second->via, "fairlead-1");
+    assert_ptr_equal(snapshot_base(first), first);
+    assert_ptr_equal(snapshot_base(second), first);
+    snapshot_unref(&second);
+    assert_int_equal(atomic_load(&first->refs), 1);
+    snapshot_unref(&first);
+}
+
+/* However often the addresses change, no snapshot pins one before it but the one that was compiled. */
+static void gates_form_no_chain(void **state)
+{
+    (void)state;
+    struct snapshot *base = compile(tls_listener, NULL);
+    struct snapshot *now = snapshot_ref(base);
+    for (uint8_t i = 0; i < 100; i++) {
+        struct inet_addr addr = {INET_V4, {1, 2, 3, i}};
+        struct snapshot *next = snapshot_with_interfaces(now, &addr, 1);
+        assert_non_null(next);
+        snapshot_unref(&now);
+        now = next;
+        assert_int_equal(atomic_load(&base->refs), 2);
+    }
+    snapshot_unref(&base); /* `now` alone keeps it */
+    assert_true(refuses_as_ours(now, "1.2.3.99"));
+    assert_false(refuses_as_ours(now, "1.2.3.98"));
+    assert_non_null(snapshot_base(now)->tls_server[1]);
+    snapshot_unref(&now);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +351,8 @@ int main(void)
         cmocka_unit_test(the_pseudonym_is_the_configured_one),
         cmocka_unit_test(the_admin_token_is_the_first_line),
         cmocka_unit_test(threads_share_a_snapshot),
+        cmocka_unit_test(other_addresses_make_another_gate),
+        cmocka_unit_test(gates_form_no_chain),
     };
     return cmocka_run_group_tests(tests, make_certificates, free_certificates);
 }
