@@ -154,6 +154,21 @@ void pool_flush(struct pool *pool)
         pool_close(pool, oldest);
 }
 
+static bool pool_may_reach(const struct pool *pool, const struct upstream *upstream)
+{
+    struct gate_answer answer;
+    return gate_address(pool->engine->snapshot->gate, &upstream->peer, &answer);
+}
+
+void pool_judge(struct pool *pool)
+{
+    LIST_EACH(link, &pool->by_age) {
+        struct upstream *upstream = CONTAINER_OF(link, struct upstream, age_link);
+        if (!pool_may_reach(pool, upstream))
+            pool_close(pool, upstream);
+    }
+}
+
 void pool_destroy(struct pool **pool)
 {
     if (*pool == NULL)
@@ -256,6 +271,15 @@ static void pool_put(struct pool *pool, struct pool_origin *origin, struct upstr
                   pool_oldest(pool)->idle_since_ns + config->timeouts.upstream_keepalive_ns);
 }
 
+/* Made under the present settings, and to where the present gate lets it go? */
+static bool pool_fits(const struct pool *pool, const struct upstream *upstream)
+{
+    struct snapshot *now = pool->engine->snapshot;
+    if (upstream->snapshot != snapshot_base(now))
+        return false;
+    return now->base == NULL || pool_may_reach(pool, upstream);
+}
+
 void pool_give(struct pool *pool, struct lease *lease)
 {
     if (lease->upstream == NULL)
@@ -266,8 +290,8 @@ void pool_give(struct pool *pool, struct lease *lease)
     struct pool_origin *origin = NULL;
     enum codec_fate fate = upstream->codec->ops->release(upstream->codec, lease->stream);
     *lease = (struct lease){0};
-    if (fate == CODEC_LASTS && upstream->snapshot == pool->engine->snapshot &&
-        config->limits.pool_total > 0 && config->limits.pool_per_origin > 0)
+    if (fate == CODEC_LASTS && pool_fits(pool, upstream) && config->limits.pool_total > 0 &&
+        config->limits.pool_per_origin > 0)
         origin = pool_origin_for(pool, upstream);
     if (origin != NULL)
         pool_put(pool, origin, upstream);
@@ -299,7 +323,8 @@ enum status pool_add(struct pool *pool, struct reach *reach, struct lease *ret_l
     upstream->host = *reach->host;
     upstream->port = reach->port;
     upstream->is_tls = reach->is_tls;
-    upstream->snapshot = snapshot_ref(reach->snapshot); /* the pool takes no other than its own */
+    /* The base alone: a connection may outlive many gates. The pool takes no other than its own. */
+    upstream->snapshot = snapshot_ref(snapshot_base(reach->snapshot));
     upstream->peer = reach->peer;
     upstream->source = reach->source;
     upstream->tls = reach->tls;

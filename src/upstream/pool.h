@@ -19,7 +19,8 @@
  *       shows closed, is never given out.
  *   U3  two connections are interchangeable only if scheme, canonical host, port and configuration (source
  *       address, TLS, TCP) are the same: the pool holds those of the present configuration only, since a
- *       reload flushes it. The address is judged by the gate again at each reuse. */
+ *       reload flushes it. The address is judged by the gate again at each reuse.
+ *   U4  where only the gate changes, the pool keeps what it lets pass: none to an address that it refuses. */
 
 struct upstream {
     uint32_t tag;
@@ -33,7 +34,7 @@ struct upstream {
     uint16_t port;
     bool is_tls;
     bool is_stale;             /* idle, and seen readable */
-    struct snapshot *snapshot; /* what it was made under; pinned */
+    struct snapshot *snapshot; /* the base of what it was made under; pinned */
     struct inet_endpoint peer;
     struct inet_endpoint source;
     struct record_tls tls;
@@ -60,6 +61,8 @@ struct pool *pool_create(struct engine *engine);
 void pool_destroy(struct pool **pool);
 /* Close all idle connections: drain and reload. */
 void pool_flush(struct pool *pool);
+/* Close idle connections to addresses that the engine's gate refuses: it has just changed. */
+void pool_judge(struct pool *pool);
 
 /* Lease an idle connection to this origin, the newest. False: there is none. */
 bool pool_take(struct pool *pool, const struct host *host, uint16_t port, bool is_tls,

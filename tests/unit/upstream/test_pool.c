@@ -479,6 +479,97 @@ static void a_connection_begun_before_a_reload_is_not_kept(void **state)
     test_end(test);
 }
 
+/* As when the addresses of this machine are `ours`: another gate under the same settings. */
+static void change_gate(struct pool_test *test, const struct inet_endpoint *ours)
+{
+    struct snapshot *old = test->engine.snapshot;
+    test->engine.snapshot = snapshot_with_interfaces(old, &ours->addr, 1);
+    assert_non_null(test->engine.snapshot);
+    snapshot_unref(&old);
+    pool_judge(test->engine.pool);
+}
+
+static struct pool_test *test_begin_with_gate(void)
+{
+    struct pool_test *test = test_begin("");
+    test->engine.snapshot->gate = gate_create(&(struct gate_options){0});
+    assert_non_null(test->engine.snapshot->gate);
+    return test;
+}
+
+static struct lease connect_to_peer(struct pool_test *test, const struct inet_endpoint *peer,
+                                    struct memory_end **ret_far)
+{
+    struct lease lease = connect_here(test, ret_far);
+    lease.upstream->peer = *peer;
+    return lease;
+}
+
+static const struct inet_endpoint one = {{INET_V4, {1, 1, 1, 1}}, 80};
+static const struct inet_endpoint two = {{INET_V4, {2, 2, 2, 2}}, 80};
+
+/* Where an address becomes one of this machine, idle connections to it are closed, and no others. */
+static void a_new_gate_closes_what_it_refuses(void **state)
+{
+    (void)state;
+    struct pool_test *test = test_begin_with_gate();
+    struct memory_end *ends[2];
+    (void)give_back(test, connect_to_peer(test, &one, &ends[0]));
+    uint64_t kept = give_back(test, connect_to_peer(test, &two, &ends[1]));
+    change_gate(test, &one);
+    turn(test);
+    assert_true(ends[0]->is_fin_in);
+    assert_false(ends[1]->is_fin_in);
+    assert_int_equal(idle_count(test), 1);
+    struct lease taken = take(test);
+    assert_true(taken.upstream->id == kept);
+    (void)give_back(test, taken);
+    assert_int_equal(idle_count(test), 1);
+    pool_flush(test->engine.pool);
+    close_all(ends, 2);
+    test_end(test);
+}
+
+/* One that was leased, or only came to stand, while the address became one of this machine is not kept. */
+static void a_leased_connection_that_the_gate_refuses_is_not_kept(void **state)
+{
+    (void)state;
+    struct pool_test *test = test_begin_with_gate();
+    struct memory_end *ends[3];
+    struct lease refused = connect_to_peer(test, &one, &ends[0]);
+    struct lease fine = connect_to_peer(test, &two, &ends[1]);
+    test->begun_under = snapshot_ref(test->engine.snapshot);
+    change_gate(test, &one);
+    struct lease late = connect_to_peer(test, &one, &ends[2]);
+    assert_false(ends[0]->is_fin_in); /* its exchange goes on */
+    (void)give_back(test, refused);
+    (void)give_back(test, late);
+    assert_int_equal(idle_count(test), 0);
+    (void)give_back(test, fine);
+    assert_int_equal(idle_count(test), 1);
+    change_gate(test, &two);
+    turn(test);
+    assert_int_equal(idle_count(test), 0);
+    snapshot_unref(&test->begun_under);
+    close_all(ends, 3);
+    test_end(test);
+}
+
+/* Connections pin no gate: it may change many times in the life of one. */
+static void a_connection_pins_no_gate(void **state)
+{
+    (void)state;
+    struct pool_test *test = test_begin_with_gate();
+    struct memory_end *far;
+    change_gate(test, &one);
+    (void)give_back(test, connect_to_peer(test, &two, &far));
+    assert_int_equal(atomic_load(&test->engine.snapshot->refs), 1);
+    pool_flush(test->engine.pool);
+    turn(test);
+    far_close(far);
+    test_end(test);
+}
+
 /* A flush closes all that is idle, and nothing that is leased. */
 static void a_flush_closes_what_is_idle(void **state)
 {
@@ -582,6 +673,9 @@ int main(void)
         cmocka_unit_test(an_unclean_exchange_closes_the_connection),
         cmocka_unit_test(a_connection_of_old_settings_is_not_kept),
         cmocka_unit_test(a_connection_begun_before_a_reload_is_not_kept),
+        cmocka_unit_test(a_new_gate_closes_what_it_refuses),
+        cmocka_unit_test(a_leased_connection_that_the_gate_refuses_is_not_kept),
+        cmocka_unit_test(a_connection_pins_no_gate),
         cmocka_unit_test(a_flush_closes_what_is_idle),
         cmocka_unit_test(a_peek_finds_what_the_loop_has_not_seen),
         cmocka_unit_test(an_origin_without_connections_is_forgotten),
