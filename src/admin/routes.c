@@ -122,6 +122,14 @@ static void serve_metrics(const struct call *call)
          .help = "Records that are not in the access log: it was written too slowly, or failed",
          .kind = COUNTER,
          .number = count_lost_records(admin)},
+        {.name = "own_addresses",
+         .help = "Addresses of this machine, which are never dialled",
+         .kind = GAUGE,
+         .number = atomic_load_explicit(&admin->address_count, memory_order_relaxed)},
+        {.name = "own_address_changes_total",
+         .help = "Times these were found to be others than before",
+         .kind = COUNTER,
+         .number = atomic_load_explicit(&admin->address_changes, memory_order_relaxed)},
         {.name = "build_info",
          .help = "Always 1; the version is its label",
          .kind = GAUGE,
@@ -292,4 +300,6 @@ void admin_init(struct admin *admin)
     *admin = (struct admin){.handler = {admin_answer, admin_forget, admin_is_waiting, admin}};
     link_init(&admin->inquiries);
     atomic_init(&admin->is_draining, false);
+    atomic_init(&admin->address_count, 0);
+    atomic_init(&admin->address_changes, 0);
 }

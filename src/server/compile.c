@@ -1,21 +1,12 @@
-/* From a bundle to a snapshot: files come out of the bundle, the gate learns our own addresses. */
+/* From a bundle to a snapshot: files come out of the bundle, the gate is told our own addresses. */
 
 #include "server/compile.h"
 
 #include "base/check.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-
-enum { INTERFACES_MAX = 4096 };
-
-struct interfaces {
-    struct inet_addr at[INTERFACES_MAX];
-    size_t count;
-};
 
 /* The snapshot's view of the bundle's files. */
 struct compile_files {
@@ -39,34 +30,6 @@ static enum status compile_read(struct snapshot_files *files, struct slice path,
     *ret_text = text;
     *ret_len = file->len;
     return ST_OK;
-}
-
-/* Addresses of this machine, which the gate keeps clients from: all of them, or nothing is served. */
-static enum status compile_interfaces(struct interfaces *ret_all, struct text *fault)
-{
-    struct ifaddrs *list;
-    ret_all->count = 0;
-    if (getifaddrs(&list) < 0) {
-        text_add_format(fault, "the addresses of this machine cannot be read: %s", strerror(errno));
-        return ST_IO;
-    }
-    enum status status = ST_OK;
-    for (struct ifaddrs *entry = list; entry != NULL; entry = entry->ifa_next) {
-        if (entry->ifa_addr == NULL)
-            continue;
-        struct inet_endpoint endpoint =
-            inet_from_sockaddr(entry->ifa_addr, sizeof(struct sockaddr_storage));
-        if (endpoint.addr.family == INET_NONE || inet_addr_is_loopback(&endpoint.addr))
-            continue;
-        if (ret_all->count == INTERFACES_MAX) {
-            text_add_format(fault, "this machine has more than %d addresses", INTERFACES_MAX);
-            status = ST_LIMIT;
-            break;
-        }
-        ret_all->at[ret_all->count++] = endpoint.addr;
-    }
-    freeifaddrs(list);
-    return status;
 }
 
 static size_t compile_own(const struct bundle *bundle, struct inet_endpoint *into)
@@ -107,21 +70,16 @@ static struct gate *compile_gate(const struct bundle *bundle, const struct inter
     return gate_create(&options);
 }
 
-enum status compile_snapshot(struct bundle *bundle, struct tls_tickets *tickets, struct slice via,
-                             struct text *fault, struct snapshot **ret_snapshot)
+enum status compile_snapshot(struct bundle *bundle, const struct interfaces *interfaces,
+                             struct tls_tickets *tickets, struct slice via, struct text *fault,
+                             struct snapshot **ret_snapshot)
 {
     struct compile_files from = {{compile_read}, bundle};
-    struct interfaces interfaces;
-    enum status status = compile_interfaces(&interfaces, fault);
-    if (status != ST_OK) {
-        config_destroy(&bundle->config);
-        return status;
-    }
-    struct gate *gate = compile_gate(bundle, &interfaces);
+    struct gate *gate = compile_gate(bundle, interfaces);
     struct config *config = bundle->config;
     bundle->config = NULL;
     struct snapshot *snapshot = NULL;
-    status = snapshot_create(config, gate, &from.files, tickets, via, fault, &snapshot);
+    enum status status = snapshot_create(config, gate, &from.files, tickets, via, fault, &snapshot);
     if (status != ST_OK)
         return status;
     for (size_t i = 0; i < bundle->listen_count; i++)

@@ -3,11 +3,14 @@
 
 #include "config/snapshot.h"
 #include "server/bundle.h"
+#include "server/interfaces.h"
 
 /* Make what workers decide under of a bundle; nothing is opened. The bundle's configuration moves into the
- * snapshot, and is gone where this fails. `tickets` NULL: each context has keys of its own.
+ * snapshot, and is gone where this fails. `interfaces`: what the gate refuses as this machine; copied.
+ * `tickets` NULL: each context has keys of its own.
  * Errors: ST_BAD with a fault, ST_NOMEM. */
-enum status compile_snapshot(struct bundle *bundle, struct tls_tickets *tickets, struct slice via,
-                             struct text *fault, struct snapshot **ret_snapshot) MUST_USE;
+enum status compile_snapshot(struct bundle *bundle, const struct interfaces *interfaces,
+                             struct tls_tickets *tickets, struct slice via, struct text *fault,
+                             struct snapshot **ret_snapshot) MUST_USE;
 
 #endif

@@ -18,7 +18,8 @@
  *     S1  Signals are blocked before any thread begins, and read from a signalfd by the main thread alone.
  *     S2  Under a parent the channel commands; signals are the parent's to judge, until it is gone. Its end
  *         is an order to drain, and then signals count here.
- *     S3  A reload that fails in any part leaves everything as it was. */
+ *     S3  A reload that fails in any part leaves everything as it was.
+ *     S4  The kernel tells of changes of our own addresses from before they are first read, to our end. */
 
 #include "server/serve.h"
 
@@ -26,6 +27,7 @@
 #include "base/clock.h"
 #include "io/socket.h"
 #include "report/diag.h"
+#include "server/address_watch.h"
 #include "server/advice.h"
 #include "server/bundle_wire.h"
 #include "server/compile.h"
@@ -50,6 +52,7 @@ enum process_state { PROCESS_SERVING, PROCESS_DRAINING, PROCESS_ENDED };
 struct process {
     enum process_state state;
     struct serving serving;
+    struct address_watch watch;
     struct maker *maker;
     int signals;
     int channel; /* to the parent; -1: nobody is above us */
@@ -214,12 +217,38 @@ static void process_on_signal(struct process *process, uint32_t number)
         process_reopen(process);
 }
 
+/* ---- our own addresses ---- */
+
+static void process_read_addresses(struct process *process)
+{
+    char words[200];
+    struct text fault = text_on(words, sizeof(words));
+    address_watch_hear(&process->watch, clock_monotonic_ns());
+    if (!address_watch_is_due(&process->watch, clock_monotonic_ns()))
+        return;
+    enum status status = serving_read_addresses(&process->serving, &fault);
+    address_watch_note(&process->watch, clock_monotonic_ns(),
+                       status == ST_OK ? NULL : text_string(&fault));
+}
+
+/* ---- the turn ---- */
+
+static int process_wait_ms(const struct process *process)
+{
+    int wait_ms = address_watch_wait_ms(&process->watch, clock_monotonic_ns());
+    if (process->state != PROCESS_DRAINING)
+        return wait_ms;
+    return wait_ms < 0 || wait_ms > DRAIN_LOOK_MS ? DRAIN_LOOK_MS : wait_ms;
+}
+
 static void process_turn(struct process *process)
 {
     struct signalfd_siginfo info;
-    struct pollfd polled[2] = {{.fd = process->signals, .events = POLLIN},
-                               {.fd = process->channel, .events = POLLIN}};
-    (void)poll(polled, 2, process->state == PROCESS_DRAINING ? DRAIN_LOOK_MS : -1);
+    struct pollfd polled[] = {{.fd = process->signals, .events = POLLIN},
+                              {.fd = process->channel, .events = POLLIN},
+                              {.fd = process->watch.fd, .events = POLLIN}};
+    (void)poll(polled, COUNT_OF(polled), process_wait_ms(process));
+    process_read_addresses(process); /* first: what is asked for below is judged by them */
     process_listen(process);
     while (process->state != PROCESS_ENDED &&
            read(process->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
@@ -237,6 +266,7 @@ static int process_run(struct process *process, struct bundle *bundle)
     char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
     bundle_receipt_init(&process->receipt);
+    address_watch_begin(&process->watch, clock_monotonic_ns()); /* before they are read */
     if (serving_begin(&process->serving, bundle, &fault) != ST_OK) {
         if (process->has_parent)
             process_answer(process, CHANNEL_REFUSED, 0, &fault);
@@ -245,6 +275,7 @@ static int process_run(struct process *process, struct bundle *bundle)
         if (!process->has_parent)
             bundle_remove_files(bundle, NULL);
         bundle_destroy(&bundle);
+        address_watch_end(&process->watch);
         return 1;
     }
     if (process->has_parent) {
@@ -259,6 +290,7 @@ static int process_run(struct process *process, struct bundle *bundle)
     if (!process->has_parent ||
         process->channel < 0) /* the parent removes them, unless it is gone */
         bundle_remove_files(process->serving.bundle, NULL);
+    address_watch_end(&process->watch);
     serving_end(&process->serving);
     bundle_receipt_drop(&process->receipt);
     return 0;
@@ -351,6 +383,7 @@ int serve_check(int argc, const char *const *argv, bool wants_print)
     struct maker maker;
     struct bundle *bundle = NULL;
     struct snapshot *snapshot = NULL;
+    struct interfaces interfaces = {0};
     char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
     maker_init(&maker, argc, argv);
@@ -370,7 +403,10 @@ int serve_check(int argc, const char *const *argv, bool wants_print)
     advice_give(bundle->config, say_advice);
     if (wants_print)
         config_print(bundle->config, stdout);
-    status = compile_snapshot(bundle, NULL, SLICE("fairlead"), &fault, &snapshot);
+    status = interfaces_read(&interfaces, &fault);
+    if (status == ST_OK)
+        status = compile_snapshot(bundle, &interfaces, NULL, SLICE("fairlead"), &fault, &snapshot);
+    interfaces_done(&interfaces);
     if (status != ST_OK)
         (void)fprintf(stderr, "fairlead: %s\n", text_string(&fault));
     else if (!wants_print)

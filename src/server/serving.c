@@ -2,6 +2,7 @@
  *
  *     begin    compile the bundle -> recorder -> workers -> admin worker -> listeners handed out
  *     adopt    compile the new one -> each worker changes over between two turns -> close the old
+ *     address  read our own addresses -> the same snapshot with another gate -> each worker changes over
  *     drain    workers stop accepting, sockets are closed, what is open goes on
  *     end      the admin worker, then the workers that it asks, then the recorder that they feed
  *
@@ -66,17 +67,48 @@ static void say_exceptions(const struct config *config)
              config->egress.floor_names.at[i].at);
 }
 
+/* *interfaces gets the addresses of this machine that the snapshot's gate refuses, for
+ * serving_take_addresses; nothing where this fails. */
 static enum status serving_compile(struct serving *serving, struct bundle *bundle,
-                                   struct text *fault, struct snapshot **ret_snapshot)
+                                   struct interfaces *interfaces, struct text *fault,
+                                   struct snapshot **ret_snapshot)
 {
-    enum status status = compile_snapshot(bundle, serving->tickets, slice_from_string(serving->via),
-                                          fault, ret_snapshot);
+    enum status status = interfaces_read(interfaces, fault);
+    if (status == ST_OK)
+        status = compile_snapshot(bundle, interfaces, serving->tickets,
+                                  slice_from_string(serving->via), fault, ret_snapshot);
     bundle_forget_files(bundle);
     if (status != ST_OK && fault->len == 0)
         text_add_format(fault, "out of memory");
     if (status == ST_OK)
         say_exceptions((*ret_snapshot)->config);
+    else
+        interfaces_done(interfaces);
     return status;
+}
+
+/* All workers decide by these; *interfaces is empty afterwards. */
+static void serving_take_addresses(struct serving *serving, struct interfaces *interfaces)
+{
+    interfaces_done(&serving->interfaces);
+    serving->interfaces = *interfaces;
+    *interfaces = (struct interfaces){0};
+    atomic_store_explicit(&serving->admin.address_count, serving->interfaces.count,
+                          memory_order_relaxed);
+}
+
+/* The same, where they are others than before. */
+static void serving_change_addresses(struct serving *serving, struct interfaces *interfaces)
+{
+    if (interfaces_are_equal(interfaces, &serving->interfaces)) {
+        interfaces_done(interfaces);
+        diag(DIAG_DEBUG, "addresses of this machine read: the same as before");
+        return;
+    }
+    serving_take_addresses(serving, interfaces);
+    (void)atomic_fetch_add_explicit(&serving->admin.address_changes, 1, memory_order_relaxed);
+    diag(DIAG_INFO, "addresses of this machine changed: %zu are refused now",
+         serving->interfaces.count);
 }
 
 /* Give each worker its listeners. */
@@ -151,7 +183,6 @@ static enum status serving_start_recorder(struct serving *serving)
 static enum status serving_start_threads(struct serving *serving)
 {
     struct admin *admin = &serving->admin;
-    admin_init(admin);
     enum status status = serving_start_recorder(serving);
     admin->recorder = serving->recorder;
     for (unsigned i = 0; i < serving->worker_count && status == ST_OK; i++) {
@@ -171,7 +202,9 @@ static enum status serving_start_threads(struct serving *serving)
 enum status serving_begin(struct serving *serving, struct bundle *bundle, struct text *fault)
 {
     uint32_t tail;
+    struct interfaces interfaces = {0};
     *serving = (struct serving){.worker_count = bundle->worker_count};
+    admin_init(&serving->admin);
     random_secure(&tail, sizeof(tail));
     (void)snprintf(serving->via, sizeof(serving->via), "fairlead-%08x", tail);
     serving->counters = calloc(serving->worker_count + 1, sizeof(*serving->counters));
@@ -180,9 +213,10 @@ enum status serving_begin(struct serving *serving, struct bundle *bundle, struct
         text_add_format(fault, "out of memory");
         return ST_NOMEM;
     }
-    enum status status = serving_compile(serving, bundle, fault, &serving->snapshot);
+    enum status status = serving_compile(serving, bundle, &interfaces, fault, &serving->snapshot);
     if (status != ST_OK)
         return status;
+    serving_take_addresses(serving, &interfaces);
     diag_set_level(serving->snapshot->config->log.diagnostics);
     serving->bundle = bundle;
     status = serving_start_threads(serving);
@@ -202,11 +236,12 @@ enum status serving_adopt(struct serving *serving, struct bundle *bundle, bool o
                           struct text *fault)
 {
     struct snapshot *snapshot = NULL;
+    struct interfaces interfaces = {0};
     if (bundle->worker_count != serving->worker_count) {
         text_add_format(fault, "it is for another number of workers");
         return ST_BAD;
     }
-    enum status status = serving_compile(serving, bundle, fault, &snapshot);
+    enum status status = serving_compile(serving, bundle, &interfaces, fault, &snapshot);
     if (status != ST_OK)
         return status;
     struct bundle *old = serving->bundle;
@@ -214,12 +249,43 @@ enum status serving_adopt(struct serving *serving, struct bundle *bundle, bool o
     serving->snapshot = snapshot;
     serving->bundle = bundle;
     serving_hand_out(serving);
+    serving_change_addresses(serving, &interfaces);
     if (owns_files)
         bundle_commit(bundle, old);
     bundle_destroy(&old);
     struct access_log_style style = log_style(snapshot->config);
     recorder_set_output(serving->recorder, take_log(bundle), &style);
     diag_set_level(snapshot->config->log.diagnostics);
+    return ST_OK;
+}
+
+/* Each worker changes over; `snapshot` is taken. */
+static void serving_use_gate(struct serving *serving, struct snapshot *snapshot)
+{
+    snapshot_unref(&serving->snapshot);
+    serving->snapshot = snapshot;
+    for (unsigned i = 0; i < serving->worker_count; i++)
+        worker_use_gate(serving->workers[i], snapshot);
+    worker_use_gate(serving->admin_worker, snapshot);
+}
+
+enum status serving_read_addresses(struct serving *serving, struct text *fault)
+{
+    struct interfaces interfaces = {0};
+    enum status status = interfaces_read(&interfaces, fault);
+    if (status != ST_OK)
+        return status;
+    if (!interfaces_are_equal(&interfaces, &serving->interfaces)) {
+        struct snapshot *snapshot =
+            snapshot_with_interfaces(serving->snapshot, interfaces.at, interfaces.count);
+        if (snapshot == NULL) {
+            interfaces_done(&interfaces);
+            text_add_format(fault, "out of memory");
+            return ST_NOMEM;
+        }
+        serving_use_gate(serving, snapshot);
+    }
+    serving_change_addresses(serving, &interfaces);
     return ST_OK;
 }
 
@@ -269,6 +335,7 @@ void serving_end(struct serving *serving)
         ring_destroy(&serving->rings[i]);
     bundle_destroy(&serving->bundle);
     snapshot_unref(&serving->snapshot);
+    interfaces_done(&serving->interfaces);
     tls_tickets_unref(&serving->tickets);
     free(serving->counters);
     serving->counters = NULL;

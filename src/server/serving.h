@@ -4,6 +4,7 @@
 #include "admin/routes.h"
 #include "config/snapshot.h"
 #include "server/bundle.h"
+#include "server/interfaces.h"
 #include "server/worker.h"
 
 /* The threads that serve, and what they serve with: workers, the admin worker, the recorder. All functions
@@ -11,6 +12,7 @@
 struct serving {
     struct bundle *bundle; /* what is served now */
     struct snapshot *snapshot;
+    struct interfaces interfaces; /* what the snapshot's gate refuses as this machine */
     unsigned worker_count;
     struct worker *workers[BUNDLE_WORKERS_MAX];
     struct worker *admin_worker;
@@ -31,6 +33,10 @@ enum status serving_begin(struct serving *serving, struct bundle *bundle,
  * Errors: ST_BAD, ST_NOMEM with a fault; then nothing has changed and the bundle stays the caller's. */
 enum status serving_adopt(struct serving *serving, struct bundle *bundle, bool owns_files,
                           struct text *fault) MUST_USE;
+/* Read the addresses of this machine, and change over to a gate that refuses them, where they are others than
+ * before; that is said. When this returns, every worker decides by it; exchanges that run finish by the old.
+ * Errors: ST_IO, ST_LIMIT, ST_NOMEM with a fault; then nothing has changed. */
+enum status serving_read_addresses(struct serving *serving, struct text *fault) MUST_USE;
 /* The log goes to `fd` from now on, which is taken. */
 void serving_set_log(struct serving *serving, int fd);
 /* Say how much is open, if anything is. */

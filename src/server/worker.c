@@ -39,7 +39,7 @@ struct worker {
     size_t listener_count;
 };
 
-enum order_kind { ORDER_ADOPT, ORDER_DRAIN, ORDER_STOP };
+enum order_kind { ORDER_ADOPT, ORDER_USE_GATE, ORDER_DRAIN, ORDER_STOP };
 
 /* A message with its answer: the main thread waits on `done`. */
 struct order {
@@ -129,6 +129,13 @@ static void order_finish(struct order *order)
     (void)pthread_mutex_unlock(&order->lock);
 }
 
+static void worker_use_snapshot(struct worker *worker, struct snapshot *snapshot)
+{
+    struct snapshot *old = worker->engine.snapshot;
+    worker->engine.snapshot = snapshot_ref(snapshot);
+    snapshot_unref(&old);
+}
+
 static void worker_obey(struct message *message)
 {
     struct order *order = CONTAINER_OF(message, struct order, message);
@@ -136,12 +143,14 @@ static void worker_obey(struct message *message)
     switch (order->kind) {
     case ORDER_ADOPT:
         if (order->snapshot != worker->engine.snapshot) {
-            struct snapshot *old = worker->engine.snapshot;
-            worker->engine.snapshot = snapshot_ref(order->snapshot);
-            snapshot_unref(&old);
+            worker_use_snapshot(worker, order->snapshot);
             pool_flush(worker->engine.pool);
         }
         worker_take_listeners(worker, order->listens, order->listen_count);
+        break;
+    case ORDER_USE_GATE:
+        worker_use_snapshot(worker, order->snapshot);
+        pool_judge(worker->engine.pool);
         break;
     case ORDER_DRAIN:
         worker_close_listeners(worker);
@@ -265,6 +274,12 @@ void worker_adopt(struct worker *worker, struct snapshot *snapshot,
 {
     struct order order = {
         .kind = ORDER_ADOPT, .snapshot = snapshot, .listens = listens, .listen_count = count};
+    worker_order(worker, &order);
+}
+
+void worker_use_gate(struct worker *worker, struct snapshot *snapshot)
+{
+    struct order order = {.kind = ORDER_USE_GATE, .snapshot = snapshot};
     worker_order(worker, &order);
 }
 

@@ -40,6 +40,9 @@ struct proxy *worker_proxy(struct worker *worker);
  * worker_start it takes effect when the thread begins. Waits until the worker has done so. Thread: main. */
 void worker_adopt(struct worker *worker, struct snapshot *snapshot,
                   const struct worker_listen *listens, size_t count);
+/* The same as worker_adopt for a snapshot that differs in the gate alone: listeners stay, and so do those idle
+ * connections that the gate lets pass. Thread: main. */
+void worker_use_gate(struct worker *worker, struct snapshot *snapshot);
 /* Stop accepting, let what is open end. Thread: main. */
 void worker_drain(struct worker *worker);
 /* No client and no tunnel is left. Thread: any. */
