@@ -463,9 +463,11 @@ static enum status h1_send_body(struct stream *stream, struct slice bytes, size_
     if (bytes.len == 0)
         return ST_BAD; /* an empty chunk would end the body */
     if (is_chunked && codec->send_left == 0) {
+        enum status status = ST_OK;
         if (codec->codec.wire.out.len >= WIRE_BACKLOG_MAX)
-            return wire_flush(&codec->codec.wire) == ST_AGAIN ? ST_AGAIN : ST_IO;
-        enum status status = h1_put_chunk_line(codec, bytes.len);
+            status = wire_flush(&codec->codec.wire);
+        if (status == ST_OK)
+            status = h1_put_chunk_line(codec, bytes.len);
         if (status != ST_OK)
             return status;
     }
@@ -563,6 +565,7 @@ static struct transport *h1_detach(struct stream *stream, struct slice *ret_unre
 {
     struct h1_codec *codec = h1_codec_of(stream);
     struct transport *transport = codec->codec.wire.transport;
+    CHECK(chain_is_empty(&codec->codec.wire.out)); /* or it would be lost */
     codec->codec.wire.transport = NULL;
     transport_listen(transport, NULL, NULL);
     *ret_unread = codec->codec.wire.in;
@@ -656,12 +659,19 @@ static bool h1_has_unasked(const struct h1_codec *codec)
     return wire->in.len > 0 || (tls_is_tls(wire->transport) && tls_has_pending(wire->transport));
 }
 
+/* The origin's end came with its response. A client's leaves requests to read. */
+static bool h1_has_ended(const struct h1_codec *codec)
+{
+    return codec->role == H1_CLIENT &&
+           (codec->codec.wire.transport->ready & (WATCH_HANGUP | WATCH_ERROR)) != 0;
+}
+
 /* Both messages ended, nobody said close, and all that was sent is with the kernel. */
 static bool h1_may_go_on(const struct h1_codec *codec)
 {
     return codec->stream.may_persist && codec->receiving == H1_RECV_ENDED &&
            codec->sending == H1_SEND_ENDED && !codec->is_draining && !codec->codec.wire.is_eof &&
-           !h1_has_unasked(codec) && chain_is_empty(&codec->codec.wire.out);
+           !h1_has_ended(codec) && !h1_has_unasked(codec) && chain_is_empty(&codec->codec.wire.out);
 }
 
 static enum codec_fate h1_release(struct codec *base, struct stream *stream)

@@ -141,8 +141,8 @@ enum status wire_flush(struct wire *wire)
     return transport_flush(wire->transport);
 }
 
-/* One send of the queue and a large body behind it. */
-static enum status wire_send_through(struct wire *wire, struct slice body, size_t *ret_taken)
+/* One send of the queue and, where all of it finds room in the call, of a large body behind it. */
+static enum status wire_send_part(struct wire *wire, struct slice body, size_t *ret_taken)
 {
     struct iovec iov[17];
     size_t queued = 0;
@@ -160,10 +160,20 @@ static enum status wire_send_through(struct wire *wire, struct slice body, size_
     wire->out_bytes += sent;
     size_t from_queue = sent < queued ? sent : queued;
     chain_consume(&wire->out, from_queue);
-    if (sent == from_queue)
-        return ST_AGAIN;
     *ret_taken = sent - from_queue;
     return ST_OK;
+}
+
+/* Only the transport says when to wait, since only then an event will come. */
+static enum status wire_send_through(struct wire *wire, struct slice body, size_t *ret_taken)
+{
+    size_t taken = 0;
+    enum status status = ST_OK;
+    while (status == ST_OK && taken == 0)
+        status = wire_send_part(wire, body, &taken);
+    if (status == ST_OK)
+        *ret_taken = taken;
+    return status;
 }
 
 enum status wire_send(struct wire *wire, struct slice body, size_t *ret_taken)

@@ -315,7 +315,8 @@ static void client_serve(struct client *client)
         if (client->state != CLIENT_SERVING || !client_next_request(client))
             return;
     }
-    client_wake(client);
+    if (client->state == CLIENT_SERVING) /* the last one may have ended it */
+        client_wake(client);
 }
 
 /* The last open exchange is over. */
@@ -373,10 +374,14 @@ static void client_linger(struct client *client)
         client_close(client, /* is_abort= */ false);
 }
 
+static void client_end_late(struct client *client);
+
 static void client_run(struct task *task)
 {
     struct client *client = CONTAINER_OF(task, struct client, task);
     CHECK_TAG(client, CLIENT_TAG);
+    bool is_late = client->is_late;
+    client->is_late = false;
     if (client->state == CLIENT_PROXY_HEADER)
         client_read_proxy_header(client);
     if (client->state == CLIENT_HANDSHAKE)
@@ -385,12 +390,23 @@ static void client_run(struct task *task)
         client_serve(client);
     if (client->state == CLIENT_LINGERING)
         client_linger(client);
+    /* What came in the same turn counts: a wait that went on has set the timer anew. */
+    bool waits_still = client->state != CLIENT_CLOSED && list_is_empty(&client->exchanges) &&
+                       !timer_is_set(&client->timer);
+    if (is_late && waits_still)
+        client_end_late(client);
 }
 
 static void client_time_out(struct timer *timer)
 {
     struct client *client = CONTAINER_OF(timer, struct client, timer);
-    CHECK_TAG(client, CLIENT_TAG);
+    client->is_late = true;
+    client_wake(client);
+}
+
+/* The present wait took too long. */
+static void client_end_late(struct client *client)
+{
     if (client->state == CLIENT_PROXY_HEADER) {
         client_fail_header(client, "it did not arrive in time");
         return;

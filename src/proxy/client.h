@@ -36,6 +36,7 @@ struct client {
     struct codec *codec;         /* `h1`; NULL before HTTP, and after the end */
     struct h1_codec h1;
     enum codec_fate fate;
+    bool is_late;                          /* the deadline of the present wait passed */
     bool is_head_begun;                    /* the first bytes of a head came, which was not whole */
     struct link exchanges;                 /* open ones */
     const struct config_listen *listen;    /* in `snapshot` */

@@ -39,6 +39,7 @@ static enum next (*const steps[])(struct exchange *) = {
 enum next exchange_enter(struct exchange *x, enum step step)
 {
     x->step = step;
+    x->progress_ns = 0;
     timer_cancel(&x->timer);
     return NEXT_GO_ON;
 }
@@ -46,7 +47,6 @@ enum next exchange_enter(struct exchange *x, enum step step)
 /* The deadline of the present wait is over. */
 static enum next exchange_end_late(struct exchange *x)
 {
-    x->is_late = false;
     x->end = END_TIMEOUT;
     if (x->step == STEP_forward)
         return exchange_give_up(x, forward_late_cause(x), "");
@@ -54,12 +54,20 @@ static enum next exchange_end_late(struct exchange *x)
     return exchange_enter(x, STEP_finish);
 }
 
-/* The whole engine. */
+/* The whole engine. Of a deadline that passed the step hears nothing: what came in the same turn counts, and only a
+ * wait that goes on as before is over. */
 static void exchange_run(struct exchange *x)
 {
-    enum next next = x->is_late ? exchange_end_late(x) : NEXT_GO_ON;
-    while (next == NEXT_GO_ON)
+    bool is_late = x->is_late;
+    enum next next = NEXT_GO_ON;
+    x->is_late = false;
+    while (next == NEXT_GO_ON) {
         next = steps[x->step](x);
+        bool waits_still = is_late && next == NEXT_WAIT && timer_is_set(&x->timer) &&
+                           x->timer.deadline_ns <= loop_now_ns(exchange_loop(x));
+        if (waits_still)
+            next = exchange_end_late(x);
+    }
 }
 
 static void exchange_run_task(struct task *task)
@@ -91,7 +99,7 @@ void exchange_progress(struct exchange *x)
     if (x->lease.stream != NULL)
         x->lease.stream->ops->tally(x->lease.stream, &up);
     uint64_t moved = down.received_bytes + down.sent_bytes + up.received_bytes + up.sent_bytes;
-    if (moved != x->moved_bytes || !timer_is_set(&x->timer)) {
+    if (moved != x->moved_bytes || x->progress_ns == 0) {
         x->moved_bytes = moved;
         x->progress_ns = loop_now_ns(exchange_loop(x));
     }
@@ -190,7 +198,7 @@ bool exchange_begin(struct client *client, struct stream *down, const struct hea
     x->step = STEP_check;
     if (head == NULL) {
         exchange_fail(x, CAUSE_BAD_REQUEST, down->fault_text);
-        x->status = (uint16_t)down->fault_status;
+        x->fault_status = (uint16_t)down->fault_status;
         x->step = STEP_reply;
     }
     exchange_run(x);

@@ -89,8 +89,9 @@ struct exchange {
     bool response_sent;
     bool is_tunnel; /* both ends left HTTP, and the record went with them */
     bool is_local;
-    bool is_late;    /* the present wait's deadline passed */
-    uint16_t status; /* sent to the client */
+    bool is_late;          /* the present wait's deadline passed */
+    uint16_t fault_status; /* what answers CAUSE_BAD_REQUEST; 0: 400 */
+    uint16_t status;       /* sent to the client */
     uint16_t upstream_status;
     uint8_t upstream_minor;
     const struct hop *response_hop; /* of the final head; lives as long as that */
@@ -99,7 +100,7 @@ struct exchange {
     uint64_t stalled_by_client_ns;
     uint64_t stalled_by_upstream_ns;
     uint64_t moved_bytes; /* on both legs, when it was looked at last */
-    uint64_t progress_ns; /* when that changed */
+    uint64_t progress_ns; /* when that changed, or the step began to wait; 0: it has not yet */
     uint64_t waiting_ns;  /* since when the response head is waited for */
 
     /* failure and refusal */

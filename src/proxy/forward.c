@@ -81,6 +81,13 @@ static enum pump forward_end(struct exchange *x, struct stream *from, struct str
     return status == ST_OK ? PUMP_DONE : PUMP_TO_FAILED;
 }
 
+/* These bytes of it went out. A client that sends them does not wait for 100 (Continue) any more. */
+static void forward_note_request_body(struct exchange *x, struct slice bytes)
+{
+    x->awaits_continue = false;
+    retry_keep(x, bytes);
+}
+
 /* Move a body from one stream to the other. */
 static enum pump forward_pump(struct exchange *x, struct stream *from, struct stream *to,
                               uint64_t *paused_ns, uint64_t *stalled_ns)
@@ -99,7 +106,7 @@ static enum pump forward_pump(struct exchange *x, struct stream *from, struct st
         status = to->ops->send_body(to, view, &taken);
         if (status == ST_OK) {
             if (from == x->down)
-                retry_keep(x, slice_first(view, taken));
+                forward_note_request_body(x, slice_first(view, taken));
             from->ops->consume(from, taken);
         }
         if (status != ST_OK && status != ST_AGAIN)
@@ -157,6 +164,7 @@ static enum next forward_request(struct exchange *x)
         if (pump == PUMP_FROM_FAILED) {
             timeline_mark(&x->timeline, MARK_X_FIN_C);
             x->ended_by = LEG_CLIENT;
+            x->fault_status = (uint16_t)x->down->fault_status;
             if (x->down->fault_text != NULL)
                 return exchange_give_up(x, CAUSE_BAD_REQUEST, x->down->fault_text);
             return exchange_give_up(x, CAUSE_REQUEST_CUT, "");
@@ -176,6 +184,8 @@ static enum next forward_request(struct exchange *x)
     if (x->request_sent)
         return NEXT_WAIT;
     enum status status = up->ops->flush(up);
+    if (status != ST_OK && status != ST_AGAIN)
+        x->is_up_deaf = true;
     if (status == ST_OK) {
         timeline_mark(&x->timeline, MARK_U_TXH);
         if (x->request_done) {
@@ -297,6 +307,8 @@ static enum next forward_response_heads(struct exchange *x)
         forward_learn(x, response);
         if (response->status == 101 && !x->is_upgrade)
             return exchange_give_up(x, CAUSE_BAD_RESPONSE, "101 to a request without Upgrade");
+        if (response->status == 101 && !x->request_sent)
+            return exchange_give_up(x, CAUSE_BAD_RESPONSE, "101 before the request was read");
         if (response->codings.len > 0 && !head_is_modern(x->request))
             return exchange_give_up(x, CAUSE_BAD_RESPONSE,
                                     "a transfer coding that an HTTP/1.0 client does not know");

@@ -261,8 +261,11 @@ enum pipe_result pipe_run(struct pipe *pipe)
         if (status == ST_EOF && !is_sending) {
             pipe->from_ended = true;
             pipe->last_ns = clock_monotonic_ns();
-        } else if (status != ST_OK)
+        } else if (status == ST_NOMEM) {
+            return PIPE_SHED;
+        } else if (status != ST_OK) {
             return is_sending ? PIPE_TO_FAILED : PIPE_FROM_FAILED;
+        }
     }
     if (!pipe->from_ended)
         return PIPE_BUSY;

@@ -41,6 +41,7 @@ enum pipe_result {
     PIPE_ENDED,       /* end of file passed on */
     PIPE_FROM_FAILED, /* receiving broke: reset, TLS error */
     PIPE_TO_FAILED,   /* sending broke */
+    PIPE_SHED,        /* out of memory for what the receiver does not take */
 };
 
 struct pipe {

@@ -302,8 +302,8 @@ enum status reply_send_failure(struct exchange *x)
     if (x->cause == CAUSE_NONE)
         return reply_send_own(x);
     const struct failure_row *row = failure_row(x->cause);
-    if (x->status == 0 || x->cause != CAUSE_BAD_REQUEST)
-        x->status = row->status;
+    bool is_fault = x->cause == CAUSE_BAD_REQUEST && x->fault_status != 0;
+    x->status = is_fault ? x->fault_status : row->status;
     char body[REPLY_BODY_MAX];
     struct text text = text_on(body, sizeof(body));
     uint64_t elapsed_ns = clock_monotonic_ns() - x->timeline.at_ns[MARK_C_FIRST];

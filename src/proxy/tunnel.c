@@ -37,6 +37,7 @@ struct tunnel {
     struct pipe up;   /* client to origin */
     struct pipe down; /* origin to client */
     struct tunnel_limits limits;
+    bool is_late; /* the timer fired */
     uint64_t opened_ns;
     uint64_t progress_ns;
     uint64_t seen_bytes;
@@ -222,6 +223,14 @@ static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record
 static void tunnel_time_out(struct timer *timer)
 {
     struct tunnel *tunnel = CONTAINER_OF(timer, struct tunnel, timer);
+    tunnel->is_late = true;
+    loop_queue(tunnel->room->engine->loop, &tunnel->task);
+}
+
+/* A deadline passed; what came in the same turn counts. */
+static void tunnel_judge_late(struct tunnel *tunnel)
+{
+    tunnel->is_late = false;
     tunnel_arm(tunnel);
     uint64_t now = loop_now_ns(tunnel->room->engine->loop);
     if (tunnel->timer.deadline_ns > now)
@@ -280,6 +289,10 @@ static void tunnel_run(struct task *task)
         up = PIPE_FROM_FAILED;
     if (tunnel_was_reset(&tunnel->down, &tunnel->up))
         down = PIPE_FROM_FAILED;
+    if (up == PIPE_SHED || down == PIPE_SHED) {
+        tunnel_finish(tunnel, LEG_PROXY, END_ERROR, CAUSE_SHED);
+        return;
+    }
     if (up == PIPE_FROM_FAILED || down == PIPE_TO_FAILED) {
         timeline_mark(&tunnel->record->timeline, MARK_X_FIN_C);
         tunnel_finish(tunnel, LEG_CLIENT, END_RST, CAUSE_NONE);
@@ -301,6 +314,8 @@ static void tunnel_run(struct task *task)
         timer_cancel(&tunnel->timer);
         tunnel_arm(tunnel);
     }
+    if (tunnel->is_late)
+        tunnel_judge_late(tunnel);
 }
 
 void tunnel_room_end_all(struct tunnel_room *room, enum record_end end)

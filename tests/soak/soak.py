@@ -115,8 +115,9 @@ class Origin:
             writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + start + length + said)
         elif kind == "chunked":
             writer.write(start + b"Transfer-Encoding: chunked\r\n\r\n")
-            for at in range(0, len(said), 7000):
-                piece = said[at:at + 7000]
+            step = random.choice([300, 4000, 7000, 60000])
+            for at in range(0, len(said), step):
+                piece = said[at:at + step]
                 writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                 await writer.drain()
             if method != "HEAD":
@@ -214,7 +215,8 @@ class Soak:
         if sent is None:
             return head.encode() + b"\r\n"
         if self.random.random() < 0.5 and version == 1:
-            pieces = [sent[at:at + 5000] for at in range(0, len(sent), 5000)]
+            step = self.random.choice([300, 4000, 5000, 60000])
+            pieces = [sent[at:at + step] for at in range(0, len(sent), step)]
             return head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(
                 b"%x\r\n%s\r\n" % (len(p), p) for p in pieces) + b"0\r\n\r\n"
         return head.encode() + b"Content-Length: %d\r\n\r\n" % len(sent) + sent
