@@ -13,7 +13,7 @@
  * One turn, in this order: poll, dispatch, timers, mailbox, ready tasks, graveyard (docs/loop.md).
  * Watch, timer and mailbox callbacks only record what happened and queue a task; tasks act. A task that
  * is queued while tasks run is run in the same turn, up to a bound that keeps I/O from starving.
- * Everything here belongs to the loop's thread, but for mailbox_post. */
+ * Everything here belongs to the loop's thread, but for loop_post. */
 struct loop;
 
 /* Something to run soon; embedded in its owner. */

@@ -12,7 +12,7 @@
  *
  * Events only record: the poller sets `ready` bits and calls `on_ready`, whose owner queues a task; the
  * task then calls recv and send, which try first and say ST_AGAIN. `ready` keeps WATCH_READ until a
- * receive came up short, so that no call is made that cannot succeed:
+ * receive came up short, so that a caller can leave out a call that cannot succeed:
  *
  *     T1  WATCH_READ is set   <=> a recv may give something (bytes, end of file or an error).
  *     T2  WATCH_WRITE is set  <=> a send may take something.

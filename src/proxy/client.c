@@ -1,7 +1,8 @@
 /* Downstream connections.
  *
- * Events set no state: they queue the client's task. The task looks at the state and goes on. A connection waits in four ways (handshake, head, next request, linger), and one
- * timer serves all of them, since only one is ever pending. */
+ * Events and the timer only queue the task, which looks at the state and goes on. A connection waits in five ways
+ * (PROXY header, handshake, head, next request, linger), and one timer serves all of them, since only one is ever
+ * pending. While exchanges are open they have waits of their own. */
 
 #include "proxy/client.h"
 
@@ -343,6 +344,8 @@ void client_exchange_done(struct client *client, struct stream *stream)
         client->fate = fate;
     if (list_is_empty(&client->exchanges))
         client_go_on(client);
+    else
+        client_wake(client); /* there is room for another stream */
 }
 
 void client_drain(struct client *client)

@@ -213,7 +213,7 @@ enum status reply_send(struct exchange *x, const struct answer *answer)
     head.reason = x->cause == CAUSE_NONE ? SLICE_NONE : reply_reason(x);
     x->status = (uint16_t)code;
     x->is_local = true;
-    if (!down->is_read_out || x->proxy->is_draining)
+    if (!down->is_read_out)
         down->may_persist = false;
 
     char date[CLOCK_HTTP_DATE_TEXT];

@@ -158,8 +158,6 @@ static enum status rewrite_add_date(struct exchange *x, struct head *head)
 enum status rewrite_response(struct exchange *x, const struct head *response, struct framing body,
                              struct head *head, struct framing *ret_body)
 {
-    if (x->proxy->is_draining && !head_is_interim(response))
-        x->down->may_persist = false;
     head_init(head, &x->arena);
     head->status = response->status;
     head->reason = response->reason;
