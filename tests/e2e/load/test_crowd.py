@@ -2,6 +2,7 @@
 import json
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from support.bounds import SLOW, wait_until
 
 CROWD = Path(__file__).with_name("crowd.py")
+Door = namedtuple("Door", "proxy context")
 COUNT = 2000  # on the clear and on the TLS listener
 PATIENT = 60 * SLOW
 
@@ -30,6 +32,13 @@ class Helper:
     def close(self):
         self.process.kill()
         self.process.communicate()
+
+
+@pytest.fixture
+def door(request, stage, certs):
+    """As the usual one; those who come first wait until the last has come, however slow the machine is."""
+    proxy = stage.proxy("--timeout", "client_head=10m", "--timeout", "client_tls=10m", tls=True)
+    return Door(proxy, certs.client_context() if request.param == "tls" else None)
 
 
 @pytest.fixture
@@ -57,6 +66,7 @@ def play(stage, door, certs, origin, count):
     return json.loads(crowd.line())
 
 
+@pytest.mark.parametrize("door", ["clear", "tls"], indirect=True)
 def test_two_thousand_clients_at_once(door, stage, certs, crowd_origin):
     """1,000 plain requests and 1,000 tunnels, all open at the same time: each gets its own bytes, each has its
     record, and afterwards the proxy holds no more descriptors than before."""
