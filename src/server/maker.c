@@ -32,6 +32,18 @@ static void report_line(struct config_errors *errors, const char *line)
     (void)fprintf(stderr, "fairlead: %s\n", line);
 }
 
+static void report_to_log(struct config_errors *errors, const char *line)
+{
+    (void)errors;
+    diag_say(NULL, DIAG_ERROR, "%s", line);
+}
+
+/* At the start a person reads the errors; those of a reload are lines of a log among others, with date and level. */
+static struct config_errors maker_errors(const struct maker *maker)
+{
+    return (struct config_errors){maker->running != NULL ? report_to_log : report_line, 0};
+}
+
 /* What was read from a stream is kept, since a reload cannot read it again. Errors: ST_IO, and it was said. */
 static enum status maker_read_config(struct maker *maker, char **ret_text, size_t *ret_len)
 {
@@ -51,7 +63,8 @@ static enum status maker_read_config(struct maker *maker, char **ret_text, size_
         status = file_read_config(name, ret_text, ret_len, &is_stream, &fault);
     }
     if (status != ST_OK) {
-        (void)fprintf(stderr, "fairlead: %s\n", text_string(&fault));
+        struct config_errors errors = maker_errors(maker);
+        errors.report(&errors, text_string(&fault));
         return status;
     }
     if (is_stream) {
@@ -70,7 +83,7 @@ static enum status maker_read_config(struct maker *maker, char **ret_text, size_
 
 static struct config *maker_load_config(struct maker *maker, char **ret_text, size_t *ret_len)
 {
-    struct config_errors errors = {report_line, 0};
+    struct config_errors errors = maker_errors(maker);
     struct config *config = NULL;
     char *text = NULL;
     size_t len = 0;
@@ -327,7 +340,7 @@ void maker_done(struct maker *maker)
 /* The first configuration is kept to compare others with. Errors: ST_NOMEM. */
 static enum status maker_learn(struct maker *maker, const struct bundle *bundle)
 {
-    struct config_errors errors = {report_line, 0};
+    struct config_errors errors = maker_errors(maker);
     if (maker->running != NULL)
         return ST_OK;
     maker->worker_count = bundle->worker_count;
