@@ -3,8 +3,18 @@
 #include "config/config.h"
 #include "server/serve.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+/* What was asked for may be on its way to a file: one that is cut is no success. */
+static int finish(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    (void)fprintf(stderr, "fairlead: standard output: %s\n", strerror(errno));
+    return code != 0 ? code : 1;
+}
 
 static int print_help(void)
 {
@@ -18,7 +28,7 @@ static int print_help(void)
     config_print_flag("--reference", "", "all keys of a configuration file, as Markdown", NULL,
                       stdout);
     config_print_flag("--help, --version", "", "this, and which one it is", NULL, stdout);
-    return 0;
+    return finish(0);
 }
 
 /* `--print` is the command's own and may stand anywhere; the rest is for the configuration. */
@@ -29,7 +39,7 @@ static int check(int argc, char **argv)
         if (strcmp(argv[i], "--print") != 0)
             argv[rest++] = argv[i];
     }
-    return serve_check(rest, (const char *const *)argv, /* wants_print= */ rest < argc);
+    return finish(serve_check(rest, (const char *const *)argv, /* wants_print= */ rest < argc));
 }
 
 int main(int argc, char **argv)
@@ -41,11 +51,11 @@ int main(int argc, char **argv)
             return print_help();
         if (strcmp(flags[i], "--version") == 0) {
             (void)printf("fairlead %s\n", FAIRLEAD_VERSION);
-            return 0;
+            return finish(0);
         }
         if (strcmp(flags[i], "--reference") == 0) {
             config_print_reference(stdout);
-            return 0;
+            return finish(0);
         }
     }
     if (count > 0 && strcmp(flags[0], "check") == 0)

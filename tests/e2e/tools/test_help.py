@@ -28,6 +28,15 @@ def test_help_fits_a_terminal(program, command, flag):
     assert all(re.match(r" {30}\S", line) for line in lines[6:] if not line.startswith("  -"))
 
 
+@pytest.mark.parametrize("words", ["--help", "--version", "--reference", "check", "check --print"])
+def test_words_that_cannot_be_written_are_a_failure(program, words):
+    """A full disk under standard output: it is said, and the exit status is 1, so that no script takes the rest."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([program, *words.split()], stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=BOUND, env=clean_environment())
+    assert (done.returncode, done.stderr) == (1, "fairlead: standard output: No space left on device\n")
+
+
 def test_every_command_is_in_the_usage(program):
     """The list of commands that these plays know is the whole one."""
     usage = told(program, "--help").split("\n\n")[0]
