@@ -122,6 +122,12 @@ void config_add_origin(const struct config *config, const void *setting, struct 
     text_add(into, key.len > 0 ? SLICE(": ") : SLICE(""));
 }
 
+bool config_is_set(const struct config *config, const void *setting)
+{
+    const struct config_whole *whole = (const void *)config; /* its first member */
+    return origin_find(whole, setting) != NULL;
+}
+
 static void loader_note_value(struct loader *loader, const struct parse_place *place,
                               struct slice key, const void *object, const struct schema_row *row)
 {

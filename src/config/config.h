@@ -127,6 +127,8 @@ enum status config_load(const char *name, struct slice text, int argc, const cha
 /* What to put before a message about a setting, which is a member of `config`: "f.yaml:7:12: listen[0].tls.key: "
  * where the file has it, "--tls-key: " where a flag has it, else the key. */
 void config_add_origin(const struct config *config, const void *setting, struct text *into);
+/* Whether a file or a flag says something about this member of `config`; false where it has its default. */
+bool config_is_set(const struct config *config, const void *setting) MUST_USE;
 /* *config is NULL afterwards. Takes a pointer to NULL. */
 void config_destroy(struct config **config);
 /* The value of -c/--config among the flags, or NULL. */

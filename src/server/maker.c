@@ -259,6 +259,8 @@ static enum status maker_open_admin(struct bundle *bundle, const struct bundle *
     enum status status = opening_open(&bundle->admin, listen, 1, overlaps_own(listen, old), fault);
     if (status == ST_OK)
         fault->len = 0;
+    else if (!config_is_set(bundle->config, listen)) /* who never asked for it may not know it */
+        text_add(fault, SLICE("; --admin ADDR:PORT or admin.address names another, off none"));
     return status;
 }
 

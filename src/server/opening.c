@@ -44,12 +44,23 @@ void opening_format(const struct opening *opening, char *into)
                    is_nowhere ? "inherited" : address);
 }
 
+/* A file that is no socket stays where it is: it is somebody's, and the path was a slip. */
+static const char *opening_error_words(const struct opening *opening, int error)
+{
+    struct stat facts;
+    if (error != EADDRINUSE)
+        return strerror(error);
+    if (opening->kind == LISTEN_UNIX && lstat(opening->path, &facts) == 0 &&
+        !S_ISSOCK(facts.st_mode))
+        return "what has this name is no socket";
+    return "address in use";
+}
+
 static enum status opening_fail(struct opening *opening, int error, struct text *fault)
 {
     char address[OPENING_TEXT];
     opening_format(opening, address);
-    text_add_format(fault, "cannot listen on %s: %s", address,
-                    error == EADDRINUSE ? "address in use" : strerror(error));
+    text_add_format(fault, "cannot listen on %s: %s", address, opening_error_words(opening, error));
     if (error == EACCES && opening->kind == LISTEN_TCP)
         text_add_format(fault, "; ports below 1024 need root, or CAP_NET_BIND_SERVICE");
     opening_close(opening);

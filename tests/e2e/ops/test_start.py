@@ -1,4 +1,5 @@
 """Starting: privileges, addresses, limits, and what check does."""
+import contextlib
 import os
 import pty
 import re
@@ -112,6 +113,19 @@ def test_address_in_use(stage, as_root):
     works(first.address, stage.origin(answers()))
 
 
+def test_a_default_admin_address_in_use_says_how_to_name_another(stage):
+    """Who starts a second proxy never asked for an admin address: the reason tells which flag and key name another."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):  # then somebody else has it, which is as good
+            holder.bind(("127.0.0.1", 3129))
+            holder.listen()
+        proxy = stage.run("--listen", "127.0.0.1:0")
+        assert proxy.wait_exit() == 1
+    assert ("admin.address: cannot listen on http://127.0.0.1:3129: address in use; "
+            "--admin ADDR:PORT or admin.address names another, off none") in proxy.stderr
+
+
 @both
 def test_the_descriptor_limit_is_raised(stage, as_root):
     """The soft limit of descriptors becomes the hard one."""
@@ -151,6 +165,17 @@ def test_a_unix_socket_of_another_instance(stage, as_root):
     works(str(path), stage.origin(answers()))
     proxy.stop()
     assert not path.exists()
+
+
+@both
+def test_a_file_that_is_no_socket_stays(stage, as_root):
+    """A path that belongs to something else is not "in use": it is said what is wrong with it, and it stays."""
+    path = Config(stage).folder / "proxy.sock"
+    path.write_text("a file of somebody")
+    proxy = stage.run("--listen", f"unix:{path}", "--admin", "off", as_root=as_root)
+    assert proxy.wait_exit() == 1
+    assert f"cannot listen on unix:{path}: what has this name is no socket" in proxy.stderr
+    assert path.read_text() == "a file of somebody"
 
 
 # ---- socket activation
