@@ -264,17 +264,45 @@ static bool listen_is_same(const struct config_listen *a, const struct config_li
     return a->endpoint.port != 0 && inet_endpoint_equals(&a->endpoint, &b->endpoint);
 }
 
+/* One names all addresses of a port, the other one of them: whichever is bound last finds it in use. */
+static bool listen_overlaps(const struct config_listen *a, const struct config_listen *b)
+{
+    return a->kind == LISTEN_TCP && b->kind == LISTEN_TCP && a->endpoint.port != 0 &&
+           a->endpoint.port == b->endpoint.port &&
+           a->endpoint.addr.family == b->endpoint.addr.family &&
+           inet_addr_is_unspecified(&a->endpoint.addr) !=
+               inet_addr_is_unspecified(&b->endpoint.addr);
+}
+
 static void loader_check_double(struct loader *loader, size_t index)
 {
     const struct config *config = loader->config;
     const struct config_listen *listen = &config->listen[index];
+    const struct config_listen *admin = config->admin.is_off ? NULL : &config->admin.listen;
     for (size_t i = 0; i < index; i++) {
         if (listen_is_same(&config->listen[i], listen))
             loader_report_setting(loader, listen, "listen",
                                   SLICE("stands in another listener too"));
+        else if (listen_overlaps(&config->listen[i], listen))
+            loader_report_setting(loader, listen, "listen",
+                                  SLICE("overlaps with another listener: one of the two is for "
+                                        "all addresses of this port"));
     }
-    if (!config->admin.is_off && listen_is_same(&config->admin.listen, listen))
+    if (admin != NULL && listen_is_same(admin, listen))
         loader_report_setting(loader, listen, "listen", SLICE("is the admin address too"));
+    else if (admin != NULL && listen_overlaps(admin, listen))
+        loader_report_setting(loader, listen, "listen",
+                              SLICE("overlaps with the admin address: one of the two is for all "
+                                    "addresses of this port"));
+}
+
+static void loader_check_mode(struct loader *loader, size_t index)
+{
+    const struct config_listen *listen = &loader->config->listen[index];
+    if (listen->kind != LISTEN_UNIX && origin_find(loader->whole, &listen->mode) != NULL)
+        loader_report_setting(loader, &listen->mode, "mode",
+                              SLICE("only a Unix socket that is made here has permissions; leave "
+                                    "this out, or listen on unix:PATH"));
 }
 
 /* Who connects to a Unix socket has no address: every sender of a PROXY header would be a stranger. */
@@ -309,6 +337,7 @@ static void loader_check(struct loader *loader)
         loader_check_open(loader, i);
         loader_check_tls(loader, i);
         loader_check_double(loader, i);
+        loader_check_mode(loader, i);
         loader_check_senders(loader, i);
     }
     if (!config->admin.is_off && admin->kind == LISTEN_TCP &&

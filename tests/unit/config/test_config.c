@@ -352,6 +352,17 @@ static void an_inherited_socket_can_be_asked_for(void **state)
     loaded_done(loaded);
 }
 
+/* Neighbours of what is refused: they are bound beside each other. */
+static void addresses_that_do_not_overlap_may_stand_together(void **state)
+{
+    (void)state;
+    struct loaded *loaded = load_file("listen: [0.0.0.0:1, '[::]:1', 0.0.0.0:2, 127.0.0.1:0, "
+                                      "127.0.0.2:0, 0.0.0.0:0, '[::1]:3', 127.0.0.1:3]\n"
+                                      "clients: { allow: 10.0.0.0/8 }\n");
+    assert_int_equal(loaded->config->listen_count, 8);
+    loaded_done(loaded);
+}
+
 static void settings_that_belong_together_are_checked_together(void **state)
 {
     (void)state;
@@ -368,6 +379,21 @@ static void settings_that_belong_together_are_checked_together(void **state)
                "t.yaml:1:23: listen[1].address: stands in another listener too\n");
     file_fails("listen: [127.0.0.1:3129]\n",
                "t.yaml:1:10: listen[0].address: is the admin address too\n");
+    file_fails("listen: [127.0.0.1:1, 0.0.0.0:1]\nclients: { allow: 10.0.0.0/8 }\n",
+               "t.yaml:1:23: listen[1].address: overlaps with another listener: one of the two is "
+               "for all addresses of this port\n");
+    file_fails("listen: ['[::]:1', '[::1]:1']\nclients: { allow: 10.0.0.0/8 }\n",
+               "t.yaml:1:20: listen[1].address: overlaps with another listener: one of the two is "
+               "for all addresses of this port\n");
+    file_fails("listen: [0.0.0.0:3129]\nclients: { allow: 10.0.0.0/8 }\n",
+               "t.yaml:1:10: listen[0].address: overlaps with the admin address: one of the two is "
+               "for all addresses of this port\n");
+    file_fails("listen: [{ mode: 0660, address: '127.0.0.1:1' }]\n",
+               "t.yaml:1:18: listen[0].mode: only a Unix socket that is made here has permissions; "
+               "leave this out, or listen on unix:PATH\n");
+    file_fails("listen: [{ address: inherited, mode: 0660 }]\n",
+               "t.yaml:1:38: listen[0].mode: only a Unix socket that is made here has permissions; "
+               "leave this out, or listen on unix:PATH\n");
     file_fails("admin: { address: 0.0.0.0:3129 }\n",
                "t.yaml:1:19: admin.address: is beyond loopback, where requests must show a token: "
                "name the file "
@@ -476,6 +502,7 @@ int main(void)
         cmocka_unit_test(all_errors_are_shown_up_to_twenty),
         cmocka_unit_test(an_open_proxy_is_refused_and_told_how_to_close_it),
         cmocka_unit_test(an_inherited_socket_can_be_asked_for),
+        cmocka_unit_test(addresses_that_do_not_overlap_may_stand_together),
         cmocka_unit_test(settings_that_belong_together_are_checked_together),
         cmocka_unit_test(listeners_are_bounded),
         cmocka_unit_test(long_lists_are_read_and_bounded),
