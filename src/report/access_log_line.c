@@ -117,6 +117,13 @@ static bool has_failed(const struct record *record)
     return record->end != END_NONE && record->end != END_DONE;
 }
 
+/* "The name ...", and not "TLS with ..." */
+static bool starts_sentence(struct slice words)
+{
+    return words.len > 1 && words.at[0] >= 'A' && words.at[0] <= 'Z' && words.at[1] >= 'a' &&
+           words.at[1] <= 'z';
+}
+
 /* "timeout: the name server did not answer", "rst by client" */
 static void add_failure(const struct record *record, struct text *note)
 {
@@ -127,9 +134,9 @@ static void add_failure(const struct record *record, struct text *note)
     if (reason.len > 0) {
         struct slice words = record_get(record, reason);
         text_add(note, SLICE(": "));
-        if (slice_starts_with(words, SLICE("The "))) { /* a sentence goes on here */
-            text_add(note, SLICE("the "));
-            words = slice_from(words, 4);
+        if (starts_sentence(words)) { /* which goes on here */
+            text_add_char(note, (char)(words.at[0] - 'A' + 'a'));
+            words = slice_from(words, 1);
         }
         text_add_log(note, words, '\0');
     } else if (record->ended_by != LEG_NONE) {

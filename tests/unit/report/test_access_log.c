@@ -129,6 +129,19 @@ static void a_refusal_names_its_flag_where_there_is_room(void **state)
     }
 }
 
+/* A sentence goes on with a small letter; an abbreviation stays what it is. */
+static void a_failure_is_told_as_one_sentence(void **state)
+{
+    (void)state;
+    record.end = END_ERROR;
+    test_text(&record, &record.detail, "The name does not exist");
+    assert_has(line_of(ACCESS_LOG_LINE, false), " error: the name does not exist");
+    test_text(&record, &record.detail, "Only http and https are forwarded");
+    assert_has(line_of(ACCESS_LOG_LINE, false), " error: only http and https are forwarded");
+    test_text(&record, &record.detail, "TLS with the destination failed");
+    assert_has(line_of(ACCESS_LOG_LINE, false), " error: TLS with the destination failed");
+}
+
 static void a_reset_says_by_whom(void **state)
 {
     (void)state;
@@ -455,6 +468,7 @@ int main(void)
         TEST(a_line_without_marks_or_texts_is_still_a_line),
         TEST(a_refusal_names_its_rule),
         TEST(a_refusal_names_its_flag_where_there_is_room),
+        TEST(a_failure_is_told_as_one_sentence),
         TEST(a_reset_says_by_whom),
         TEST(a_tunnel_ends_with_fin_without_alarm),
         TEST(a_long_tunnel_still_shows_how_it_was_opened),
