@@ -19,6 +19,7 @@ struct open_node {
 
 struct parser {
     yaml_parser_t yaml;
+    struct slice input;
     struct memory *memory;
     struct parse_fault *fault;
     struct parse_node *root;
@@ -37,6 +38,35 @@ static enum status parser_fail(struct parser *parser, const yaml_mark_t *mark, c
     return ST_BAD;
 }
 
+/* The byte at a mark, whose column counts characters; NUL where there is none. */
+static char parser_byte_at(const struct parser *parser, const yaml_mark_t *mark)
+{
+    struct slice rest = parser->input;
+    struct slice line;
+    for (size_t i = 0; i < mark->line && rest.len > 0; i++)
+        (void)slice_next_part(&rest, '\n', &line); /* there is one: some is left */
+    for (size_t i = 0; i < mark->column && rest.len > 0; i++) {
+        do
+            rest = slice_from(rest, 1);
+        while (rest.len > 0 && ((unsigned char)rest.at[0] & 0xc0) == 0x80);
+    }
+    return rest.len > 0 ? rest.at[0] : '\0';
+}
+
+/* What people write for addresses, names and indents, and YAML takes for something else. libyaml has no code for its
+ * errors: where its words change, hints are missing and nothing else. */
+static void parser_add_hint(const struct parser *parser, const yaml_mark_t *mark, struct text *text)
+{
+    struct slice context = slice_from_string(parser->yaml.context);
+    char byte = parser_byte_at(parser, mark);
+    if (slice_equals(context, SLICE("while scanning an alias")))
+        text_add(text, SLICE("; what begins with * needs quotes"));
+    else if (slice_equals(context, SLICE("while parsing a flow node")) && byte == ':')
+        text_add(text, SLICE("; what begins with [ and is no list needs quotes"));
+    else if (slice_equals(context, SLICE("while scanning for the next token")) && byte == '\t')
+        text_add(text, SLICE("; indent with blanks, not with tabs"));
+}
+
 /* What libyaml says about bytes that are not YAML. */
 static enum status parser_fail_syntax(struct parser *parser)
 {
@@ -50,6 +80,7 @@ static enum status parser_fail_syntax(struct parser *parser)
     if (yaml->context != NULL)
         text_add_format(&text, " (%s)", yaml->context);
     yaml_mark_t mark = yaml->error == YAML_READER_ERROR ? yaml->mark : yaml->problem_mark;
+    parser_add_hint(parser, &mark, &text);
     return parser_fail(parser, &mark, text_string(&text));
 }
 
@@ -171,7 +202,7 @@ static enum status parser_take(struct parser *parser, const yaml_event_t *event)
 enum status parse_yaml(struct slice text, struct memory *memory, struct parse_fault *ret_fault,
                        struct parse_node **ret_root)
 {
-    struct parser parser = {.memory = memory, .fault = ret_fault};
+    struct parser parser = {.input = text, .memory = memory, .fault = ret_fault};
     yaml_mark_t start = {0, 0, 0};
     if (text.len > PARSE_BYTES_MAX)
         return parser_fail(&parser, &start, "the file is larger than 4 MiB");

@@ -87,8 +87,25 @@ static void syntax_errors_name_their_place(void **state)
             "not YAML: did not find expected ',' or ']' (while parsing a flow sequence)");
     refused(SLICE("a:\n\t- b\n"), 2, 1,
             "not YAML: found character that cannot start any token (while scanning for the next "
-            "token)");
+            "token); indent with blanks, not with tabs");
     refused(SLICE("a: \xff\n"), 1, 1, "not YAML: invalid leading UTF-8 octet");
+    refused(SLICE("[ \xff\n"), 1, 1, "not YAML: invalid leading UTF-8 octet");
+}
+
+/* Addresses and names that YAML takes for something else: the place, and that quotes help. */
+static void syntax_errors_that_quotes_heal_say_so(void **state)
+{
+    (void)state;
+    refused(SLICE("listen: [::1]:3128\n"), 1, 10,
+            "not YAML: did not find expected node content (while parsing a flow node); what begins "
+            "with [ and is no list needs quotes");
+    refused(SLICE("\"\xc3\xbc\xe2\x82\xac\": [::1]:3128\n"), 1, 8,
+            "not YAML: did not find expected node content (while parsing a flow node); what begins "
+            "with [ and is no list needs quotes");
+    refused(SLICE("# \xc3\xbc\negress: { \"\xc3\xbc\": [*.x.example] }\n"), 2, 18,
+            "not YAML: did not find expected alphabetic or numeric character (while scanning an "
+            "alias); what begins with * needs quotes");
+    refused(SLICE("a: b: c\n"), 1, 5, "not YAML: mapping values are not allowed in this context");
 }
 
 static void depth_and_counts_are_bounded(void **state)
@@ -131,6 +148,7 @@ int main(void)
         cmocka_unit_test(what_could_multiply_is_refused),
         cmocka_unit_test(what_has_no_meaning_here_is_refused),
         cmocka_unit_test(syntax_errors_name_their_place),
+        cmocka_unit_test(syntax_errors_that_quotes_heal_say_so),
         cmocka_unit_test(depth_and_counts_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
