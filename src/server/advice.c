@@ -1,8 +1,9 @@
 /* What a configuration asks of the machine that it is on: an address to connect from, a hosts table, a congestion
- * control.
+ * control, folders for the log and for sockets.
  *
  * They fail late and far from their cause: connections that cannot be made, names that are not found, another control
- * without a word. So they are looked at before, and said as warnings. An address is tried by binding a datagram socket that is closed at
+ * without a word; and a check, which makes nothing, would find a file good that a start fails for. So they are looked
+ * at before, and said as warnings. An address is tried by binding a datagram socket that is closed at
  * once, which asks the very question that a connection will ask (a loopback address counts, and so does one that
  * net.ipv4.ip_nonlocal_bind lets through). Controls are looked up in /proc; trying one could load a module. */
 
@@ -18,7 +19,7 @@
 
 #define CONTROLS_FILE "/proc/sys/net/ipv4/tcp_available_congestion_control"
 
-enum { ADVICE_TEXT = 600, CONTROLS_MAX = 400 };
+enum { ADVICE_TEXT = 600, CONTROLS_MAX = 400, ADVICE_PATH = 4096 };
 
 /* ---- the source address ---- */
 
@@ -103,12 +104,67 @@ static void advise_hosts(const struct config *config, void (*say)(const char *li
     say(text_string(&text));
 }
 
+/* ---- what a start makes ---- */
+
+static int folder_error(struct slice path)
+{
+    char folder[ADVICE_PATH];
+    size_t slash = slice_find_last(path, '/');
+    struct slice name = slash == path.len ? SLICE(".") : slice_first(path, slash > 0 ? slash : 1);
+    if (name.len >= sizeof(folder))
+        return ENAMETOOLONG;
+    memcpy(folder, name.at, name.len);
+    folder[name.len] = '\0';
+    return access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+}
+
+static void say_not_made(const struct config *config, const void *setting, struct slice path,
+                         int error, void (*say)(const char *line))
+{
+    char words[ADVICE_TEXT];
+    struct text text = text_on(words, sizeof(words));
+    config_add_origin(config, setting, &text);
+    text_add(&text, path);
+    text_add_format(&text, " cannot be made now (%s); while that is so, a start fails",
+                    strerror(error));
+    say(text_string(&text));
+}
+
+static void advise_log(const struct config *config, void (*say)(const char *line))
+{
+    struct slice path = config->log.file;
+    if (slice_equals(path, SLICE("-")) || slice_equals(path, SLICE("off")) ||
+        access(path.at, W_OK) == 0)
+        return;
+    int error = errno == ENOENT ? folder_error(path) : errno;
+    if (error != 0)
+        say_not_made(config, &config->log.file, path, error, say);
+}
+
+static void advise_socket(const struct config *config, const struct config_listen *listen,
+                          void (*say)(const char *line))
+{
+    int error = listen->kind == LISTEN_UNIX ? folder_error(listen->path) : 0;
+    if (error != 0)
+        say_not_made(config, listen, listen->path, error, say);
+}
+
+static void advise_made(const struct config *config, void (*say)(const char *line))
+{
+    advise_log(config, say);
+    if (!config->admin.is_off)
+        advise_socket(config, &config->admin.listen, say);
+    for (size_t i = 0; i < config->listen_count; i++)
+        advise_socket(config, &config->listen[i], say);
+}
+
 void advice_give(const struct config *config, void (*say)(const char *line))
 {
     char space[CONTROLS_MAX];
     struct slice controls = read_controls(space, sizeof(space));
     advise_source(config, say);
     advise_hosts(config, say);
+    advise_made(config, say);
     advise_congestion(config, &config->tcp.congestion_client, controls, say);
     advise_congestion(config, &config->tcp.congestion_upstream, controls, say);
 }

@@ -434,6 +434,26 @@ def test_what_this_machine_lacks_is_a_warning(stage, program, key):
     assert check(program, "-c", config.path).stderr == ""
 
 
+def test_a_folder_that_a_start_would_miss_is_a_warning_of_check(stage, program):
+    """check makes neither log nor socket, and says where the folder for one is not there, with place and key."""
+    config = Config(stage)
+    here, there = config.folder, config.folder / "none"
+
+    def told(folder):
+        config.path.write_text(f"admin: {{ address: {folder}/admin.sock }}\n"
+                               f"listen: ['unix:{folder}/proxy.sock']\n"
+                               f"log: {{ access: {{ file: {folder}/access.log }} }}\n")
+        got = check(program, "-c", config.path)
+        assert (got.returncode, got.stdout) == (0, "fairlead: the configuration is good\n")
+        return got.stderr.splitlines()
+    assert told(here) == [] and sorted(path.name for path in here.iterdir()) == [config.path.name]
+    why = "cannot be made now (No such file or directory); while that is so, a start fails"
+    assert sorted(told(there)) == [
+        f"fairlead: warning: {config.path}:1:19: admin.address: {there}/admin.sock {why}",
+        f"fairlead: warning: {config.path}:2:10: listen[0].address: {there}/proxy.sock {why}",
+        f"fairlead: warning: {config.path}:3:24: log.access.file: {there}/access.log {why}"]
+
+
 def test_check_of_a_wrong_configuration(stage, program):
     """Exit code 2: the configuration is wrong, or it cannot be read."""
     config = Config(stage).write("127.0.0.1:0", timeouts={"conect": "1s"})
