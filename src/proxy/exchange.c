@@ -495,18 +495,23 @@ static void finish_judge(struct exchange *x)
     }
 }
 
+/* The client sees that its answer is cut short. What is queued may still go out, and counts. */
+static void finish_cut(struct exchange *x)
+{
+    bool is_deaf = x->cause == CAUSE_CLIENT_STALLED || x->cause == CAUSE_CLIENT_GONE;
+    if (!x->is_tunnel && !x->response_sent)
+        x->down->ops->reset(x->down, is_deaf ? STREAM_CANCEL : STREAM_CUT);
+}
+
 /* Both streams go back to their connections. */
 static void finish_release(struct exchange *x)
 {
     struct client *client = x->client;
     struct stream *down = x->down;
     struct stream *up = x->lease.stream;
-    bool is_deaf = x->cause == CAUSE_CLIENT_STALLED || x->cause == CAUSE_CLIENT_GONE;
     if (up != NULL && !x->is_tunnel && !x->response_done)
         up->ops->reset(up, STREAM_CANCEL);
     pool_give(x->proxy->engine->pool, &x->lease);
-    if (!x->is_tunnel && !x->response_sent)
-        down->ops->reset(down, is_deaf ? STREAM_CANCEL : STREAM_CUT);
     link_remove(&x->client_link);
     client_exchange_done(client, down);
 }
@@ -519,6 +524,7 @@ enum next step_finish(struct exchange *x)
     timer_cancel(&x->timer);
     task_cancel(&x->task);
     counter_sub(proxy->engine->counters, COUNT_REQUESTS_OPEN, 1);
+    finish_cut(x);
     if (!x->is_tunnel) {
         timeline_mark(&x->timeline, MARK_X_END);
         finish_judge(x);

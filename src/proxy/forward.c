@@ -321,11 +321,16 @@ static enum next forward_response_heads(struct exchange *x)
     return NEXT_GO_ON;
 }
 
-/* Why a body was cut: its framing broke, or its connection did. */
-static const char *forward_cut_detail(const struct exchange *x)
+/* A body broke off: its framing did, or its connection. */
+static enum next forward_response_failed(struct exchange *x)
 {
-    const char *fault = x->lease.stream->fault_text;
-    return fault != NULL ? fault : lease_fault(&x->lease);
+    const struct stream *up = x->lease.stream;
+    x->ended_by = LEG_UPSTREAM;
+    if (up->fault_text != NULL)
+        return exchange_give_up(x, CAUSE_BAD_RESPONSE, up->fault_text);
+    timeline_mark(&x->timeline, MARK_X_FIN_U);
+    x->end = up->is_peer_done ? END_NONE : END_RST;
+    return exchange_give_up(x, CAUSE_RESPONSE_CUT, lease_fault(&x->lease));
 }
 
 static enum next forward_response(struct exchange *x)
@@ -334,12 +339,8 @@ static enum next forward_response(struct exchange *x)
     if (!x->response_done) {
         enum pump pump =
             forward_pump(x, x->lease.stream, down, &x->paused_down_ns, &x->stalled_by_client_ns);
-        if (pump == PUMP_FROM_FAILED) {
-            timeline_mark(&x->timeline, MARK_X_FIN_U);
-            x->ended_by = LEG_UPSTREAM;
-            x->end = x->lease.stream->is_peer_done ? END_NONE : END_RST;
-            return exchange_give_up(x, CAUSE_RESPONSE_CUT, forward_cut_detail(x));
-        }
+        if (pump == PUMP_FROM_FAILED)
+            return forward_response_failed(x);
         if (pump == PUMP_SHED)
             return exchange_give_up(x, CAUSE_SHED, "");
         if (pump == PUMP_TO_FAILED)

@@ -166,6 +166,7 @@ def test_a_body_cut_short_by_length_is_visible(proxy, stage):
     assert head.get("Content-Length") == "10" and rest == b"half"
     record = proxy.record()
     assert record.end != "done" and record.ended_by == "upstream"
+    assert record.bytes["client_out"] == client.received
 
 
 def test_a_chunked_body_cut_short_is_visible(proxy, stage):
@@ -179,6 +180,18 @@ def test_a_chunked_body_cut_short_is_visible(proxy, stage):
     assert b"half" in rest and b"0\r\n\r\n" not in rest
     assert head.status in (200, 502)
     assert proxy.record().end != "done"
+
+
+def test_a_malformed_chunk_is_the_origins_fault(proxy, stage):
+    """Nobody reset the connection, and the record does not say so."""
+    origin = stage.origin(replies(ok(b"3\r\nabc\r\nzz\r\n", "Transfer-Encoding: chunked", length=False)))
+    with proxy.connect() as client:
+        client.send(request("GET", origin.url + "/"))
+        client.read_to_end()
+        got = client.received
+    record = proxy.record()
+    assert (record.end, record.ended_by, record.cause) == ("error", "upstream", "bad_response")
+    assert "chunk size" in record.detail and record.bytes["client_out"] == got
 
 
 def test_a_body_cut_by_a_reset_is_visible(proxy, stage):
