@@ -195,7 +195,9 @@ static bool connect_set_host(struct tls *tls, const struct host *host)
     if (host->kind != HOST_NAME)
         return X509_VERIFY_PARAM_set1_ip(param, host->addr.bytes,
                                          host->addr.family == INET_V4 ? 4 : 16) == 1;
-    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    /* not the subject's common name, RFC 9110 §4.3.4 */
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return X509_VERIFY_PARAM_set1_host(param, host->text, host->len) == 1 &&
            SSL_set_tlsext_host_name(tls->ssl, tls->host) == 1;
 }

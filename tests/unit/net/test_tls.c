@@ -70,6 +70,28 @@ static void a_certificate_that_is_not_good_is_refused_with_the_reason(void **sta
     tls_client_context_unref(&foreign);
 }
 
+/* A reference identity of type CN-ID is not used: the subject's common name is nothing to go by. */
+static void rfc9110_4_3_4_a_common_name_alone_names_nobody(void **state)
+{
+    (void)state;
+    struct pki pair = pki_make(&(struct pki_options){
+        .subject = "proxy.example", .issuer = &authority, .begin_days = -1, .end_days = 1});
+    struct tls_server_context *nameless = make_server(
+        &(struct tls_server_options){.certificate = pki_certificate(&pair), .key = pki_key(&pair)});
+    struct fixture f;
+    enum status server;
+    enum status client;
+    begin_pair(&f, ROOM);
+    add_server(&f, nameless);
+    add_client(&f, client_context, SLICE("proxy.example"), NULL);
+    shake(&f, &server, &client);
+    assert_int_equal(client, ST_BAD);
+    check_fault(f.client, "not valid for proxy.example");
+    end_pair(&f);
+    tls_server_context_unref(&nameless);
+    pki_free(&pair);
+}
+
 static void a_required_client_certificate_is_asked_for_and_verified(void **state)
 {
     struct fixture f;
@@ -269,6 +291,7 @@ int main(void)
         cmocka_unit_test(a_handshake_leaves_the_facts_on_both_ends),
         cmocka_unit_test(an_address_is_verified_as_one_and_never_sent_as_a_name),
         cmocka_unit_test(a_certificate_that_is_not_good_is_refused_with_the_reason),
+        cmocka_unit_test(rfc9110_4_3_4_a_common_name_alone_names_nobody),
         cmocka_unit_test(a_required_client_certificate_is_asked_for_and_verified),
         cmocka_unit_test(a_handshake_works_byte_by_byte),
         cmocka_unit_test(an_end_inside_the_handshake_is_told),
