@@ -228,6 +228,12 @@ static bool check_max_forwards(struct exchange *x)
     return hop_max_forwards(x->request, &left) == ST_OK && left == 0;
 }
 
+static bool check_has_content(const struct exchange *x)
+{
+    const struct framing *body = &x->request_body;
+    return body->kind == FRAMING_CHUNKED || (body->kind == FRAMING_LENGTH && body->length > 0);
+}
+
 /* Target and Host (RFC 9112 §3.2, §3.3). NEXT_WAIT: sound, go on checking. */
 static enum next check_target(struct exchange *x)
 {
@@ -269,6 +275,8 @@ enum next step_check(struct exchange *x)
     x->wants_continue = hop_expects_continue(request, &is_other);
     if (is_other)
         return exchange_refuse(x, CAUSE_EXPECTATION, "");
+    if (x->method == METHOD_TRACE && check_has_content(x))
+        return exchange_refuse(x, CAUSE_BAD_REQUEST, "a TRACE request has content");
     if (check_max_forwards(x))
         return exchange_enter(x, STEP_reply);
     x->is_upgrade = request->upgrade.len > 0 && x->method != METHOD_CONNECT &&
