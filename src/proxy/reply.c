@@ -269,23 +269,29 @@ static enum status reply_send_help(struct exchange *x)
                                           .body = text_slice(&text)});
 }
 
-/* The help page; OPTIONS * and OPTIONS or TRACE with Max-Forwards 0: we are the last recipient (RFC 9110
- * §7.6.2). */
-static enum status reply_send_own(struct exchange *x)
+/* Credentials are left out of the answer to TRACE (RFC 9110 §9.3.8). */
+static bool reply_is_secret(const struct field *field)
 {
-    if (x->target.form == TARGET_ORIGIN)
-        return reply_send_help(x);
-    if (x->method != METHOD_TRACE)
-        return reply_send(x, &(struct answer){.status = 200});
-    char body[REPLY_BODY_MAX];
-    struct text text = text_on(body, sizeof(body));
+    return field->token == TOKEN_PROXY_AUTHORIZATION || field->token == TOKEN_AUTHORIZATION ||
+           field->token == TOKEN_COOKIE;
+}
+
+/* The request as it came. */
+static enum status reply_send_trace(struct exchange *x)
+{
+    const struct head *request = x->request;
+    size_t room = sizeof("TRACE  HTTP/1.1\r\n\r\n") + request->target.len;
+    FIELDS_EACH(field, &request->fields)
+        room += field->name.len + field->value.len + 4;
+    char *memory = arena_alloc(&x->arena, room);
+    if (memory == NULL)
+        return ST_NOMEM;
+    struct text text = text_on(memory, room);
     text_add(&text, SLICE("TRACE "));
-    text_add(&text, x->request->target);
-    text_add_format(&text, " HTTP/1.%u\r\n", x->request->minor);
-    FIELDS_EACH(field, &x->request->fields) {
-        bool is_secret = field->token == TOKEN_PROXY_AUTHORIZATION ||
-                         field->token == TOKEN_AUTHORIZATION || field->token == TOKEN_COOKIE;
-        if (is_secret) /* RFC 9110 §9.3.8 */
+    text_add(&text, request->target);
+    text_add_format(&text, " HTTP/1.%u\r\n", request->minor);
+    FIELDS_EACH(field, &request->fields) {
+        if (reply_is_secret(field))
             continue;
         text_add(&text, field->name);
         text_add(&text, SLICE(": "));
@@ -293,8 +299,20 @@ static enum status reply_send_own(struct exchange *x)
         text_add(&text, SLICE("\r\n"));
     }
     text_add(&text, SLICE("\r\n"));
-    struct answer answer = {.status = 200, .type = "message/http", .body = text_slice(&text)};
-    return reply_send(x, &answer);
+    return reply_send(
+        x, &(struct answer){
+               .status = 200, .type = "message/http", .body = text_slice(&text), .is_lent = true});
+}
+
+/* The help page; OPTIONS * and OPTIONS or TRACE with Max-Forwards 0: we are the last recipient (RFC 9110
+ * §7.6.2). */
+static enum status reply_send_own(struct exchange *x)
+{
+    if (x->target.form == TARGET_ORIGIN)
+        return reply_send_help(x);
+    if (x->method == METHOD_TRACE)
+        return reply_send_trace(x);
+    return reply_send(x, &(struct answer){.status = 200});
 }
 
 enum status reply_send_failure(struct exchange *x)
