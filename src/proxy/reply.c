@@ -22,23 +22,50 @@ enum { REPLY_BODY_MAX = 4096, REPLY_FIELD_MAX = 1024 };
 
 enum reply_format { REPLY_TEXT, REPLY_JSON, REPLY_HTML };
 
+/* The weight of an element of Accept in thousandths (RFC 9110 §12.4.2). One that cannot be read is 0. */
+static unsigned reply_weight(struct slice element)
+{
+    struct slice part;
+    while (slice_next_part(&element, ';', &part)) {
+        struct slice value = slice_trim(part);
+        if (!slice_starts_with_nocase(value, SLICE("q=")))
+            continue;
+        value = slice_from(value, 2);
+        bool is_sound = value.len >= 1 && value.len <= 5 && char_is_digit(value.at[0]) &&
+                        (value.len == 1 || value.at[1] == '.');
+        unsigned weight = is_sound ? (unsigned)(value.at[0] - '0') * 1000 : 0;
+        unsigned unit = 100;
+        for (size_t i = 2; is_sound && i < value.len; i++, unit /= 10)
+            weight += char_is_digit(value.at[i]) ? (unsigned)(value.at[i] - '0') * unit : 0;
+        return weight;
+    }
+    return 1000;
+}
+
+/* What Accept likes best of what there is; the first of equals, and text where it names none. */
 static enum reply_format reply_format_for(const struct exchange *x)
 {
+    static const struct slice types[] = {
+        [REPLY_TEXT] = {"text/plain", 10},
+        [REPLY_JSON] = {"application/json", 16},
+        [REPLY_HTML] = {"text/html", 9},
+    };
     const struct field *accept =
         x->request == NULL ? NULL : fields_find(&x->request->fields, TOKEN_ACCEPT);
-    if (accept == NULL)
-        return REPLY_TEXT;
-    struct slice rest = accept->value;
+    enum reply_format best = REPLY_TEXT;
+    unsigned best_weight = 0;
+    struct slice rest = accept == NULL ? SLICE_NONE : accept->value;
     struct slice element;
     while (slice_next_element(&rest, &element)) {
-        if (slice_starts_with_nocase(element, SLICE("application/json")))
-            return REPLY_JSON;
-        if (slice_starts_with_nocase(element, SLICE("text/html")))
-            return REPLY_HTML;
-        if (slice_starts_with_nocase(element, SLICE("text/plain")))
-            return REPLY_TEXT;
+        unsigned weight = reply_weight(element);
+        for (size_t type = 0; type < COUNT_OF(types); type++) {
+            if (weight > best_weight && slice_starts_with_nocase(element, types[type])) {
+                best = (enum reply_format)type;
+                best_weight = weight;
+            }
+        }
     }
-    return REPLY_TEXT;
+    return best;
 }
 
 /* The phase in which it failed, for people. */
