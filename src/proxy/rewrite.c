@@ -155,6 +155,16 @@ static enum status rewrite_add_date(struct exchange *x, struct head *head)
     return copy.at == NULL ? ST_NOMEM : rewrite_add(head, TOKEN_DATE, copy);
 }
 
+/* Content-Length of a response without content: once, as one number, however often the origin said it (RFC
+ * 9110 §8.6). Framing has seen to it that all are the same. */
+static enum status rewrite_add_told_length(struct head *head, const struct field *field)
+{
+    if (fields_has(&head->fields, TOKEN_CONTENT_LENGTH))
+        return ST_OK;
+    struct slice value = slice_trim(slice_first(field->value, slice_find(field->value, ',')));
+    return fields_add_token(&head->fields, TOKEN_CONTENT_LENGTH, field->name, value);
+}
+
 enum status rewrite_response(struct exchange *x, const struct head *response, struct framing body,
                              struct head *head, struct framing *ret_body)
 {
@@ -170,8 +180,11 @@ enum status rewrite_response(struct exchange *x, const struct head *response, st
     bool drops_length = has_body || response->status < 200 || response->status == 204;
     enum status status = ST_OK;
     FIELDS_EACH(field, &response->fields) {
-        bool is_length = field->token == TOKEN_CONTENT_LENGTH && drops_length;
-        if (status == ST_OK && !is_length && !hop_is_connection_level(response->hop, field))
+        if (status != ST_OK || hop_is_connection_level(response->hop, field))
+            continue;
+        if (field->token == TOKEN_CONTENT_LENGTH)
+            status = drops_length ? ST_OK : rewrite_add_told_length(head, field);
+        else
             status = fields_add_token(&head->fields, field->token, field->name, field->value);
     }
     if (status == ST_OK && !head_is_interim(response) && !fields_has(&response->fields, TOKEN_DATE))
