@@ -172,7 +172,8 @@ static enum status h1_read_options(struct h1_codec *codec)
     }
     if (head->is_request)
         head->upgrade = hop_upgrade(codec->hop, head);
-    else if (head->status == 101 && fields_has(&head->fields, TOKEN_UPGRADE))
+    else if ((head->status == 101 || head->status == 426) &&
+             fields_has(&head->fields, TOKEN_UPGRADE))
         head->upgrade = fields_find(&head->fields, TOKEN_UPGRADE)->value;
     return ST_OK;
 }
@@ -384,11 +385,11 @@ static void h1_write_framing(struct h1_writer *writer, const struct head *head, 
         h1_write_field_u64(writer, SLICE("Content-Length"), body.length);
 }
 
-/* Upgrade, TE and the Connection field that names them, or the end of the connection (RFC 9112 §9.6). */
+/* Upgrade, TE and the Connection field that names them, and the end of the connection (RFC 9112 §9.6). */
 static void h1_write_options(const struct h1_codec *codec, struct h1_writer *writer,
                              const struct head *head)
 {
-    bool is_switch = head->upgrade.len > 0 || head->status == 101;
+    bool is_upgrade = head->upgrade.len > 0 || head->status == 101;
     bool is_end = codec->role == H1_SERVER && !codec->stream.may_persist && head->status >= 200;
     if (is_end && codec->head.method == METHOD_CONNECT && head->status < 300)
         is_end = false; /* the connection goes on as a tunnel */
@@ -396,12 +397,17 @@ static void h1_write_options(const struct h1_codec *codec, struct h1_writer *wri
         h1_write_field(writer, SLICE("Upgrade"), head->upgrade);
     if (head->takes_trailers)
         h1_write_field(writer, SLICE("TE"), SLICE("trailers"));
-    if (is_switch && head->takes_trailers)
-        h1_write_field(writer, SLICE("Connection"), SLICE("Upgrade, TE"));
-    else if (is_switch || head->takes_trailers)
-        h1_write_field(writer, SLICE("Connection"), is_switch ? SLICE("Upgrade") : SLICE("TE"));
-    else if (is_end)
-        h1_write_field(writer, SLICE("Connection"), SLICE("close"));
+
+    char options[sizeof("Upgrade, TE, close")];
+    struct text text = text_on(options, sizeof(options));
+    if (is_upgrade)
+        text_add(&text, SLICE("Upgrade"));
+    if (head->takes_trailers)
+        text_add(&text, text.len > 0 ? SLICE(", TE") : SLICE("TE"));
+    if (is_end)
+        text_add(&text, text.len > 0 ? SLICE(", close") : SLICE("close"));
+    if (text.len > 0)
+        h1_write_field(writer, SLICE("Connection"), text_slice(&text));
 }
 
 static enum status h1_put_head(struct h1_codec *codec, const struct head *head, struct framing body)
