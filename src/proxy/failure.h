@@ -57,6 +57,10 @@
       "The destination did not respond in time")                                                  \
     X(BAD_RESPONSE, "bad_response", 502, "http_protocol_error",                                   \
       "The destination's response is malformed")                                                  \
+    X(RESPONSE_CODING, "response_coding", 502, "http_response_transfer_coding",                   \
+      "The destination's response is in a transfer coding that the proxy cannot undo")            \
+    X(UPGRADE_FAILED, "upgrade_failed", 502, "http_upgrade_failed",                               \
+      "The destination's switch of protocols is not what was asked for")                          \
     X(RESPONSE_TOO_LARGE, "response_too_large", 502, "http_response_header_section_size",         \
       "The destination's response is over a limit")                                               \
     X(RESPONSE_CUT, "response_cut", 502, "http_response_incomplete",                              \

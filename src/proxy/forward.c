@@ -284,6 +284,41 @@ static enum next forward_no_head(struct exchange *x, enum status status)
     return forward_up_failed(x, cause, lease_fault(&x->lease));
 }
 
+/* A transfer coding that is none of ours has an error of its own (RFC 9209 §2.3.24). */
+static enum cause forward_bad_cause(const struct stream *up)
+{
+    return up->fault_status == 501 ? CAUSE_RESPONSE_CODING : CAUSE_BAD_RESPONSE;
+}
+
+static bool forward_has_protocol(struct slice list, struct slice protocol)
+{
+    struct slice element;
+    while (slice_next_element(&list, &element)) {
+        if (slice_equals_nocase(element, protocol))
+            return true;
+    }
+    return false;
+}
+
+/* A switch is to protocols that the client asked for, and names them (RFC 9110 §7.8, §15.2.2). What is wrong
+ * with this one; NULL: nothing. */
+static const char *forward_upgrade_misfit(const struct exchange *x, const struct head *response)
+{
+    if (!x->is_upgrade)
+        return "101 to a request without Upgrade";
+    if (!x->request_sent)
+        return "101 before the request was read";
+    struct slice rest = response->upgrade;
+    struct slice element;
+    bool has_any = false;
+    while (slice_next_element(&rest, &element)) {
+        if (!forward_has_protocol(x->request->upgrade, element))
+            return "101 with a protocol that was not asked for";
+        has_any = true;
+    }
+    return has_any ? NULL : "101 without a protocol";
+}
+
 /* Interim and final response heads. NEXT_GO_ON: a final head is done. */
 static enum next forward_response_heads(struct exchange *x)
 {
@@ -299,18 +334,17 @@ static enum next forward_response_heads(struct exchange *x)
         if (status == ST_AGAIN)
             return NEXT_WAIT;
         if (status == ST_BAD)
-            return exchange_give_up(x, CAUSE_BAD_RESPONSE, up->fault_text);
+            return exchange_give_up(x, forward_bad_cause(up), up->fault_text);
         if (status == ST_LIMIT)
             return exchange_give_up(x, CAUSE_RESPONSE_TOO_LARGE, up->fault_text);
         if (status != ST_OK)
             return forward_no_head(x, status);
         forward_learn(x, response);
-        if (response->status == 101 && !x->is_upgrade)
-            return exchange_give_up(x, CAUSE_BAD_RESPONSE, "101 to a request without Upgrade");
-        if (response->status == 101 && !x->request_sent)
-            return exchange_give_up(x, CAUSE_BAD_RESPONSE, "101 before the request was read");
+        const char *misfit = response->status == 101 ? forward_upgrade_misfit(x, response) : NULL;
+        if (misfit != NULL)
+            return exchange_give_up(x, CAUSE_UPGRADE_FAILED, misfit);
         if (response->codings.len > 0 && !head_is_modern(x->request))
-            return exchange_give_up(x, CAUSE_BAD_RESPONSE,
+            return exchange_give_up(x, CAUSE_RESPONSE_CODING,
                                     "a transfer coding that an HTTP/1.0 client does not know");
         enum next next = forward_pass_head(x, response, body);
         if (next == NEXT_GO_ON && x->step == STEP_forward && !x->response_head_done)

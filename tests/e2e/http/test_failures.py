@@ -390,6 +390,20 @@ def bad_response(scene):
     return request("GET", scene.stage.origin(says(b"hello\r\n\r\n")).url + "/")
 
 
+@fault(502, "http_response_transfer_coding", "load")
+def response_coding(scene):
+    scene.start()
+    return request("GET", scene.stage.origin(says(ok(b"0\r\n\r\n", "Transfer-Encoding: gzip, chunked",
+                                                     length=False))).url + "/")
+
+
+@fault(502, "http_upgrade_failed", "load")
+def upgrade_failed(scene):
+    scene.start()
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n"
+    return request("GET", scene.stage.origin(says(switch)).url + "/", "Connection: Upgrade", "Upgrade: echo")
+
+
 @fault(502, "http_response_header_section_size", "load")
 def response_too_large(scene):
     scene.start()
