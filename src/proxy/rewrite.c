@@ -168,6 +168,10 @@ static enum status rewrite_add_told_length(struct head *head, const struct field
 enum status rewrite_response(struct exchange *x, const struct head *response, struct framing body,
                              struct head *head, struct framing *ret_body)
 {
+    /* an early answer behind which the rest of the request has nowhere to go (RFC 9110 §10.1.1) */
+    bool is_early = !head_is_interim(response) && !x->request_done;
+    if (is_early && !x->lease.stream->may_persist)
+        x->down->may_persist = false;
     head_init(head, &x->arena);
     head->status = response->status;
     head->reason = response->reason;
