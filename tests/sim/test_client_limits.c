@@ -71,6 +71,7 @@ static void test_a_trickling_head_gets_no_more_time(void **state)
     assert_int_equal(client->ended_ms, 300);
 }
 
+/* shows 9112-9.5-1 */
 /* An idle connection is closed without an answer (RFC 9112 §9.5). */
 static void test_an_idle_connection_is_closed(void **state)
 {

@@ -72,6 +72,7 @@ static void test_chunked_to_an_old_client(void **state)
     peer_ended_at(s.client, 5);
 }
 
+/* shows 9112-6.3-9 */
 /* A response that its connection's end ends becomes chunked for an HTTP/1.1 client, who may then ask on. */
 static void test_close_delimited_becomes_chunked(void **state)
 {
@@ -89,6 +90,7 @@ static void test_close_delimited_becomes_chunked(void **state)
     (void)peer_hears_head(s.client, "HTTP/1.1 204 No Content");
 }
 
+/* shows 9112-8-1 9112-6.3-8 */
 /* A response that its connection's end ends, and that a reset ends, is visibly cut for either client. */
 static void test_a_reset_is_no_end_of_a_body(void **state)
 {
@@ -238,6 +240,7 @@ static void test_request_and_end_in_one_turn(void **state)
     assert_int_equal(world->proxy.client_count, 0);
 }
 
+/* shows 9112-6.3-8 */
 /* An upload that ends before its length is a request that was cut: the origin must not take it for whole. */
 static void test_a_cut_upload_is_no_request(void **state)
 {
@@ -306,6 +309,7 @@ static void test_an_early_answer_does_not_cut_an_upload(void **state)
     assert_int_equal(mark_ms(world_record(world), MARK_U_TX1), 10);
 }
 
+/* shows 9112-9.5-4 */
 /* An origin that answers and closes its connection before the upload ended: the answer reaches the client. */
 static void test_an_early_answer_and_a_closed_origin(void **state)
 {

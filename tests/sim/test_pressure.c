@@ -13,6 +13,7 @@ enum {
     HELD_MAX = BLOCK_HUGE + BLOCK_MEDIUM,
 };
 
+/* shows 9112-9.5-3 */
 /* A client that reads nothing costs a bounded number of bytes; when it reads, all of them come. */
 static void test_a_response_nobody_reads(void **state)
 {
@@ -37,6 +38,7 @@ static void test_a_response_nobody_reads(void **state)
     assert_int_equal(world_record(world)->response_body_bytes, BULK);
 }
 
+/* shows 9112-9.5-3 */
 /* The same for an upload that its origin does not read. */
 static void test_an_upload_nobody_reads(void **state)
 {

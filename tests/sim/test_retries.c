@@ -48,6 +48,7 @@ static void scene_end(void)
     (void)world_end(&none);
 }
 
+/* shows 9110-9.2.2-2 */
 /* Methods that are idempotent and have no body are sent once more on a new connection; the record says so. */
 static void test_idempotent_requests_are_sent_again(void **state)
 {
@@ -86,6 +87,7 @@ static void expect_no_retry(struct scene *s, const char *word)
     assert_int_equal(s->world->reached_count, 1);
 }
 
+/* shows 9110-9.2.2-1 9110-9.2.2-2 */
 /* POST is never sent again: the origin may have acted on it. */
 static void test_post_is_never_sent_again(void **state)
 {
@@ -232,6 +234,7 @@ static void test_no_retry_after_an_interim_response(void **state)
     expect_no_retry(&s, "no_response");
 }
 
+/* shows 9110-9.2.2-3 */
 /* A new connection that fails is not tried again, nor is a retry that fails. */
 static void test_once_is_enough(void **state)
 {
@@ -246,6 +249,7 @@ static void test_once_is_enough(void **state)
     assert_int_equal(world_record(s.world)->retries, 1);
 }
 
+/* shows 9112-9.5-2 */
 /* A pooled connection that was seen to end is not used: there is nothing to retry. */
 static void test_a_connection_seen_closed_is_not_used(void **state)
 {

@@ -102,6 +102,7 @@ static void cut_everywhere(const struct exchange_case *c, bool is_request)
 
 #define FIELDS "Host: a.test\r\nX-One: 1\r\nConnection: x-two\r\nX-Two: 2\r\nAccept: */*\r\n"
 
+/* shows 9112-7.1-1 */
 /* A request split anywhere reaches the origin, or is refused, as if it had come in one piece. */
 static void test_requests(void **state)
 {
@@ -146,6 +147,7 @@ static void test_refused_requests(void **state)
 
 #define GET "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n"
 
+/* shows 9112-7.1-1 */
 /* A response split anywhere reaches the client as if it had come in one piece. */
 static void test_responses(void **state)
 {

@@ -5,6 +5,7 @@ import pytest
 
 from support.message import ok, request
 from support.origin import replies
+from support.shows import shows
 
 
 @pytest.fixture
@@ -56,6 +57,7 @@ def test_the_flag_of_the_refusal_opens(strict, stage):
     assert ask(strict(*flags.split()), "GET", origin.url + "/").body == b"open"
 
 
+@shows("9110-9.3.6-4")
 def test_connect_goes_to_443_alone(strict, stage):
     """Other ports need --connect-port, and the refusal says so."""
     origin = stage.origin([])
@@ -64,6 +66,7 @@ def test_connect_goes_to_443_alone(strict, stage):
     assert f"--connect-port {origin.port}" in got.reason and origin.connections == []
 
 
+@shows("9110-9.3.6-4")
 def test_a_connect_port_is_opened_alone(strict, stage):
     """--connect-port opens that port and no other."""
     origin, other = stage.origin(lambda conn: conn.hold()), stage.origin([])
@@ -74,6 +77,7 @@ def test_a_connect_port_is_opened_alone(strict, stage):
     assert ask(proxy, "CONNECT", other.authority).status == 403
 
 
+@shows("9110-9.3.6-4")
 @pytest.mark.parametrize("target", ["http://10.1.2.3/", "http://192.168.1.1/", "http://169.254.1.1/",
                                     "http://[fc00::1]/", "http://[fe80::1]/", "http://[::ffff:10.0.0.1]/",
                                     "http://0.0.0.0/", "http://[::]/", "http://224.0.0.1/",
@@ -168,6 +172,7 @@ def test_bad_ports_are_refused(strict, port):
     assert got.status == 403 and str(port) in got.reason
 
 
+@shows("9110-7.6-2")
 def test_the_proxy_never_dials_itself(strict, stage):
     """Own listeners are below the floor, under every spelling of their address."""
     proxy = strict("--allow", "127.0.0.0/8", "--connect-port", "any")

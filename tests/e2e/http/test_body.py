@@ -7,10 +7,12 @@ import pytest
 from support.bounds import Cue
 from support.message import chunked, ok, request
 from support.origin import replies, replies_and_closes
+from support.shows import shows
 
 BIG = 3_000_000
 
 
+@shows("9112-7.1-1", "9112-7.1.2-1")
 def test_a_chunked_request_passes_with_trailers(proxy, stage):
     """A chunked body reaches the origin whole, trailer fields too: RFC 9112 §7.1."""
     origin = stage.origin(replies(ok(b"done")))
@@ -25,6 +27,7 @@ def test_a_chunked_request_passes_with_trailers(proxy, stage):
     assert not got.has("Content-Length")
 
 
+@shows("9112-7.1-1", "9112-7.1.2-1")
 def test_a_chunked_response_passes_with_trailers(proxy, stage):
     """RFC 9112 §7.1.2: to a client that says TE: trailers, trailer fields are kept."""
     body = chunked(b"one", b"two", trailers=["X-Sum: 1"])
@@ -45,6 +48,7 @@ def test_chunk_extensions_end_here(proxy, stage):
     assert got.body == b"hello" and b";" not in got.raw_body
 
 
+@shows("9112-7.1-1")
 def test_bodies_pass_as_they_come(proxy, stage):
     """A chunk is delivered while the rest is still to come: no buffering of whole bodies."""
     seen = Cue()
@@ -116,6 +120,7 @@ def test_a_large_request_is_whole(proxy, stage, framing):
     assert hashlib.sha256(origin.requests[0].body).digest() == hashlib.sha256(blob).digest()
 
 
+@shows("9112-7.1-1", "9112-6.1-1")
 def test_single_bytes_are_enough(proxy, stage):
     """Request and response one byte at a time: framing does not depend on segments."""
     response = ok(chunked(b"hello", b" world", trailers=["X-T: 1"]), "Transfer-Encoding: chunked",
@@ -156,6 +161,7 @@ def test_a_post_without_body_says_so(proxy, stage):
     assert origin.requests[0].values("Content-Length") == ["0"]
 
 
+@shows("9112-6.3-8", "9112-8-1")
 def test_a_body_cut_short_by_length_is_visible(proxy, stage):
     """The client gets fewer bytes than Content-Length and the end: RFC 9112 §8."""
     origin = stage.origin(replies_and_closes(ok(b"half", "Content-Length: 10", length=False)))
@@ -169,6 +175,7 @@ def test_a_body_cut_short_by_length_is_visible(proxy, stage):
     assert record.bytes["client_out"] == client.received
 
 
+@shows("9112-6.3-8", "9112-8-1")
 def test_a_chunked_body_cut_short_is_visible(proxy, stage):
     """The last chunk is never made up: RFC 9112 §8."""
     origin = stage.origin(replies_and_closes(
@@ -194,6 +201,7 @@ def test_a_malformed_chunk_is_the_origins_fault(proxy, stage):
     assert "chunk size" in record.detail and record.bytes["client_out"] == got
 
 
+@shows("9112-6.3-8", "9112-8-1")
 def test_a_body_cut_by_a_reset_is_visible(proxy, stage):
     """A reset of the origin in the middle of a body never looks like a complete response."""
     seen = Cue()
@@ -213,6 +221,7 @@ def test_a_body_cut_by_a_reset_is_visible(proxy, stage):
     assert proxy.record().end == "rst"
 
 
+@shows("9112-6.3-8")
 def test_a_request_cut_short_never_looks_whole(proxy, stage):
     """When the client goes away in its body, the origin sees an end before the length: RFC 9112 §8."""
     got, ended = [], Cue()

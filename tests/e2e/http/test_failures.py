@@ -14,6 +14,7 @@ from support.failures import ACCEPT, ROOT, Told, rows
 from support.message import ok, request
 from support.ops import status_of
 from support.origin import Silence, replies_and_closes
+from support.shows import shows
 from support.wire import TlsWire
 
 NOWHERE = "http://127.0.0.1:9/"  # refused or answered before it would be dialled
@@ -410,6 +411,7 @@ def response_too_large(scene):
     return request("GET", scene.stage.origin(says(ok(b"", "X: " + "y" * 70_000))).url + "/")
 
 
+@shows("9209-2.1.1-1", "9209-2.1.1-2", "9110-15.5-1", "9110-15.6-1")
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_failure_is_told_as_the_table_says(stage, name):
     """Status, Proxy-Status, cause, phase, elapsed time and id agree in the head, in each body, and in the record."""
@@ -493,6 +495,7 @@ def test_drained(stage):
     assert end_of_record(proxy, "drained") == ("exchange", None, "drain", "proxy")
 
 
+@shows("9209-2.1.1-1")
 def test_every_row_is_provoked():
     """No row of the table is without a play, no play without a row, and both say the same."""
     table = rows()

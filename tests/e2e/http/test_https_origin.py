@@ -3,6 +3,7 @@ import pytest
 
 from support.message import ok, request
 from support.origin import replies, replies_forever
+from support.shows import shows
 
 
 @pytest.fixture
@@ -10,6 +11,7 @@ def proxy(stage, certs):
     return stage.proxy("--upstream-ca", certs.ca, "--workers", "1")
 
 
+@shows("9110-4.2.2-3", "9110-4.3.4-1", "9110-4.3.4-2", "9110-4.3.4-3", "9112-9.7-1")
 def test_https_targets_are_fetched_over_tls(proxy, stage, dns):
     """Name and certificate are checked, SNI is sent, the phase is recorded: RFC 9110 §4.2.2, §4.3.4."""
     names = []
@@ -26,6 +28,7 @@ def test_https_targets_are_fetched_over_tls(proxy, stage, dns):
     assert record.mark("u_syn1") <= record.mark("u_tls0") <= record.mark("u_tls1")
 
 
+@shows("9110-4.3.4-3")
 def test_an_ip_literal_is_checked_too(proxy, stage):
     """RFC 9110 §4.3.5: the address is matched against the certificate's."""
     origin = stage.origin(replies(ok(b"secure")), tls=True)
@@ -54,6 +57,7 @@ def test_a_new_connection_resumes_the_session(proxy, stage):
     assert first.upstream_tls["resumed"] is False and second.upstream_tls["resumed"] is True
 
 
+@shows("9110-4.2.2-3", "9110-4.3.4-1", "9110-4.3.4-7")
 def test_an_unknown_authority_is_502(stage):
     """Without --upstream-ca the system's store does not know the test's CA: RFC 9209 tls_certificate_error."""
     proxy = stage.proxy()
@@ -65,6 +69,7 @@ def test_an_unknown_authority_is_502(stage):
     assert origin.requests == []
 
 
+@shows("9110-4.2.2-3", "9110-4.3.4-1", "9110-4.3.4-3")
 def test_a_wrong_name_is_502(proxy, stage, certs):
     """RFC 9110 §4.3.4: a certificate for another name is refused before any byte of the request."""
     origin = stage.origin(lambda conn: conn.read_request(),
@@ -96,6 +101,7 @@ def test_http_and_https_do_not_share_connections(proxy, stage):
         assert client.ask(request("GET", secure.url + "/")).body == b"secure"
 
 
+@shows("9112-9.8-1", "9112-8-1", "9112-6.3-8")
 def test_a_truncated_tls_body_is_visible(proxy, stage):
     """An end without close_notify in a body that ends with its connection is a cut body: RFC 9112 §9.8."""
     def cuts(conn):
@@ -112,6 +118,7 @@ def test_a_truncated_tls_body_is_visible(proxy, stage):
     assert proxy.record().end != "done"
 
 
+@shows("9112-9.2-2", "9112-6.3-13")
 def test_records_behind_a_response_spoil_its_connection(proxy, stage):
     """What was decrypted or buffered behind a complete response is not the next one: RFC 9112 §9.2."""
     first = ok(b"", "Content-Length: 00000", length=False)

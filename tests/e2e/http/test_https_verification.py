@@ -10,6 +10,7 @@ from support.certs import Certs
 from support.hello import EARLY_DATA, SERVER_NAME, read_hello, server_hello
 from support.message import ok, request
 from support.origin import echoes, replies_forever
+from support.shows import shows
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
@@ -42,6 +43,7 @@ def name(dns):
     dns.add("origin.test", a=["127.0.0.1"])
 
 
+@shows("9110-4.2.2-3", "9110-4.3.4-1", "9110-4.3.4-2", "9110-4.3.4-6", "9110-4.3.4-7")
 @pytest.mark.parametrize("kind", ["expired", "other-name", "other-use", "unknown-authority", "self-signed"])
 @pytest.mark.parametrize("version", [TLS12, TLS13], ids=["1.2", "1.3"])
 def test_a_bad_certificate_is_told_in_words(proxy, stage, certs, bad, kind, version):

@@ -4,9 +4,11 @@ import pytest
 from support.bounds import Cue
 from support.message import chunked, ok, request
 from support.origin import replies
+from support.shows import shows
 from support.wire import Ended
 
 
+@shows("9110-10.1.1-10", "9110-15.2-3")
 def test_expect_and_100_pass_both_ways(proxy, stage):
     """The expectation reaches the origin, its 100 the client, then the body goes: RFC 9110 §10.1.1."""
     def waits(conn):
@@ -25,6 +27,7 @@ def test_expect_and_100_pass_both_ways(proxy, stage):
         assert client.read_response("POST").body == b"thanks"
 
 
+@shows("9110-10.1.1-10")
 def test_a_refused_expectation_saves_the_body(proxy, stage):
     """A final status instead of 100 reaches the client before any body: RFC 9110 §10.1.1."""
     def refuses(conn):
@@ -48,6 +51,7 @@ def test_another_expectation_fails(proxy, stage):
     assert got.status == 417
 
 
+@shows("9110-15.2-3")
 def test_103_passes(proxy, stage):
     """Early hints reach the client with their fields before the final response: RFC 8297, RFC 9110 §15.2."""
     passed = Cue()
@@ -87,6 +91,7 @@ def test_a_1_0_client_gets_no_interim_response(proxy, stage):
     assert got.interim == [] and got.body == b"page"
 
 
+@shows("9112-9.5-4", "9112-9.5-5")
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_an_early_response_reaches_the_client(proxy, stage, framing):
     """An answer before the end of the request is delivered: RFC 9112 §9.3, §9.5."""
@@ -105,6 +110,7 @@ def test_an_early_response_reaches_the_client(proxy, stage, framing):
     assert (got.status, got.body) == (413, b"too big")
 
 
+@shows("9110-7.5-1")
 def test_the_upload_goes_on_after_an_early_response(proxy, stage):
     """After an early 200 the upload goes on and the next request works, or the answer said close: RFC 9112 §9.3."""
     def answers_early(conn):
@@ -158,6 +164,7 @@ def test_a_trailer_section_needs_no_trailer_field(proxy, stage):
     assert got.trailers == [("X-Late", "1")]
 
 
+@shows("9110-6.5.1-1", "9110-7.6.1-2")
 def test_trailers_of_connection_and_framing_do_not_pass(proxy, stage):
     """What Connection names, and fields about routing, are dropped from trailers: RFC 9110 §6.5.1, §7.6.1."""
     trailers = ["X-Late: 1", "X-Mine: 2", "Via: 1.1 other", "Proxy-Authenticate: Basic", "X-Also: 3"]

@@ -5,6 +5,7 @@ import pytest
 
 from support.message import Message, ok, request
 from support.origin import replies, replies_and_closes
+from support.shows import shows
 from support.wire import TlsWire
 
 NOWHERE = "http://127.0.0.1:9/"  # never dialled in these plays
@@ -68,6 +69,7 @@ def test_a_malformed_request_is_400_and_closed(proxy, name):
     assert re.search(r"error=http_request_error", got.get("Proxy-Status") or "")
 
 
+@shows("9112-6.1-10", "9112-6.3-2")
 def test_no_byte_of_a_refused_request_is_dialled(proxy, stage):
     """A request with two framings reaches no origin: RFC 9112 §6.1, request smuggling (§11.2)."""
     origin = stage.origin([])
@@ -129,6 +131,7 @@ def test_an_empty_line_before_a_request_is_skipped(proxy, stage):
         assert client.read_response().body == b"fine"
 
 
+@shows("9112-2.2-9", "9112-9.6-6")
 def test_a_refusal_is_read_although_the_client_still_sends(proxy):
     """Closing in stages lets a client read the answer while it writes: RFC 9112 §9.6."""
     with proxy.connect() as client:
@@ -211,6 +214,7 @@ def test_the_body_of_an_error_suits_the_client(proxy, stage, accept, kind):
     assert got.get("Content-Type").split(";")[0] == kind and got.body
 
 
+@shows("9110-9.3.2-1")
 def test_an_error_for_head_has_no_body(proxy, stage):
     """RFC 9110 §9.3.2 holds for local answers as well."""
     origin = stage.origin([])
@@ -287,6 +291,7 @@ def test_a_loop_is_detected(proxy, stage):
     ("*/*", "text/plain", "  curl --proxy {} http://example.com/"),
     ("text/html", "text/html", "<pre>curl --proxy {} http://example.com/</pre>"),
 ])
+@shows("9110-9.1-1")
 def test_the_proxys_own_address_shows_a_help_page(proxy, accept, kind, line):
     """Origin-form is for origins (RFC 9112 §3.2.1): "/" is answered with how to use the proxy."""
     with proxy.connect() as client:
@@ -304,6 +309,7 @@ def test_origin_form_elsewhere_is_404(proxy, method, path):
     assert got.status == 404 and b"absolute-form" in got.body
 
 
+@shows("9110-7.6-2")
 def test_a_request_for_the_proxy_itself_is_no_loop(proxy):
     """An absolute target that is our own listener is not dialled, and no way is offered to change that."""
     with proxy.connect() as client:
@@ -340,6 +346,7 @@ def test_clear_text_on_a_tls_listener_is_answered(stage):
     proxy.wait_line(r"(?i)clear|plain|tls")
 
 
+@shows("9112-9.5-1")
 def test_a_slow_head_is_408(stage):
     """timeouts.client_head: RFC 9110 §15.5.9."""
     proxy = stage.proxy("--timeout", "client_head=200ms")

@@ -4,6 +4,7 @@ import pytest
 from support.bounds import Cue, wait_until
 from support.message import chunked, ok, request
 from support.origin import replies, replies_and_closes, replies_forever
+from support.shows import shows
 
 
 @pytest.fixture
@@ -12,6 +13,7 @@ def proxy(stage):
     return stage.proxy("--workers", "1")
 
 
+@shows("9112-9.3-1")
 def test_both_connections_are_kept(proxy, stage):
     """Requests in a row use one connection on either side: RFC 9112 §9.3."""
     origin = stage.origin(replies_forever(ok(b"fine")))
@@ -24,6 +26,7 @@ def test_both_connections_are_kept(proxy, stage):
     assert [r.upstream_conn["use"] for r in records] == [1, 2, 3, 4, 5]
 
 
+@shows("9110-3.3-1")
 def test_a_pooled_connection_serves_another_client(proxy, stage):
     """Upstream connections belong to the origin, not to a client."""
     origin = stage.origin(replies_forever(ok(b"fine")))
@@ -46,6 +49,7 @@ def test_a_reused_connection_has_no_dns_and_connect_phase(proxy, stage):
     assert second.attempts == []
 
 
+@shows("9112-9.3.2-1", "9112-9.2-1")
 def test_pipelined_requests_are_answered_in_order(proxy, stage):
     """RFC 9112 §9.3.2: responses come in the order of the requests, whatever their origin."""
     late = Cue()
@@ -85,6 +89,7 @@ def test_proxy_connection_close_is_understood(proxy, stage):
     assert not origin.requests[0].has("Proxy-Connection")
 
 
+@shows("9110-7.6-1", "9110-7.6.1-2")
 def test_the_clients_close_does_not_end_the_upstream_connection(proxy, stage):
     """Connection options are of one hop: RFC 9110 §7.6.1."""
     origin = stage.origin(replies_forever(ok(b"fine")))
@@ -115,6 +120,7 @@ def test_a_1_0_client_is_answered_and_closed(proxy, stage, keep):
     assert got.body == b"fine"
 
 
+@shows("9112-6.1-9")
 def test_a_chunked_response_is_reframed_for_a_1_0_client(proxy, stage):
     """No chunked coding towards HTTP/1.0: the body ends with the connection: RFC 9112 §6.1."""
     origin = stage.origin(replies(ok(chunked(b"one", b"two"), "Transfer-Encoding: chunked",
@@ -125,6 +131,7 @@ def test_a_chunked_response_is_reframed_for_a_1_0_client(proxy, stage):
     assert not got.has("Transfer-Encoding") and client.end == "fin"
 
 
+@shows("9112-6.3-8", "9112-8-1")
 def test_a_cut_body_is_visible_to_a_1_0_client(proxy, stage):
     """Where the end of the connection ends the body, a cut body must not end in FIN: RFC 9112 §8."""
     origin = stage.origin(replies_and_closes(ok(b"5\r\nhello\r\n5\r\nwo", "Transfer-Encoding: chunked",
@@ -172,6 +179,7 @@ def closes_silently(cue):
     return script
 
 
+@shows("9110-9.2.2-2")
 def test_a_get_on_a_stale_connection_is_retried_once(proxy, stage):
     """An idempotent request that met a dying pooled connection goes out again: RFC 9112 §9.3.1."""
     origin = stage.origin([closes_silently(Cue()), replies(ok(b"second"))])
@@ -183,6 +191,7 @@ def test_a_get_on_a_stale_connection_is_retried_once(proxy, stage):
     assert [r.target for r in origin.requests] == ["/", "/again", "/again"]
 
 
+@shows("9110-9.2.2-1", "9110-9.2.2-2")
 def test_a_post_is_never_retried(proxy, stage):
     """RFC 9112 §9.3.1, RFC 9110 §9.2.2: a proxy must not retry a request that is not idempotent."""
     origin = stage.origin([closes_silently(Cue())])
@@ -193,6 +202,7 @@ def test_a_post_is_never_retried(proxy, stage):
     assert proxy.records(2)[1].retries == 0
 
 
+@shows("9110-9.2.2-3")
 def test_a_new_connection_that_dies_is_not_retried(proxy, stage):
     """Only a reused connection may have been stale."""
     def dies(conn):
@@ -205,6 +215,7 @@ def test_a_new_connection_that_dies_is_not_retried(proxy, stage):
     assert proxy.record().retries == 0
 
 
+@shows("9112-9.5-2")
 def test_a_closed_pooled_connection_is_not_used(proxy, stage):
     """A connection that the loop has seen closed is gone from the pool: a POST works without a retry."""
     done = Cue()
@@ -225,6 +236,7 @@ def test_a_closed_pooled_connection_is_not_used(proxy, stage):
     assert proxy.records(2)[1].retries == 0
 
 
+@shows("9112-9.2-2", "9112-6.3-13")
 def test_unsolicited_bytes_spoil_an_idle_connection(proxy, stage):
     """A response that nobody asked for is never given to anybody: RFC 9112 §9.2."""
     done = Cue()
@@ -253,6 +265,7 @@ def test_bytes_behind_a_response_spoil_its_connection(proxy, stage):
         assert client.ask(request("GET", origin.url + "/")).body == b"second"
 
 
+@shows("9112-9.3-5")
 def test_an_unfinished_request_spoils_the_connection(proxy, stage):
     """A client that leaves in the middle of a response costs that connection alone."""
     def half(conn):
@@ -270,6 +283,7 @@ def test_an_unfinished_request_spoils_the_connection(proxy, stage):
         assert client.ask(request("GET", origin.url + "/")).body == b"second"
 
 
+@shows("9112-9.5-1")
 def test_an_idle_client_connection_is_closed(stage):
     """timeouts.keepalive ends an idle client connection in order."""
     proxy = stage.proxy("--timeout", "keepalive=200ms")

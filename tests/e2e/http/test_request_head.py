@@ -6,6 +6,7 @@ import pytest
 from support.bounds import wait_until
 from support.message import ok, request
 from support.origin import replies
+from support.shows import shows
 
 GET = ok(b"fine")
 
@@ -50,6 +51,7 @@ def test_host_is_regenerated_from_the_target(proxy, stage):
     assert got.values("Host") == [origin.authority]
 
 
+@shows("9112-3.2-3")
 def test_host_is_made_for_a_1_0_client(proxy, stage):
     """A request of HTTP/1.0 without Host is sent on as 1.1 with one: RFC 9112 §3.2, §2.3."""
     got, origin = seen(proxy, stage, version="HTTP/1.0", host="")
@@ -76,6 +78,7 @@ def test_connection_level_fields_are_not_forwarded(proxy, stage, field):
     assert not got.has(name) and got.get("X-Stays") == "1"
 
 
+@shows("9112-7.4-2", "9110-10.1.4-1")
 def test_te_is_of_one_hop(proxy, stage):
     """TE of the client ends here; what we say for ourselves is named in Connection: RFC 9110 §10.1.4."""
     got, _ = seen(proxy, stage, "TE: trailers, deflate;q=0.5", "Connection: TE")
@@ -118,6 +121,7 @@ def test_the_pseudonym_may_be_chosen(stage):
     assert got.get("Via") == "1.1 gate-7"
 
 
+@shows("9110-7.6-2", "9110-7.6.3-3")
 def test_pseudonyms_differ_between_instances(stage):
     """Without --via each instance is unique, so that loops are found and only loops."""
     first, _ = seen(stage.proxy(), stage)
@@ -125,6 +129,7 @@ def test_pseudonyms_differ_between_instances(stage):
     assert first.get("Via") != second.get("Via")
 
 
+@shows("9110-5.3-1")
 def test_order_spelling_and_values_are_kept(proxy, stage):
     """Field order, spelling and values are the client's: RFC 9110 §5.3, §7.7."""
     fields = ["X-b: 2", "x-A: 1", "ACCEPT: */*", "X-b: 3", "cookie: a=b; c=d", "X-Empty:",
@@ -152,6 +157,7 @@ def test_x_forwarded_for_of_the_client_is_left_alone(proxy, stage):
     ("forwarded", "Forwarded", [], "for=127.0.0.1"),
     ("forwarded", "Forwarded", ["for=9.9.9.9;proto=http"], "for=9.9.9.9;proto=http, for=127.0.0.1"),
 ])
+@shows("9110-7.7-4", "9110-5.6.3-1")
 def test_the_origin_is_told_who_asked_where_that_is_wanted(stage, folder, mode, name, came, goes):
     """forwarded: x-forwarded appends to X-Forwarded-For, forwarded to Forwarded (RFC 7239 §4), in one line."""
     (folder / "told.yaml").write_text(f"forwarded: {mode}\n")
@@ -201,6 +207,7 @@ def test_an_ipv6_origin_is_reached(stage, proxy):
     assert origin.requests[0].get("Host") == f"[::1]:{origin.port}"
 
 
+@shows("9110-4.2.4-2")
 @pytest.mark.parametrize("form", ["json", "line", "combined", "squid"])
 def test_credentials_are_in_no_log(stage, form):
     """Neither fields with credentials nor a user name in the target reach a record, in any format."""

@@ -5,6 +5,7 @@ import pytest
 
 from support.message import ok, request
 from support.origin import replies, replies_and_closes
+from support.shows import shows
 
 
 def seen(proxy, stage, response, method="GET"):
@@ -48,6 +49,7 @@ def test_a_missing_date_is_added(proxy, stage):
                         r"\d\d:\d\d:\d\d GMT", got.get("Date"))
 
 
+@shows("9110-6.6.1-4")
 def test_a_date_of_the_origin_stays(proxy, stage):
     """RFC 9110 §6.6.1: it is the origin's."""
     got = seen(proxy, stage, ok(b"x"))
@@ -76,6 +78,7 @@ def test_redirects_are_not_followed(proxy, stage):
     assert got.status == 302 and got.get("Location") == "http://127.0.0.1:1/"
 
 
+@shows("9110-8.6-3", "9110-9.3.2-1", "9110-6-1")
 def test_head_has_a_length_and_no_body(proxy, stage):
     """The Content-Length of a response to HEAD is kept, no body follows: RFC 9110 §9.3.2."""
     origin = stage.origin(replies(ok(b"", "Content-Length: 12345", length=False), ok(b"next")))
@@ -108,6 +111,7 @@ def test_a_205_has_no_content(proxy, stage):
         assert client.ask(request("GET", origin.url + "/")).body == b"next"
 
 
+@shows("9112-6.1-4")
 def test_rfc9112_6_3_a_coding_without_chunked_is_read_to_the_close(proxy, stage):
     """The content stays in that coding, and says so: chunked is put on top of it."""
     origin = stage.origin([replies_and_closes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: x-rot13\r\n\r\nuryyb"),
@@ -120,6 +124,7 @@ def test_rfc9112_6_3_a_coding_without_chunked_is_read_to_the_close(proxy, stage)
         assert client.ask(request("GET", origin.url + "/")).status == 204
 
 
+@shows("9112-6.1-9", "9112-6.1-4")
 def test_rfc9112_6_1_an_old_client_gets_no_coding(proxy, stage):
     origin = stage.origin(replies_and_closes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: x-rot13\r\n\r\nuryyb"))
     with proxy.connect() as client:

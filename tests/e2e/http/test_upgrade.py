@@ -5,6 +5,7 @@ import os
 
 from support.message import ok, request
 from support.origin import replies
+from support.shows import shows
 
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" \
          b"Sec-WebSocket-Accept: %s\r\n\r\n"
@@ -27,6 +28,7 @@ def ask_upgrade(origin, more=b""):
                    "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}") + more
 
 
+@shows("9110-7.8-2", "9110-7.8-6")
 def test_a_websocket_becomes_a_tunnel(door, stage):
     """101 passes with Upgrade, then bytes flow both ways, early ones too: RFC 9110 §7.8, RFC 6455 §4."""
     origin = stage.origin(websocket)
@@ -54,6 +56,7 @@ def test_a_declined_upgrade_is_an_exchange(proxy, stage):
     assert [r.kind for r in proxy.records(2)] == ["exchange", "exchange"]
 
 
+@shows("9110-7.8-3")
 def test_a_101_that_nobody_asked_for_is_502(proxy, stage):
     """RFC 9110 §15.2.2: a server must not switch without having been asked."""
     origin = stage.origin(replies(SWITCH % b"x"))

@@ -4,6 +4,7 @@ import pytest
 from support.bounds import Cue
 from support.message import ok, request
 from support.origin import replies
+from support.shows import shows
 
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n"
 
@@ -38,6 +39,7 @@ def test_early_bytes_follow_the_101(door, stage):
         echo(client, b"ping")
 
 
+@shows("9110-7.8-5")
 def test_early_bytes_are_a_request_when_the_origin_declines(proxy, stage):
     """Without a 101 the next bytes are the next request: RFC 9110 §7.8."""
     origin = stage.origin(replies(ok(b"no"), ok(b"second")))
@@ -78,6 +80,7 @@ def test_an_upgrade_to_a_tls_origin(stage, certs):
     assert record.bytes["response_body"] >= 40_000
 
 
+@shows("9110-7.8-5")
 def test_an_upgrade_with_a_body_is_a_plain_request(proxy, stage):
     """Upgrade may be ignored (RFC 9110 §7.8), and is where a body stands between the request and the new protocol."""
     origin = stage.origin(replies(ok(b"plain")))
@@ -88,6 +91,7 @@ def test_an_upgrade_with_a_body_is_a_plain_request(proxy, stage):
     assert not origin.requests[0].has("Upgrade") and "upgrade" not in origin.requests[0].tokens("Connection")
 
 
+@shows("9110-7.8-7")
 def test_a_1_0_client_is_not_upgraded(proxy, stage):
     """Upgrade in an HTTP/1.0 request is ignored: RFC 9110 §7.8."""
     origin = stage.origin(replies(ok(b"plain")))
@@ -104,6 +108,7 @@ def test_upgrade_without_connection_is_not_forwarded(proxy, stage):
     assert not origin.requests[0].has("Upgrade")
 
 
+@shows("9110-15.2-3")
 def test_interim_responses_before_the_switch(proxy, stage):
     """103 and then 101: both pass, and the 103 does not end the wait for the other."""
     def script(conn):

@@ -11,6 +11,7 @@ from support.bounds import SLOW, wait_until
 from support.message import ok, request
 from support.ops import free_port
 from support.origin import Silence, echoes, replies, replies_forever
+from support.shows import shows
 
 FINE = ok(b"fine")
 
@@ -114,6 +115,7 @@ def test_the_next_address_is_tried_after_the_delay(configured, stage, silent_add
     ("head_fields: 10", request("GET", "http://127.0.0.1:9/", *[f"X-{n}: 1" for n in range(10)]), 431),
     ("target_bytes: 256B", request("GET", "http://127.0.0.1:9/" + "x" * 256), 414),
 ], ids=["bytes", "fields", "target"])
+@shows("9112-3-2", "9110-5.4-1")
 def test_heads_and_targets_have_the_limits_that_were_set(configured, setting, data, status):
     """limits: beyond them 431 (RFC 6585 §5) and 414 (RFC 9110 §15.5.15); up to them all is well."""
     proxy = configured(f"limits: {{ {setting} }}", "--timeout", "connect=1s")

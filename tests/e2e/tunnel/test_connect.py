@@ -4,6 +4,7 @@ import pytest
 from support.bounds import Cue
 from support.message import ok, request
 from support.origin import echoes, replies
+from support.shows import shows
 from support.wire import TlsWire
 
 
@@ -13,6 +14,7 @@ def open_tunnel(client, origin, more=b""):
     return client.read_head()
 
 
+@shows("9110-9.3.6-5", "9110-8.6-6", "9112-6.1-6")
 def test_the_200_has_no_framing(door, stage):
     """A 2xx to CONNECT carries neither Content-Length nor Transfer-Encoding: RFC 9110 §9.3.6."""
     origin = stage.origin(echoes)

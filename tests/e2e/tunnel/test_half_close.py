@@ -8,6 +8,7 @@ import pytest
 from support.bounds import SLOW, Cue
 from support.message import request
 from support.origin import echoes
+from support.shows import shows
 
 SIZE = 20_000_000
 
@@ -19,6 +20,7 @@ def connected(client, origin):
     return client
 
 
+@shows("9110-9.3.6-3")
 def test_the_clients_end_passes_and_the_answer_comes(door, stage):
     """An end of file of the client reaches the origin behind the last byte; the reverse direction goes on."""
     seen, more = Cue(), Cue()
@@ -45,6 +47,7 @@ def test_the_clients_end_passes_and_the_answer_comes(door, stage):
     assert record.mark("x_fin_c") < record.mark("x_fin_u")
 
 
+@shows("9110-9.3.6-3")
 def test_the_origins_end_passes_and_the_client_goes_on(door, stage):
     """An end of file of the origin reaches the client; the client's bytes still pass."""
     got = []
@@ -78,6 +81,7 @@ def test_a_tunnel_stays_open_until_both_ends_closed(proxy, stage):
         assert proxy.log_lines() == []
 
 
+@shows("9110-9.3.6-3")
 def test_a_reset_of_the_client_reaches_the_origin(proxy, stage):
     """Resets become resets."""
     ended = []
@@ -98,6 +102,7 @@ def test_a_reset_of_the_client_reaches_the_origin(proxy, stage):
     assert (record.end, record.ended_by) == ("rst", "client")
 
 
+@shows("9110-9.3.6-3")
 def test_a_reset_of_the_origin_reaches_the_client(door, stage):
     """Resets become resets; through TLS at least no orderly end."""
     cue = Cue()
@@ -171,6 +176,7 @@ def test_20_mb_both_ways_at_once(door, stage):
     assert record.bytes["upstream_out"] == SIZE and record.bytes["upstream_in"] == SIZE
 
 
+@shows("9110-9.3.6-3")
 def test_20_mb_down_and_the_end_at_once(door, stage):
     """The origin sends and closes at once; a client that starts to read late misses nothing."""
     down = os.urandom(SIZE)
@@ -242,6 +248,7 @@ def test_an_idle_tunnel_ends(stage):
     assert record.end == "timeout" and record.ended_by == "proxy" and record.cause == "tunnel_idle"
 
 
+@shows("9110-9.3.6-3")
 def test_a_half_closed_tunnel_without_progress_ends(stage):
     """timeouts.tunnel_half_closed: only the open direction's progress counts."""
     proxy = stage.proxy("--timeout", "tunnel_half_closed=300ms")

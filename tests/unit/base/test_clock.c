@@ -53,6 +53,7 @@ static void assert_date(time_t seconds)
     assert_string_equal(seen, expected);
 }
 
+/* shows 9110-5.6.7-2 */
 /* The example of RFC 9110 §5.6.7 comes out letter by letter. */
 static void the_example_of_the_rfc_comes_out(void **state)
 {
@@ -64,6 +65,7 @@ static void the_example_of_the_rfc_comes_out(void **state)
     assert_string_equal(date, "Thu, 01 Jan 1970 00:00:00 GMT");
 }
 
+/* shows 9110-5.6.7-2 */
 /* Dates agree with the C library's for every day of five centuries, leap days among them. */
 static void dates_agree_with_the_library(void **state)
 {

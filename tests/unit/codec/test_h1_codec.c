@@ -308,6 +308,7 @@ static void a_response_may_end_with_its_connection(void **state)
     test_end(test);
 }
 
+/* shows 9110-6-1 9112-6.3-1 9110-9.3.6-6 */
 /* No content answers HEAD, whatever the fields say (RFC 9110 §9.3.2); interim heads come before. */
 static void what_was_asked_frames_the_response(void **state)
 {
@@ -395,6 +396,7 @@ static void bodies_are_framed_as_decided(void **state)
     test_end(test);
 }
 
+/* shows 9110-7.6.1-1 9112-9.6-1 9110-15.5.22-1 */
 /* Upgrade, TE, Connection and the framing of a body are the codec's own fields: read off a head, and written
  * from what the head says besides its fields. */
 static void connection_options_are_the_codecs(void **state)
@@ -466,6 +468,7 @@ static void connection_options_are_the_codecs(void **state)
     }
 }
 
+/* shows 9110-8.6-9 */
 /* A message is never longer or shorter than it was announced. */
 static void a_length_is_kept(void **state)
 {
@@ -570,6 +573,7 @@ static void ask(struct codec_test *test)
     hear(test, "GET / HTTP/1.1\r\n\r\n");
 }
 
+/* shows 9112-9.3-4 9112-9.3-5 */
 /* A connection is used again only if both messages ended, nothing is left over and nobody said close; and what
  * was given up is broken off. */
 static void another_request_needs_a_clean_end(void **state)
@@ -603,6 +607,7 @@ static void another_request_needs_a_clean_end(void **state)
     }
 }
 
+/* shows 9112-8-1 */
 /* An answer that is cut short: where its framing shows it, the end is in order and loses nothing that is
  * queued; else, or if nobody takes it, the connection breaks (RFC 9112 §6.3, §8). */
 static void a_cut_answer_is_seen_to_be_cut(void **state)

@@ -42,6 +42,7 @@ static void check_all(const struct framing_case *cases, size_t count, bool is_re
     http_test_end(&test);
 }
 
+/* shows 9112-6.3-4 9112-6.1-1 9110-8.6-8 */
 static void requests_are_framed_as_rfc9112_6_3_says(void **state)
 {
     (void)state;
@@ -61,6 +62,7 @@ static void requests_are_framed_as_rfc9112_6_3_says(void **state)
     check_all(cases, COUNT_OF(cases), true);
 }
 
+/* shows 9112-6.3-3 9112-6.3-4 9112-6.1-11 */
 static void ambiguous_requests_are_refused(void **state)
 {
     (void)state;
@@ -119,6 +121,7 @@ static void connect_has_no_content_rfc9110_9_3_6(void **state)
     check_all(cases, COUNT_OF(cases), true);
 }
 
+/* shows 9112-6.3-4 9112-6.1-4 */
 static void responses_are_framed_as_rfc9112_6_3_says(void **state)
 {
     (void)state;
@@ -137,6 +140,7 @@ static void responses_are_framed_as_rfc9112_6_3_says(void **state)
     check_all(cases, COUNT_OF(cases), false);
 }
 
+/* shows 9112-6.3-1 9110-9.3.6-6 9110-6-1 */
 static void some_responses_never_have_content(void **state)
 {
     (void)state;
@@ -158,6 +162,7 @@ static void some_responses_never_have_content(void **state)
     check_all(cases, COUNT_OF(cases), false);
 }
 
+/* shows 9112-6.3-2 9112-6.3-4 */
 static void ambiguous_responses_are_refused(void **state)
 {
     (void)state;

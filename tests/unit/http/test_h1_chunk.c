@@ -38,6 +38,7 @@ static struct outcome decode(struct slice input, size_t step)
     return out;
 }
 
+/* shows 9112-7.1-1 */
 static void content_comes_out_whole_in_any_segmentation(void **state)
 {
     (void)state;
@@ -59,6 +60,7 @@ static void the_last_chunk_may_have_extensions(void **state)
     assert_int_equal(decode(SLICE("0\r"), 100).status, ST_AGAIN);
 }
 
+/* shows 9112-7.1-2 */
 static void junk_is_refused_by_name(void **state)
 {
     (void)state;
@@ -133,6 +135,7 @@ static void no_input_is_not_an_error(void **state)
     assert_int_equal(consumed, 0);
 }
 
+/* shows 9112-7.1-2 */
 static void the_largest_size_is_taken(void **state)
 {
     (void)state;
@@ -153,6 +156,7 @@ static enum status feed(struct h1_chunk *chunk, struct slice input)
     return h1_chunk_next(chunk, input, &consumed, &data);
 }
 
+/* shows 9112-7.1.1-1 */
 static void extensions_of_one_chunk_are_bounded(void **state)
 {
     (void)state;
@@ -165,6 +169,7 @@ static void extensions_of_one_chunk_are_bounded(void **state)
     assert_int_equal(chunk.fault, H1_FAULT_CHUNK_EXTENSION_TOO_LONG);
 }
 
+/* shows 9112-7.1.1-1 */
 static void extensions_cannot_be_most_of_the_traffic(void **state)
 {
     (void)state;

@@ -83,6 +83,7 @@ static void unusual_but_legal_requests_pass(void **state)
     http_test_end(&test);
 }
 
+/* shows 9112-2.2-3 9112-2.2-9 9112-3.2-1 */
 static void malformed_requests_are_named(void **state)
 {
     (void)state;
@@ -155,6 +156,7 @@ static void a_response_is_taken_apart(void **state)
     http_test_end(&test);
 }
 
+/* shows 9110-15-2 9112-5.2-3 */
 static void malformed_responses_are_named(void **state)
 {
     (void)state;
@@ -266,6 +268,7 @@ static void responses_and_trailers_may_come_in_single_bytes(void **state)
     http_test_end(&test);
 }
 
+/* shows 9112-3-2 9110-5.4-1 */
 static void limits_are_exact(void **state)
 {
     (void)state;

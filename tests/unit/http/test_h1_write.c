@@ -24,6 +24,7 @@ static void a_written_request_is_read_back(void **state)
     http_test_end(&test);
 }
 
+/* shows 9112-4-2 */
 static void a_status_line_has_the_given_or_the_registered_reason(void **state)
 {
     (void)state;
@@ -60,6 +61,7 @@ static enum status write_one(struct slice method, struct slice target, struct sl
     return h1_write_end(&writer);
 }
 
+/* shows 9112-2.2-2 9110-2.2-2 */
 static void no_control_byte_gets_out(void **state)
 {
     (void)state;

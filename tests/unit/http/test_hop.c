@@ -23,6 +23,7 @@ static const char *forwarded(const struct head *head, char *into, size_t cap)
     return text_string(&text);
 }
 
+/* shows 9110-7.6.1-2 9110-7.6.1-3 */
 static void connection_level_fields_are_removed_rfc9110_7_6_1(void **state)
 {
     (void)state;
@@ -42,6 +43,7 @@ static void connection_level_fields_are_removed_rfc9110_7_6_1(void **state)
     http_test_end(&test);
 }
 
+/* shows 9110-7.6.1-2 */
 static void connection_cannot_take_away_what_the_proxy_relies_on(void **state)
 {
     (void)state;
@@ -89,6 +91,7 @@ static void the_number_of_options_is_bounded(void **state)
     http_test_end(&test);
 }
 
+/* shows 9112-9.3-6 9112-9.6-8 */
 static void persistence_follows_rfc9112_9_3(void **state)
 {
     (void)state;
@@ -190,6 +193,7 @@ static void expectations_are_read_rfc9110_10_1_1(void **state)
     http_test_end(&test);
 }
 
+/* shows 9110-7.6.2-1 */
 static void max_forwards_is_a_number_rfc9110_7_6_2(void **state)
 {
     (void)state;
@@ -217,6 +221,7 @@ static void max_forwards_is_a_number_rfc9110_7_6_2(void **state)
     http_test_end(&test);
 }
 
+/* shows 9110-7.6-2 9110-5.6.4-1 */
 static void a_loop_is_seen_in_via_rfc9110_7_6_3(void **state)
 {
     (void)state;
@@ -260,6 +265,7 @@ static void a_loop_is_seen_in_via_rfc9110_7_6_3(void **state)
     http_test_end(&test);
 }
 
+/* shows 9110-6.5.1-1 */
 static void trailers_pass_unless_they_frame_route_or_authenticate(void **state)
 {
     (void)state;

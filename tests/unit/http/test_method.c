@@ -34,6 +34,7 @@ static void anything_else_is_another_method(void **state)
     assert_int_equal(method_name(METHOD_OTHER).len, 0);
 }
 
+/* shows 9110-9.2.2-2 */
 /* Idempotent are the safe ones (§9.2.1), PUT and DELETE (RFC 9110 §9.2.2); an unknown method is promised nothing. */
 static void the_idempotent_methods(void **state)
 {

@@ -38,6 +38,7 @@ static void all_parameters_are_written(void **state)
         "details=\"no such name\"; rule=\"default-deny\"; exchange=\"17\"");
 }
 
+/* shows 9209-2-1 9110-5.6.4-2 */
 static void strings_cannot_be_broken_out_of_rfc8941_3_3_3(void **state)
 {
     (void)state;
@@ -46,6 +47,7 @@ static void strings_cannot_be_broken_out_of_rfc8941_3_3_3(void **state)
           "a; details=\"say \\\"x\\\\y\\\"; z=1??A: b??\"");
 }
 
+/* shows 9209-2-1 */
 static void a_name_that_is_no_token_is_a_string(void **state)
 {
     (void)state;

@@ -27,6 +27,7 @@ static void absolute_form_is_taken_apart(void **state)
     assert_slice(target_host_field(&target), "WWW.Example.com:8080");
 }
 
+/* shows 9112-3.2-4 */
 static void ports_default_by_scheme(void **state)
 {
     (void)state;
@@ -86,6 +87,7 @@ static void the_other_forms_are_told_by_method_and_first_byte(void **state)
     assert_int_equal(target_port(&target), 443);
 }
 
+/* shows 9110-4.2.1-2 9110-4.2.4-2 */
 static void malformed_targets_are_named(void **state)
 {
     (void)state;
@@ -227,6 +229,7 @@ static void a_request_names_its_host_once_rfc9112_3_2(void **state)
     http_test_end(&test);
 }
 
+/* shows 9112-3.2.1-1 9112-3.2.4-2 */
 static void the_origin_gets_origin_form(void **state)
 {
     (void)state;

@@ -23,6 +23,7 @@ static void a_handshake_leaves_the_facts_on_both_ends(void **state)
     end_pair(&f);
 }
 
+/* shows 9110-4.3.4-3 */
 static void an_address_is_verified_as_one_and_never_sent_as_a_name(void **state)
 {
     (void)state;
@@ -58,6 +59,7 @@ static void check_client_refuses(struct tls_client_context *context, struct slic
     end_pair(&f);
 }
 
+/* shows 9110-4.3.4-1 */
 static void a_certificate_that_is_not_good_is_refused_with_the_reason(void **state)
 {
     (void)state;
@@ -70,6 +72,7 @@ static void a_certificate_that_is_not_good_is_refused_with_the_reason(void **sta
     tls_client_context_unref(&foreign);
 }
 
+/* shows 9110-4.3.4-4 9110-4.3.4-2 */
 /* A reference identity of type CN-ID is not used: the subject's common name is nothing to go by. */
 static void rfc9110_4_3_4_a_common_name_alone_names_nobody(void **state)
 {

@@ -273,6 +273,7 @@ static void tls_1_2_resumes_and_half_closes_too(void **state)
 
 /* ---- ends ---- */
 
+/* shows 9112-9.8-3 */
 static void close_notify_ends_one_direction_and_the_other_goes_on(void **state)
 {
     struct fixture f;
@@ -296,6 +297,7 @@ static void close_notify_ends_one_direction_and_the_other_goes_on(void **state)
     end_pair(&f);
 }
 
+/* shows 9112-9.8-1 */
 static void an_end_of_file_without_close_notify_is_a_truncation(void **state)
 {
     struct fixture f;

@@ -333,6 +333,7 @@ static void an_exception_opens_exactly_what_it_names(void **state)
     refused_as(&options, "169.254.169.254", 80, "deny 169.254.0.0/16", "");
 }
 
+/* shows 9110-7.6-2 */
 /* An exception for a proxy listener would help nobody: the way through us to us has no end. */
 static void the_proxy_does_not_dial_itself(void **state)
 {
@@ -520,6 +521,7 @@ static void allowed_names_shut_out_all_others(void **state)
     assert_true(ask(&options, "[::ffff:10.0.0.1]", 443, true).is_fine);
 }
 
+/* shows 9110-9.3.6-4 */
 static void connect_goes_to_named_ports_only(void **state)
 {
     (void)state;
