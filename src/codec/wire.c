@@ -22,6 +22,9 @@ void wire_init(struct wire *wire, struct transport *transport, struct wire_share
 
 void wire_done(struct wire *wire, bool is_abort)
 {
+    bool is_in_order = !is_abort && wire->transport != NULL && chain_is_empty(&wire->out);
+    if (is_in_order)
+        (void)transport_shut(wire->transport); /* what cannot go out at once never will */
     transport_close(&wire->transport, is_abort);
     chain_clear(&wire->out);
     block_unref(&wire->block);

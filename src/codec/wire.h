@@ -41,7 +41,8 @@ struct wire {
 };
 
 void wire_init(struct wire *wire, struct transport *transport, struct wire_shared *shared);
-/* Close the transport and give all blocks back. */
+/* Close the transport and give all blocks back. Without `is_abort`, and with nothing left to send, the end is one
+ * in order: close_notify comes before it (RFC 9112 §9.8). */
 void wire_done(struct wire *wire, bool is_abort);
 
 /* Receive once behind `in`, into a block that keeps `in` contiguous, up to `max_bytes` of unread input.

@@ -169,6 +169,25 @@ def test_rfc9112_9_8_tls_ends_with_a_closure_alert(stage, certs):
     assert wait_until(lambda: ends, "the proxy to close the connection") == ["fin"]
 
 
+@shows("9112-9.8-3", "9112-9.8-5", "9112-9.5-1")
+def test_rfc9112_9_8_idle_connections_end_with_a_closure_alert(stage, certs):
+    """Of clients that ask for nothing more, and of the pool."""
+    proxy = stage.proxy("--upstream-ca", certs.ca, "--timeout", "keepalive=200ms", "--timeout", "upstream_keepalive=200ms", tls=True)
+    ends = []
+
+    def script(conn):
+        conn.read_request()
+        conn.send(FINE)
+        assert conn.read_to_end() == b""
+        ends.append(conn.end)
+
+    origin = stage.origin(script, tls=True)
+    with proxy.connect(tls=certs.client_context()) as client:
+        assert client.ask(request("GET", origin.url + "/")).body == b"fine"
+        client.expect_end("fin")
+    assert wait_until(lambda: ends, "the proxy to close the idle connection") == ["fin"]
+
+
 @shows("9112-9.8-1", "9112-9.8-2")
 @pytest.mark.parametrize("response", [ok(b"fine"), ok(chunked(b"fine"), "Transfer-Encoding: chunked", length=False)],
                          ids=["length", "chunked"])

@@ -229,6 +229,8 @@ class TlsWire(Wire):
 
     def __init__(self, sock, context, server_hostname=None, name="tls", is_server=False, early=b"",
                  session=None):
+        # An end without close_notify is to be seen as one; Python would hide it.
+        context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=is_server,
                                     server_hostname=server_hostname, session=session)
@@ -268,7 +270,10 @@ class TlsWire(Wire):
             data = self._run(lambda: self.tls.read(STEP))
         except ssl.SSLZeroReturnError:
             data = b""
-        except (ssl.SSLEOFError, ssl.SSLSyscallError):
+        except ssl.SSLError as error:
+            if not isinstance(error, (ssl.SSLEOFError, ssl.SSLSyscallError)) and \
+                    error.reason != "UNEXPECTED_EOF_WHILE_READING":
+                raise
             self.end = "cut"
             return b""
         except (ConnectionResetError, BrokenPipeError):
