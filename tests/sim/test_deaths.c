@@ -183,8 +183,8 @@ static void test_an_origin_dies_at_any_byte(void **state)
 static const char *const request_cases[] = {
     "GET http://a.test/path HTTP/1.1\r\nHost: a.test\r\nX: y\r\n\r\n",
     "POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\n0123456789",
-    "POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n"
-    "5\r\n01234\r\n5\r\n56789\r\n0\r\nX-Sum: 1\r\n\r\n",
+    ("POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n"
+     "5\r\n01234\r\n5\r\n56789\r\n0\r\nX-Sum: 1\r\n\r\n"),
     "PUT http://a.test/ HTTP/1.0\r\nContent-Length: 10\r\n\r\n0123456789",
     "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n",
 };
