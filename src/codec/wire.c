@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "net/tls.h"
 
 #include <string.h>
 
@@ -23,8 +24,8 @@ void wire_init(struct wire *wire, struct transport *transport, struct wire_share
 void wire_done(struct wire *wire, bool is_abort)
 {
     bool is_in_order = !is_abort && wire->transport != NULL && chain_is_empty(&wire->out);
-    if (is_in_order)
-        (void)transport_shut(wire->transport); /* what cannot go out at once never will */
+    if (is_in_order && tls_is_tls(wire->transport)) /* closing a plain one says as much */
+        (void)transport_shut(wire->transport);      /* what cannot go out at once never will */
     transport_close(&wire->transport, is_abort);
     chain_clear(&wire->out);
     block_unref(&wire->block);

@@ -414,12 +414,22 @@ static enum status send_continue(struct exchange *x)
     return x->down->ops->send_head(x->down, &head, (struct framing){.kind = FRAMING_NONE});
 }
 
+/* NTLM and Negotiate authenticate the connection and not the request (RFC 4559 §6). */
+static bool send_authenticates_connection(const struct exchange *x)
+{
+    const struct field *field = fields_find(&x->request->fields, TOKEN_AUTHORIZATION);
+    return field != NULL && (slice_starts_with_nocase(field->value, SLICE("NTLM")) ||
+                             slice_starts_with_nocase(field->value, SLICE("Negotiate")));
+}
+
 enum next step_send(struct exchange *x)
 {
     struct stream *up = x->lease.stream;
     struct head head;
     struct framing body;
     up->ops->expect(up, x->method);
+    if (send_authenticates_connection(x))
+        up->may_persist = false; /* or the next client would be taken for this one */
     enum status status = x->wants_continue ? send_continue(x) : ST_OK;
     if (status == ST_OK)
         status = rewrite_request(x, &head, &body);

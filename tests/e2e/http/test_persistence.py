@@ -37,6 +37,18 @@ def test_a_pooled_connection_serves_another_client(proxy, stage):
     assert len(origin.connections) == 1
 
 
+@shows("9110-3.3-1")
+@pytest.mark.parametrize("scheme", ["NTLM", "Negotiate", "negotiate"])
+def test_an_authenticated_connection_serves_nobody_else(proxy, stage, scheme):
+    """RFC 4559 §6: the origin would take the next client for the one that authenticated."""
+    origin = stage.origin(replies_forever(ok(b"fine")))
+    for fields in ([f"Authorization: {scheme} abc="], []):
+        with proxy.connect() as client:
+            assert client.ask(request("GET", origin.url + "/", *fields)).body == b"fine"
+    proxy.records(2)
+    assert len(origin.connections) == 2
+
+
 def test_a_reused_connection_has_no_dns_and_connect_phase(proxy, stage):
     """A phase that did not happen is absent, never zero."""
     origin = stage.origin(replies_forever(ok(b"fine")))
