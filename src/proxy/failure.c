@@ -18,6 +18,24 @@ const struct failure_row *failure_row(enum cause cause)
     return &rows[cause];
 }
 
+const char *failure_setting(enum cause cause, unsigned status)
+{
+    switch (cause) {
+    case CAUSE_BAD_REQUEST:
+        return status == 414 ? "limits.target_bytes" : status == 431 ? "limits.head_bytes" : "";
+    case CAUSE_RESPONSE_TOO_LARGE: return "limits.head_bytes";
+    case CAUSE_HEAD_TIMEOUT: return "timeouts.client_head";
+    case CAUSE_DNS_TIMEOUT: return "timeouts.dns";
+    case CAUSE_CONNECT_TIMEOUT: return "timeouts.connect";
+    case CAUSE_TLS_TIMEOUT: return "timeouts.upstream_tls";
+    case CAUSE_RESPONSE_TIMEOUT: return "timeouts.response_head";
+    case CAUSE_BODY_TIMEOUT:
+    case CAUSE_SEND_STALLED:
+    case CAUSE_RESPONSE_STALLED: return "timeouts.body_stall";
+    default: return "";
+    }
+}
+
 void failure_add_message(enum cause cause, const char *detail, struct text *into)
 {
     text_add(into, slice_from_string(failure_row(cause)->sentence));

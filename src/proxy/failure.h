@@ -90,6 +90,9 @@ struct failure_row {
 
 /* The row of a cause; static storage. */
 const struct failure_row *failure_row(enum cause cause);
+/* The key of the configuration that sets the limit which was met, "" where it was none of ours. `status` is what
+ * answers CAUSE_BAD_REQUEST. */
+const char *failure_setting(enum cause cause, unsigned status);
 /* The sentence and the detail, which may be empty, as one: "The name does not exist: a.example". */
 void failure_add_message(enum cause cause, const char *detail, struct text *into);
 

@@ -96,6 +96,9 @@ static void reply_text_body(struct exchange *x, struct text *text, uint64_t elap
     text_add(text, SLICE(".\n"));
     if (x->remedy[0] != '\0')
         text_add_format(text, "To allow it: %s\n", x->remedy);
+    const char *setting = failure_setting(x->cause, x->status);
+    if (setting[0] != '\0')
+        text_add_format(text, "The limit is %s of the configuration.\n", setting);
     text_add_format(text, "phase %s, after ", reply_phase(x));
     text_add_duration(text, elapsed_ns);
     text_add_format(text, ", exchange %016llx\n", (unsigned long long)x->id);
@@ -125,6 +128,9 @@ static void reply_json_body(struct exchange *x, struct text *text, uint64_t elap
         reply_json_member(text, "detail", slice_from_string(x->detail), false);
     if (x->remedy[0] != '\0')
         reply_json_member(text, "remedy", slice_from_string(x->remedy), false);
+    const char *setting = failure_setting(x->cause, x->status);
+    if (setting[0] != '\0')
+        reply_json_member(text, "setting", slice_from_string(setting), false);
     reply_json_member(text, "phase", slice_from_string(reply_phase(x)), false);
     reply_json_member(text, "exchange", text_slice(&id_text), true);
 }
@@ -144,6 +150,9 @@ static void reply_html_body(struct exchange *x, struct text *text, uint64_t elap
         text_add_html(text, slice_from_string(x->remedy));
         text_add(text, SLICE("</code></p>"));
     }
+    const char *setting = failure_setting(x->cause, x->status);
+    if (setting[0] != '\0')
+        text_add_format(text, "<p>The limit is <code>%s</code> of the configuration.</p>", setting);
     text_add_format(text, "<p><small>fairlead &middot; phase %s, after ", reply_phase(x));
     text_add_duration(text, elapsed_ns);
     text_add_format(text, " &middot; exchange %016llx</small></p></body></html>\n",

@@ -2,8 +2,10 @@
 body as text, HTML and JSON, and its record are as the table says. A row that no play here provokes is an error."""
 import contextlib
 import os
+import re
 import select
 import signal
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -82,6 +84,14 @@ def play_fault(stage, fault):
         check(fault, answer, kind, took_ns, records)
 
 
+# The limits of the configuration that a failure names: who meets one learns which.
+SETTINGS = {"head_timeout": "timeouts.client_head", "dns_timeout": "timeouts.dns",
+            "connect_timeout": "timeouts.connect", "tls_timeout": "timeouts.upstream_tls",
+            "response_timeout": "timeouts.response_head", "body_timeout": "timeouts.body_stall",
+            "send_stalled": "timeouts.body_stall", "response_stalled": "timeouts.body_stall",
+            "response_too_large": "limits.head_bytes"}
+
+
 def with_accept(data, kind):
     return data.replace(b"KIND", kind.encode()).replace(b"\r\n", f"\r\nAccept: {ACCEPT[kind]}\r\n".encode(), 1)
 
@@ -97,6 +107,8 @@ def check(fault, answer, kind, took_ns, records):
     assert told.sentence.startswith(row.sentence)
     assert told.elapsed_ns <= took_ns, (told.elapsed_ns, took_ns)
     assert not fault.late or told.elapsed_ns + told.unit_ns > LIMIT_MS * 1e6, answer.body
+    setting = SETTINGS.get(fault.word)
+    assert told.setting == setting
     if kind == "json":
         shown = [told.json[name] for name in ("status", "cause", "error")]
         assert shown == [fault.status, fault.word, fault.token]
@@ -505,3 +517,18 @@ def test_every_row_is_provoked():
     assert played == {word: (table[word].status, table[word].token) for word in played}
     for word, path in ELSEWHERE.items():
         assert f'"{word}"' in (ROOT / path).read_text(), f"{word} is not in {path}"
+
+
+@pytest.mark.parametrize("key", sorted(set(SETTINGS.values()) | {"limits.target_bytes"}))
+def test_every_limit_that_is_named_can_be_set(stage, key):
+    section, name = key.split(".")
+    shown = subprocess.run([stage.program, "check", "--print"], capture_output=True, check=True, text=True).stdout
+    assert re.search(rf"^{section}:(?:\n +.*)*?\n +{name}:", shown, re.M), shown
+
+
+@pytest.mark.parametrize("status,setting,target,field", [(414, "limits.target_bytes", "x" * 40000, ""),
+                                                         (431, "limits.head_bytes", "", "X: " + "y" * 70000)])
+def test_a_head_over_a_limit_is_told_which(proxy, status, setting, target, field):
+    with proxy.connect() as client:
+        got = client.ask(request("GET", NOWHERE + target, *([field] if field else [])))
+    assert got.status == status and f"The limit is {setting} of the configuration.".encode() in got.body

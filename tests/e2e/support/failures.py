@@ -9,9 +9,11 @@ ROW = re.compile(r'X\(([A-Z_]+),\s*"([a-z_]+)",\s*(\d+),\s*"([a-z_]*)",\s*"([^"]
 UNITS_NS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 ACCEPT = {"text": "text/plain", "html": "text/html", "json": "application/json"}
 PHASE = r"phase (?P<phase>\w+), after (?P<count>[\d.]+) ?(?P<unit>ns|us|ms|s)"
-TEXT = re.compile(rf"fairlead: (?P<sentence>.+)\.\n(To allow it: (?P<remedy>.+)\n)?{PHASE}, exchange (?P<id>\w{{16}})\n")
+TEXT = re.compile(rf"fairlead: (?P<sentence>.+)\.\n(To allow it: (?P<remedy>.+)\n)?"
+                  rf"(The limit is (?P<setting>[\w.]+) of the configuration\.\n)?{PHASE}, exchange (?P<id>\w{{16}})\n")
 HTML = re.compile(r"<!doctype html>.*<title>(?P<status>\d+) (?P<title>[^<]+)</title>.*<h1>(?P<sentence>[^<]+)</h1>"
                   r"(<p>(?P<detail>[^<]*)</p>)?(<p>To allow it: <code>(?P<remedy>[^<]+)</code></p>)?"
+                  r"(<p>The limit is <code>(?P<setting>[^<]+)</code> of the configuration.</p>)?"
                   rf"<p><small>fairlead &middot; {PHASE} &middot; exchange (?P<id>\w{{16}})</small></p></body></html>\n",
                   re.DOTALL)
 
@@ -52,12 +54,13 @@ class Told:
 
     def _take(self, found):
         self.sentence = html.unescape(found["sentence"])
-        self.phase, self.id = found["phase"], found["id"]
+        self.phase, self.id, self.setting = found["phase"], found["id"], found["setting"]
         self.unit_ns = UNITS_NS[found["unit"]] * 10 ** -len(found["count"].partition(".")[2])
         self.elapsed_ns = float(found["count"]) * UNITS_NS[found["unit"]]
 
     def _read_json(self, text):
         told = json.loads(text)
         self.json = told
+        self.setting = told.get("setting")
         self.sentence, self.phase, self.id = told["message"], told["phase"], told["exchange"]
         self.elapsed_ns, self.unit_ns = told["elapsed_ms"] * 1e6, 1e6
