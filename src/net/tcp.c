@@ -63,6 +63,8 @@ static enum status tcp_recv(struct transport *transport, void *into, size_t cap,
 
     if (status == ST_IO)
         transport->os_error = errno;
+    if (status == ST_EOF && transport->is_broken)
+        return ST_IO;
     if (status == ST_AGAIN)
         transport->ready &= ~(unsigned)WATCH_READ;
     if (status != ST_OK)
@@ -84,7 +86,7 @@ static enum status tcp_send(struct transport *transport, const struct iovec *iov
     size_t len = 0;
     enum status status = socket_send(tcp->watch.fd, iov, count, /* more= */ false, &len);
     if (status == ST_IO)
-        transport->os_error = errno;
+        transport_broke(transport, errno);
     if (status == ST_AGAIN)
         transport->ready &= ~(unsigned)WATCH_WRITE;
     if (status != ST_OK)

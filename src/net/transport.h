@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "io/loop.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/uio.h>
@@ -55,6 +56,7 @@ struct transport {
     struct loop *loop;
     unsigned ready;                       /* WATCH_READ, WATCH_WRITE, WATCH_HANGUP, WATCH_ERROR */
     bool is_truncated;                    /* TLS: the peer's end came without close_notify */
+    bool is_broken;                       /* a send failed: see transport_broke */
     int os_error;                         /* errno of the ST_IO that ended it */
     void (*on_ready)(struct transport *); /* recorder: sets a bit, queues a task */
     void *owner;                          /* the receiver of on_ready; NULL: nobody listens */
@@ -88,6 +90,13 @@ static inline void transport_close(struct transport **t, bool is_abort)
     if (*t != NULL)
         (*t)->ops->close(*t, is_abort);
     *t = NULL;
+}
+/* A send failed with this errno. The kernel tells of a reset once, and to a receive after that of an end of file;
+ * `is_broken` says that it is none. EPIPE comes where the peer had ended its direction in order before. */
+static inline void transport_broke(struct transport *t, int os_error)
+{
+    t->os_error = os_error;
+    t->is_broken = t->is_broken || os_error != EPIPE;
 }
 static inline int transport_splice_fd(struct transport *t)
 {

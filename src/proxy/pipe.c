@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "io/socket.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { PIPE_ROUNDS = 8, PIPE_BULK = 65536, PIPE_TRICKLE = 4096 };
@@ -171,6 +172,8 @@ static enum status pipe_push(struct pipe *pipe)
                                            pipe->in_kernel, false, &moved);
         if (status == ST_AGAIN)
             pipe->to->ready &= ~(unsigned)WATCH_WRITE;
+        if (status == ST_IO)
+            transport_broke(pipe->to, errno);
         if (status != ST_OK)
             return status;
         pipe->in_kernel -= moved;
@@ -192,6 +195,8 @@ static enum status pipe_splice_round(struct pipe *pipe, bool *ret_is_sending)
                            false, &moved);
     if (status == ST_AGAIN)
         pipe->from->ready &= ~(unsigned)WATCH_READ;
+    if (status == ST_EOF && pipe->from->is_broken)
+        status = ST_IO;
     if (status != ST_OK) {
         pipe_leave_splice(pipe);
         return status;

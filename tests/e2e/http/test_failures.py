@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.admin import in_own_network
-from support.bounds import BOUND, wait_until
+from support.bounds import BOUND, Cue, wait_until
 from support.failures import ACCEPT, ROOT, Told, rows
 from support.message import ok, request
 from support.ops import status_of
@@ -453,6 +453,37 @@ def test_response_cut(proxy, stage):
         client.send(request("GET", origin.url + "/"))
         assert client.read_head().status == 200 and client.read_to_end() == b"half"
     assert end_of_record(proxy, "response_cut") == ("exchange", 200, "error", "upstream")
+
+
+def test_a_reset_is_no_end_of_a_response(stage):
+    """An origin that is reset in a response that its connection's end delimits: the message is cut short, also where
+    the proxy meets the reset as it sends the request's body (RFC 9112 §8)."""
+    began, may_reset, was_reset = Cue(), Cue(), Cue()
+
+    def resets(conn):
+        conn.read_request_head()
+        conn.send(b"HTTP/1.1 200 OK\r\n\r\nfirst")
+        began.give()
+        may_reset.wait()
+        conn.send(b"second")
+        conn.reset()
+        was_reset.give()
+
+    origin = stage.origin(resets)
+    proxy = stage.proxy("--workers", "1")
+    with proxy.connect() as client:
+        client.send(request("POST", origin.url + "/", "Content-Length: 100000") + b"some")
+        began.wait()
+        assert client.read_until(b"first")
+        proxy.freeze()
+        client.send(b"more" * 100)
+        may_reset.give()
+        was_reset.wait()
+        proxy.thaw()
+        rest = client.read_to_end()
+        assert b"0\r\n\r\n" not in rest
+    record = proxy.record()
+    assert record.end != "done" and record.ended_by == "upstream", record
 
 
 def test_response_stalled(stage):

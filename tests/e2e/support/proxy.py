@@ -164,6 +164,16 @@ class Proxy:
     def signal(self, number):
         os.kill(self.pid, number)
 
+    def freeze(self):
+        """Whoever serves stands still: what comes until thaw() comes at once."""
+        pid = self.serving_pid()
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in
+                               Path(f"/proc/{pid}/task").glob("*/stat")), "all threads to stop", step=0)
+
+    def thaw(self):
+        os.kill(self.serving_pid(), signal.SIGCONT)
+
     def kill(self):
         self.is_stopped = True
         if self.process.poll() is None:

@@ -9,6 +9,7 @@
 #include "net/tcp.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -131,6 +132,51 @@ static void test_shut(void **state)
     end(&f);
 }
 
+/* Like begin, over TCP on loopback. */
+static void begin_tcp(struct fixture *f)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof(address);
+    *f = (struct fixture){0};
+    tcp_slab_init(&f->slab);
+    assert_int_equal(loop_create(&f->loop), ST_OK);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+    f->peer_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(f->peer_fd, (struct sockaddr *)&address, len), 0);
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    assert_int_equal(tcp_create(f->loop, &f->slab, fd, &f->transport), ST_OK);
+    transport_listen(f->transport, f, on_ready);
+    socket_close(&listener);
+}
+
+/* The kernel tells of a reset once. Where a send was told, a receive after it takes what had come before, and then is
+ * not told of an end in order, but where there was one. */
+static void test_a_reset_is_no_end_in_order(void **state)
+{
+    (void)state;
+    for (int is_in_order = 0; is_in_order < 2; is_in_order++) {
+        struct fixture f;
+        char bytes[16];
+        const struct iovec iov = {bytes, 1};
+        size_t len = 0;
+        begin_tcp(&f);
+        assert_int_equal(write(f.peer_fd, "abc", 3), 3);
+        if (is_in_order)
+            assert_int_equal(shutdown(f.peer_fd, SHUT_WR), 0);
+        socket_reset(&f.peer_fd);
+        assert_int_equal(transport_send(f.transport, &iov, 1, &len), ST_IO);
+        assert_int_equal(f.transport->os_error, is_in_order ? EPIPE : ECONNRESET);
+        assert_int_equal(transport_recv(f.transport, bytes, sizeof(bytes), &len), ST_OK);
+        assert_int_equal(len, 3);
+        assert_int_equal(transport_recv(f.transport, bytes, sizeof(bytes), &len),
+                         is_in_order ? ST_EOF : ST_IO);
+        end(&f);
+    }
+}
+
 /* T4: nobody hears anything after the close, also not of what the poller knew already. */
 static void test_close(void **state)
 {
@@ -168,9 +214,13 @@ static void test_unwatchable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read_bit),  cmocka_unit_test(test_end_is_not_missed),
-        cmocka_unit_test(test_write_bit), cmocka_unit_test(test_shut),
-        cmocka_unit_test(test_close),     cmocka_unit_test(test_unwatchable),
+        cmocka_unit_test(test_read_bit),
+        cmocka_unit_test(test_end_is_not_missed),
+        cmocka_unit_test(test_write_bit),
+        cmocka_unit_test(test_shut),
+        cmocka_unit_test(test_close),
+        cmocka_unit_test(test_unwatchable),
+        cmocka_unit_test(test_a_reset_is_no_end_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
