@@ -270,6 +270,13 @@ static void tls_was_cut(struct tls *tls)
         tls->base.os_error = tls->lower->os_error;
 }
 
+/* The peer's close_notify came. Before TLS 1.3 it asks for ours at once (RFC 5246 §7.2.1). */
+static void tls_was_ended(struct tls *tls)
+{
+    tls->recv_end = ST_EOF;
+    tls->base.ends_both = SSL_version(tls->ssl) < TLS1_3_VERSION;
+}
+
 /* ---- handshake ---- */
 
 static void handshake_was_cut(struct tls *tls)
@@ -333,7 +340,7 @@ static bool read_records(struct tls *tls, char *into, size_t cap, size_t *ret_le
         }
         int error = SSL_get_error(tls->ssl, result);
         if (error == SSL_ERROR_ZERO_RETURN)
-            tls->recv_end = ST_EOF;
+            tls_was_ended(tls);
         else if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
             tls_broke(tls);
         else if (tls->lower_end != ST_OK)

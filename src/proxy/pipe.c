@@ -241,8 +241,41 @@ static enum pipe_result pipe_settle_output(struct pipe *pipe)
     return status == ST_OK || status == ST_AGAIN ? PIPE_WAITING : PIPE_TO_FAILED;
 }
 
+void pipe_discard(struct pipe *pipe)
+{
+    if (pipe->is_ended || pipe->is_discarding)
+        return;
+    pipe->is_discarding = true;
+    pipe_done(pipe);
+}
+
+/* The run of a pipe that discards. */
+static enum pipe_result pipe_drain(struct pipe *pipe)
+{
+    if (!pipe->is_ended && pipe_finish(pipe) == PIPE_TO_FAILED)
+        pipe->is_ended = true; /* it is gone, as it may (RFC 5246 §7.2.1) */
+    enum status status = pipe->from_ended ? ST_AGAIN : ST_OK;
+    for (int round = 0; status == ST_OK && round < PIPE_ROUNDS; round++) {
+        size_t got = 0;
+        if ((pipe->from->ready & WATCH_READ) == 0)
+            break;
+        status =
+            transport_recv(pipe->from, pipe->shared->scratch, pipe->shared->scratch_bytes, &got);
+    }
+    if (status == ST_EOF && !pipe->from->is_truncated) {
+        pipe->from_ended = true;
+        pipe->last_ns = clock_monotonic_ns();
+    } else if (status != ST_OK && status != ST_AGAIN)
+        return PIPE_FROM_FAILED;
+    if (pipe->is_ended && pipe->from_ended)
+        return PIPE_ENDED;
+    return (pipe->from->ready & WATCH_READ) != 0 && !pipe->from_ended ? PIPE_BUSY : PIPE_WAITING;
+}
+
 enum pipe_result pipe_run(struct pipe *pipe)
 {
+    if (pipe->is_discarding)
+        return pipe_drain(pipe);
     if (pipe->is_ended)
         return PIPE_ENDED;
     enum status status = pipe_unload(pipe);

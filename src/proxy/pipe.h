@@ -20,7 +20,8 @@
  *
  *   P1  `held` and bytes in the kernel pipe are never both there: order is kept.
  *   P2  an end of file is passed on only after the last byte was taken.
- *   P3  after PIPE_ENDED nothing moves any more. */
+ *   P3  after PIPE_ENDED nothing moves any more.
+ *   P4  discarded bytes count neither as bytes nor as progress. */
 
 /* Kernel pipes of a worker that wait to be used. */
 enum { PIPE_SPARE_MAX = 16, PIPE_BYTES = 262144 };
@@ -54,10 +55,11 @@ struct pipe {
     uint64_t last_ns;  /* and the last one, or the end of file */
     struct slice held; /* received, not yet taken; in `block` */
     struct block *block;
-    int ends[2];      /* kernel pipe, -1 while copying */
-    size_t in_kernel; /* bytes in it */
-    bool from_ended;  /* end of file received */
-    bool is_ended;    /* and passed on */
+    int ends[2];        /* kernel pipe, -1 while copying */
+    size_t in_kernel;   /* bytes in it */
+    bool from_ended;    /* end of file received */
+    bool is_ended;      /* and passed on */
+    bool is_discarding; /* `to` hears no more: what comes is thrown away */
     bool may_splice;
     bool is_bulk; /* the last round was large: splice the next */
 };
@@ -67,6 +69,9 @@ void pipe_init(struct pipe *pipe, struct transport *from, struct transport *to,
 void pipe_done(struct pipe *pipe);
 /* Bytes that were read before the tunnel began. Errors: ST_NOMEM. */
 enum status pipe_preload(struct pipe *pipe, struct slice bytes) MUST_USE;
+/* The receiver hears no more: drop what it has not taken, end its direction now, and read `from` to its end, so that
+ * what was sent the other way is not lost to a reset. No effect after PIPE_ENDED. */
+void pipe_discard(struct pipe *pipe);
 /* Move what can be moved. */
 enum pipe_result pipe_run(struct pipe *pipe);
 

@@ -95,9 +95,11 @@ static void tunnel_unpack(struct tunnel *tunnel)
     tunnel->record = NULL;
 }
 
+/* Has a direction ended, or does it end? Where both have, the tunnel is over, unless one discards. */
 static bool tunnel_is_half(const struct tunnel *tunnel)
 {
-    return tunnel->up.is_ended != tunnel->down.is_ended;
+    return tunnel->up.is_ended || tunnel->down.is_ended || tunnel->up.is_discarding ||
+           tunnel->down.is_discarding;
 }
 
 static void tunnel_arm(struct tunnel *tunnel)
@@ -277,13 +279,26 @@ static bool tunnel_was_reset(const struct pipe *from, const struct pipe *to)
     return from->is_ended && !to->is_ended && (from->from->ready & WATCH_ERROR) != 0;
 }
 
+/* A side that ended both directions by its end (TLS 1.2) gets ours at once, and nothing more. */
+static bool tunnel_stops(const struct pipe *from, struct pipe *to)
+{
+    if (!from->from_ended || !from->from->ends_both || to->is_ended || to->is_discarding)
+        return false;
+    pipe_discard(to);
+    return true;
+}
+
 static void tunnel_run(struct task *task)
 {
     struct tunnel *tunnel = CONTAINER_OF(task, struct tunnel, task);
     CHECK_TAG(tunnel, TUNNEL_TAG);
-    bool was_half = tunnel->up.is_ended || tunnel->down.is_ended;
+    bool was_half = tunnel_is_half(tunnel);
     enum pipe_result up = pipe_run(&tunnel->up);
     enum pipe_result down = pipe_run(&tunnel->down);
+    if (down != PIPE_FROM_FAILED && tunnel_stops(&tunnel->up, &tunnel->down))
+        down = pipe_run(&tunnel->down);
+    if (up != PIPE_FROM_FAILED && tunnel_stops(&tunnel->down, &tunnel->up))
+        up = pipe_run(&tunnel->up);
     tunnel_note(tunnel);
     if (tunnel_was_reset(&tunnel->up, &tunnel->down))
         up = PIPE_FROM_FAILED;
@@ -309,7 +324,7 @@ static void tunnel_run(struct task *task)
     }
     if (up == PIPE_BUSY || down == PIPE_BUSY)
         loop_queue(tunnel->room->engine->loop, &tunnel->task);
-    if (!was_half && (tunnel->up.is_ended || tunnel->down.is_ended)) {
+    if (!was_half && tunnel_is_half(tunnel)) {
         tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop); /* an end is progress, too */
         timer_cancel(&tunnel->timer);
         tunnel_arm(tunnel);

@@ -14,8 +14,10 @@
  *
  *   T1  each direction ends by itself: an end of file becomes a shutdown after the last byte, and the
  *       reverse direction goes on as long as it makes progress.
- *   T2  a reset of one side becomes a reset of the other.
- *   T3  an idle tunnel holds no buffer and no kernel pipe. */
+ *   T2  a reset of one side becomes a reset of the other, and never an end in order.
+ *   T3  an idle tunnel holds no buffer and no kernel pipe.
+ *   T4  a TLS 1.2 side that ends gets our end at once; what still comes for it is thrown away, and is no
+ *       progress (RFC 5246 §7.2.1). */
 
 struct tunnel_limits {
     uint64_t idle_ns;

@@ -41,12 +41,14 @@ static enum status memory_recv(struct transport *transport, void *into, size_t c
 {
     struct memory_end *end = end_of(transport);
     end->recv_calls++;
-    if (end->is_reset_in && end->len == 0) { /* Linux gives what came before the reset first */
+    /* Linux gives what came before the reset first, an end in order, too. */
+    if (end->is_reset_in && end->len == 0 && (!end->is_fin_in || end->is_fin_told)) {
         end->base.os_error = ECONNRESET;
         return ST_IO;
     }
     if (end->len == 0) {
         end->base.ready &= ~(unsigned)WATCH_READ;
+        end->is_fin_told = end->is_fin_in;
         return end->is_fin_in ? ST_EOF : ST_AGAIN;
     }
     size_t len = end->len < cap ? end->len : cap;
@@ -55,7 +57,7 @@ static enum status memory_recv(struct transport *transport, void *into, size_t c
     memcpy(into, end->bytes, len);
     memmove(end->bytes, end->bytes + len, end->len - len);
     end->len -= len;
-    if (end->len == 0 && !end->is_fin_in)
+    if (end->len == 0 && !end->is_fin_in && !end->is_reset_in)
         end->base.ready &= ~(unsigned)WATCH_READ;
     if (end->peer != NULL && (end->peer->base.ready & WATCH_WRITE) == 0)
         end_wake(end->peer, WATCH_WRITE);
@@ -119,7 +121,7 @@ static void memory_close(struct transport *transport, bool is_abort)
     struct memory_end *end = end_of(transport);
     bool is_reset = is_abort || (end->resets_unread && end->len > 0);
     if (end->peer != NULL) {
-        end->peer->is_fin_in = true;
+        end->peer->is_fin_in = end->peer->is_fin_in || !is_reset;
         end->peer->is_reset_in = is_reset;
         end->peer->peer = NULL;
         end_wake(end->peer,

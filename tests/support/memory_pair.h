@@ -15,6 +15,7 @@ struct memory_end {
     size_t cap;        /* room for what waits */
     size_t recv_limit; /* bytes one recv gives at most; 0: no limit */
     bool is_fin_in;    /* the peer ended its direction */
+    bool is_fin_told;
     bool is_reset_in;
     bool resets_unread; /* closing with unread bytes is a reset, as Linux does it */
     size_t recv_calls;

@@ -261,6 +261,7 @@ static void tls_1_2_resumes_and_half_closes_too(void **state)
         turn(&f);
         expect(f.server, SLICE("request"));
         expect_status(f.server, ST_EOF);
+        assert_true(f.server->ends_both); /* RFC 5246 §7.2.1; whoever owns it decides */
         send_all(f.server, SLICE("answer"));
         turn(&f);
         expect(f.client, SLICE("answer"));
