@@ -190,6 +190,15 @@ struct inet_addr inet_addr_unmap(const struct inet_addr *addr)
     return plain;
 }
 
+struct inet_prefix inet_prefix_unmap(const struct inet_prefix *prefix)
+{
+    struct inet_prefix plain = {inet_addr_unmap(&prefix->addr), prefix->bits};
+    if (prefix->addr.family == plain.addr.family || prefix->bits < 96)
+        return *prefix;
+    plain.bits = (uint8_t)(prefix->bits - 96);
+    return plain;
+}
+
 struct inet_endpoint inet_from_sockaddr(const struct sockaddr *sa, socklen_t len)
 {
     struct inet_endpoint endpoint = {0};

@@ -50,6 +50,8 @@ bool inet_addr_is_loopback(const struct inet_addr *addr);
 bool inet_addr_is_unspecified(const struct inet_addr *addr);
 /* ::ffff:a.b.c.d as a.b.c.d; anything else unchanged (RFC 4291 §2.5.5.2). */
 struct inet_addr inet_addr_unmap(const struct inet_addr *addr);
+/* The same for a range: ::ffff:10.0.0.0/104 is 10.0.0.0/8. One that holds more than mapped addresses stays. */
+struct inet_prefix inet_prefix_unmap(const struct inet_prefix *prefix);
 
 /* To and from the kernel's form. Unmaps; a family that is not IP gives INET_NONE. */
 struct inet_endpoint inet_from_sockaddr(const struct sockaddr *sa, socklen_t len);

@@ -4,8 +4,10 @@
 #include "server/serve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What was asked for may be on its way to a file: one that is cut is no success. */
 static int finish(int code)
@@ -42,8 +44,20 @@ static int check(int argc, char **argv)
     return finish(serve_check(rest, (const char *const *)argv, /* wants_print= */ rest < argc));
 }
 
+/* Whoever started us may have closed the standard descriptors. A listener or a client must not get one of their
+ * numbers, or it would be sent the log. */
+static bool fill_standard_descriptors(void)
+{
+    int fd = 0;
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = open("/dev/null", O_RDWR);
+    return fd < 0 || close(fd) == 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (!fill_standard_descriptors())
+        return 1;
     const char *const *flags = (const char *const *)argv + 1;
     int count = argc - 1;
     for (int i = 0; i < count; i++) {

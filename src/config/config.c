@@ -166,6 +166,19 @@ static void loader_set_defaults(struct loader *loader, const struct schema_table
     }
 }
 
+/* What was set in this object is void. */
+static void origins_forget(struct config_whole *whole, const void *object, size_t bytes)
+{
+    uintptr_t begin = (uintptr_t)object;
+    size_t kept = 0;
+    for (size_t i = 0; i < whole->origin_count; i++) {
+        uintptr_t at = (uintptr_t)whole->origins[i].setting;
+        if (at < begin || at >= begin + bytes)
+            whole->origins[kept++] = whole->origins[i];
+    }
+    whole->origin_count = kept;
+}
+
 struct config_listen *loader_add_listen(struct loader *loader, const struct parse_place *place)
 {
     struct config *config = loader->config;
@@ -177,6 +190,7 @@ struct config_listen *loader_add_listen(struct loader *loader, const struct pars
     loader->listen_places[config->listen_count] = place == NULL ? nowhere : *place;
     struct config_listen *listen = &config->listen[config->listen_count++];
     *listen = (struct config_listen){.kind = LISTEN_TCP};
+    origins_forget(loader->whole, listen, sizeof(*listen));
     loader_set_defaults(loader, &schema_listen, listen);
     return listen;
 }

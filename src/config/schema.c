@@ -244,7 +244,7 @@ static const struct schema_row main_rows[] = {
     {.key = "tcp.user_timeout",
      .kind = KIND_DURATION,
      AT(tcp.user_timeout_ns),
-     .max = YEAR,
+     .max = (uint64_t)INT32_MAX * NS_PER_MS, /* the kernel's */
      .initial = "30s",
      .help =
          "sent bytes without acknowledgement, clients without a sign of life; 0s for the system's"},

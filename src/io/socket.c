@@ -31,7 +31,7 @@
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
-enum { SOCKET_ACCEPT_TRIES = 64 };
+enum { SOCKET_ACCEPT_TRIES = 64, SOCKET_KEEPIDLE_MAX_S = 32767 };
 
 static void socket_set(int fd, int level, int name, int value)
 {
@@ -233,7 +233,8 @@ void socket_set_keepalive(int fd, unsigned user_timeout_ms)
 {
     if (user_timeout_ms == 0)
         return;
-    int seconds = (int)(user_timeout_ms / 1000) + 1;
+    int seconds = user_timeout_ms / 1000 < SOCKET_KEEPIDLE_MAX_S ? (int)(user_timeout_ms / 1000) + 1
+                                                                 : SOCKET_KEEPIDLE_MAX_S;
     socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
     socket_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds / 4 + 1);
     socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -245,6 +246,28 @@ void socket_set_congestion(int fd, const char *congestion)
         congestion[0] != '\0') /* an unknown name was warned of at the start */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
                          (socklen_t)strlen(congestion));
+}
+
+/* The congestion control that a new socket has. */
+static void socket_restore_congestion(int fd)
+{
+    char name[32] = "";
+    socklen_t len = sizeof(name) - 1;
+    int fresh = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fresh >= 0 && getsockopt(fresh, IPPROTO_TCP, TCP_CONGESTION, name, &len) == 0)
+        socket_set_congestion(fd, name);
+    socket_close(&fresh);
+}
+
+void socket_tune_listener(int fd, unsigned user_timeout_ms, const char *congestion)
+{
+    socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms);
+    socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
+    socket_set_keepalive(fd, user_timeout_ms);
+    if (congestion[0] != '\0')
+        socket_set_congestion(fd, congestion);
+    else
+        socket_restore_congestion(fd);
 }
 
 /* ---- bytes ---- */

@@ -50,13 +50,16 @@ enum status socket_dial(const struct inet_endpoint *endpoint,
 int socket_error(int fd);
 /* Own address of a socket; INET_NONE for others. */
 struct inet_endpoint socket_local(int fd);
-/* TCP_USER_TIMEOUT: sent bytes that are not acknowledged for so long end the connection. Accepted sockets
- * inherit this, the probes and the congestion control from their listening socket. 0, NULL or "" leave the
+/* TCP_USER_TIMEOUT: sent bytes that are not acknowledged for so long end the connection. 0, NULL or "" leave the
  * system's; failures are ignored. */
 void socket_set_user_timeout(int fd, unsigned user_timeout_ms);
 /* Probes after so long a silence: a connection with nothing under way is found dead only by them. */
 void socket_set_keepalive(int fd, unsigned user_timeout_ms);
 void socket_set_congestion(int fd, const char *congestion);
+
+/* All three on a listening socket, whose accepted sockets inherit them. It may have been tuned before: 0 and "" bring
+ * the system's back. */
+void socket_tune_listener(int fd, unsigned user_timeout_ms, const char *congestion);
 
 /* ---- bytes ---- */
 

@@ -192,15 +192,18 @@ bool hosts_refresh(struct hosts *hosts)
         now.st_ino == hosts->inode)
         return false;
 
-    hosts->is_present = is_present;
     char *text = NULL;
     size_t len = 0;
+    if (is_present && hosts_read_file(hosts->path, &text, &len) != ST_OK) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+            return false; /* our shortage: the old table stays, and the file is looked at again */
+        text = NULL;
+    }
+    hosts->is_present = is_present;
     if (is_present) {
         hosts->changed = now.st_mtim;
         hosts->size = now.st_size;
         hosts->inode = now.st_ino;
-        if (hosts_read_file(hosts->path, &text, &len) != ST_OK)
-            text = NULL;
     }
     /* Unreadable is empty; out of memory keeps the old table. */
     enum status status = hosts_parse(hosts, slice_of(text, text != NULL ? len : 0));

@@ -69,21 +69,12 @@ static void *packer_add(struct packer *packer, const void *from, size_t bytes)
 }
 
 /* ::ffff:10.0.0.0/104 means 10.0.0.0/8, which is the form that addresses are judged in. */
-static struct inet_prefix prefix_unmap(const struct inet_prefix *prefix)
-{
-    struct inet_prefix plain = {inet_addr_unmap(&prefix->addr), prefix->bits};
-    if (prefix->addr.family == plain.addr.family || prefix->bits < 96)
-        return *prefix;
-    plain.bits = (uint8_t)(prefix->bits - 96);
-    return plain;
-}
-
 static void gate_pack_prefixes(struct packer *packer, struct gate_prefixes *list)
 {
     const struct inet_prefix *from = list->at;
     struct inet_prefix *to = packer_add(packer, from, list->count * sizeof(*to));
     for (size_t i = 0; to != NULL && i < list->count; i++)
-        to[i] = prefix_unmap(&from[i]);
+        to[i] = inet_prefix_unmap(&from[i]);
     list->at = to;
 }
 

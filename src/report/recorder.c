@@ -273,8 +273,9 @@ static void output_flush(struct recorder *recorder)
         is_fine = output_write_piece(recorder, &at);
     if (at > 0)
         recorder->is_mid_line = buffer->at[at - 1] != '\n';
-    if (!is_fine)
-        count(&recorder->lost, recorder->buffered_lines);
+    for (size_t i = at; !is_fine && i < buffer->len;
+         i++) /* a line that went out in part is lost, too */
+        count(&recorder->lost, buffer->at[i] == '\n');
     buffer->len = 0;
     recorder->buffered_lines = 0;
 }

@@ -132,9 +132,13 @@ static bool opening_is_listener(int fd)
 {
     int listens = 0;
     int type = 0;
+    int domain = 0;
     socklen_t len = sizeof(int);
-    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens != 0 &&
-           getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+    bool is_known = getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+                    (domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX);
+    return is_known && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 &&
+           listens != 0 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+           type == SOCK_STREAM;
 }
 
 void opening_inherit(struct opening_inherited *inherited)

@@ -96,9 +96,7 @@ static void worker_tune_listener(const struct worker *worker, const struct worke
 {
     const struct config *config = worker->engine.snapshot->config;
     unsigned user_timeout_ms = (unsigned)(config->tcp.user_timeout_ns / NS_PER_MS);
-    socket_set_user_timeout(listen->fd, user_timeout_ms);
-    socket_set_keepalive(listen->fd, user_timeout_ms);
-    socket_set_congestion(listen->fd, config->tcp.congestion_client);
+    socket_tune_listener(listen->fd, user_timeout_ms, config->tcp.congestion_client);
 }
 
 static void worker_take_listeners(struct worker *worker, const struct worker_listen *listens,

@@ -270,6 +270,25 @@ static void families_do_not_mix(void **state)
     assert_true(inet_addr_equals(&quad, &unmapped));
 }
 
+static void mapped_ranges_are_unmapped(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"::ffff:10.0.0.0/104", "10.0.0.0/8"}, {"::ffff:10.1.2.3/128", "10.1.2.3/32"},
+        {"::ffff:0:0/96", "0.0.0.0/0"},        {"::ffff:0:0/95", "::fffe:0:0/95"},
+        {"10.0.0.0/8", "10.0.0.0/8"},          {"2001:db8::/32", "2001:db8::/32"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct inet_prefix prefix;
+        struct inet_prefix wanted;
+        assert_int_equal(inet_prefix_parse(slice_from_string(cases[i][1]), &wanted), ST_OK);
+        if (inet_prefix_parse(slice_from_string(cases[i][0]), &prefix) != ST_OK)
+            continue; /* a range with bits behind its length */
+        struct inet_prefix plain = inet_prefix_unmap(&prefix);
+        assert_int_equal(plain.bits, wanted.bits);
+        assert_true(inet_addr_equals(&plain.addr, &wanted.addr));
+    }
+}
+
 /* Only ::ffff:0:0/96 is unmapped (RFC 4291 §2.5.5.2); its neighbours stay. */
 static void only_mapped_addresses_are_unmapped(void **state)
 {
@@ -401,6 +420,7 @@ int main(void)
         cmocka_unit_test(a_prefix_contains_from_first_to_last),
         cmocka_unit_test(families_do_not_mix),
         cmocka_unit_test(only_mapped_addresses_are_unmapped),
+        cmocka_unit_test(mapped_ranges_are_unmapped),
         cmocka_unit_test(addresses_have_an_order),
         cmocka_unit_test(special_addresses_are_known),
         cmocka_unit_test(the_kernels_form_and_back),
