@@ -75,7 +75,8 @@ static void ready_update(struct tls *tls, bool is_dry)
         may_read = !tls->is_end_told;
     if (may_read)
         ready |= WATCH_READ;
-    if (tls->send_end != ST_OK || (chain_is_empty(&tls->queue) && (lower & WATCH_WRITE) != 0))
+    bool may_write = chain_is_empty(&tls->queue) && (lower & WATCH_WRITE) != 0;
+    if (tls->send_end != ST_OK || (may_write && !tls->write_wants_read))
         ready |= WATCH_WRITE;
     tls->base.ready = ready;
 }
@@ -92,6 +93,12 @@ static void on_lower_ready(struct transport *lower)
     if (tls->is_reading_held || tls->is_end_told)
         ready &= ~(unsigned)WATCH_READ;
     tls->base.ready |= ready;
+    tls_tell(tls);
+}
+
+static void run_again(struct task *task)
+{
+    struct tls *tls = CONTAINER_OF(task, struct tls, again_task);
     tls_tell(tls);
 }
 
@@ -143,6 +150,7 @@ static struct tls *tls_new(struct tls_scratch *scratch, struct transport *lower,
     tls->grave.bury = bury_tls;
     chain_init(&tls->queue, scratch->pool);
     task_init(&tls->flush_task, run_flush);
+    task_init(&tls->again_task, run_again);
     return tls;
 }
 
@@ -151,6 +159,7 @@ static void tls_end(struct tls *tls)
 {
     CHECK(tls->scratch->corked != tls);
     task_cancel(&tls->flush_task);
+    task_cancel(&tls->again_task);
     tls->base.on_ready = NULL;
     /* Without this the library takes a connection that was only dropped for a broken one, and spoils
      * the session that others may resume. */
@@ -375,6 +384,11 @@ static enum status tls_recv(struct transport *transport, void *into, size_t cap,
     tls_cork(tls);
     bool is_dry = read_records(tls, into, cap, &got);
     tls_uncork(tls);
+    if (tls->write_wants_read &&
+        tls->read_left < TLS_READ_MAX) { /* what it waited for may have come */
+        tls->write_wants_read = false;
+        loop_queue(tls->base.loop, &tls->again_task);
+    }
     ready_update(tls, is_dry);
     if (got > 0) {
         *ret_len = got;
@@ -445,6 +459,13 @@ static size_t write_records(struct tls *tls, const struct iovec *iov, int count)
     return total;
 }
 
+/* The rest of a handshake message will not come, so that nothing can be sent any more. */
+static void send_cut(struct tls *tls)
+{
+    tls->write_wants_read = false;
+    tls->send_end = ST_IO;
+}
+
 /* May plaintext be taken? ST_OK, ST_AGAIN, or the end of sending. */
 static enum status send_begin(struct tls *tls)
 {
@@ -474,9 +495,14 @@ static enum status tls_send(struct transport *transport, const struct iovec *iov
     tls_cork(tls);
     size_t total = write_records(tls, iov, count);
     tls_uncork(tls);
+    tls->write_wants_read = total == 0 && tls->send_end == ST_OK;
+    if (tls->write_wants_read && tls->lower_end != ST_OK)
+        send_cut(tls);
     ready_update(tls, /* is_dry= */ (tls->base.ready & WATCH_READ) == 0);
     if (tls->send_end != ST_OK)
         return tls->send_end;
+    if (tls->write_wants_read) /* on_lower_ready tells of the next bytes */
+        return ST_AGAIN;
     *ret_len = total;
     return ST_OK;
 }

@@ -12,6 +12,7 @@
 
 enum {
     TLS_RECORD = 16384,
+    TLS_READ_MAX = 64 * 1024,              /* ciphertext one call reads at most */
     TLS_REGION = TLS_SEND_MAX + 16 * 1024, /* four records with headers and tags, and some more */
     TLS_SCRATCH = 2 * TLS_REGION,
     TLS_FAULT_TEXT = 200,
@@ -41,7 +42,9 @@ struct tls {
     size_t out_start;          /* where our region of the scratch begins, while corked */
     struct chain queue;
     struct task flush_task;
+    struct task again_task; /* tells the owner to go on, after a call that was cut off */
     struct grave grave;
+    size_t read_left;      /* ciphertext that the call which runs may still read */
     enum status lower_end; /* how reading from below ended: ST_OK not yet, ST_EOF, ST_IO */
     enum status recv_end;  /* the result of every further recv, ST_OK while there may be bytes */
     enum status send_end;  /* likewise for send: ST_OK, ST_IO, ST_BAD */
@@ -50,6 +53,9 @@ struct tls {
     bool is_first_seen;    /* the peer's first bytes were looked at */
     bool spoke_http;
     bool is_reading_held; /* the library wants to read, and `queue` is too long */
+    bool is_cut_off;      /* that is used up, and there is more */
+    bool
+        write_wants_read; /* a handshake message came in part: nothing can be sent before its rest */
     bool is_end_told;     /* the owner was given recv_end */
     bool has_session_digest;
     int peer_alert;

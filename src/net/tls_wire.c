@@ -100,6 +100,8 @@ void tls_cork(struct tls *tls)
     tls->corked_before = scratch->corked;
     tls->out_start = scratch->out_len;
     scratch->corked = tls;
+    tls->read_left = TLS_READ_MAX;
+    tls->is_cut_off = false;
     ERR_clear_error();
 }
 
@@ -113,6 +115,8 @@ void tls_uncork(struct tls *tls)
     tls->corked_before = NULL;
     if (chain_is_empty(&tls->queue))
         hold_release(tls);
+    if (tls->is_cut_off) /* the kernel has told of those bytes already */
+        loop_queue(tls->base.loop, &tls->again_task);
 }
 
 /* Each takes at most half of what is free where its region begins, so that there is always room for a
@@ -147,6 +151,10 @@ static int bio_read(BIO *bio, char *into, int cap)
     }
     if ((tls->lower->ready & WATCH_READ) == 0)
         return -1;
+    if (tls->read_left == 0) { /* records without content could keep the library reading for ever */
+        tls->is_cut_off = true;
+        return -1;
+    }
     size_t len = 0;
     enum status status = transport_recv(tls->lower, into, (size_t)cap, &len);
     if (status == ST_AGAIN)
@@ -157,6 +165,7 @@ static int bio_read(BIO *bio, char *into, int cap)
     }
     if (!first_bytes_are_fine(tls, slice_of(into, len)))
         return -1;
+    tls->read_left -= len < tls->read_left ? len : tls->read_left;
     BIO_clear_retry_flags(bio);
     return (int)len;
 }
