@@ -530,3 +530,35 @@ def test_the_last_signal_ends_it_all(stage, as_root):
     assert proxy.wait_exit() == 0
     wait_until(lambda: not os.path.exists(f"/proc/{child}"), "the serving process to end")
     refuses(proxy.address)
+
+
+def test_closed_standard_descriptors_are_nobodys(stage, tmp_path):
+    """A client that got the number of one would be sent the log."""
+    process = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", stage.program, "--listen", "127.0.0.1:0", "--admin", "off",
+         "--log-file", tmp_path / "log", "--run-as", "nobody" if is_root() else ""], env=clean_environment())
+    try:
+        def targets():
+            with contextlib.suppress(OSError):
+                return [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)]
+        wait_until(lambda: targets() == ["/dev/null"] * 3, "three descriptors of /dev/null")
+    finally:
+        process.terminate()
+        process.wait(BOUND)
+
+
+def test_a_listener_of_the_command_line_is_not_the_files(stage, tmp_path):
+    """What the file said of its own listener is out of force with it."""
+    config = tmp_path / "c.yaml"
+    config.write_text('listen: [{address: "unix:/tmp/x", mode: "0660"}]\n')
+    subprocess.run([stage.program, "check", "-c", config, "--listen", "127.0.0.1:0"], check=True, capture_output=True)
+
+
+def test_mapped_senders_of_proxy_headers_are_meant(stage):
+    """::ffff:127.0.0.0/104 is 127.0.0.0/8."""
+    config = stage.folder / "given.yaml"
+    config.write_text("listen: [{address: '127.0.0.1:0', proxy_protocol: {from: ['::ffff:127.0.0.0/104']}}]\n")
+    proxy = stage.proxy("-c", config, listen=None, listeners=1)
+    with proxy.connect() as client:
+        client.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nOPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.read_response().status == 200

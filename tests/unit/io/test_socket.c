@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -541,6 +542,42 @@ static void what_is_no_socket_has_no_address(void **state)
     assert_int_equal(none, -1);
 }
 
+static int option_of(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+    assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
+/* What a reload switches off is off: listening sockets outlive their settings. */
+static void a_listener_can_be_tuned_back(void **state)
+{
+    (void)state;
+    struct inet_endpoint any = {.addr = {INET_V4, {127, 0, 0, 1}}};
+    struct socket_listen_options options = {.backlog = 1};
+    int fd = -1;
+    assert_int_equal(socket_listen(&any, &options, &fd), ST_OK);
+    socket_tune_listener(fd, 30000, "reno");
+    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 30000);
+    assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+    socket_tune_listener(fd, INT_MAX, "");
+    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 32767);
+    socket_tune_listener(fd, 0, "");
+    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+    assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+    char own[16] = "";
+    char fresh[16] = "";
+    socklen_t len = sizeof(own) - 1;
+    int other = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, own, &len), 0);
+    len = sizeof(fresh) - 1;
+    assert_int_equal(getsockopt(other, IPPROTO_TCP, TCP_CONGESTION, fresh, &len), 0);
+    assert_string_equal(own, fresh);
+    socket_close(&other);
+    socket_close(&fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -562,6 +599,7 @@ int main(void)
         cmocka_unit_test(a_path_that_is_too_long_is_a_limit),
         cmocka_unit_test(bytes_arrive_in_order_and_the_end_behind_them),
         cmocka_unit_test(more_holds_back_and_the_next_send_frees),
+        cmocka_unit_test(a_listener_can_be_tuned_back),
         cmocka_unit_test(a_full_socket_says_again),
         cmocka_unit_test(a_reset_is_an_error_and_no_end),
         cmocka_unit_test(splice_moves_bytes_through_a_pipe),
