@@ -92,7 +92,7 @@ static void channel_take_fds(struct msghdr *packet, struct channel_message *mess
 static bool channel_is_frame(const struct msghdr *packet, ssize_t got,
                              const struct channel_frame *frame)
 {
-    return got == (ssize_t)sizeof(*frame) && (packet->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
+    return got == (ssize_t)sizeof(*frame) && (packet->msg_flags & MSG_TRUNC) == 0 &&
            frame->kind > 0 && frame->kind < CHANNEL_KIND_END && frame->text_len <= CHANNEL_TEXT_MAX;
 }
 
@@ -113,8 +113,10 @@ enum status channel_recv(int channel, bool takes_fds, struct channel_message *re
     if (got == 0)
         return ST_EOF;
     channel_take_fds(&packet, ret_message);
-    if (channel_is_frame(&packet, got, &ret_message->frame))
+    bool is_frame = channel_is_frame(&packet, got, &ret_message->frame);
+    bool is_cut = (packet.msg_flags & MSG_CTRUNC) != 0;
+    if (is_frame && !is_cut)
         return ST_OK;
     channel_message_close(ret_message);
-    return ST_BAD;
+    return is_frame && takes_fds ? ST_LIMIT : ST_BAD;
 }

@@ -48,7 +48,8 @@ enum status channel_send(int channel, const struct channel_frame *frame, const i
 /* A frame alone. Errors: as channel_send. */
 enum status channel_say(int channel, enum channel_kind kind, uint32_t serial) MUST_USE;
 /* Does not wait. Without `takes_fds` those that come are closed by the kernel.
- * Errors: ST_AGAIN, ST_EOF, ST_BAD not a frame (nothing is left open), ST_IO. */
+ * Errors: ST_AGAIN, ST_EOF, ST_IO, ST_LIMIT a frame, which can be read, but there was no room for all of its
+ * descriptors (this process has no more, say), ST_BAD not a frame. After the last two none is left open. */
 enum status channel_recv(int channel, bool takes_fds, struct channel_message *ret_message) MUST_USE;
 void channel_message_close(struct channel_message *message);
 

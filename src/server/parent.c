@@ -3,7 +3,7 @@
  *                    fork                up                 SIGHUP: bundle sent
  *     (start) ──> STARTING ─────────> SERVING ─────────────────────────────> RELOADING
  *                  ^    │ died           │  ^                                   │
- *       time is up │    v                │  └──── adopted, or refused ──────────┤
+ *       time is up │    v                │  └──── adopted, refused, or given up ┤
  *     (or SIGHUP)  │  RESTING <──────────┴─────────────── died ─────────────────┘
  *                  └────┘
  *     any ── SIGTERM ──> DRAINING ── second SIGTERM, or it takes too long ──> ENDING ── died ──> (end)
@@ -13,7 +13,10 @@
  *     P2  Signals only set facts; parent_act does what is due in the state that it finds.
  *     P3  The child obeys the channel alone, so that a signal to the whole group (a terminal's Ctrl-C, a
  *         service manager) is not taken twice. It sees the end of the channel when we die, and drains.
- *     P4  Nothing that the child says is trusted: frames are checked, its words are printed escaped, and one
+ *     P4  A reload that is not answered in time is given up, so that others may follow. A late answer to it counts
+ *         no more; where it says that the bundle is served, the configuration is loaded again, so that both
+ *         processes have the same.
+ *     P5  Nothing that the child says is trusted: frames are checked, its words are printed escaped, and one
  *         that breaks the rules is ended.
  *
  * A child that dies is started again (child.c). One that never served even the first bundle ends us, with its
@@ -46,6 +49,7 @@ enum {
     END_GRACE_MS = 3000,   /* then it is killed */
     FRAMES_A_TURN = 16,    /* a child that floods us does not keep us from the signals */
     ANSWER_MS = 10000,     /* a reload without an answer so long is said; SIGTERM still works */
+    GIVE_UP_MS = 20000,    /* after that, until it is given up */
 };
 
 enum parent_state {
@@ -65,7 +69,9 @@ struct parent {
     struct bundle *candidate; /* P1 */
     struct child child;
     uint32_t serial;
-    uint64_t wake_ns; /* when the state has waited long enough; 0: never */
+    uint32_t given_up; /* no answer counts up to this serial (P4) */
+    bool is_late_said; /* of this reload */
+    uint64_t wake_ns;  /* when the state has waited long enough; 0: never */
     int exit_code;
     /* Facts (P2). */
     bool wants_reload;
@@ -136,6 +142,7 @@ static void parent_become_child(void *owner, int channel)
 
 static void parent_start(struct parent *parent)
 {
+    parent->given_up = 0; /* another child, another channel */
     if (child_start(&parent->child, parent_become_child, parent) == ST_OK) {
         parent_enter(parent, PARENT_STARTING, 0);
         return;
@@ -173,10 +180,31 @@ static void parent_lose_child(struct parent *parent, int status)
 
 /* ---- what the child says ---- */
 
+/* A word about a reload that was given up (P4)? */
+static bool parent_is_late_answer(const struct parent *parent, const struct channel_frame *frame)
+{
+    return (frame->kind == CHANNEL_ADOPTED || frame->kind == CHANNEL_REFUSED) &&
+           frame->serial > 0 && frame->serial <= parent->given_up &&
+           (parent->state == PARENT_SERVING || parent->state == PARENT_RELOADING);
+}
+
+static void parent_on_late_answer(struct parent *parent, const struct channel_frame *frame)
+{
+    if (frame->kind == CHANNEL_REFUSED || parent->state == PARENT_RELOADING)
+        return; /* nothing has changed, or the next answer is about to tell */
+    diag_say(NULL, DIAG_WARNING,
+             "the serving process has taken up a reload that was given up: reloading once more");
+    parent->wants_reload = true;
+}
+
 static void parent_on_frame(struct parent *parent, const struct channel_frame *frame)
 {
     bool is_starting = parent->state == PARENT_STARTING;
     bool is_reloading = parent->state == PARENT_RELOADING && frame->serial == parent->serial;
+    if (parent_is_late_answer(parent, frame)) {
+        parent_on_late_answer(parent, frame);
+        return;
+    }
     if (frame->kind == CHANNEL_REFUSED && (is_starting || is_reloading)) {
         diag_say(NULL, DIAG_ERROR, "%.*s", (int)frame->text_len, frame->text);
         if (is_reloading)
@@ -233,11 +261,27 @@ static void parent_reload(struct parent *parent)
         return;
     }
     if (bundle_send(parent->candidate, parent->child.channel, ++parent->serial) == ST_OK) {
+        parent->is_late_said = false;
         parent_enter(parent, PARENT_RELOADING, ANSWER_MS);
         return;
     }
     diag_say(NULL, DIAG_ERROR, "the serving process cannot be told: %s", strerror(errno));
     candidate_drop(parent);
+}
+
+/* The child has not answered. */
+static void parent_lose_patience(struct parent *parent)
+{
+    if (!parent->is_late_said) {
+        diag_say(NULL, DIAG_WARNING, "the serving process has not answered the reload yet");
+        parent->is_late_said = true;
+        parent_enter(parent, PARENT_RELOADING, GIVE_UP_MS);
+        return;
+    }
+    diag_say(NULL, DIAG_ERROR, "the serving process does not answer the reload: it is given up");
+    parent->given_up = parent->serial;
+    candidate_drop(parent);
+    parent_enter(parent, PARENT_SERVING, 0);
 }
 
 static void parent_reopen(struct parent *parent)
@@ -298,12 +342,10 @@ static void parent_act(struct parent *parent)
             parent_kill(parent);
         break;
     case PARENT_RELOADING:
-        if (parent->end_count > 0) {
+        if (parent->end_count > 0)
             parent_drain(parent);
-        } else if (is_late) {
-            diag_say(NULL, DIAG_WARNING, "the serving process has not answered the reload yet");
-            parent->wake_ns = 0;
-        }
+        else if (is_late)
+            parent_lose_patience(parent);
         break;
     case PARENT_SERVING: /* is never late */
     case PARENT_RESTING:

@@ -19,7 +19,9 @@
  *     S2  Under a parent the channel commands; signals are the parent's to judge, until it is gone. Its end
  *         is an order to drain, and then signals count here.
  *     S3  A reload that fails in any part leaves everything as it was.
- *     S4  The kernel tells of changes of our own addresses from before they are first read, to our end. */
+ *     S4  A bundle is answered once. Where a frame of it is no good, it is refused, and what else comes of it is
+ *         dropped without a word.
+ *     S5  The kernel tells of changes of our own addresses from before they are first read, to our end. */
 
 #include "server/serve.h"
 
@@ -58,6 +60,7 @@ struct process {
     int channel; /* to the parent; -1: nobody is above us */
     bool has_parent;
     struct bundle_receipt receipt;
+    uint32_t refused; /* the last bundle that was refused before it was whole (S4); 0: none */
     uint64_t drain_until_ns;
 };
 
@@ -148,10 +151,23 @@ static void process_adopt(struct process *process, uint32_t serial)
     process_answer(process, CHANNEL_REFUSED, serial, &fault);
 }
 
+/* A bundle that cannot become whole (S4). */
+static void process_refuse(struct process *process, uint32_t serial, const char *words)
+{
+    char room[FAULT_TEXT];
+    struct text fault = text_on(room, sizeof(room));
+    bundle_receipt_drop(&process->receipt);
+    if (process->state != PROCESS_SERVING || serial == process->refused)
+        return;
+    process->refused = serial;
+    text_add(&fault, slice_from_string(words));
+    process_answer(process, CHANNEL_REFUSED, serial, &fault);
+}
+
 static void process_on_bundle(struct process *process, struct channel_message *message)
 {
     uint32_t serial = message->frame.serial;
-    if (process->state != PROCESS_SERVING) {
+    if (process->state != PROCESS_SERVING || serial == process->refused) {
         channel_message_close(message);
         return;
     }
@@ -159,10 +175,29 @@ static void process_on_bundle(struct process *process, struct channel_message *m
     if (status == ST_OK) {
         process_adopt(process, serial);
     } else if (status != ST_AGAIN) {
-        char words[] = "what the parent sent breaks the rules";
-        struct text fault = {words, sizeof(words) - 1, sizeof(words), false};
-        process_answer(process, CHANNEL_REFUSED, serial, &fault);
+        process_refuse(process, serial,
+                       status == ST_NOMEM ? "out of memory"
+                                          : "what the parent sent breaks the rules");
     }
+}
+
+/* The descriptors of an order did not all come: the kernel cuts off what a process has no numbers left for. */
+static void process_miss(struct process *process, const struct channel_frame *frame)
+{
+    if (frame->kind == CHANNEL_BUNDLE || frame->kind == CHANNEL_MORE)
+        process_refuse(process, frame->serial,
+                       "the serving process is out of descriptors (its limit of open files)");
+    else if (frame->kind == CHANNEL_LOG)
+        diag_say(NULL, DIAG_ERROR,
+                 "the serving process is out of descriptors: it goes on writing to the old log");
+}
+
+/* Not even a frame: of a bundle that is on its way something may be missing now. */
+static void process_on_nonsense(struct process *process)
+{
+    diag_say(NULL, DIAG_ERROR, "what the parent sent breaks the rules");
+    if (process->receipt.memory >= 0)
+        process_refuse(process, process->receipt.serial, "what the parent sent breaks the rules");
 }
 
 static void process_obey(struct process *process, struct channel_message *message)
@@ -192,7 +227,11 @@ static void process_listen(struct process *process)
             return;
         if (status == ST_OK) {
             process_obey(process, &message);
-        } else if (status != ST_BAD) {
+        } else if (status == ST_LIMIT) {
+            process_miss(process, &message.frame);
+        } else if (status == ST_BAD) {
+            process_on_nonsense(process);
+        } else {
             socket_close(&process->channel);
             diag_say(NULL, DIAG_ERROR, "the parent is gone: draining");
             process_drain(process);

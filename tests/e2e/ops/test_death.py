@@ -139,3 +139,24 @@ def test_a_death_over_a_reload(stage):
     assert not any("reloaded" in line for line in proxy.lines)
     works(proxy.address, stage.origin(answers()))
     reload(proxy, listeners=2)
+
+
+def test_a_reload_without_an_answer_is_given_up(stage):
+    """A serving process that hangs does not stop reloads for good; its late answer leads to one more."""
+    config = Config(stage)
+    path = config.folder / "added.sock"
+    proxy = config.write("127.0.0.1:0").start(as_root=True)
+    child = proxy.serving_pid()
+    os.kill(child, signal.SIGSTOP)
+    config.write("127.0.0.1:0", {"address": f"unix:{path}", "mode": "0666"})
+    proxy.signal(signal.SIGHUP)
+    proxy.wait_line("has not answered the reload yet", bound=60)
+    proxy.wait_line("does not answer the reload: it is given up", bound=60)
+    proxy.wait_line("reload failed: the old configuration stays")
+    assert not path.exists()
+    os.kill(child, signal.SIGCONT)
+    proxy.wait_line("taken up a reload that was given up: reloading once more")
+    proxy.wait_line("listening on unix:")
+    works(str(path), stage.origin(answers()))
+    assert proxy.serving_pid() == child
+    reload(proxy, listeners=2)

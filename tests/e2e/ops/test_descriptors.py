@@ -1,13 +1,39 @@
 """Out of descriptors: accepting pauses, nothing spins, nothing dies, and it goes on afterwards."""
+import contextlib
+import os
+import re
+import signal
+import subprocess
 import time
+from pathlib import Path
+
+import pytest
 
 from support.bounds import SLOW, wait_until
 from support.message import ok, request
-from support.ops import Config, answers, both, cpu_ticks
+from support.ops import (Config, answers, both, cpu_ticks, fails, needs_root, reload, status_of,
+                         uid_of, works)
 from support.origin import echoes, replies_forever
 from support.wire import connect
 
 LIMIT = 90
+
+
+@contextlib.contextmanager
+def room(pid, count):
+    """A process that has so many numbers left for descriptors, for a while."""
+    taken = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+    limit = [number for number in range(len(taken) + count + 1) if number not in taken][count]
+    soft, hard = re.search(r"Max open files +(\d+) +(\d+)", Path(f"/proc/{pid}/limits").read_text()).groups()
+
+    def set_limit(number):  # as its own user, who needs no privilege for it
+        subprocess.run(["prlimit", f"--pid={pid}", f"--nofile={number}:{hard}"], check=True, extra_groups=[],
+                       user=uid_of(pid), group=int(status_of(pid)["Gid"].split()[1]))
+    set_limit(limit)
+    try:
+        yield
+    finally:
+        set_limit(soft)
 
 
 @both
@@ -52,3 +78,32 @@ def test_idle_connections_leave_descriptors_to_clients(stage, dns):
             assert other.ask(request("GET", origin.url + "/")).status == 200
     idle = f"fairlead_upstream_idle_connections {LIMIT // 4}"
     wait_until(lambda: idle in proxy.ask_admin("/metrics").body.decode(), idle)
+
+
+@needs_root
+@pytest.mark.parametrize("left", [0, 1, 70])
+def test_a_reload_while_the_serving_process_has_no_descriptors(stage, left):
+    """It is refused with the reason, at whatever part of it they run out, and the next one finds nothing changed."""
+    config, origin = Config(stage), stage.origin(answers())
+    proxy = config.write(*["127.0.0.1:0"] * 40).start(listeners=40, as_root=True)
+    child, fds = proxy.serving_pid(), proxy.descriptors()
+    with room(child, left):
+        for _ in range(2):
+            fails(proxy, "the serving process is out of descriptors")
+        assert proxy.descriptors() == fds
+    reload(proxy, listeners=40)
+    works(proxy.address, origin)
+    assert proxy.serving_pid() == child
+
+
+@needs_root
+def test_a_log_that_the_serving_process_has_no_descriptor_for(stage):
+    """It goes on writing to the old file, and says so."""
+    config, origin = Config(stage), stage.origin(answers())
+    proxy = config.write("127.0.0.1:0").start(as_root=True)
+    aside = config.log.with_suffix(".1")
+    os.rename(config.log, aside)
+    with room(proxy.serving_pid(), 0):
+        reload(proxy, signal.SIGUSR1, "out of descriptors: it goes on writing to the old log")
+    works(proxy.address, origin)
+    wait_until(lambda: origin.authority in aside.read_text(), "a line in the old file")

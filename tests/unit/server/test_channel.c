@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 static struct {
@@ -120,10 +121,28 @@ static void what_is_no_frame_is_refused(void **state)
 static void more_descriptors_than_there_is_room_for_are_refused(void **state)
 {
     (void)state;
-    struct channel_frame frame = {.kind = CHANNEL_MORE};
+    struct channel_frame frame = {.kind = CHANNEL_MORE, .serial = 5};
     send_raw(&frame, sizeof(frame), CHANNEL_FDS_MAX + 10);
-    assert_int_equal(receive(), ST_BAD);
+    assert_int_equal(receive(), ST_LIMIT);
     assert_int_equal(test.message.fd_count, 0);
+    assert_int_equal(test.message.frame.serial, 5);
+}
+
+static void a_frame_is_told_when_this_process_is_out_of_descriptors(void **state)
+{
+    (void)state;
+    struct rlimit before;
+    struct channel_frame frame = {.kind = CHANNEL_BUNDLE, .serial = 6};
+    assert_int_equal(channel_send(test.ends[0], &frame, test.ends, 2), ST_OK);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit none = {3, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    enum status status = receive();
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(status, ST_LIMIT);
+    assert_int_equal(test.message.fd_count, 0);
+    assert_int_equal(test.message.frame.kind, CHANNEL_BUNDLE);
+    assert_int_equal(test.message.frame.serial, 6);
 }
 
 static void the_other_end_may_go(void **state)
@@ -148,6 +167,7 @@ int main(void)
         TEST(who_takes_no_descriptors_gets_none),
         TEST(what_is_no_frame_is_refused),
         TEST(more_descriptors_than_there_is_room_for_are_refused),
+        TEST(a_frame_is_told_when_this_process_is_out_of_descriptors),
         TEST(the_other_end_may_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
