@@ -22,6 +22,9 @@
 
 enum { REST_MIN_MS = 100, REST_MAX_MS = 10000, REST_DOUBLINGS_MAX = 8, OLD_AGE_S = 10 };
 
+/* What waitpid(2) tells of an exit with code 1. */
+enum { NO_STATUS = 1 << 8 };
+
 void child_init(struct child *child)
 {
     *child = (struct child){.channel = -1};
@@ -53,7 +56,12 @@ enum status child_start(struct child *child, void (*run)(void *owner, int channe
 
 bool child_collect(struct child *child, int *ret_status)
 {
-    if (child->pid == 0 || waitpid(child->pid, ret_status, WNOHANG) != child->pid)
+    if (child->pid == 0)
+        return false;
+    pid_t got = waitpid(child->pid, ret_status, WNOHANG);
+    if (got < 0 && errno == ECHILD)
+        *ret_status = NO_STATUS;
+    else if (got != child->pid)
         return false;
     child->pid = 0;
     return true;

@@ -20,7 +20,8 @@ void child_init(struct child *child);
  * Errors: ST_IO, errno tells. */
 enum status child_start(struct child *child, void (*run)(void *owner, int channel),
                         void *owner) MUST_USE;
-/* Has it ended? Then *ret_status is as waitpid(2) has it, and there is none any more. */
+/* Has it ended? Then *ret_status is as waitpid(2) has it, and there is none any more. Where the kernel has kept
+ * no status, it is that of an exit with code 1. */
 bool child_collect(struct child *child, int *ret_status);
 /* SIGKILL. */
 void child_kill(const struct child *child);

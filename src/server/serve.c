@@ -379,7 +379,10 @@ static int serve_alone(struct maker *maker, struct bundle *bundle, int signals)
 static int serve_signals(void)
 {
     sigset_t signals;
+    struct sigaction plain = {.sa_handler = SIG_DFL};
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)sigaction(SIGCHLD, &plain,
+                    NULL); /* a starter that ignores it would keep deaths from the parent */
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGHUP);
     (void)sigaddset(&signals, SIGTERM);

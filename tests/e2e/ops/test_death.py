@@ -36,6 +36,13 @@ def test_it_is_started_again(stage):
     works(proxy.address, stage.origin(answers()))
 
 
+def test_it_is_started_again_where_sigchld_was_ignored(stage):
+    """A starter that ignores SIGCHLD hands that down; the parent learns of the death all the same."""
+    proxy = start(Config(stage).write("127.0.0.1:0"), command=["env", "--ignore-signal=CHLD"])
+    kill_child(proxy)
+    works(proxy.address, stage.origin(answers()))
+
+
 def test_connections_made_meanwhile_are_served(stage):
     """A client that connects while nobody serves waits in the listener, and is answered afterwards."""
     origin = stage.origin(answers())

@@ -79,6 +79,20 @@ static void a_child_has_a_channel_and_an_exit_code(void **state)
     assert_int_equal(channel_recv(test.child.channel, /* takes_fds= */ false, &message), ST_EOF);
 }
 
+static void a_death_that_the_kernel_forgot_is_one(void **state)
+{
+    (void)state;
+    int code = 3;
+    struct sigaction before;
+    struct sigaction ignored = {.sa_handler = SIG_IGN};
+    assert_int_equal(sigaction(SIGCHLD, &ignored, &before), 0);
+    enum status started = child_start(&test.child, say_and_end, &code);
+    int status = started == ST_OK ? collect() : -1;
+    assert_int_equal(sigaction(SIGCHLD, &before, NULL), 0);
+    assert_int_equal(started, ST_OK);
+    assert_int_equal(child_code(status), 1);
+}
+
 static void a_child_is_killed(void **state)
 {
     (void)state;
@@ -122,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_child_has_a_channel_and_an_exit_code),
+        TEST(a_death_that_the_kernel_forgot_is_one),
         TEST(a_child_is_killed),
         TEST(deaths_in_a_row_make_the_pause_longer),
         TEST(an_old_one_is_forgiven),
