@@ -76,7 +76,8 @@ struct parent {
     /* Facts (P2). */
     bool wants_reload;
     bool wants_reopen;
-    unsigned end_count; /* SIGTERM, SIGINT */
+    bool candidate_reopens; /* wants_reopen, which is met once `candidate` is taken with its log */
+    unsigned end_count;     /* SIGTERM, SIGINT */
 };
 
 static void parent_enter(struct parent *parent, enum parent_state state, uint64_t wait_ms)
@@ -90,6 +91,7 @@ static void parent_enter(struct parent *parent, enum parent_state state, uint64_
 static void candidate_take(struct parent *parent)
 {
     bool is_first = parent->good == NULL;
+    parent->candidate_reopens = false;
     if (parent->candidate == NULL) {
         diag_say(NULL, DIAG_NOTICE, "the serving process serves again");
         return;
@@ -109,12 +111,22 @@ static void candidate_take(struct parent *parent)
     notify_ready();
 }
 
-static void candidate_drop(struct parent *parent)
+/* Without a word. The log is still to be opened again, where it was to be. */
+static void candidate_forget(struct parent *parent)
 {
     if (parent->candidate == NULL)
         return;
     bundle_remove_files(parent->candidate, parent->good);
     bundle_destroy(&parent->candidate);
+    parent->wants_reopen = parent->wants_reopen || parent->candidate_reopens;
+    parent->candidate_reopens = false;
+}
+
+static void candidate_drop(struct parent *parent)
+{
+    if (parent->candidate == NULL)
+        return;
+    candidate_forget(parent);
     if (parent->good == NULL)
         return;
     diag_say(NULL, DIAG_ERROR, "reload failed: the old configuration stays");
@@ -249,13 +261,14 @@ static void parent_hear(struct parent *parent)
 static void parent_reload(struct parent *parent)
 {
     parent->wants_reload = false;
-    parent->wants_reopen = false; /* a reload opens the log again */
     notify_reloading();
     if (maker_make(parent->options->maker, parent->good, &parent->candidate) != ST_OK) {
         diag_say(NULL, DIAG_ERROR, "reload failed: the old configuration stays");
         notify_ready();
         return;
     }
+    parent->candidate_reopens = parent->wants_reopen;
+    parent->wants_reopen = false;
     if (parent->state == PARENT_RESTING) {
         parent_start(parent); /* the new child tells whether it is good */
         return;

@@ -33,6 +33,29 @@ def test_a_renamed_log_is_opened_again(stage, as_root):
 
 
 @needs_root
+@pytest.mark.parametrize("kind", ["not made", "refused"])
+def test_a_reload_that_fails_does_not_swallow_a_rotation(stage, certs, kind):
+    """SIGUSR1 that comes with SIGHUP opens the log again also where that reload fails, whoever refuses it."""
+    origin, config = stage.origin(answers()), Config(stage)
+    proxy = config.write("127.0.0.1:0").start(as_root=True)
+    aside = config.log.with_suffix(".1")
+    os.rename(config.log, aside)
+    if kind == "refused":
+        config.write("127.0.0.1:0", config.tls(certs.server, certs.other_key))
+    else:
+        config.path.write_text("nonsense: 1\n")
+    proxy.signal(signal.SIGSTOP)  # so that it finds both at once
+    proxy.signal(signal.SIGUSR1)
+    proxy.signal(signal.SIGHUP)
+    proxy.signal(signal.SIGCONT)
+    proxy.wait_line("reload failed: the old configuration stays")
+    proxy.wait_line("the access log is open again")
+    get(proxy.address, origin, "/two")
+    wait_text(config.log, "/two")
+    assert aside.read_text() == ""
+
+
+@needs_root
 def test_a_log_where_only_root_may_write(stage):
     """The log may lie in a directory of root's; its file belongs to root and is nobody's to read."""
     origin, config = stage.origin(answers()), Config(stage)
