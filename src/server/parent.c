@@ -301,10 +301,13 @@ static void parent_reopen(struct parent *parent)
 {
     int fd = -1;
     parent->wants_reopen = false;
+    if (parent->good == NULL) /* it ends before it ever served */
+        return;
     if (maker_reopen_log(parent->good->config, &fd) != ST_OK || fd < 0)
         return;
     struct channel_frame frame = {.kind = CHANNEL_LOG};
-    if (parent->state == PARENT_SERVING &&
+    bool is_heard = parent->state == PARENT_SERVING || parent->state == PARENT_DRAINING;
+    if (is_heard && parent->child.channel >= 0 &&
         channel_send(parent->child.channel, &frame, &fd, 1) != ST_OK)
         diag_say(NULL, DIAG_ERROR, "the serving process cannot be told: %s", strerror(errno));
     socket_close(&parent->good->log_fd);
@@ -374,6 +377,8 @@ static void parent_act(struct parent *parent)
     case PARENT_DRAINING:
         if (parent->end_count > 1 || is_late)
             parent_end_child(parent);
+        else if (parent->wants_reopen)
+            parent_reopen(parent);
         break;
     case PARENT_ENDING:
         if (is_late)
@@ -420,17 +425,20 @@ static int wait_ms(const struct parent *parent)
     return left_ms < 1000000 ? (int)left_ms : 1000000;
 }
 
+/* Is there a fact that parent_act takes up in this state? */
 static bool is_due(const struct parent *parent)
 {
-    return parent->wants_reload || parent->wants_reopen;
+    if (parent->state == PARENT_DRAINING)
+        return parent->wants_reopen;
+    return (parent->state == PARENT_SERVING || parent->state == PARENT_RESTING) &&
+           (parent->wants_reload || parent->wants_reopen);
 }
 
 static void parent_wait(struct parent *parent)
 {
     struct pollfd polled[2] = {{.fd = parent->options->signals, .events = POLLIN},
                                {.fd = parent->child.channel, .events = POLLIN}};
-    bool can_act = parent->state == PARENT_SERVING || parent->state == PARENT_RESTING;
-    (void)poll(polled, 2, can_act && is_due(parent) ? 0 : wait_ms(parent));
+    (void)poll(polled, 2, is_due(parent) ? 0 : wait_ms(parent));
     parent_hear(parent);
     parent_on_signals(parent);
 }

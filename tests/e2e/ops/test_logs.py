@@ -3,9 +3,11 @@ import os
 import signal
 
 import pytest
-from support.bounds import wait_until
-from support.ops import Config, answers, both, get, needs_root, reload
+from support.bounds import Cue, wait_until
+from support.message import request
+from support.ops import Config, answers, both, get, needs_root, reload, waits_for
 from support.proxy import NOBODY
+from support.wire import connect
 
 
 def rotate(proxy, log, word="the access log is open again"):
@@ -17,6 +19,12 @@ def rotate(proxy, log, word="the access log is open again"):
 
 def wait_text(path, words):
     wait_until(lambda: path.exists() and words in path.read_text(), f"{words} in {path}")
+
+
+def holds(pid, path):
+    """Has it this file open?"""
+    links = (os.path.join(f"/proc/{pid}/fd", name) for name in os.listdir(f"/proc/{pid}/fd"))
+    return str(path) in [os.readlink(link) for link in links if os.path.islink(link)]
 
 
 @both
@@ -53,6 +61,25 @@ def test_a_reload_that_fails_does_not_swallow_a_rotation(stage, certs, kind):
     get(proxy.address, origin, "/two")
     wait_text(config.log, "/two")
     assert aside.read_text() == ""
+
+
+@both
+def test_a_log_is_opened_again_in_a_drain(stage, as_root):
+    """While open exchanges finish after SIGTERM, SIGUSR1 does what it did before."""
+    cue, config = Cue(), Config(stage)
+    origin = stage.origin(waits_for(cue))
+    proxy = config.write("127.0.0.1:0", timeouts={"drain": "60s"}).start(as_root=as_root)
+    with connect(proxy.address) as client:
+        client.send(request("GET", origin.url + "/late"))
+        origin.wait_requests(1)
+        proxy.signal(signal.SIGTERM)
+        proxy.wait_line("draining: 1 open")
+        aside = rotate(proxy, config.log)
+        wait_until(lambda: not holds(proxy.serving_pid(), aside), "the old file to be closed")
+        cue.give()
+        assert client.read_response().body == b"late"
+    assert proxy.wait_exit() == 0
+    assert "/late" in config.log.read_text() and aside.read_text() == ""
 
 
 @needs_root
