@@ -262,6 +262,7 @@ static void parent_reload(struct parent *parent)
 {
     parent->wants_reload = false;
     notify_reloading();
+    candidate_forget(parent); /* of a reload in a pause whose child could not be started */
     if (maker_make(parent->options->maker, parent->good, &parent->candidate) != ST_OK) {
         diag_say(NULL, DIAG_ERROR, "reload failed: the old configuration stays");
         notify_ready();

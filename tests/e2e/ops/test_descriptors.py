@@ -19,6 +19,10 @@ from support.wire import connect
 LIMIT = 90
 
 
+def descriptors_of(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 @contextlib.contextmanager
 def room(pid, count):
     """A process that has so many numbers left for descriptors, for a while."""
@@ -107,3 +111,30 @@ def test_a_log_that_the_serving_process_has_no_descriptor_for(stage):
         reload(proxy, signal.SIGUSR1, "out of descriptors: it goes on writing to the old log")
     works(proxy.address, origin)
     wait_until(lambda: origin.authority in aside.read_text(), "a line in the old file")
+
+
+@needs_root
+def test_a_reload_replaces_one_whose_process_could_not_be_started(stage):
+    """In a pause a reload without room for a new process waits, and the next one takes its place, whole."""
+    config, path = Config(stage), stage.folder / "added.sock"
+    config.write(*["127.0.0.1:0"] * 10)
+    proxy = config.start(listeners=10, as_root=True)
+    proxy.may_restart = True
+    for pause in ["now", "in 100ms", "in 200ms", "in 400ms", "in 800ms", "in 1.6"]:
+        before = len(proxy.lines)
+        os.kill(proxy.serving_pid(), signal.SIGKILL)
+        proxy.wait_line("it is started again " + pause, after=before)
+        proxy.wait_line("serves again", after=before)
+    fds = descriptors_of(proxy.pid)
+    before = len(proxy.lines)
+    os.kill(proxy.serving_pid(), signal.SIGKILL)
+    proxy.wait_line("it is started again in 3.2", after=before)
+    config.write(*["127.0.0.1:0"] * 10, {"address": f"unix:{path}", "mode": "0666"})
+    with room(proxy.pid, 24):  # all of the bundle, and one more
+        reload(proxy, word="the serving process cannot be started: Too many open files")
+    assert path.exists()
+    config.write(*["127.0.0.1:0"] * 10)
+    reload(proxy, listeners=10)
+    assert not path.exists()
+    assert descriptors_of(proxy.pid) == fds
+    works(proxy.address, stage.origin(answers()))
