@@ -10,6 +10,8 @@
  * Matching takes two rounds, since an address may have been asked for with port 0: first the listeners that
  * ask for what was asked before, then those that name what it became.
  *
+ * A Unix socket is taken over only while its file is there and still leads to it; otherwise it is bound anew.
+ *
  * The number of workers and what else the schema table marks for the start stay as they were;
  * maker_warn_unchanged says so. */
 
@@ -22,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- configuration ---- */
@@ -190,6 +193,21 @@ enum status maker_reopen_log(const struct config *config, int *ret_fd)
 
 /* ---- addresses ---- */
 
+/* Can whoever names it still reach it? A Unix socket whose file was removed or replaced hears nobody. */
+static bool is_reachable(const struct opening *opening)
+{
+    struct stat facts;
+    return opening->kind != LISTEN_UNIX || opening->inode == 0 ||
+           (lstat(opening->path, &facts) == 0 && S_ISSOCK(facts.st_mode) &&
+            facts.st_dev == opening->device && facts.st_ino == opening->inode);
+}
+
+/* Is it what `listen` asks for, as it was asked for before? */
+static bool is_asked(const struct opening *opening, const struct config_listen *listen)
+{
+    return opening_is_asked(opening, listen) && is_reachable(opening);
+}
+
 /* Which address of `old` each listener takes over; SIZE_MAX: none. */
 static void match_listens(const struct config *config, const struct bundle *old, size_t *from)
 {
@@ -199,7 +217,7 @@ static void match_listens(const struct config *config, const struct bundle *old,
     for (int round = 0; round < 2 && old != NULL; round++) {
         for (size_t i = 0; i < config->listen_count; i++) {
             for (size_t j = 0; j < old->listen_count && from[i] == SIZE_MAX; j++) {
-                bool fits = round == 0 ? opening_is_asked(&old->listens[j], &config->listen[i])
+                bool fits = round == 0 ? is_asked(&old->listens[j], &config->listen[i])
                                        : opening_is_at(&old->listens[j], &config->listen[i]);
                 if (!fits || is_taken[j])
                     continue;
@@ -253,7 +271,7 @@ static enum status maker_open_admin(struct bundle *bundle, const struct bundle *
     if (bundle->config->admin.is_off)
         return ST_OK;
     if (old != NULL && old->admin.count > 0 &&
-        (opening_is_asked(&old->admin, listen) || opening_is_at(&old->admin, listen)))
+        (is_asked(&old->admin, listen) || opening_is_at(&old->admin, listen)))
         return opening_share(&bundle->admin, &old->admin, listen, fault);
     config_add_origin(bundle->config, listen, fault);
     enum status status = opening_open(&bundle->admin, listen, 1, overlaps_own(listen, old), fault);

@@ -42,6 +42,23 @@ def test_listeners_come_and_go(stage, as_root):
 
 
 @both
+def test_a_socket_file_that_was_removed_comes_back(stage, as_root):
+    """A reload makes the file of a Unix listener again, a client's and the admin's, and they answer there."""
+    origin, config = stage.origin(answers()), Config(stage)
+    path, admin = config.folder / "proxy.sock", config.folder / "admin.sock"
+    config.write({"address": f"unix:{path}", "mode": "0666"}, admin={"address": str(admin)})
+    proxy = config.start(as_root=as_root)
+    path.unlink(), admin.unlink()
+    reload(proxy)
+    works(str(path), origin)
+    proxy.admin = str(admin)
+    os.chmod(admin, 0o666)
+    assert proxy.ask_admin("/healthz").status == 200
+    proxy.stop()
+    assert not path.exists() and not admin.exists()
+
+
+@both
 def test_a_kept_listener_loses_nobody(stage, as_root):
     """Port 0 keeps its port; connections that wait are served, before and after many reloads."""
     origin, config = stage.origin(answers()), Config(stage)

@@ -43,6 +43,32 @@ static void what_stays_is_shared(void **state)
     assert_true(is_same(test.fresh->admin.fds[0], test.old->admin.fds[0]));
 }
 
+static void a_unix_socket_whose_file_is_gone_is_bound_anew(void **state)
+{
+    (void)state;
+    struct stat facts;
+    assert_int_equal(make(NULL, &test.old, test.unix_flag, NULL, NULL), ST_OK);
+    assert_int_equal(unlink(test.path), 0);
+    assert_int_equal(make(test.old, &test.fresh, test.unix_flag, NULL, NULL), ST_OK);
+    assert_false(is_same(test.fresh->listens[0].fds[0], test.old->listens[0].fds[0]));
+    bundle_commit(test.fresh, test.old);
+    assert_int_equal(lstat(test.path, &facts), 0);
+    assert_int_equal(facts.st_ino, test.fresh->listens[0].inode);
+}
+
+static void a_file_in_the_place_of_a_unix_socket_fails_the_whole(void **state)
+{
+    (void)state;
+    assert_int_equal(make(NULL, &test.old, test.unix_flag, NULL, NULL), ST_OK);
+    assert_int_equal(unlink(test.path), 0);
+    FILE *other = fopen(test.path, "w");
+    assert_non_null(other);
+    (void)fclose(other);
+    assert_int_equal(make(test.old, &test.fresh, test.unix_flag, NULL, NULL), ST_IO);
+    assert_null(test.fresh);
+    assert_int_equal(access(test.path, F_OK), 0);
+}
+
 static void a_port_that_was_chosen_may_be_named(void **state)
 {
     (void)state;
@@ -113,6 +139,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_worker_has_a_socket),
         TEST(what_stays_is_shared),
+        TEST(a_unix_socket_whose_file_is_gone_is_bound_anew),
+        TEST(a_file_in_the_place_of_a_unix_socket_fails_the_whole),
         TEST(a_port_that_was_chosen_may_be_named),
         TEST(no_socket_is_taken_twice),
         TEST(another_address_is_another_socket),
