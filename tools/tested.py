@@ -49,8 +49,6 @@ ELSEWHERE = {
     "src/server/parent.c": ["tests/e2e/ops/test_death.py", "tests/e2e/ops/test_end.py"],
     "src/server/privileges.c": ["tests/e2e/ops/test_start.py"],
     "src/server/serve.c": ["tests/e2e/ops/test_end.py", "tests/e2e/ops/test_valgrind.py"],
-    "src/server/serving.c": ["tests/e2e/ops/test_reload.py"],
-    "src/server/worker.c": ["tests/e2e/ops/test_valgrind.py"],
 }
 
 

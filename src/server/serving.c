@@ -111,10 +111,21 @@ static void serving_change_addresses(struct serving *serving, struct interfaces 
          serving->interfaces.count);
 }
 
-/* Give each worker its listeners. */
-static void serving_hand_out(struct serving *serving)
+static void note_failure(enum status status, enum status *ret_status, int *ret_error)
+{
+    if (status == ST_OK)
+        return;
+    *ret_status = status;
+    *ret_error = errno;
+}
+
+/* Give each worker its listeners. Errors: ST_IO, ST_NOMEM with a fault, where one of them cannot be watched; all
+ * that can be are. */
+static enum status serving_hand_out(struct serving *serving, struct text *fault)
 {
     const struct bundle *bundle = serving->bundle;
+    enum status status = ST_OK;
+    int error = 0;
     for (unsigned w = 0; w < serving->worker_count; w++) {
         struct worker_listen listens[BUNDLE_LISTENS_MAX];
         for (size_t i = 0; i < bundle->listen_count; i++) {
@@ -123,10 +134,18 @@ static void serving_hand_out(struct serving *serving)
             listens[i] = (struct worker_listen){opening->fds[opening->count == 1 ? 0 : w], (int)i,
                                                 is_shared};
         }
-        worker_adopt(serving->workers[w], serving->snapshot, listens, bundle->listen_count);
+        note_failure(
+            worker_adopt(serving->workers[w], serving->snapshot, listens, bundle->listen_count),
+            &status, &error);
     }
     struct worker_listen listen = {bundle->admin.fds[0], -1, false};
-    worker_adopt(serving->admin_worker, serving->snapshot, &listen, bundle->admin.count);
+    note_failure(
+        worker_adopt(serving->admin_worker, serving->snapshot, &listen, bundle->admin.count),
+        &status, &error);
+    if (status != ST_OK)
+        text_add_format(fault, "a worker cannot watch all of its listeners: %s",
+                        status == ST_NOMEM ? "out of memory" : strerror(error));
+    return status;
 }
 
 /* ---- begin ---- */
@@ -226,8 +245,12 @@ enum status serving_begin(struct serving *serving, struct bundle *bundle, struct
                         status == ST_NOMEM ? "out of memory" : strerror(errno));
         return status;
     }
-    serving_hand_out(serving);
-    return ST_OK;
+    status = serving_hand_out(serving, fault);
+    if (status != ST_OK) {
+        serving->bundle = NULL; /* stays the caller's, who may close it once no thread watches it */
+        serving_end(serving);
+    }
+    return status;
 }
 
 /* ---- change ---- */
@@ -248,7 +271,11 @@ enum status serving_adopt(struct serving *serving, struct bundle *bundle, bool o
     snapshot_unref(&serving->snapshot);
     serving->snapshot = snapshot;
     serving->bundle = bundle;
-    serving_hand_out(serving);
+    /* There is no way back: the listeners before are let go, and could not be watched again any better. */
+    if (serving_hand_out(serving, fault) != ST_OK) {
+        diag_say(NULL, DIAG_ERROR, "%s; some clients may wait in vain", text_string(fault));
+        fault->len = 0;
+    }
     serving_change_addresses(serving, &interfaces);
     if (owns_files)
         bundle_commit(bundle, old);

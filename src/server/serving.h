@@ -29,7 +29,7 @@ struct serving {
 enum status serving_begin(struct serving *serving, struct bundle *bundle,
                           struct text *fault) MUST_USE;
 /* Change over to another bundle, which is taken; the one before is closed. `owns_files`: socket files are
- * ours to remove, and not a parent's.
+ * ours to remove, and not a parent's. A worker that cannot watch all of its listeners is said and goes on.
  * Errors: ST_BAD, ST_NOMEM with a fault; then nothing has changed and the bundle stays the caller's. */
 enum status serving_adopt(struct serving *serving, struct bundle *bundle, bool owns_files,
                           struct text *fault) MUST_USE;

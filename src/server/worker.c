@@ -13,6 +13,7 @@
 #include "record/ring.h"
 #include "upstream/pool.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -49,6 +50,8 @@ struct order {
     struct snapshot *snapshot;
     const struct worker_listen *listens;
     size_t listen_count;
+    enum status status;
+    int error; /* errno of the worker, where `status` is ST_IO */
     pthread_mutex_t lock;
     pthread_cond_t condition;
     bool is_done;
@@ -99,11 +102,12 @@ static void worker_tune_listener(const struct worker *worker, const struct worke
     socket_tune_listener(listen->fd, user_timeout_ms, config->tcp.congestion_client);
 }
 
-static void worker_take_listeners(struct worker *worker, const struct worker_listen *listens,
-                                  size_t count)
+/* As many as can be had; the order tells of the last one that cannot. */
+static void worker_take_listeners(struct worker *worker, struct order *order)
 {
+    const struct worker_listen *listens = order->listens;
     worker_close_listeners(worker);
-    for (size_t i = 0; i < count && i < WORKER_LISTENERS_MAX; i++) {
+    for (size_t i = 0; i < order->listen_count && i < WORKER_LISTENERS_MAX; i++) {
         struct worker_listener *mine = &worker->listeners[worker->listener_count];
         *mine = (struct worker_listener){.worker = worker, .listen = listens[i]};
         worker_tune_listener(worker, &listens[i]);
@@ -114,8 +118,13 @@ static void worker_take_listeners(struct worker *worker, const struct worker_lis
             .owner = mine,
             .on_accept = worker_on_accept,
         };
-        if (listener_create(worker->loop, &options, &mine->listener) == ST_OK)
+        enum status status = listener_create(worker->loop, &options, &mine->listener);
+        if (status == ST_OK) {
             worker->listener_count++;
+        } else {
+            order->status = status;
+            order->error = errno;
+        }
     }
 }
 
@@ -144,7 +153,7 @@ static void worker_obey(struct message *message)
             worker_use_snapshot(worker, order->snapshot);
             pool_flush(worker->engine.pool);
         }
-        worker_take_listeners(worker, order->listens, order->listen_count);
+        worker_take_listeners(worker, order);
         break;
     case ORDER_USE_GATE:
         worker_use_snapshot(worker, order->snapshot);
@@ -267,12 +276,14 @@ struct proxy *worker_proxy(struct worker *worker)
     return &worker->proxy;
 }
 
-void worker_adopt(struct worker *worker, struct snapshot *snapshot,
-                  const struct worker_listen *listens, size_t count)
+enum status worker_adopt(struct worker *worker, struct snapshot *snapshot,
+                         const struct worker_listen *listens, size_t count)
 {
     struct order order = {
         .kind = ORDER_ADOPT, .snapshot = snapshot, .listens = listens, .listen_count = count};
     worker_order(worker, &order);
+    errno = order.error;
+    return order.status;
 }
 
 void worker_use_gate(struct worker *worker, struct snapshot *snapshot)
