@@ -10,6 +10,10 @@
  * The race begins when AAAA is there, when A is there and AAAA is known to be empty or useless (no route
  * to any IPv6 address), or when AAAA is `resolution_delay_ns` late. Candidates not tried yet are sorted
  * and interleaved anew with each answer; the next one starts by the family that was not tried last.
+ * Those that no source address leads to stand behind all others, whatever their family.
+ *
+ * An attempt that fails makes the next one due at once, be it under way or hardly begun. Only where the
+ * lack is ours, of descriptors or ports, does the next one wait for the pace.
  *
  * Invariants:
  *     D1  no attempt is made to an address that `permit` has not allowed.
@@ -219,6 +223,13 @@ static void dial_interleave(const struct inet_addr *addr, const uint8_t *order, 
     }
 }
 
+/* Does the kernel know a source address towards it, as far as we can ask? */
+static bool dial_has_source(const struct dial *dial, const struct inet_addr *to)
+{
+    struct addr_source *sources = dial->engine->sources;
+    return sources == NULL || addr_source_ask(sources, to).family != INET_NONE;
+}
+
 /* Order the candidates that were not tried yet. */
 static void dial_sort(struct dial *dial)
 {
@@ -236,9 +247,15 @@ static void dial_sort(struct dial *dial)
         waiting[i] = rest[i];
         order[i] = (uint8_t)i;
     }
-    if (dial->engine->sources != NULL)
+    size_t usable = count;
+    if (dial->engine->sources != NULL) {
         addr_sort(addr, count, addr_source_ask, dial->engine->sources, order);
-    dial_interleave(addr, order, count, dial->last_family, mixed);
+        while (usable > 0 && !dial_has_source(dial, &addr[order[usable - 1]]))
+            usable--; /* RFC 6724 §6 rule 1: they stand last */
+    }
+    dial_interleave(addr, order, usable, dial->last_family, mixed);
+    uint8_t last_family = usable > 0 ? addr[mixed[usable - 1]].family : dial->last_family;
+    dial_interleave(addr, order + usable, count - usable, last_family, mixed + usable);
     for (size_t i = 0; i < count; i++)
         rest[i] = waiting[mixed[i]];
 }
@@ -330,8 +347,8 @@ static bool dial_source_fits(const struct dial *dial, const struct inet_endpoint
     return source == NULL || source->family == INET_NONE || source->family == peer->addr.family;
 }
 
-/* Begin an attempt to the next candidate; false where it failed at once. */
-static bool dial_attempt_begin(struct dial *dial)
+/* Begin an attempt to the next candidate; 0, or the errno with which it failed at once. */
+static int dial_attempt_begin(struct dial *dial)
 {
     struct inet_endpoint peer = dial_candidate(dial, dial->candidates[dial->candidate_next++]);
     unsigned row = dial_take_row(dial);
@@ -355,13 +372,13 @@ static bool dial_attempt_begin(struct dial *dial)
     if (status == ST_OK) {
         record->os_error = EINPROGRESS;
         dial->live_count++;
-        return true;
+        return 0;
     }
     record->os_error = errno != 0 ? errno : EIO;
     record->end_ns = clock_monotonic_ns();
     socket_close(&fd);
     dial_note_failure(dial, record->os_error);
-    return false;
+    return record->os_error;
 }
 
 static void dial_win(struct dial *dial, unsigned row)
@@ -406,6 +423,7 @@ static void dial_collect(struct dial *dial)
         if (error != 0) {
             dial_attempt_close(dial, row, error, clock_monotonic_ns());
             dial_note_failure(dial, error);
+            dial->is_pace_due = true;
         } else if (winner == RECORD_ATTEMPTS_MAX ||
                    dial->attempts[row].begin_ns < dial->attempts[winner].begin_ns) {
             winner = row;
@@ -454,8 +472,9 @@ static void dial_start_attempts(struct dial *dial)
 {
     while (dial->candidate_next < dial->candidate_count && !dial_is_starved(dial) &&
            (dial->is_pace_due || dial->live_count == 0)) {
-        dial->is_pace_due = false;
-        if (dial_attempt_begin(dial))
+        int error = dial_attempt_begin(dial);
+        dial->is_pace_due = error != 0 && dial_cause_of_errno(error) != DIAL_CONNECT_LIMIT;
+        if (!dial->is_pace_due)
             timer_set_in(dial->engine->loop, &dial->pace, dial->options.attempt_delay_ns);
     }
     if (dial->live_count > 0)

@@ -520,6 +520,66 @@ static void test_many_are_deaf(void **state)
     end(&f);
 }
 
+/* An attempt that fails at once takes no one's turn: the next begins at the same pace, though another is live. */
+static void test_failure_at_once_is_no_turn(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    dns_server_add(&f.server,
+                   (struct dns_rule){.name = "a.test",
+                                     .type = RR_A,
+                                     .address = {"127.0.0.1", "255.255.255.255", "127.0.0.2"},
+                                     .ttl = 60});
+    add_rule(&f, RR_AAAA, NULL, NULL);
+    start(&f, "a.test");
+    await_attempts(&f, 1);
+    clock_advance(251 * NS_PER_MS);
+    await_done(&f, DIAL_CONNECTED);
+    assert_int_equal(f.dial.attempt_total, 3);
+    assert_int_equal(f.dial.attempts[0].os_error, ECANCELED);
+    assert_true(f.dial.attempts[1].os_error > 0);
+    assert_int_equal(f.dial.peer.addr.bytes[3], 2);
+    end(&f);
+}
+
+/* A running attempt that fails makes the next one due, though another is live. */
+static void test_failure_while_another_is_live(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    dns_server_add(&f.server, (struct dns_rule){.name = "a.test",
+                                                .type = RR_A,
+                                                .address = {"127.0.0.1", "127.0.0.3", "127.0.0.2"},
+                                                .ttl = 60});
+    add_rule(&f, RR_AAAA, NULL, NULL);
+    start(&f, "a.test");
+    await_attempts(&f, 1);
+    clock_advance(251 * NS_PER_MS);
+    await_done(&f, DIAL_CONNECTED); /* the clock stands still for the rest */
+    assert_int_equal(f.dial.attempts[1].os_error, ECONNREFUSED);
+    assert_int_equal(f.dial.peer.addr.bytes[3], 2);
+    end(&f);
+}
+
+/* What no source address leads to (link-local without a zone) is tried last, not in turn. */
+static void test_no_source_is_last(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    f.engine.sources = addr_source_create();
+    assert_non_null(f.engine.sources);
+    add_rule(&f, RR_A, "127.0.0.3", "127.0.0.4");
+    add_rule(&f, RR_AAAA, "fe80::1", NULL);
+    start(&f, "a.test");
+    await_done(&f, DIAL_CONNECT_REFUSED);
+    assert_int_equal(f.dial.attempt_total, 3);
+    assert_int_equal(f.dial.attempts[2].peer.addr.family, INET_V6);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -540,6 +600,9 @@ int main(void)
         cmocka_unit_test(test_interleaving),
         cmocka_unit_test(test_many_refuse),
         cmocka_unit_test(test_many_are_deaf),
+        cmocka_unit_test(test_failure_at_once_is_no_turn),
+        cmocka_unit_test(test_failure_while_another_is_live),
+        cmocka_unit_test(test_no_source_is_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
