@@ -347,6 +347,15 @@ static bool dial_source_fits(const struct dial *dial, const struct inet_endpoint
     return source == NULL || source->family == INET_NONE || source->family == peer->addr.family;
 }
 
+/* The errno of an attempt that could not begin. EADDRNOTAVAIL says that ports ran out, but also that the
+ * machine has no address of that family at all, which is no lack of ours. */
+static int dial_begin_error(const struct dial *dial, const struct inet_endpoint *peer, int error)
+{
+    if (error == EADDRNOTAVAIL && !dial_has_source(dial, &peer->addr))
+        return ENETUNREACH;
+    return error != 0 ? error : EIO;
+}
+
 /* Begin an attempt to the next candidate; 0, or the errno with which it failed at once. */
 static int dial_attempt_begin(struct dial *dial)
 {
@@ -374,7 +383,7 @@ static int dial_attempt_begin(struct dial *dial)
         dial->live_count++;
         return 0;
     }
-    record->os_error = errno != 0 ? errno : EIO;
+    record->os_error = dial_begin_error(dial, &peer, errno);
     record->end_ns = clock_monotonic_ns();
     socket_close(&fd);
     dial_note_failure(dial, record->os_error);

@@ -12,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <sched.h>
 #include <unistd.h>
 
 enum { TURNS_MAX = 2000, FILLERS = 4 };
@@ -580,6 +581,26 @@ static void test_no_source_is_last(void **state)
     end(&f);
 }
 
+/* Without any IPv6 address connect(2) says EADDRNOTAVAIL; that is no want of ports. Last: it leaves this process
+ * in a network namespace whose loopback interface is down. */
+static void test_no_address_is_no_limit(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
+        end(&f);
+        print_message("no network namespace can be made here\n");
+        skip();
+    }
+    f.engine.sources = addr_source_create();
+    assert_non_null(f.engine.sources);
+    start(&f, "[::1]");
+    await_done(&f, DIAL_CONNECT_UNREACHABLE);
+    assert_int_equal(f.dial.attempts[0].os_error, f.dial.os_error);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -603,6 +624,7 @@ int main(void)
         cmocka_unit_test(test_failure_at_once_is_no_turn),
         cmocka_unit_test(test_failure_while_another_is_live),
         cmocka_unit_test(test_no_source_is_last),
+        cmocka_unit_test(test_no_address_is_no_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
