@@ -48,6 +48,9 @@ enum status socket_dial(const struct inet_endpoint *endpoint,
                         const struct socket_dial_options *options, int *ret_fd) MUST_USE;
 /* The pending error of a socket (SO_ERROR), 0 for none. */
 int socket_error(int fd);
+/* Did the peer of a Unix socket close it, or end both directions, without a reset? False for other sockets: there a
+ * full hang-up is either a reset or the end of both directions in order. Leaves the pending error where it is. */
+bool socket_was_closed_unix(int fd);
 /* Own address of a socket; INET_NONE for others. */
 struct inet_endpoint socket_local(int fd);
 /* TCP_USER_TIMEOUT: sent bytes that are not acknowledged for so long end the connection. 0, NULL or "" leave the

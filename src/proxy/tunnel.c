@@ -279,10 +279,24 @@ static bool tunnel_was_reset(const struct pipe *from, const struct pipe *to)
     return from->is_ended && !to->is_ended && (from->from->ready & WATCH_ERROR) != 0;
 }
 
-/* A side that ended both directions by its end (TLS 1.2) gets ours at once, and nothing more. */
-static bool tunnel_stops(const struct pipe *from, struct pipe *to)
+/* Did this side close a Unix socket? It hears no more, but what it sent is whole: over TCP such a close would show
+ * as an end of file, and as a reset only once it is answered. */
+static bool tunnel_was_closed(const struct transport *side, enum pipe_result sending)
 {
-    if (!from->from_ended || !from->from->ends_both || to->is_ended || to->is_discarding)
+    if ((side->ready & WATCH_ERROR) == 0 && sending != PIPE_TO_FAILED)
+        return false;
+    int fd = tcp_fd(side);
+    return fd >= 0 && socket_was_closed_unix(fd);
+}
+
+/* A side that ended both directions by its end (TLS 1.2, a Unix socket) gets ours at once, and nothing more.
+ * `sending` is how the run towards it went. */
+static bool tunnel_stops(const struct pipe *from, struct pipe *to, enum pipe_result sending)
+{
+    if (to->is_ended || to->is_discarding)
+        return false;
+    bool ends_both = from->from_ended && from->from->ends_both;
+    if (!ends_both && !tunnel_was_closed(from->from, sending))
         return false;
     pipe_discard(to);
     return true;
@@ -295,9 +309,9 @@ static void tunnel_run(struct task *task)
     bool was_half = tunnel_is_half(tunnel);
     enum pipe_result up = pipe_run(&tunnel->up);
     enum pipe_result down = pipe_run(&tunnel->down);
-    if (down != PIPE_FROM_FAILED && tunnel_stops(&tunnel->up, &tunnel->down))
+    if (down != PIPE_FROM_FAILED && tunnel_stops(&tunnel->up, &tunnel->down, down))
         down = pipe_run(&tunnel->down);
-    if (up != PIPE_FROM_FAILED && tunnel_stops(&tunnel->down, &tunnel->up))
+    if (up != PIPE_FROM_FAILED && tunnel_stops(&tunnel->down, &tunnel->up, up))
         up = pipe_run(&tunnel->up);
     tunnel_note(tunnel);
     if (tunnel_was_reset(&tunnel->up, &tunnel->down))

@@ -1,13 +1,16 @@
 """Listeners on IPv6 and on Unix sockets, and origins on IPv6."""
 import os
+import select
 import stat
 import subprocess
 
 import pytest
 
+from support.bounds import BOUND, Cue
 from support.message import ok, request
 from support.origin import echoes, replies_forever
 from support.programs import need
+from support.site import pattern
 from support.wire import connect
 
 
@@ -109,6 +112,41 @@ def test_many_clients_on_a_unix_socket(unix, origin):
         assert client.read_response().body == b"fine"
         client.close()
     unix.records(64)
+
+
+@pytest.mark.parametrize("answers", [False, True], ids=["silent", "answered"])
+def test_what_a_unix_client_sent_before_it_closed_arrives(unix, stage, answers):
+    """A close that is no reset loses nothing of the tunnel's other direction, not even where it is answered."""
+    data, closed, got = pattern(400_000), Cue(), []
+
+    def reads_late(conn):
+        closed.wait()
+        if answers:
+            conn.send(b"to nobody")
+        got.append((conn.read_to_end(), conn.end))
+
+    origin = stage.origin(reads_late)
+    client = connect(unix.address)
+    client.send(request("CONNECT", origin.authority))
+    assert client.read_head().status == 200
+    client.send(data)
+    client.close()
+    closed.give()
+    record = unix.record()
+    assert got == [(data, "fin")]
+    assert record.end == "done" and record.bytes["request_body"] == len(data)
+
+
+def test_a_reset_of_a_unix_client_is_a_reset(unix, stage):
+    """A client that closes without reading what waits for it resets the origin's connection."""
+    origin = stage.origin(lambda conn: (conn.read(2), conn.send(b"unread"), conn.hold()))
+    client = connect(unix.address)
+    client.send(request("CONNECT", origin.authority))
+    assert client.read_head().status == 200
+    client.send(b"go")
+    assert select.select([client.sock], [], [], BOUND)[0]
+    client.close()
+    assert unix.record().end == "rst"
 
 
 def test_a_unix_socket_is_private(unix):
