@@ -60,7 +60,8 @@ void socket_set_user_timeout(int fd, unsigned user_timeout_ms);
 void socket_set_keepalive(int fd, unsigned user_timeout_ms);
 void socket_set_congestion(int fd, const char *congestion);
 
-/* All three on a listening socket, whose accepted sockets inherit them. It may have been tuned before: 0 and "" bring
+/* All three on a listening socket, whose accepted sockets inherit them, and urgent data at its place in the stream
+ * (RFC 6093 §5). It may have been tuned before: 0 and "" bring
  * the system's back. */
 void socket_tune_listener(int fd, unsigned user_timeout_ms, const char *congestion);
 

@@ -193,14 +193,13 @@ static enum status pipe_splice_round(struct pipe *pipe, bool *ret_is_sending)
     size_t moved = 0;
     status = socket_splice(transport_splice_fd(pipe->from), pipe->ends[1], pipe->pool->pipe_bytes,
                            false, &moved);
-    if (status == ST_AGAIN)
-        pipe->from->ready &= ~(unsigned)WATCH_READ;
-    if (status == ST_EOF && pipe->from->is_broken)
-        status = ST_IO;
-    if (status != ST_OK) {
+    if (status != ST_OK)
         pipe_leave_splice(pipe);
+    /* Urgent data stops a splice, which says that nothing is there, or the end: only a receive knows. */
+    if (status == ST_AGAIN || status == ST_EOF)
+        return pipe_copy_round(pipe, ret_is_sending);
+    if (status != ST_OK)
         return status;
-    }
     pipe->in_kernel = moved;
     pipe_stamp(pipe);
     *ret_is_sending = true;

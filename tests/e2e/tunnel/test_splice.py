@@ -2,6 +2,7 @@
 either case every byte arrives."""
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,26 @@ def test_the_number_of_pipes_is_bounded(stage):
         assert {r.bytes["response_body"] for r in proxy.records(count)} == {len(data)}
         assert metric(proxy, "splice_pipes") <= SPARE_MAX
     in_own_network(play)
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["open", "ended"])
+def test_urgent_data_behind_bulk_loses_nothing(stage, ends):
+    """A splice stops at an urgent byte as if there were no more; what stands behind it arrives all the same."""
+    proxy = stage.proxy("--workers", "1")
+    client = open_tunnel(stage, proxy, stage.origin(echoes))
+    echo_in_bulk(client)
+    bulk, rest = pattern(200_000), b"!behind the mark"
+    proxy.freeze()
+    client.send(bulk)
+    client.sock.send(rest[:1], socket.MSG_OOB)
+    client.send(rest[1:])
+    if ends:
+        client.half_close()
+    proxy.thaw()
+    assert client.read(len(bulk), PATIENT) == bulk
+    assert client.read(len(rest), PATIENT) == rest
+    client.half_close()
+    client.expect_end("fin")
 
 
 def test_without_descriptors_for_a_pipe_it_copies(stage):
