@@ -1,5 +1,6 @@
-/* The hosts table: hosts(5) read once into a hash table, and again when the file's time, size or inode
- * changes.
+/* The hosts table: hosts(5) read once into a hash table, and again when the file's times, size or inode
+ * change. A file that cannot be read leaves the table as it is, and is tried again at the next look; one that
+ * is too long leaves it, too, until it changes; one that is gone is an empty table.
  *
  * Lines are "address name name ...", '#' begins a comment. Names pass the canonicaliser, so that a look-up
  * is one comparison of bytes; lines and names that do not parse are skipped, since one bad line must not
@@ -29,7 +30,8 @@ struct hosts_entry {
 struct hosts {
     uint32_t tag;
     struct table entries;
-    struct timespec changed;
+    struct timespec modified; /* content */
+    struct timespec changed;  /* content, mode or owner */
     off_t size;
     ino_t inode;
     bool is_present;
@@ -180,34 +182,45 @@ static enum status hosts_read_file(const char *path, char **ret_text, size_t *re
     return ST_OK;
 }
 
+static bool hosts_same_time(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* Is the file the one that was read last? */
+static bool hosts_is_same(const struct hosts *hosts, const struct stat *now)
+{
+    return hosts_same_time(&now->st_mtim, &hosts->modified) &&
+           hosts_same_time(&now->st_ctim, &hosts->changed) && now->st_size == hosts->size &&
+           now->st_ino == hosts->inode;
+}
+
 bool hosts_refresh(struct hosts *hosts)
 {
     CHECK_TAG(hosts, HOSTS_TAG);
-    struct stat now;
+    struct stat now = {0};
     bool is_present = hosts->path[0] != '\0' && stat(hosts->path, &now) == 0;
-    if (!is_present && !hosts->is_present)
+    if (!is_present && (!hosts->is_present || (errno != ENOENT && errno != ENOTDIR)))
         return false;
-    if (is_present && hosts->is_present && now.st_mtim.tv_sec == hosts->changed.tv_sec &&
-        now.st_mtim.tv_nsec == hosts->changed.tv_nsec && now.st_size == hosts->size &&
-        now.st_ino == hosts->inode)
+    if (is_present && hosts->is_present && hosts_is_same(hosts, &now))
         return false;
 
     char *text = NULL;
     size_t len = 0;
-    if (is_present && hosts_read_file(hosts->path, &text, &len) != ST_OK) {
-        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-            return false; /* our shortage: the old table stays, and the file is looked at again */
-        text = NULL;
-    }
-    hosts->is_present = is_present;
-    if (is_present) {
-        hosts->changed = now.st_mtim;
-        hosts->size = now.st_size;
-        hosts->inode = now.st_ino;
-    }
-    /* Unreadable is empty; out of memory keeps the old table. */
-    enum status status = hosts_parse(hosts, slice_of(text, text != NULL ? len : 0));
+    /* What cannot be read leaves the old table, and no mark: the next look tries again. */
+    enum status status = ST_OK;
+    if (is_present)
+        status = hosts_read_file(hosts->path, &text, &len);
+    if (status == ST_OK)
+        status = hosts_parse(hosts, slice_of(text, len));
     free(text);
+    if (status != ST_OK && status != ST_LIMIT)
+        return false;
+    hosts->is_present = is_present;
+    hosts->modified = now.st_mtim;
+    hosts->changed = now.st_ctim;
+    hosts->size = now.st_size;
+    hosts->inode = now.st_ino;
     return status == ST_OK;
 }
 

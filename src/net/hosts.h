@@ -20,7 +20,8 @@ struct hosts *hosts_create(const char *path) MUST_USE;
 /* Takes a pointer to NULL. */
 void hosts_destroy(struct hosts **hosts);
 
-/* Look at the file's time and size, and read it again where they changed; true where it was read. */
+/* Look at the file's times and size, and read it again where they changed; true where it was read, or is gone. A file
+ * that is there and cannot be read keeps the old table, and the next look tries again. */
 bool hosts_refresh(struct hosts *hosts);
 /* Replace the table by what `text` says, in the form of hosts(5). Errors: ST_NOMEM, nothing changed. */
 enum status hosts_parse(struct hosts *hosts, struct slice text) MUST_USE;

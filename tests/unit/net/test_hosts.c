@@ -7,8 +7,12 @@
 
 #include "net/hosts.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static void write_file(const char *path, const char *text)
@@ -75,6 +79,67 @@ static void test_refresh(void **state)
     hosts_destroy(&hosts);
 }
 
+/* A file that cannot be read at one look keeps the table, and is read at the next look where it can be. It is a socket
+ * meanwhile, which open(2) refuses root, too. */
+static void test_unreadable_for_a_while(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/fairlead-hosts-XXXXXX";
+    char aside[sizeof(path) + 2];
+    struct address_set *set = NULL;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    (void)snprintf(aside, sizeof(aside), "%s-a", path);
+    write_file(path, "10.0.0.1 one\n");
+    struct hosts *hosts = hosts_create(path);
+    assert_int_equal(hosts_count(hosts), 1);
+
+    assert_int_equal(rename(path, aside), 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, path, sizeof(path));
+    int blocker = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(blocker, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_false(hosts_refresh(hosts));
+    assert_true(hosts_find(hosts, SLICE("one"), INET_V4, &set));
+    close(blocker);
+
+    write_file(aside, "10.0.0.2 two\n");
+    assert_int_equal(rename(aside, path), 0);
+    assert_true(hosts_refresh(hosts));
+    assert_true(hosts_find(hosts, SLICE("two"), INET_V4, &set));
+    assert_int_equal(unlink(path), 0);
+    hosts_destroy(&hosts);
+}
+
+/* A change that shows in the change time only is seen: same size, same file, the old time of modification. */
+static void test_change_time(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/fairlead-hosts-XXXXXX";
+    struct address_set *set = NULL;
+    struct stat before;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    write_file(path, "10.0.0.1 one\n");
+    struct hosts *hosts = hosts_create(path);
+    assert_int_equal(stat(path, &before), 0);
+    const struct timespec times[] = {before.st_atim, before.st_mtim};
+    struct stat after = before;
+    while (after.st_ctim.tv_sec == before.st_ctim.tv_sec &&
+           after.st_ctim.tv_nsec ==
+               before.st_ctim.tv_nsec) { /* until the file system's clock ticks */
+        write_file(path, "10.0.0.1 two\n");
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+        assert_int_equal(stat(path, &after), 0);
+    }
+    assert_true(hosts_refresh(hosts));
+    assert_true(hosts_find(hosts, SLICE("two"), INET_V4, &set));
+    assert_int_equal(unlink(path), 0);
+    hosts_destroy(&hosts);
+}
+
 /* Somebody who holds a set keeps it when the table changes. */
 static void test_set_outlives_table(void **state)
 {
@@ -94,6 +159,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_refresh),
+        cmocka_unit_test(test_unreadable_for_a_while),
+        cmocka_unit_test(test_change_time),
         cmocka_unit_test(test_set_outlives_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
