@@ -92,14 +92,14 @@ enum status socket_listen(const struct inet_endpoint *endpoint,
     return ST_OK;
 }
 
-/* Does anybody answer at this path? */
+/* Does anybody have this path? Only a refusal says that nobody does: a socket of another type says EPROTOTYPE. */
 static bool socket_unix_is_live(const struct sockaddr_un *address)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return true;
     int got = connect(fd, (const struct sockaddr *)address, sizeof(*address));
-    bool is_live = got == 0 || errno == EAGAIN || errno == EINPROGRESS || errno == EACCES;
+    bool is_live = got == 0 || errno != ECONNREFUSED;
     (void)close(fd);
     return is_live;
 }

@@ -392,6 +392,28 @@ static void a_stale_socket_is_replaced_and_a_live_one_is_not(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+/* A datagram socket that somebody holds says EPROTOTYPE, and is not taken away. */
+static void a_live_socket_of_another_type_is_left_alone(void **state)
+{
+    (void)state;
+    char path[100];
+    struct stat before;
+    struct stat after;
+    int fd = -1;
+    make_path(path, sizeof(path), "datagram");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, path, strlen(path));
+    int holder = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(holder, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(stat(path, &before), 0);
+    assert_int_equal(socket_listen_unix(slice_from_string(path), 0600, 4, &fd), ST_IO);
+    assert_int_equal(errno, EADDRINUSE);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    (void)close(holder);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void a_file_that_is_no_socket_is_left_alone(void **state)
 {
     (void)state;
@@ -594,6 +616,7 @@ int main(void)
         cmocka_unit_test(accepted_sockets_inherit_options),
         cmocka_unit_test(a_source_that_is_not_ours_fails),
         cmocka_unit_test(a_unix_listener_has_its_mode_and_no_address),
+        cmocka_unit_test(a_live_socket_of_another_type_is_left_alone),
         cmocka_unit_test(a_stale_socket_is_replaced_and_a_live_one_is_not),
         cmocka_unit_test(a_file_that_is_no_socket_is_left_alone),
         cmocka_unit_test(a_path_that_is_too_long_is_a_limit),
