@@ -168,7 +168,7 @@ enum status socket_accept(int listener, int *ret_fd, struct inet_endpoint *ret_p
         default: return ST_IO;
         }
     }
-    return ST_AGAIN;
+    return ST_IO; /* more may wait, of which an edge-triggered watch would not tell again */
 }
 
 /* ---- dialling ---- */

@@ -31,7 +31,8 @@ enum status socket_listen(const struct inet_endpoint *endpoint,
 enum status socket_listen_unix(struct slice path, unsigned mode, int backlog, int *ret_fd) MUST_USE;
 /* Accept one connection; *ret_peer is INET_NONE for Unix sockets.
  * Errors: ST_AGAIN nothing waits, ST_LIMIT out of descriptors or memory (EMFILE, ENFILE, ENOBUFS,
- * ENOMEM), ST_IO others; ECONNABORTED and its kin are skipped inside. */
+ * ENOMEM), ST_IO others; ECONNABORTED and its kin are skipped inside, but 64 of them in a row are ST_IO:
+ * more may wait. */
 enum status socket_accept(int listener, int *ret_fd, struct inet_endpoint *ret_peer) MUST_USE;
 
 /* ---- dialling ---- */

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -151,6 +152,37 @@ static void accept_says_when_nothing_waits(void **state)
     assert_int_equal(socket_listen(&any, &listening, &listener), ST_OK);
     assert_int_equal(socket_accept(listener, &fd, &peer), ST_AGAIN);
     assert_int_equal(fd, -7);
+    socket_close(&listener);
+}
+
+static unsigned aborts_to_come;
+
+/* Stands before the C library's, and ends as many calls as the test asks for. */
+int accept4(int fd, __SOCKADDR_ARG address, socklen_t *len, int flags)
+{
+    if (aborts_to_come > 0) {
+        aborts_to_come--;
+        errno = ECONNABORTED;
+        return -1;
+    }
+    return (int)syscall(SYS_accept4, fd, address.__sockaddr__, len, flags);
+}
+
+/* Only an empty queue is ST_AGAIN: after many connections that were aborted more may wait. */
+static void many_aborted_connections_are_not_an_empty_queue(void **state)
+{
+    (void)state;
+    struct inet_endpoint any = endpoint_of("127.0.0.1:0");
+    struct inet_endpoint peer;
+    int listener;
+    int fd;
+    assert_int_equal(socket_listen(&any, &listening, &listener), ST_OK);
+    aborts_to_come = 10;
+    assert_int_equal(socket_accept(listener, &fd, &peer), ST_AGAIN);
+    aborts_to_come = 1000;
+    assert_int_equal(socket_accept(listener, &fd, &peer), ST_IO);
+    assert_int_equal(errno, ECONNABORTED);
+    aborts_to_come = 0;
     socket_close(&listener);
 }
 
@@ -607,6 +639,7 @@ int main(void)
         cmocka_unit_test(all_descriptors_are_nonblocking_and_closed_on_exec),
         cmocka_unit_test(both_ends_send_without_delay),
         cmocka_unit_test(accept_says_when_nothing_waits),
+        cmocka_unit_test(many_aborted_connections_are_not_an_empty_queue),
         cmocka_unit_test(running_out_of_descriptors_is_a_limit),
         cmocka_unit_test(an_address_in_use_is_said),
         cmocka_unit_test(workers_share_an_address_with_reuse_port),
