@@ -1,6 +1,7 @@
 /* Reaching an origin: the dial, then TLS where it is wanted.
  *
- * The dial's end and the handshake's events only queue the task; the task goes on from where it is. All
+ * The dial's end, the handshake's events and its timer only queue the task; the task goes on from where it
+ * is, and what came in the same turn as the timer counts. All
  * facts of the way are copied out, so that the exchange never looks into a dial. */
 
 #include "upstream/reach.h"
@@ -49,6 +50,12 @@ static void reach_on_ready(struct transport *transport)
 static void reach_time_out(struct timer *timer)
 {
     struct reach *reach = CONTAINER_OF(timer, struct reach, timer);
+    reach->is_late = true;
+    loop_queue(reach->engine->loop, &reach->task);
+}
+
+static void reach_end_late(struct reach *reach)
+{
     (void)snprintf(reach->detail, sizeof(reach->detail), "%.60s", reach->host->text);
     reach->tls_end_ns = clock_monotonic_ns();
     reach_finish(reach, REACH_TLS_TIMEOUT);
@@ -160,6 +167,8 @@ static void reach_run(struct task *task)
         return;
     if (reach->transport != NULL)
         reach_shake_hands(reach);
+    if (reach->is_late && !reach->is_handed)
+        reach_end_late(reach);
 }
 
 void reach_start(struct reach *reach)

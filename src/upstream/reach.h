@@ -65,6 +65,7 @@ struct reach {
     bool is_started;
     bool is_dialled; /* the dial ended, the task has not looked yet */
     bool is_handed;  /* on_done ran */
+    bool is_late;    /* the handshake's time is over, the task has not looked yet */
 };
 
 /* Begin. Thread: the worker's. on_done comes in a later step of the loop, never inside this call. */
