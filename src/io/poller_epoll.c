@@ -94,6 +94,8 @@ void poller_wait(struct poller *poller, uint64_t wait_ns)
         wait_ms = ms > 60000 ? 60000 : (int)ms;
     }
     int count = epoll_wait(poller->epoll_fd, events, POLLER_BATCH, wait_ms);
+    if (count < 0 && errno == EINTR) /* what is there counts in this turn, before its timers */
+        count = epoll_wait(poller->epoll_fd, events, POLLER_BATCH, 0);
     CHECK(count >= 0 || errno == EINTR);
     poller->at = 0;
     poller->count = count < 0 ? 0 : count;
