@@ -25,17 +25,12 @@ static void acquire_on_done(struct reach *reach)
     exchange_wake(reach->owner);
 }
 
-static void acquire_on_up_ready(struct stream *stream)
-{
-    exchange_wake(stream->owner);
-}
-
 /* The exchange has a lease. */
 static void acquire_begin(struct exchange *x, bool is_reused)
 {
     retry_prepare(x, is_reused);
     x->lease.stream->owner = x;
-    x->lease.stream->on_ready = acquire_on_up_ready;
+    x->lease.stream->on_ready = exchange_on_stream_ready;
 }
 
 static enum cause acquire_cause(const struct reach *reach)

@@ -66,10 +66,7 @@ static void client_on_codec_ready(struct codec *codec)
 
 static void client_begin_codec(struct client *client)
 {
-    const struct config *config = client_config(client);
-    struct h1_limits limits = {(uint32_t)config->limits.head_bytes,
-                               (uint32_t)config->limits.head_fields,
-                               (uint32_t)config->limits.target_bytes};
+    struct h1_limits limits = engine_head_limits(client_config(client));
     h1_codec_init(&client->h1, H1_SERVER, client->transport, &client->proxy->engine->shared,
                   &limits);
     client->transport = NULL;

@@ -149,7 +149,7 @@ enum next exchange_give_up(struct exchange *x, enum cause cause, const char *det
 
 /* ---- birth ---- */
 
-static void exchange_on_stream_ready(struct stream *stream)
+void exchange_on_stream_ready(struct stream *stream)
 {
     exchange_wake(stream->owner);
 }

@@ -11,7 +11,8 @@
 #include "upstream/pool.h"
 
 /* What the files of an exchange share: exchange.c (the engine, beginning and end), acquire.c (the way to
- * an origin), forward.c (both messages), retry.c (once more on a new connection), rewrite.c (heads), reply.c (answers made here), tell.c (record). */
+ * an origin), forward.c (both messages), retry.c (once more on a new connection), rewrite.c (heads), reply.c
+ * (answers made here), tell.c (record). */
 
 enum next { NEXT_GO_ON, NEXT_WAIT, NEXT_GONE }; /* gone: the exchange is no more */
 
@@ -72,8 +73,7 @@ struct exchange {
     struct exchange_leg leg;
     struct reach reach;
     bool is_reaching;
-    bool
-        may_retry; /* a pooled connection, an idempotent method, and all that went out is at hand */
+    bool may_retry; /* an idempotent method on a pooled connection, and all that went out at hand */
     bool has_retried;
     struct block *kept; /* the body so far, while it may be sent again; NULL: none */
     size_t kept_len;
@@ -126,6 +126,8 @@ static inline struct loop *exchange_loop(const struct exchange *x)
 
 /* ---- exchange.c ---- */
 
+/* Recorder of both its streams, whose owner it is. */
+void exchange_on_stream_ready(struct stream *stream);
 /* Go to another step; the timer of the last one is void. Always NEXT_GO_ON. */
 enum next exchange_enter(struct exchange *x, enum step step);
 /* Note a failure: the first one counts. `detail` may be NULL. */

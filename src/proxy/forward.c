@@ -300,6 +300,8 @@ static bool forward_has_protocol(struct slice list, struct slice protocol)
     return false;
 }
 
+enum { FORWARD_PROTOCOLS_MAX = 16 };
+
 /* A switch is to protocols that the client asked for, and names them (RFC 9110 §7.8, §15.2.2). What is wrong
  * with this one; NULL: nothing. */
 static const char *forward_upgrade_misfit(const struct exchange *x, const struct head *response)
@@ -310,13 +312,14 @@ static const char *forward_upgrade_misfit(const struct exchange *x, const struct
         return "101 before the request was read";
     struct slice rest = response->upgrade;
     struct slice element;
-    bool has_any = false;
+    unsigned count = 0;
     while (slice_next_element(&rest, &element)) {
+        if (++count > FORWARD_PROTOCOLS_MAX) /* each is looked for in a list as long as a head */
+            return "101 with too many protocols";
         if (!forward_has_protocol(x->request->upgrade, element))
             return "101 with a protocol that was not asked for";
-        has_any = true;
     }
-    return has_any ? NULL : "101 without a protocol";
+    return count > 0 ? NULL : "101 without a protocol";
 }
 
 /* Interim and final response heads. NEXT_GO_ON: a final head is done. */

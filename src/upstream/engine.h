@@ -3,7 +3,7 @@
 
 #include "base/random.h"
 #include "base/slab.h"
-#include "codec/wire.h"
+#include "codec/h1_codec.h"
 #include "config/snapshot.h"
 #include "io/loop.h"
 #include "net/dial.h"
@@ -35,6 +35,14 @@ struct engine {
     void (*reach_start)(struct reach *);
     void (*reach_cancel)(struct reach *);
 };
+
+/* What heads of either side may have, by the configuration. */
+static inline struct h1_limits engine_head_limits(const struct config *config)
+{
+    return (struct h1_limits){(uint32_t)config->limits.head_bytes,
+                              (uint32_t)config->limits.head_fields,
+                              (uint32_t)config->limits.target_bytes};
+}
 
 /* A number for a connection, unique in the process. */
 static inline uint64_t engine_conn_id(struct engine *engine)

@@ -302,10 +302,7 @@ void pool_give(struct pool *pool, struct lease *lease)
 enum status pool_add(struct pool *pool, struct reach *reach, struct lease *ret_lease)
 {
     struct engine *engine = pool->engine;
-    const struct config *config = reach->snapshot->config;
-    struct h1_limits limits = {(uint32_t)config->limits.head_bytes,
-                               (uint32_t)config->limits.head_fields,
-                               (uint32_t)config->limits.target_bytes};
+    struct h1_limits limits = engine_head_limits(reach->snapshot->config);
     struct upstream *upstream = slab_alloc(&pool->upstream_slab);
     if (upstream == NULL) {
         transport_close(&reach->transport, /* is_abort= */ false);

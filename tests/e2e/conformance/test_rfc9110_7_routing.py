@@ -179,6 +179,19 @@ def test_rfc9110_7_8_no_switch_to_anything_else(proxy, stage, field):
     assert wait_until(lambda: seen, "the proxy to close the connection") == [b""]
 
 
+def test_rfc9110_7_8_a_switch_names_few_protocols(proxy, stage):
+    """Each is looked for in what the client asked for. Both lists as long as heads may be would hold a worker up."""
+    asked = ",".join(["a"] * 30000 + ["b"])
+    origin = stage.origin([replies(SWITCH.format("Upgrade: " + ",".join("b" * 30000) + "\r\n").encode()),
+                           replies(SWITCH.format("Upgrade: " + ",".join("b" * 16) + "\r\n").encode())])
+    with proxy.connect() as client:
+        answer = client.ask(ask_upgrade(origin.url, protocols=asked))
+    assert answer.status == 502 and b"too many protocols" in answer.body
+    with proxy.connect() as client:
+        client.send(ask_upgrade(origin.url, protocols=asked))
+        assert client.read_head().status == 101
+
+
 @shows("9110-7.8-3")
 def test_rfc9110_7_8_no_switch_that_nobody_asked_for(proxy, stage):
     """A 101 to a request without Upgrade."""
