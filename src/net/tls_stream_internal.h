@@ -12,8 +12,8 @@
 
 enum {
     TLS_RECORD = 16384,
-    TLS_READ_MAX = 64 * 1024,              /* ciphertext one call reads at most */
     TLS_REGION = TLS_SEND_MAX + 16 * 1024, /* four records with headers and tags, and some more */
+    TLS_READ_MAX = TLS_REGION, /* ciphertext one call reads at most: what one send makes, whole */
     TLS_SCRATCH = 2 * TLS_REGION,
     TLS_FAULT_TEXT = 200,
 };

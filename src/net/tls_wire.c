@@ -156,7 +156,8 @@ static int bio_read(BIO *bio, char *into, int cap)
         return -1;
     }
     size_t len = 0;
-    enum status status = transport_recv(tls->lower, into, (size_t)cap, &len);
+    size_t most = (size_t)cap < tls->read_left ? (size_t)cap : tls->read_left;
+    enum status status = transport_recv(tls->lower, into, most, &len);
     if (status == ST_AGAIN)
         return -1;
     if (status != ST_OK) {
@@ -165,7 +166,7 @@ static int bio_read(BIO *bio, char *into, int cap)
     }
     if (!first_bytes_are_fine(tls, slice_of(into, len)))
         return -1;
-    tls->read_left -= len < tls->read_left ? len : tls->read_left;
+    tls->read_left -= len;
     BIO_clear_retry_flags(bio);
     return (int)len;
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "net/tcp.h"
 #include "net/tls_internal.h"
+#include "net/tls_stream_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -73,6 +74,41 @@ static void decrypted_bytes_that_did_not_fit_keep_the_read_bit(void **state)
     assert_int_equal(len, 2);
     assert_false((f.client->ready & WATCH_READ) != 0);
     expect_status(f.client, ST_AGAIN);
+    end_pair(&f);
+}
+
+/* Records without content give a receiver nothing to return for: one call reads a bounded amount of them, says
+ * so, and the owner is told to go on, so that others have their turn (RFC 8446 §4.6.3 sets no limit). */
+static void endless_key_updates_are_read_in_parts(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    expect_status(f.client, ST_AGAIN); /* takes the ticket */
+    expect_status(f.server, ST_AGAIN);
+    struct tls *peer = CONTAINER_OF(f.client, struct tls, base);
+    while (f.below_server->len < 3 * TLS_READ_MAX) {
+        tls_cork(peer);
+        assert_int_equal(SSL_key_update(peer->ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(peer->ssl), 1);
+        tls_uncork(peer);
+    }
+    send_all(f.client, SLICE("at last"));
+    turn(&f);
+    unsigned parts = 0;
+    char into[16];
+    size_t len = 0;
+    size_t left = f.below_server->len;
+    for (; transport_recv(f.server, into, sizeof(into), &len) == ST_AGAIN; parts++) {
+        assert_int_equal(left - f.below_server->len, TLS_READ_MAX);
+        left = f.below_server->len;
+        assert_true((f.server->ready & WATCH_READ) != 0);
+        int calls = f.server_calls;
+        turn(&f);
+        assert_true(f.server_calls > calls);
+    }
+    assert_int_equal(parts, 3);
+    assert_memory_equal(into, "at last", len);
     end_pair(&f);
 }
 
@@ -383,6 +419,7 @@ int main(void)
         cmocka_unit_test(small_pieces_become_one_record_and_one_send),
         cmocka_unit_test(several_records_leave_with_one_send_and_arrive_with_one_receive),
         cmocka_unit_test(decrypted_bytes_that_did_not_fit_keep_the_read_bit),
+        cmocka_unit_test(endless_key_updates_are_read_in_parts),
         cmocka_unit_test(bulk_goes_through_a_narrow_transport_whole_and_bounded),
         cmocka_unit_test(a_full_transport_takes_no_more_until_the_queue_has_left),
         cmocka_unit_test(tls_runs_over_tls),
