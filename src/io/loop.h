@@ -42,6 +42,7 @@ enum {
     WATCH_WRITE = 2,      /* writable, or a connect has ended */
     WATCH_HANGUP = 4,     /* the peer's end of file was seen (EPOLLRDHUP) */
     WATCH_ERROR = 8,      /* error or full hang-up */
+    WATCH_URGENT = 64,    /* urgent data waits: a receive stops before it (RFC 6093 §3.2) */
     WATCH_LEVEL = 16,     /* ask: level-triggered (default is edge-triggered) */
     WATCH_EXCLUSIVE = 32, /* ask: EPOLLEXCLUSIVE, for a descriptor that several loops watch */
 };

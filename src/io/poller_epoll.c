@@ -77,6 +77,8 @@ static unsigned poller_translate(uint32_t events)
         ready |= WATCH_READ;
     if (events & EPOLLOUT)
         ready |= WATCH_WRITE;
+    if (events & EPOLLPRI)
+        ready |= WATCH_URGENT | WATCH_READ;
     if (events & EPOLLRDHUP)
         ready |= WATCH_HANGUP | WATCH_READ;
     if (events & (EPOLLERR | EPOLLHUP))
@@ -110,13 +112,13 @@ static enum status poller_control(struct poller *poller, int operation, struct w
 {
     struct epoll_event event = {.data.ptr = watch};
     if (ask & WATCH_READ)
-        event.events |= EPOLLIN | EPOLLRDHUP;
+        event.events |= EPOLLIN | EPOLLRDHUP | EPOLLPRI;
     if (ask & WATCH_WRITE)
         event.events |= EPOLLOUT;
     if ((ask & WATCH_LEVEL) == 0)
         event.events |= EPOLLET;
     if (ask & WATCH_EXCLUSIVE)
-        event.events = (event.events | EPOLLEXCLUSIVE) & ~(uint32_t)EPOLLRDHUP;
+        event.events = (event.events | EPOLLEXCLUSIVE) & ~(uint32_t)(EPOLLRDHUP | EPOLLPRI);
     return epoll_ctl(poller->epoll_fd, operation, watch->fd, &event) < 0 ? ST_IO : ST_OK;
 }
 

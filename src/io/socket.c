@@ -259,6 +259,11 @@ void socket_set_congestion(int fd, const char *congestion)
                          (socklen_t)strlen(congestion));
 }
 
+void socket_keep_urgent(int fd)
+{
+    socket_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
 /* The congestion control that a new socket has. */
 static void socket_restore_congestion(int fd)
 {
@@ -273,7 +278,7 @@ static void socket_restore_congestion(int fd)
 void socket_tune_listener(int fd, unsigned user_timeout_ms, const char *congestion)
 {
     socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms);
-    socket_set(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* RFC 6093 §5; what is accepted inherits it */
+    socket_keep_urgent(fd); /* what is accepted inherits it */
     socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
     socket_set_keepalive(fd, user_timeout_ms);
     if (congestion[0] != '\0')

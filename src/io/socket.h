@@ -62,9 +62,11 @@ void socket_set_keepalive(int fd, unsigned user_timeout_ms);
 void socket_set_congestion(int fd, const char *congestion);
 
 /* All three on a listening socket, whose accepted sockets inherit them, and urgent data at its place in the stream
- * (RFC 6093 §5). It may have been tuned before: 0 and "" bring
- * the system's back. */
+ * (RFC 6093 §5). It may have been tuned before: 0 and "" bring the system's back. */
 void socket_tune_listener(int fd, unsigned user_timeout_ms, const char *congestion);
+
+/* Urgent data that waits, and what comes later, stands at its place in the stream (RFC 6093 §5). */
+void socket_keep_urgent(int fd);
 
 /* ---- bytes ---- */
 

@@ -3,8 +3,9 @@
  * The kernel reports each change of the socket once. What it reported is remembered in `ready` until a
  * call shows that it is used up: a receive that filled less than was asked for has emptied the socket,
  * a send that took less has filled it. Both then wait for the next edge without the system call that
- * could only say EAGAIN. One exception: when the peer's end was seen (HANGUP or ERROR) no further edge
- * will come, so READ stays set until the end of file or the error was received.
+ * could only say EAGAIN. Two exceptions: when the peer's end was seen (HANGUP or ERROR) no further edge
+ * will come, so READ stays set until the end of file or the error was received; and a receive stops before
+ * urgent data although more is there, so READ stays set until a receive says EAGAIN.
  *
  * What it does not do: time limits, counting, or telling an orderly end from a cut message; that is for
  * whoever knows the protocol. */
@@ -41,6 +42,8 @@ static void tcp_on_ready(struct watch *watch, unsigned ready)
     CHECK_TAG(tcp, TCP_TAG);
 
     tcp->base.ready |= ready;
+    if (ready & WATCH_URGENT)
+        socket_keep_urgent(watch->fd);
     if (ready & (WATCH_ERROR | WATCH_HANGUP))
         tcp->base.ready |= WATCH_READ;
     if (ready & WATCH_ERROR)
@@ -66,10 +69,10 @@ static enum status tcp_recv(struct transport *transport, void *into, size_t cap,
     if (status == ST_EOF && transport->is_broken)
         return ST_IO;
     if (status == ST_AGAIN)
-        transport->ready &= ~(unsigned)WATCH_READ;
+        transport->ready &= ~(unsigned)(WATCH_READ | WATCH_URGENT);
     if (status != ST_OK)
         return status;
-    if (len < cap && !(transport->ready & (WATCH_HANGUP | WATCH_ERROR)))
+    if (len < cap && !(transport->ready & (WATCH_HANGUP | WATCH_ERROR | WATCH_URGENT)))
         transport->ready &= ~(unsigned)WATCH_READ;
     *ret_len = len;
     return ST_OK;

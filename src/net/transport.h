@@ -54,7 +54,7 @@ struct transport_ops {
 struct transport {
     const struct transport_ops *ops;
     struct loop *loop;
-    unsigned ready;                       /* WATCH_READ, WATCH_WRITE, WATCH_HANGUP, WATCH_ERROR */
+    unsigned ready;                       /* WATCH_READ, WATCH_WRITE, WATCH_HANGUP, WATCH_ERROR, WATCH_URGENT */
     bool is_truncated;                    /* TLS: the peer's end came without close_notify */
     bool is_broken;                       /* a send failed: see transport_broke */
     bool ends_both;                       /* TLS 1.2: its close_notify came, and it hears no more */

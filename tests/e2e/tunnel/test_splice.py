@@ -2,6 +2,7 @@
 either case every byte arrives."""
 import contextlib
 import os
+import queue
 import socket
 import subprocess
 import sys
@@ -83,6 +84,37 @@ def test_urgent_data_behind_bulk_loses_nothing(stage, ends):
     assert client.read(len(rest), PATIENT) == rest
     client.half_close()
     client.expect_end("fin")
+
+
+@pytest.mark.parametrize("sender", ["client", "origin"])
+@pytest.mark.parametrize("ends", [False, True], ids=["open", "ended"])
+def test_urgent_data_in_a_small_tunnel_stands_at_its_place(stage, sender, ends):
+    """A receive stops before an urgent byte: what stands behind it goes on at once, not with the next segment."""
+    both = queue.Queue()
+
+    def waits(conn):
+        assert conn.read(5) == b"hello"
+        both.put(conn)
+        conn.stay()
+
+    proxy = stage.proxy("--workers", "1")
+    client = open_tunnel(stage, proxy, stage.origin(waits))
+    client.send(b"hello")
+    origin = both.get(timeout=BOUND)
+    here, there = (client, origin) if sender == "client" else (origin, client)
+    proxy.freeze()
+    here.send(b"before")
+    here.sock.send(b"!", socket.MSG_OOB)
+    here.send(b"behind")
+    if ends:
+        here.half_close()
+    proxy.thaw()
+    assert there.read(13) == b"before!behind"
+    if ends:
+        assert there.read_to_end() == b""
+        return
+    here.sock.send(b"?", socket.MSG_OOB)
+    assert there.read(1) == b"?"
 
 
 def test_without_descriptors_for_a_pipe_it_copies(stage):
