@@ -713,7 +713,7 @@ static bool h1_is_usable(const struct codec *base, bool must_ask)
     size_t len;
     int fd = tcp_fd(transport);
     if (fd < 0) /* in memory: its bit is all there is to ask */
-        return !must_ask || (transport->ready & WATCH_READ) == 0;
+        return (transport->ready & WATCH_READ) == 0;
     return socket_peek(fd, &byte, 1, &len) == ST_AGAIN;
 }
 

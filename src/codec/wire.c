@@ -71,10 +71,18 @@ static enum status wire_receive(struct wire *wire, char *into, size_t room, size
     return status;
 }
 
+/* A receive could only say that nothing is there (T1), which is a system call. */
+static bool wire_is_dry(const struct wire *wire)
+{
+    return (wire->transport->ready & WATCH_READ) == 0;
+}
+
 enum status wire_fill(struct wire *wire, size_t max_bytes)
 {
     if (wire->in.len >= max_bytes || wire->in.len >= BLOCK_HUGE / 2)
         return ST_LIMIT;
+    if (wire_is_dry(wire))
+        return ST_AGAIN;
     size_t room = 0;
     char *into = wire_make_room(wire, &room);
     if (into == NULL)
@@ -90,6 +98,8 @@ enum status wire_fill_scratch(struct wire *wire)
 {
     DCHECK(wire->in.len == 0);
     block_unref(&wire->block);
+    if (wire_is_dry(wire))
+        return ST_AGAIN;
     size_t got = 0;
     enum status status =
         wire_receive(wire, wire->shared->scratch, wire->shared->scratch_bytes, &got);

@@ -126,7 +126,7 @@ static void pool_on_ready(struct codec *codec)
 {
     struct upstream *upstream = codec->owner;
     CHECK_TAG(upstream, UPSTREAM_TAG);
-    if (codec->ops->is_usable(codec, /* must_ask= */ true))
+    if (codec->ops->is_usable(codec, /* must_ask= */ false))
         return;
     upstream->is_stale = true;
     loop_queue(upstream->engine->loop, &upstream->engine->pool->sweep);

@@ -332,6 +332,7 @@ static void a_worker_out_of_blocks_is_told(void **state)
     block_unref(&all);
     far_send(test, 0, 16000);
     assert_int_equal(wire_fill(&test->wire, 65536), ST_OK);
+    far_send(test, 16000, 1000);
     assert_int_equal(wire_fill(&test->wire, 65536), ST_NOMEM); /* would need a larger one */
     assert_in(test, 0, 16000);
     test_end(test);
