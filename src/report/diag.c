@@ -1,9 +1,12 @@
 /* The diagnostics log.
  *
  * A line is made in one buffer on the stack and leaves with one write, so that lines of several threads do
- * not mix. There is no lock: settings are atomics, and a call site's limit is one atomic word that holds
- * the number of the window and the calls in it. A write that fails or is short has nowhere to be reported
- * and is given up. */
+ * not mix. Settings are atomics, and a call site's limit is one atomic word that holds the number of the
+ * window and the calls in it. A write that fails or is short has nowhere to be reported and is given up.
+ *
+ * A reader of stderr who has stopped must stop nobody: the descriptor is asked first, and what it has no room
+ * for is left out and counted. A pipe that polls writable takes PIPE_BUF, which is more than a line, so that
+ * the lock around both keeps one thread of this process from taking the room of another. */
 #include "report/diag.h"
 
 #include "base/check.h"
@@ -12,6 +15,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,13 +119,59 @@ static void add_message(struct text *line, struct slice message)
     }
 }
 
-static void write_line(const struct text *line)
+static void write_bytes(int fd, const struct text *line)
 {
-    int fd = atomic_load_explicit(&settings.fd, memory_order_relaxed);
     ssize_t written;
     do
         written = write(fd, line->at, line->len);
     while (written < 0 && errno == EINTR);
+}
+
+static bool has_room(int fd)
+{
+    struct pollfd look = {.fd = fd, .events = POLLOUT};
+    return poll(&look, 1, 0) == 1; /* an error is there at once, too */
+}
+
+/* Tell how many lines found no room since the last one that did. */
+static void write_unread(int fd, unsigned lines)
+{
+    char space[DIAG_LINE_MAX];
+    struct text line = text_on(space, sizeof(space));
+    add_prefix(&line, DIAG_WARNING);
+    text_add_format(&line, "%u lines left out here, since nobody took them\n", lines);
+    write_bytes(fd, &line);
+}
+
+static void write_line(const struct text *line)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the room found, and: */
+    static unsigned unread;
+    int fd = atomic_load_explicit(&settings.fd, memory_order_relaxed);
+    if (fd < 0)
+        return;
+    (void)pthread_mutex_lock(&lock);
+    if (unread > 0 && has_room(fd)) {
+        write_unread(fd, unread);
+        unread = 0;
+    }
+    if (has_room(fd))
+        write_bytes(fd, line);
+    else
+        unread++;
+    (void)pthread_mutex_unlock(&lock);
+}
+
+void diag_put(const char *format, ...)
+{
+    char space[DIAG_LINE_MAX];
+    struct text line = text_on(space, sizeof(space));
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(space, sizeof(space), format, args);
+    va_end(args);
+    line.len = len < 0 ? 0 : (size_t)len < sizeof(space) ? (size_t)len : sizeof(space) - 1;
+    write_line(&line);
 }
 
 void diag_say(struct diag_site *site, enum diag_level level, const char *format, ...)

@@ -51,6 +51,9 @@ void diag_set_level(enum diag_level level);
 bool diag_is_on(enum diag_level level);
 /* Another descriptor than 2, borrowed; for tests. Thread: any. */
 void diag_set_output(int fd);
+/* Words for people at the start, line feed and all, without a date or limit; they too are left out where nobody
+ * takes them. At most DIAG_LINE_MAX - 1 bytes. Thread: any. */
+void diag_put(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Behind the macro. `site` NULL: without a limit. Keeps errno. */
 void diag_say(struct diag_site *site, enum diag_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -9,6 +9,8 @@
 
 #include "server/bundle.h"
 
+#include "report/diag.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,12 +135,12 @@ void bundle_say_listens(const struct bundle *bundle)
     char address[OPENING_TEXT];
     for (size_t i = 0; i < bundle->listen_count; i++) {
         opening_format(&bundle->listens[i], address);
-        (void)fprintf(stderr, "fairlead: listening on %s\n", address);
+        diag_put("fairlead: listening on %s\n", address);
     }
     if (bundle->admin.count == 0)
         return;
     opening_format(&bundle->admin, address);
-    (void)fprintf(stderr, "fairlead: admin on %s\n", address);
+    diag_put("fairlead: admin on %s\n", address);
 }
 
 void bundle_say_hint(const struct bundle *bundle)
@@ -147,5 +149,5 @@ void bundle_say_hint(const struct bundle *bundle)
     if (!isatty(STDERR_FILENO) || bundle->listens[0].kind != LISTEN_TCP)
         return;
     opening_format(&bundle->listens[0], address);
-    (void)fprintf(stderr, "fairlead: try   curl -x %s http://example.com/\n", address);
+    diag_put("fairlead: try   curl -x %s http://example.com/\n", address);
 }

@@ -133,6 +133,26 @@ static void errno_is_kept(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
+/* A reader who has stopped stops nobody, and hears how much it missed. */
+static void a_full_pipe_holds_nobody(void **state)
+{
+    (void)state;
+    char filler[4096] = {0};
+    (void)fcntl(pipe_fds[1], F_SETPIPE_SZ, (int)sizeof(filler));
+    assert_int_equal(write(pipe_fds[1], filler, sizeof(filler)), sizeof(filler));
+    assert_int_equal(fcntl(pipe_fds[1], F_SETFL, 0), 0); /* as a shell's pipe: it would block */
+    (void)alarm(10);
+    diag_say(NULL, DIAG_WARNING, "first");
+    diag_say(NULL, DIAG_WARNING, "second");
+    (void)alarm(0);
+    (void)said();
+    (void)fcntl(pipe_fds[1], F_SETPIPE_SZ, 65536);
+    diag_say(NULL, DIAG_WARNING, "third");
+    assert_string_equal(
+        said(), "2026-11-24T02:12:23.123Z warning: 2 lines left out here, since nobody took them\n"
+                "2026-11-24T02:12:23.123Z warning: third\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -146,6 +166,7 @@ int main(void)
         TEST(a_peer_cannot_forge_a_line),
         TEST(a_long_line_is_cut_and_still_ends),
         TEST(errno_is_kept),
+        TEST(a_full_pipe_holds_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
