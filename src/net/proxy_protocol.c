@@ -213,6 +213,8 @@ enum status proxy_header_parse(struct slice bytes, struct proxy_header *ret_head
         status = bytes.len < signature.len ? ST_AGAIN : v2_parse(bytes, &header, &len);
     if (status != ST_OK)
         return status;
+    header.source.addr = inet_addr_unmap(&header.source.addr); /* as an accepted socket's */
+    header.destination.addr = inet_addr_unmap(&header.destination.addr);
     *ret_header = header;
     *ret_len = len;
     return ST_OK;

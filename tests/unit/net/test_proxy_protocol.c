@@ -62,6 +62,14 @@ static void version_1_names_client_and_destination(void **state)
     check_endpoint(&header.source, "[2001:db8::1]:1");
     check_endpoint(&header.destination, "[::1]:65535");
     check_prefixes(v6);
+
+    struct slice mapped = SLICE("PROXY TCP6 ::ffff:192.0.2.9 ::ffff:10.0.0.1 1 2\r\n");
+    char text[INET_ENDPOINT_TEXT];
+    assert_int_equal(parse(mapped, &header, &len), ST_OK);
+    inet_endpoint_format(&header.source, text);
+    assert_string_equal(text, "192.0.2.9:1");
+    inet_endpoint_format(&header.destination, text);
+    assert_string_equal(text, "10.0.0.1:2");
 }
 
 static void version_1_unknown_is_the_sender_itself_whatever_follows(void **state)
