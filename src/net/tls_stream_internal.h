@@ -12,6 +12,7 @@
 
 enum {
     TLS_RECORD = 16384,
+    TLS_RECORD_EXTRA = 5 + 256, /* its header, and what a cipher adds at most (RFC 8446 §5.2) */
     TLS_REGION = TLS_SEND_MAX + 16 * 1024, /* four records with headers and tags, and some more */
     TLS_READ_MAX = TLS_REGION, /* ciphertext one call reads at most: what one send makes, whole */
     TLS_SCRATCH = 2 * TLS_REGION,

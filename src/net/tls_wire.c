@@ -21,9 +21,12 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
-enum { QUEUE_STOP = 64 * 1024, QUEUE_PIECES = 16, KEEP_OBJECTS = 64 };
+enum { QUEUE_STOP = 72 * 1024, QUEUE_PIECES = 16, KEEP_OBJECTS = 64 };
 
-/* Reading stops at QUEUE_STOP, and one call adds at most a region and a handshake flight. */
+/* Reading stops at QUEUE_STOP, and one call adds at most a region and a handshake flight. What one send makes stops
+ * no reading: the directions are independent. */
+_Static_assert(QUEUE_STOP >= TLS_SEND_MAX + TLS_SEND_MAX / TLS_RECORD * TLS_RECORD_EXTRA,
+               "one send holds no reading");
 _Static_assert(QUEUE_STOP + TLS_REGION < TLS_QUEUE_MAX, "the queue's bound holds");
 
 /* ---- ciphertext on its way out ---- */
