@@ -94,6 +94,7 @@ struct config {
     } via;
     enum config_forwarded forwarded;
     struct {
+        uint64_t keepalive_ns;
         uint64_t user_timeout_ns;
         const char *congestion_client; /* "" leaves the system's; never NULL */
         const char *congestion_upstream;

@@ -241,13 +241,18 @@ static const struct schema_row main_rows[] = {
      .words = {"off", "x-forwarded", "forwarded"},
      .also = "forwarded_for x_forwarded_for xff",
      .help = "tell origins who asked, and in which field"},
+    {.key = "tcp.keepalive",
+     .kind = KIND_DURATION,
+     AT(tcp.keepalive_ns),
+     .max = 32767 * NS_PER_S, /* the kernel's */
+     .initial = "30s",
+     .help = "silence of a client after which TCP probes whether it is there; 0s for never"},
     {.key = "tcp.user_timeout",
      .kind = KIND_DURATION,
      AT(tcp.user_timeout_ns),
      .max = (uint64_t)INT32_MAX * NS_PER_MS, /* the kernel's */
-     .initial = "30s",
-     .help =
-         "sent bytes without acknowledgement, clients without a sign of life; 0s for the system's"},
+     .initial = "0s",
+     .help = "end a connection whose peer takes no bytes for so long; 0s for the system's limit"},
     {.key = "tcp.congestion_client",
      .kind = KIND_CSTRING,
      AT(tcp.congestion_client),

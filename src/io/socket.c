@@ -32,7 +32,7 @@
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
-enum { SOCKET_ACCEPT_TRIES = 64, SOCKET_KEEPIDLE_MAX_S = 32767 };
+enum { SOCKET_ACCEPT_TRIES = 64, SOCKET_PROBES = 3 };
 
 static void socket_set(int fd, int level, int name, int value)
 {
@@ -240,15 +240,14 @@ void socket_set_user_timeout(int fd, unsigned user_timeout_ms)
         socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms);
 }
 
-void socket_set_keepalive(int fd, unsigned user_timeout_ms)
+void socket_set_keepalive(int fd, unsigned keepalive_s)
 {
-    if (user_timeout_ms == 0)
+    socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, keepalive_s > 0);
+    if (keepalive_s == 0)
         return;
-    int seconds = user_timeout_ms / 1000 < SOCKET_KEEPIDLE_MAX_S ? (int)(user_timeout_ms / 1000) + 1
-                                                                 : SOCKET_KEEPIDLE_MAX_S;
-    socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
-    socket_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds / 4 + 1);
-    socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)keepalive_s);
+    socket_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)keepalive_s / 4 + 1);
+    socket_set(fd, IPPROTO_TCP, TCP_KEEPCNT, SOCKET_PROBES);
 }
 
 void socket_set_congestion(int fd, const char *congestion)
@@ -275,14 +274,13 @@ static void socket_restore_congestion(int fd)
     socket_close(&fresh);
 }
 
-void socket_tune_listener(int fd, unsigned user_timeout_ms, const char *congestion)
+void socket_tune_listener(int fd, const struct socket_tuning *tuning)
 {
-    socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms);
-    socket_keep_urgent(fd); /* what is accepted inherits it */
-    socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
-    socket_set_keepalive(fd, user_timeout_ms);
-    if (congestion[0] != '\0')
-        socket_set_congestion(fd, congestion);
+    socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)tuning->user_timeout_ms);
+    socket_keep_urgent(fd);
+    socket_set_keepalive(fd, tuning->keepalive_s);
+    if (tuning->congestion[0] != '\0')
+        socket_set_congestion(fd, tuning->congestion);
     else
         socket_restore_congestion(fd);
 }

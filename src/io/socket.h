@@ -54,16 +54,23 @@ int socket_error(int fd);
 bool socket_was_closed_unix(int fd);
 /* Own address of a socket; INET_NONE for others. */
 struct inet_endpoint socket_local(int fd);
-/* TCP_USER_TIMEOUT: sent bytes that are not acknowledged for so long end the connection. 0, NULL or "" leave the
- * system's; failures are ignored. */
+/* TCP_USER_TIMEOUT: a peer that takes no bytes for so long ends the connection: it may be gone, but Linux also counts
+ * one that acknowledges and does not read (a window of zero). 0, NULL or "" leave the system's; failures are ignored. */
 void socket_set_user_timeout(int fd, unsigned user_timeout_ms);
-/* Probes after so long a silence: a connection with nothing under way is found dead only by them. */
-void socket_set_keepalive(int fd, unsigned user_timeout_ms);
+/* Three probes after so long a silence, a quarter of it apart: a connection with nothing under way is found dead only
+ * by them. 0: none. At most 32767. */
+void socket_set_keepalive(int fd, unsigned keepalive_s);
 void socket_set_congestion(int fd, const char *congestion);
 
-/* All three on a listening socket, whose accepted sockets inherit them, and urgent data at its place in the stream
- * (RFC 6093 §5). It may have been tuned before: 0 and "" bring the system's back. */
-void socket_tune_listener(int fd, unsigned user_timeout_ms, const char *congestion);
+/* What a listening socket hands on to the sockets it accepts. */
+struct socket_tuning {
+    unsigned keepalive_s;
+    unsigned user_timeout_ms;
+    const char *congestion; /* borrowed; "" for the system's */
+};
+/* All of it, and urgent data at its place in the stream (RFC 6093 §5). The socket may have been tuned before: 0 and ""
+ * bring the system's back. */
+void socket_tune_listener(int fd, const struct socket_tuning *tuning);
 
 /* Urgent data that waits, and what comes later, stands at its place in the stream (RFC 6093 §5). */
 void socket_keep_urgent(int fd);

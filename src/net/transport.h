@@ -54,11 +54,11 @@ struct transport_ops {
 struct transport {
     const struct transport_ops *ops;
     struct loop *loop;
-    unsigned ready;                       /* WATCH_READ, WATCH_WRITE, WATCH_HANGUP, WATCH_ERROR, WATCH_URGENT */
-    bool is_truncated;                    /* TLS: the peer's end came without close_notify */
-    bool is_broken;                       /* a send failed: see transport_broke */
-    bool ends_both;                       /* TLS 1.2: its close_notify came, and it hears no more */
-    int os_error;                         /* errno of the ST_IO that ended it */
+    unsigned ready;    /* WATCH_READ, WATCH_WRITE, WATCH_HANGUP, WATCH_ERROR, WATCH_URGENT */
+    bool is_truncated; /* TLS: the peer's end came without close_notify */
+    bool is_broken;    /* a send failed: see transport_broke */
+    bool ends_both;    /* TLS 1.2: its close_notify came, and it hears no more */
+    int os_error;      /* errno of the ST_IO that ended it */
     void (*on_ready)(struct transport *); /* recorder: sets a bit, queues a task */
     void *owner;                          /* the receiver of on_ready; NULL: nobody listens */
 };

@@ -98,8 +98,12 @@ static void worker_close_listeners(struct worker *worker)
 static void worker_tune_listener(const struct worker *worker, const struct worker_listen *listen)
 {
     const struct config *config = worker->engine.snapshot->config;
-    unsigned user_timeout_ms = (unsigned)(config->tcp.user_timeout_ns / NS_PER_MS);
-    socket_tune_listener(listen->fd, user_timeout_ms, config->tcp.congestion_client);
+    const struct socket_tuning tuning = {
+        .keepalive_s = (unsigned)((config->tcp.keepalive_ns + NS_PER_S - 1) / NS_PER_S),
+        .user_timeout_ms = (unsigned)(config->tcp.user_timeout_ns / NS_PER_MS),
+        .congestion = config->tcp.congestion_client,
+    };
+    socket_tune_listener(listen->fd, &tuning);
 }
 
 /* As many as can be had; the order tells of the last one that cannot. */

@@ -159,7 +159,7 @@ def test_tcp_settings_reach_both_sides(configured, stage):
     """tcp: congestion control on either side, and probes for clients that are silent."""
     if shutil.which("ss") is None:
         pytest.skip("ss is not installed (apt install iproute2)")
-    proxy = configured("tcp: { user_timeout: 20s, congestion_client: reno, congestion_upstream: reno }")
+    proxy = configured("tcp: { keepalive: 20s, congestion_client: reno, congestion_upstream: reno }")
     mirror = stage.origin(echoes)
     with proxy.connect() as client:
         client.send(request("CONNECT", mirror.authority))

@@ -30,6 +30,8 @@ static void nothing_said_gives_the_defaults(void **state)
     assert_int_equal(config->timeouts.connect_attempt_ns, 250 * NS_PER_MS);
     assert_int_equal(config->timeouts.response_head_ns, 60 * NS_PER_S);
     assert_int_equal(config->timeouts.tunnel_idle_ns, 900 * NS_PER_S);
+    assert_int_equal(config->tcp.user_timeout_ns,
+                     0); /* or a download that is paused for so long would be cut */
     assert_int_equal(config->timeouts.tunnel_lifetime_ns, 0);
     assert_int_equal(config->timeouts.drain_ns, 30 * NS_PER_S);
     assert_false(config->log.has_format);
@@ -74,7 +76,7 @@ static const char full[] =
     "limits: { head_bytes: 32KiB, target_bytes: 8KB, pool_max_age: 5m }\n"
     "via: { pseudonym: gate-7 }\n"
     "forwarded: x-forwarded\n"
-    "tcp: { user_timeout: 30s, congestion_client: reno }\n"
+    "tcp: { keepalive: 20s, user_timeout: 30s, congestion_client: reno }\n"
     "tls_upstream: { ca_file: /etc/ca.pem }\n"
     "log:\n"
     "  access: { format: json, file: /var/log/access.log, query: strip }\n"
@@ -124,6 +126,7 @@ static void a_file_sets_everything(void **state)
     assert_int_equal(config->limits.pool_max_age_ns, 300 * NS_PER_S);
     assert_slice(config->via.pseudonym, "gate-7");
     assert_int_equal(config->forwarded, FORWARDED_X);
+    assert_int_equal(config->tcp.keepalive_ns, 20 * NS_PER_S);
     assert_int_equal(config->tcp.user_timeout_ns, 30 * NS_PER_S);
     assert_string_equal(config->tcp.congestion_client, "reno");
     assert_slice(config->tls_upstream.ca_file, "/etc/ca.pem");

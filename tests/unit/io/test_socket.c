@@ -329,15 +329,15 @@ static void accepted_sockets_inherit_options(void **state)
     int client;
     int fd;
     assert_int_equal(socket_listen(&any, &listening, &listener), ST_OK);
-    socket_set_user_timeout(listener, 7000);
-    socket_set_keepalive(listener, 7000);
-    socket_set_congestion(listener, "reno");
+    const struct socket_tuning tuning = {7, 7000, "reno"};
+    socket_tune_listener(listener, &tuning);
     struct inet_endpoint at = socket_local(listener);
     assert_int_equal(socket_dial(&at, &dialling, &client), ST_OK);
     while (socket_accept(listener, &fd, &peer) == ST_AGAIN)
         (void)poll(&(struct pollfd){.fd = listener, .events = POLLIN}, 1, 5000);
     assert_int_equal(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 7000);
-    assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 8);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 7);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPCNT), 3);
     assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
     assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion, &len), 0);
     assert_string_equal(congestion, "reno");
@@ -612,12 +612,14 @@ static void a_listener_can_be_tuned_back(void **state)
     struct socket_listen_options options = {.backlog = 1};
     int fd = -1;
     assert_int_equal(socket_listen(&any, &options, &fd), ST_OK);
-    socket_tune_listener(fd, 30000, "reno");
+    const struct socket_tuning most = {32767, INT_MAX, ""};
+    const struct socket_tuning none = {0, 0, ""};
+    socket_tune_listener(fd, &(struct socket_tuning){30, 30000, "reno"});
     assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 30000);
     assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
-    socket_tune_listener(fd, INT_MAX, "");
+    socket_tune_listener(fd, &most);
     assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 32767);
-    socket_tune_listener(fd, 0, "");
+    socket_tune_listener(fd, &none);
     assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
     assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
     char own[16] = "";
