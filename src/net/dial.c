@@ -34,6 +34,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "net/addr_sort.h"
+#include "net/tcp.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -118,12 +119,8 @@ static enum dial_cause dial_cause_of_answer(enum answer_result result)
 /* Close an attempt that is under way. `end_ns` 0: it lost the race. */
 static void dial_attempt_close(struct dial *dial, unsigned row, int os_error, uint64_t end_ns)
 {
-    struct dial_attempt *attempt = &dial->race[row];
-    int fd = attempt->watch.fd;
-    CHECK(fd >= 0);
-    loop_unwatch(dial->engine->loop, &attempt->watch, /* is_closing= */ true);
-    attempt->watch.fd = -1;
-    socket_close(&fd);
+    CHECK(dial->race[row].transport != NULL);
+    transport_close(&dial->race[row].transport, /* is_abort= */ false);
     dial->attempts[row].os_error = os_error;
     dial->attempts[row].end_ns = end_ns;
     dial->live_count--;
@@ -132,7 +129,7 @@ static void dial_attempt_close(struct dial *dial, unsigned row, int os_error, ui
 static void dial_close_live(struct dial *dial, int os_error, uint64_t end_ns)
 {
     for (unsigned row = 0; row < dial->attempt_count; row++)
-        if (dial->race[row].watch.fd >= 0)
+        if (dial->race[row].transport != NULL)
             dial_attempt_close(dial, row, os_error, end_ns);
 }
 
@@ -311,10 +308,9 @@ static bool dial_is_answered(const struct dial *dial)
 /* ---- the race ---- */
 
 /* Recorder. */
-static void dial_on_ready(struct watch *watch, unsigned ready)
+static void dial_on_ready(struct transport *transport)
 {
-    struct dial_attempt *attempt = CONTAINER_OF(watch, struct dial_attempt, watch);
-    attempt->ready |= ready;
+    struct dial_attempt *attempt = transport->owner;
     loop_queue(attempt->dial->engine->loop, &attempt->dial->task);
 }
 
@@ -327,7 +323,7 @@ static unsigned dial_take_row(struct dial *dial)
     unsigned oldest = 0;
     bool is_oldest_live = true;
     for (unsigned row = 0; row < RECORD_ATTEMPTS_MAX; row++) {
-        bool is_live = dial->race[row].watch.fd >= 0;
+        bool is_live = dial->race[row].transport != NULL;
         bool is_older = dial->attempts[row].begin_ns < dial->attempts[oldest].begin_ns;
         if (row > 0 && (is_live != is_oldest_live ? is_live : !is_older))
             continue;
@@ -375,17 +371,20 @@ static int dial_attempt_begin(struct dial *dial)
     errno = EAFNOSUPPORT;
     if (dial_source_fits(dial, &peer))
         status = socket_dial(&peer, &dial->options.socket, &fd);
-    *attempt = (struct dial_attempt){.watch = {-1, dial_on_ready}, .dial = dial};
+    *attempt = (struct dial_attempt){.dial = dial};
     if (status == ST_OK)
-        status = loop_watch(dial->engine->loop, &attempt->watch, fd, WATCH_WRITE);
+        status = tcp_create(dial->engine->loop, dial->engine->tcp_slab, fd, /* ready= */ 0,
+                            &attempt->transport);
+    if (status == ST_NOMEM)
+        errno = ENOMEM;
     if (status == ST_OK) {
+        transport_listen(attempt->transport, attempt, dial_on_ready);
         record->os_error = EINPROGRESS;
         dial->live_count++;
         return 0;
     }
     record->os_error = dial_begin_error(dial, &peer, errno);
     record->end_ns = clock_monotonic_ns();
-    socket_close(&fd);
     dial_note_failure(dial, record->os_error);
     return record->os_error;
 }
@@ -394,15 +393,14 @@ static void dial_win(struct dial *dial, unsigned row)
 {
     struct dial_attempt *attempt = &dial->race[row];
     struct record_attempt *record = &dial->attempts[row];
-    dial->fd = attempt->watch.fd;
-    loop_unwatch(dial->engine->loop, &attempt->watch, /* is_closing= */ false);
-    attempt->watch.fd = -1;
+    dial->won = attempt->transport;
+    transport_listen(dial->won, NULL, NULL);
+    attempt->transport = NULL;
     dial->live_count--;
 
     record->os_error = 0;
     record->end_ns = dial->connect_end_ns = clock_monotonic_ns();
     dial->peer = record->peer;
-    dial->local = socket_local(dial->fd);
     if (dial->engine->counters != NULL)
         counter_add(dial->engine->counters, COUNT_CONNECTS, 1);
     dial_end(dial, DIAL_CONNECTED, 0);
@@ -410,14 +408,16 @@ static void dial_win(struct dial *dial, unsigned row)
 
 /* What became of an attempt that reported: 0 connected, else an errno. A connect to a local port that
  * nobody listens on may meet its own socket, when the kernel chose just this port for our side. */
-static int dial_attempt_error(const struct dial *dial, unsigned row)
+static int dial_attempt_error(const struct dial *dial, unsigned row,
+                              struct inet_endpoint *ret_local)
 {
-    int fd = dial->race[row].watch.fd;
-    int error = socket_error(fd);
+    const struct transport *transport = dial->race[row].transport;
+    int fd = tcp_fd(transport);
+    int error = (transport->ready & WATCH_ERROR) != 0 ? socket_error(fd) : 0;
     if (error != 0)
         return error;
-    struct inet_endpoint local = socket_local(fd);
-    return inet_endpoint_equals(&local, &dial->attempts[row].peer) ? ECONNREFUSED : 0;
+    *ret_local = socket_local(fd);
+    return inet_endpoint_equals(ret_local, &dial->attempts[row].peer) ? ECONNREFUSED : 0;
 }
 
 /* See how the attempts that reported went; the one that began first wins a tie. */
@@ -425,10 +425,11 @@ static void dial_collect(struct dial *dial)
 {
     unsigned winner = RECORD_ATTEMPTS_MAX;
     for (unsigned row = 0; row < dial->attempt_count; row++) {
-        struct dial_attempt *attempt = &dial->race[row];
-        if (attempt->watch.fd < 0 || (attempt->ready & (WATCH_WRITE | WATCH_ERROR)) == 0)
+        const struct transport *transport = dial->race[row].transport;
+        if (transport == NULL || (transport->ready & (WATCH_WRITE | WATCH_ERROR)) == 0)
             continue;
-        int error = dial_attempt_error(dial, row);
+        struct inet_endpoint local;
+        int error = dial_attempt_error(dial, row, &local);
         if (error != 0) {
             dial_attempt_close(dial, row, error, clock_monotonic_ns());
             dial_note_failure(dial, error);
@@ -436,6 +437,7 @@ static void dial_collect(struct dial *dial)
         } else if (winner == RECORD_ATTEMPTS_MAX ||
                    dial->attempts[row].begin_ns < dial->attempts[winner].begin_ns) {
             winner = row;
+            dial->local = local;
         }
     }
     if (winner < RECORD_ATTEMPTS_MAX)
@@ -572,7 +574,6 @@ void dial_start(struct dial *dial, const struct dial_engine *engine,
     CHECK(!dial->is_active);
     *dial = (struct dial){
         .is_active = true,
-        .fd = -1,
         .port = request->port,
         .engine = engine,
         .options = request->options,
@@ -584,8 +585,6 @@ void dial_start(struct dial *dial, const struct dial_engine *engine,
         dial->options.attempt_delay_ns = dial_attempt_delay_ns;
     if (dial->options.resolution_delay_ns == 0)
         dial->options.resolution_delay_ns = dial_resolution_delay_ns;
-    for (unsigned row = 0; row < RECORD_ATTEMPTS_MAX; row++)
-        dial->race[row].watch.fd = -1;
     task_init(&dial->task, dial_run);
     timer_init(&dial->deadline, dial_on_deadline);
     timer_init(&dial->pace, dial_on_pace);
@@ -601,13 +600,11 @@ void dial_start(struct dial *dial, const struct dial_engine *engine,
         dial_advance(dial);
 }
 
-int dial_take_fd(struct dial *dial)
+struct transport *dial_take(struct dial *dial)
 {
-    if (dial->engine == NULL)
-        return -1;
-    int fd = dial->fd;
-    dial->fd = -1;
-    return fd;
+    struct transport *won = dial->won;
+    dial->won = NULL;
+    return won;
 }
 
 void dial_cancel(struct dial *dial)
@@ -617,5 +614,5 @@ void dial_cancel(struct dial *dial)
     dial->is_active = false;
     task_cancel(&dial->task);
     dial_stop(dial);
-    socket_close(&dial->fd);
+    transport_close(&dial->won, /* is_abort= */ false);
 }

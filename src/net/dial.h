@@ -6,6 +6,7 @@
 #include "io/socket.h"
 #include "net/addr_source.h"
 #include "net/resolver.h"
+#include "net/transport.h"
 #include "record/record.h"
 
 /* One connection to a host and port: resolve, ask the gate, race (Happy Eyeballs v2, RFC 8305).
@@ -46,6 +47,7 @@ struct dial_engine {
     struct loop *loop;
     struct resolver *resolver;
     struct addr_source *sources;
+    struct slab *tcp_slab;
     struct counters *counters; /* or NULL */
 };
 
@@ -68,7 +70,7 @@ struct dial_request {
     void *owner;
     /* The gate, asked once for each address before any attempt to it; unmapped. Never calls back. */
     bool (*permit)(void *owner, const struct inet_endpoint *endpoint);
-    /* The dial ended: dial->cause tells. From a task, never under dial_start; it may call dial_take_fd
+    /* The dial ended: dial->cause tells. From a task, never under dial_start; it may call dial_take
      * and dial_cancel. */
     void (*on_done)(void *owner, struct dial *dial);
 };
@@ -77,9 +79,8 @@ enum { DIAL_CANDIDATES_MAX = 128 };
 
 /* An attempt under way. */
 struct dial_attempt {
-    struct watch watch;
+    struct transport *transport; /* NULL: it is over */
     struct dial *dial;
-    unsigned ready; /* what the watch reported */
 };
 
 /* Embedded by its owner. Everything above "private" is for reading, during the race and after it, until
@@ -113,7 +114,7 @@ struct dial {
     uint8_t candidate_count;
     uint8_t candidate_next;
     uint16_t port;
-    int fd;
+    struct transport *won; /* NULL: nobody won, or it was taken */
     const struct dial_engine *engine;
     struct dial_options options;
     void *owner;
@@ -132,8 +133,8 @@ struct dial {
  * all zero or ended otherwise; `engine` and `request->owner` must outlive the race. */
 void dial_start(struct dial *dial, const struct dial_engine *engine,
                 const struct dial_request *request);
-/* The connected socket, which is the caller's from now on; -1 where there is none (any more). */
-int dial_take_fd(struct dial *dial);
+/* The connection, which is the caller's from now on; NULL where there is none (any more). */
+struct transport *dial_take(struct dial *dial);
 /* Stop at once: attempts and a socket that nobody took are closed, no callback comes after this.
  * Idempotent, safe when all zero, and due in the end also after on_done. */
 void dial_cancel(struct dial *dial);

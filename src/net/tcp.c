@@ -167,7 +167,7 @@ void tcp_slab_init(struct slab *slab)
     slab_init(slab, sizeof(struct tcp), TCP_KEEP);
 }
 
-enum status tcp_create(struct loop *loop, struct slab *slab, int fd,
+enum status tcp_create(struct loop *loop, struct slab *slab, int fd, unsigned ready,
                        struct transport **ret_transport)
 {
     struct tcp *tcp = slab_alloc(slab);
@@ -180,7 +180,7 @@ enum status tcp_create(struct loop *loop, struct slab *slab, int fd,
         .slab = slab,
         .watch = {.fd = -1, .on_ready = tcp_on_ready},
         .grave = {.bury = tcp_bury},
-        .base = {.ops = &tcp_ops, .loop = loop, .ready = WATCH_READ | WATCH_WRITE},
+        .base = {.ops = &tcp_ops, .loop = loop, .ready = ready},
     };
     enum status status = loop_watch(loop, &tcp->watch, fd, WATCH_READ | WATCH_WRITE);
     if (status != ST_OK) {

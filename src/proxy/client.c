@@ -151,7 +151,8 @@ void client_adopt(struct proxy *proxy, const struct client_door *door, struct tr
 void client_accept(struct proxy *proxy, const struct client_door *door, int fd)
 {
     struct transport *transport = NULL;
-    if (tcp_create(proxy->engine->loop, &proxy->engine->tcp_slab, fd, &transport) == ST_OK)
+    if (tcp_create(proxy->engine->loop, &proxy->engine->tcp_slab, fd, WATCH_READ | WATCH_WRITE,
+                   &transport) == ST_OK)
         client_adopt(proxy, door, transport);
     else
         client_refuse(proxy, &transport);

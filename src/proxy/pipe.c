@@ -233,6 +233,12 @@ static enum pipe_result pipe_finish(struct pipe *pipe)
     return PIPE_ENDED;
 }
 
+/* After the last byte of the last direction: closing `to`, which comes now, says as much as an end of file. */
+static bool pipe_may_close(const struct pipe *pipe)
+{
+    return pipe->is_last && transport_splice_fd(pipe->to) >= 0;
+}
+
 /* The transport's own queue must be empty before more is received. */
 static enum pipe_result pipe_settle_output(struct pipe *pipe)
 {
@@ -306,5 +312,8 @@ enum pipe_result pipe_run(struct pipe *pipe)
     }
     if (!pipe->from_ended)
         return PIPE_BUSY;
-    return pipe_finish(pipe);
+    if (!pipe_may_close(pipe))
+        return pipe_finish(pipe);
+    pipe->is_ended = true;
+    return PIPE_ENDED;
 }

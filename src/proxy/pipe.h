@@ -60,6 +60,7 @@ struct pipe {
     bool from_ended;    /* end of file received */
     bool is_ended;      /* and passed on */
     bool is_discarding; /* `to` hears no more: what comes is thrown away */
+    bool is_last; /* the other direction is over: the tunnel closes both ends after this one */
     bool may_splice;
     bool is_bulk; /* the last round was large: splice the next */
 };

@@ -307,7 +307,9 @@ static void tunnel_run(struct task *task)
     struct tunnel *tunnel = CONTAINER_OF(task, struct tunnel, task);
     CHECK_TAG(tunnel, TUNNEL_TAG);
     bool was_half = tunnel_is_half(tunnel);
+    tunnel->up.is_last = tunnel->down.is_ended && !tunnel->down.is_discarding;
     enum pipe_result up = pipe_run(&tunnel->up);
+    tunnel->down.is_last = tunnel->up.is_ended && !tunnel->up.is_discarding;
     enum pipe_result down = pipe_run(&tunnel->down);
     if (down != PIPE_FROM_FAILED && tunnel_stops(&tunnel->up, &tunnel->down, down))
         down = pipe_run(&tunnel->down);

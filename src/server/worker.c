@@ -25,6 +25,7 @@ struct worker_listener {
     struct worker *worker;
     struct listener *listener;
     struct worker_listen listen;
+    struct inet_endpoint bound; /* ours of every connection, unless it is the unspecified address */
 };
 
 struct worker {
@@ -78,7 +79,8 @@ static void worker_on_accept(void *owner, int fd, const struct inet_endpoint *pe
     struct worker_listener *from = owner;
     struct worker *worker = from->worker;
     const struct snapshot *snapshot = worker->engine.snapshot;
-    struct client_door door = {.peer = *peer, .local = socket_local(fd)};
+    bool is_any = inet_addr_is_unspecified(&from->bound.addr);
+    struct client_door door = {.peer = *peer, .local = is_any ? socket_local(fd) : from->bound};
     int index = from->listen.index;
     if (index >= 0) {
         door.listen = &snapshot->config->listen[index];
@@ -113,7 +115,8 @@ static void worker_take_listeners(struct worker *worker, struct order *order)
     worker_close_listeners(worker);
     for (size_t i = 0; i < order->listen_count && i < WORKER_LISTENERS_MAX; i++) {
         struct worker_listener *mine = &worker->listeners[worker->listener_count];
-        *mine = (struct worker_listener){.worker = worker, .listen = listens[i]};
+        *mine = (struct worker_listener){
+            .worker = worker, .listen = listens[i], .bound = socket_local(listens[i].fd)};
         worker_tune_listener(worker, &listens[i]);
         struct listener_options options = {
             .fd = listens[i].fd,
@@ -235,8 +238,8 @@ static enum status worker_make_engine(struct worker *worker)
     worker->sources = addr_source_create();
     if (worker->sources == NULL)
         return ST_NOMEM;
-    engine->dial =
-        (struct dial_engine){worker->loop, engine->resolver, worker->sources, engine->counters};
+    engine->dial = (struct dial_engine){worker->loop, engine->resolver, worker->sources,
+                                        &engine->tcp_slab, engine->counters};
     return status;
 }
 

@@ -104,11 +104,7 @@ static bool reach_begin_transport(struct reach *reach)
         return false;
     }
     struct engine *engine = reach->engine;
-    if (tcp_create(engine->loop, &engine->tcp_slab, dial_take_fd(&reach->dial),
-                   &reach->transport) != ST_OK) {
-        reach_finish(reach, REACH_NO_MEMORY);
-        return false;
-    }
+    reach->transport = dial_take(&reach->dial);
     if (!reach->is_tls) {
         reach_finish(reach, REACH_OK);
         return false;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "dns_server.h"
 #include "net/dial.h"
+#include "net/tcp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,6 +24,7 @@ struct fixture {
     struct loop *loop;
     struct dns_server server;
     struct counters counters;
+    struct slab tcp_slab;
     struct dial_engine engine;
     struct dial dial;
     struct dial_request request;
@@ -86,7 +88,9 @@ static void begin(struct fixture *f)
     dns_server_start(&f->server, f->loop);
     struct resolver_options options = {
         .hosts_path = "", .servers = &f->server.address, .server_count = 1};
-    f->engine = (struct dial_engine){.loop = f->loop, .counters = &f->counters};
+    tcp_slab_init(&f->tcp_slab);
+    f->engine =
+        (struct dial_engine){.loop = f->loop, .tcp_slab = &f->tcp_slab, .counters = &f->counters};
     assert_int_equal(resolver_create(f->loop, &options, &f->counters, &f->engine.resolver), ST_OK);
 
     listen_on_both(f);
@@ -115,6 +119,8 @@ static void end(struct fixture *f)
     socket_close(&f->good_fd);
     socket_close(&f->deaf_fd);
     dns_server_stop(&f->server);
+    (void)loop_turn(f->loop, 0); /* buries the transports */
+    slab_done(&f->tcp_slab);
     loop_destroy(&f->loop);
     clock_restore();
 }
@@ -176,14 +182,18 @@ static void test_literal(void **state)
     assert_int_equal(f.dial.dns_source, DNS_LITERAL);
     assert_int_equal(f.dial.peer.port, f.port);
     assert_int_equal(f.dial.attempts[0].os_error, 0);
-    int fd = dial_take_fd(&f.dial);
-    assert_true(fd >= 0);
+    struct transport *won = dial_take(&f.dial);
+    assert_non_null(won);
+    assert_int_equal(won->ready, WATCH_WRITE); /* nothing was heard of the peer yet */
+    int fd = tcp_fd(won);
     struct sockaddr_in peer;
     socklen_t len = sizeof(peer);
     assert_int_equal(getpeername(fd, (struct sockaddr *)&peer, &len), 0);
     assert_int_equal(ntohl(peer.sin_addr.s_addr), 0x7f000002);
-    assert_int_equal(dial_take_fd(&f.dial), -1);
-    socket_close(&fd);
+    struct inet_endpoint local = socket_local(fd);
+    assert_true(inet_endpoint_equals(&f.dial.local, &local));
+    assert_null(dial_take(&f.dial));
+    transport_close(&won, /* is_abort= */ false);
     end(&f);
 }
 
@@ -328,7 +338,7 @@ static void test_mixed_later_answer(void **state)
     dns_server_release(&f.server);
     await_done(&f, DIAL_DENIED);
     assert_int_equal(f.dial.attempts[0].os_error, ECANCELED);
-    assert_int_equal(dial_take_fd(&f.dial), -1);
+    assert_null(dial_take(&f.dial));
     end(&f);
 }
 

@@ -34,7 +34,8 @@ static void begin(struct fixture *f)
     tcp_slab_init(&f->slab);
     assert_int_equal(loop_create(&f->loop), ST_OK);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    assert_int_equal(tcp_create(f->loop, &f->slab, ends[0], &f->transport), ST_OK);
+    assert_int_equal(
+        tcp_create(f->loop, &f->slab, ends[0], WATCH_READ | WATCH_WRITE, &f->transport), ST_OK);
     transport_listen(f->transport, f, on_ready);
     f->peer_fd = ends[1];
 }
@@ -147,7 +148,8 @@ static void begin_tcp(struct fixture *f)
     f->peer_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(f->peer_fd, (struct sockaddr *)&address, len), 0);
     int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    assert_int_equal(tcp_create(f->loop, &f->slab, fd, &f->transport), ST_OK);
+    assert_int_equal(tcp_create(f->loop, &f->slab, fd, WATCH_READ | WATCH_WRITE, &f->transport),
+                     ST_OK);
     transport_listen(f->transport, f, on_ready);
     socket_close(&listener);
 }
@@ -205,7 +207,7 @@ static void test_unwatchable(void **state)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int closed = fd;
     socket_close(&fd);
-    assert_int_equal(tcp_create(loop, &slab, closed, &transport), ST_IO);
+    assert_int_equal(tcp_create(loop, &slab, closed, WATCH_READ | WATCH_WRITE, &transport), ST_IO);
     assert_null(transport);
     loop_destroy(&loop);
     slab_done(&slab);

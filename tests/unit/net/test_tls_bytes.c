@@ -231,9 +231,9 @@ static void bulk_goes_through_sockets(void **state)
     tcp_slab_init(&slab);
     assert_int_equal(host_parse(SLICE("proxy.example"), &host), HOST_FINE);
     struct tls_connect_options options = {.host = &host};
-    assert_int_equal(tcp_create(f.loop, &slab, fds[0], &lower), ST_OK);
+    assert_int_equal(tcp_create(f.loop, &slab, fds[0], WATCH_READ | WATCH_WRITE, &lower), ST_OK);
     assert_int_equal(tls_accept_create(f.scratch, &lower, server_context, &f.server), ST_OK);
-    assert_int_equal(tcp_create(f.loop, &slab, fds[1], &lower), ST_OK);
+    assert_int_equal(tcp_create(f.loop, &slab, fds[1], WATCH_READ | WATCH_WRITE, &lower), ST_OK);
     assert_int_equal(tls_connect_create(f.scratch, &lower, client_context, &options, &f.client),
                      ST_OK);
     transport_listen(f.server, &f.server_calls, count_call);

@@ -607,7 +607,8 @@ static void a_peek_finds_what_the_loop_has_not_seen(void **state)
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
                          0);
         tcp_slab_init(&slab);
-        assert_int_equal(tcp_create(test->loop, &slab, pair[0], &transport), ST_OK);
+        assert_int_equal(
+            tcp_create(test->loop, &slab, pair[0], WATCH_READ | WATCH_WRITE, &transport), ST_OK);
         assert_int_equal(transport_recv(transport, &byte, 1, &len), ST_AGAIN); /* all was read */
         uint64_t id = give_back(test, connect_over(test, transport, "origin.example", 80, false));
         if (is_closed)
