@@ -7,6 +7,8 @@
  * Invariant: `seen` holds token_bit of a token exactly where an element has it (TOKEN_OTHER included). */
 #include "http/fields.h"
 
+#include "base/check.h"
+
 enum { FIRST_CAP = 16 };
 
 void fields_init(struct fields *fields, struct arena *arena)
@@ -22,8 +24,7 @@ void fields_clear(struct fields *fields)
 
 static enum status grow(struct fields *fields)
 {
-    if (fields->cap > UINT32_MAX / 2)
-        return ST_NOMEM;
+    CHECK(fields->cap <= UINT32_MAX / 2); /* no arena holds so many */
     uint32_t cap = fields->cap == 0 ? FIRST_CAP : fields->cap * 2;
     struct field *at = arena_alloc(fields->arena, cap * sizeof(struct field));
     if (at == NULL)

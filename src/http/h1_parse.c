@@ -17,6 +17,7 @@
  * line (more states, slices that must be moved), SIMD scanners (measured as worth less than half a percent). */
 #include "http/h1_parse.h"
 
+#include "base/check.h"
 #include "http/syntax.h"
 
 struct parser {
@@ -317,7 +318,8 @@ static bool is_worth_a_parse(struct slice input, size_t cap, struct h1_progress 
         i += slice_find(slice_from(input, i), '\n');
         if (i == input.len)
             break;
-        if (i < 2 || input.at[i - 1] != '\r' || input.at[i - 2] == '\n')
+        CHECK(i >= 2); /* what was parsed last time is behind, and less than twice as long */
+        if (input.at[i - 1] != '\r' || input.at[i - 2] == '\n')
             return true;
     }
     progress->scanned = input.len;

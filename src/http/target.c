@@ -12,6 +12,7 @@
  * name, and nothing behind it is looked at. */
 #include "http/target.h"
 
+#include "base/check.h"
 #include "http/syntax.h"
 
 static const char *const fault_texts[] = {
@@ -42,7 +43,8 @@ static enum target_fault parse_port(struct slice digits, uint16_t *ret_port)
 /* Length of the host in host [":" port]: to behind the bracket, else to the last colon. */
 static size_t host_length(struct slice authority)
 {
-    if (authority.len > 0 && authority.at[0] == '[') {
+    CHECK(authority.len > 0);
+    if (authority.at[0] == '[') {
         size_t bracket = slice_find(authority, ']');
         return bracket < authority.len ? bracket + 1 : authority.len;
     }

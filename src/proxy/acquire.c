@@ -59,10 +59,9 @@ static enum cause acquire_cause(const struct reach *reach)
     case REACH_DIAL_FAILED:
     case REACH_OK: break;
     }
-    enum cause cause = CAUSE_NONE;
-    if ((size_t)reach->dial_cause < COUNT_OF(causes))
-        cause = causes[reach->dial_cause];
-    return cause == CAUSE_NONE ? CAUSE_CONNECT_UNREACHABLE : cause;
+    CHECK((size_t)reach->dial_cause < COUNT_OF(causes));
+    CHECK(causes[reach->dial_cause] != CAUSE_NONE);
+    return causes[reach->dial_cause];
 }
 
 static enum next acquire_finish_reach(struct exchange *x)

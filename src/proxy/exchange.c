@@ -116,7 +116,8 @@ void exchange_fail(struct exchange *x, enum cause cause, const char *detail)
     if (x->cause != CAUSE_NONE)
         return;
     x->cause = cause;
-    (void)snprintf(x->detail, sizeof(x->detail), "%s", detail == NULL ? "" : detail);
+    CHECK(detail != NULL);
+    (void)snprintf(x->detail, sizeof(x->detail), "%s", detail);
 }
 
 enum next exchange_refuse(struct exchange *x, enum cause cause, const char *detail)
@@ -469,7 +470,7 @@ enum next step_reply(struct exchange *x)
 {
     x->is_local = true;
     if (!x->response_head_done) {
-        if (x->proxy->handler != NULL && x->cause == CAUSE_NONE && x->request != NULL)
+        if (x->proxy->handler != NULL && x->cause == CAUSE_NONE)
             return x->down->ops->is_gone(x->down) /* while the handler has not answered yet */
                        ? exchange_give_up(x, CAUSE_CLIENT_GONE, "")
                        : NEXT_WAIT;

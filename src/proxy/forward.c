@@ -350,7 +350,7 @@ static enum next forward_response_heads(struct exchange *x)
             return exchange_give_up(x, CAUSE_RESPONSE_CODING,
                                     "a transfer coding that an HTTP/1.0 client does not know");
         enum next next = forward_pass_head(x, response, body);
-        if (next == NEXT_GO_ON && x->step == STEP_forward && !x->response_head_done)
+        if (x->step == STEP_forward && !x->response_head_done)
             next = forward_after_interim(x, &round);
         if (next != NEXT_GO_ON || x->step != STEP_forward)
             return next;
@@ -402,10 +402,11 @@ static enum next forward_response(struct exchange *x)
     return NEXT_WAIT;
 }
 
+/* Before a wait. Downstream is settled once the request's part of a run is done: nothing is received there later. */
 static enum next forward_settle(struct exchange *x)
 {
     struct stream *up = x->lease.stream;
-    if (x->down->ops->settle(x->down) != ST_OK || up->ops->settle(up) != ST_OK)
+    if (up->ops->settle(up) != ST_OK)
         return exchange_give_up(x, CAUSE_SHED, "");
     exchange_progress(x);
     return NEXT_WAIT;

@@ -248,8 +248,7 @@ static enum pipe_result pipe_settle_output(struct pipe *pipe)
 
 void pipe_discard(struct pipe *pipe)
 {
-    if (pipe->is_ended || pipe->is_discarding)
-        return;
+    CHECK(!pipe->is_ended && !pipe->is_discarding);
     pipe->is_discarding = true;
     pipe_done(pipe);
 }

@@ -71,7 +71,7 @@ void pipe_done(struct pipe *pipe);
 /* Bytes that were read before the tunnel began. Errors: ST_NOMEM. */
 enum status pipe_preload(struct pipe *pipe, struct slice bytes) MUST_USE;
 /* The receiver hears no more: drop what it has not taken, end its direction now, and read `from` to its end, so that
- * what was sent the other way is not lost to a reset. No effect after PIPE_ENDED. */
+ * what was sent the other way is not lost to a reset. Once, and not after PIPE_ENDED. */
 void pipe_discard(struct pipe *pipe);
 /* Move what can be moved. */
 enum pipe_result pipe_run(struct pipe *pipe);

@@ -43,7 +43,7 @@ void proxy_end_all(struct proxy *proxy)
         client_end_exchanges(CONTAINER_OF(link, struct client, link));
     LIST_EACH(link, &proxy->clients)
         client_close(CONTAINER_OF(link, struct client, link), /* is_abort= */ true);
-    tunnel_room_end_all(&proxy->tunnels, END_DRAIN);
+    tunnel_room_end_all(&proxy->tunnels);
 }
 
 void proxy_done(struct proxy *proxy)

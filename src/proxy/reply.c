@@ -373,9 +373,6 @@ enum status reply_send_failure(struct exchange *x)
         reply_html_body(x, &text, elapsed_ns);
         break;
     }
-    struct answer answer = {.status = x->status,
-                            .type = type,
-                            .allow = x->status == 405 ? "GET, HEAD" : NULL,
-                            .body = text_slice(&text)};
+    struct answer answer = {.status = x->status, .type = type, .body = text_slice(&text)};
     return reply_send(x, &answer);
 }

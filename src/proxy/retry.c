@@ -15,7 +15,7 @@ enum { RETRY_BODY_MAX = BLOCK_MEDIUM };
 void retry_prepare(struct exchange *x, bool is_reused)
 {
     const struct framing *body = &x->request_body;
-    x->may_retry = is_reused && !x->has_retried && method_is_idempotent(x->method) &&
+    x->may_retry = is_reused && method_is_idempotent(x->method) &&
                    (body->kind != FRAMING_LENGTH || body->length <= RETRY_BODY_MAX);
 }
 
@@ -52,7 +52,7 @@ bool retry_begin(struct exchange *x)
 {
     struct stream_tally up;
     x->lease.stream->ops->tally(x->lease.stream, &up);
-    if (!x->may_retry || x->response_head_done || up.received_bytes > 0)
+    if (!x->may_retry || up.received_bytes > 0) /* a response head takes may_retry away */
         return false;
     exchange_drop_upstream(x);
     x->has_retried = true;

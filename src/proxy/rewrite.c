@@ -7,11 +7,12 @@
 
 #include "proxy/exchange_internal.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "http/status_code.h"
 
-enum { REWRITE_VIA_MAX = 300, REWRITE_FORWARDED_MAX = 256 * 1024 };
+enum { REWRITE_VIA_MAX = 300 };
 
 static enum status rewrite_add(struct head *head, enum token token, struct slice value)
 {
@@ -32,8 +33,9 @@ static enum status rewrite_add_via(struct exchange *x, const struct head *receiv
 static enum status rewrite_add_max_forwards(struct exchange *x, struct head *head)
 {
     uint32_t left = 0;
-    if (hop_max_forwards(x->request, &left) != ST_OK || left == 0)
+    if (hop_max_forwards(x->request, &left) != ST_OK)
         return ST_OK;
+    CHECK(left > 0); /* else it was answered here */
     char digits[16];
     struct text text = text_on(digits, sizeof(digits));
     text_add_u64(&text, left - 1);
@@ -44,12 +46,13 @@ static enum status rewrite_add_max_forwards(struct exchange *x, struct head *hea
 /* Which field tells the origin who asked; TOKEN_OTHER for none. */
 static enum token rewrite_forwarded_token(const struct exchange *x)
 {
+    enum token token = TOKEN_OTHER;
     switch (exchange_config(x)->forwarded) {
-    case FORWARDED_OFF: return TOKEN_OTHER;
-    case FORWARDED_X: return TOKEN_X_FORWARDED_FOR;
-    case FORWARDED_STANDARD: return TOKEN_FORWARDED;
+    case FORWARDED_OFF: break;
+    case FORWARDED_X: token = TOKEN_X_FORWARDED_FOR; break;
+    case FORWARDED_STANDARD: token = TOKEN_FORWARDED; break;
     }
-    return TOKEN_OTHER;
+    return token;
 }
 
 /* The client as the last element of that field's list (RFC 7239 §4, §6). */
@@ -79,7 +82,7 @@ static enum status rewrite_add_forwarded(struct exchange *x, struct head *head)
     const struct field *first = fields_find(&x->request->fields, token);
     for (const struct field *f = first; f != NULL; f = fields_find_next(&x->request->fields, f))
         room += f->value.len + 2;
-    char *memory = room <= REWRITE_FORWARDED_MAX ? arena_alloc(&x->arena, room) : NULL;
+    char *memory = arena_alloc(&x->arena, room);
     if (memory == NULL)
         return ST_NOMEM;
     struct text text = text_on(memory, room);

@@ -62,7 +62,7 @@ void tunnel_room_init(struct tunnel_room *room, struct engine *engine, struct re
 
 void tunnel_room_done(struct tunnel_room *room)
 {
-    tunnel_room_end_all(room, END_DRAIN);
+    tunnel_room_end_all(room);
 }
 
 static void tunnel_on_ready(struct transport *transport)
@@ -349,11 +349,10 @@ static void tunnel_run(struct task *task)
         tunnel_judge_late(tunnel);
 }
 
-void tunnel_room_end_all(struct tunnel_room *room, enum record_end end)
+void tunnel_room_end_all(struct tunnel_room *room)
 {
     LIST_EACH(link, &room->open)
-        tunnel_finish(CONTAINER_OF(link, struct tunnel, link), LEG_PROXY, end,
-                      end == END_DRAIN ? CAUSE_DRAINED : CAUSE_NONE);
+        tunnel_finish(CONTAINER_OF(link, struct tunnel, link), LEG_PROXY, END_DRAIN, CAUSE_DRAINED);
 }
 
 bool tunnel_room_kill(struct tunnel_room *room, uint64_t id)

@@ -51,8 +51,8 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
                          struct transport **origin, struct slice from_client,
                          struct slice from_origin, const struct record *record,
                          const struct tunnel_limits *limits) MUST_USE;
-/* End all tunnels now: END_DRAIN or END_KILLED. */
-void tunnel_room_end_all(struct tunnel_room *room, enum record_end end);
+/* End all tunnels now: END_DRAIN. */
+void tunnel_room_end_all(struct tunnel_room *room);
 /* End the tunnel whose record has this id with resets on both sides, END_KILLED. False: it is not here. */
 bool tunnel_room_kill(struct tunnel_room *room, uint64_t id);
 /* Walk: the record of the tunnel behind `link` of room->open as it stands now, for listings. */
