@@ -154,6 +154,7 @@ static void some_responses_never_have_content(void **state)
         {"HTTP/1.1 304 N\r\n", CL "5\r\n", 0, FRAMING_NONE, 0, METHOD_GET},
         {OK11, CL "5\r\n" TE "gzip\r\n", 0, FRAMING_NONE, 0, METHOD_CONNECT},
         {"HTTP/1.1 299 N\r\n", "", 0, FRAMING_NONE, 0, METHOD_CONNECT},
+        {"HTTP/1.1 103 E\r\n", CL "x\r\n", FRAMING_FAULT_BAD_LENGTH, 0, 0, METHOD_CONNECT},
         /* what could not be sent on is refused even there */
         {"HTTP/1.1 304 N\r\n", CL "5\r\n" CL "6\r\n", FRAMING_FAULT_LENGTHS_DIFFER, 0, 0,
          METHOD_GET},

@@ -113,6 +113,22 @@ static void every_missing_byte_of_room_is_told(void **state)
     }
 }
 
+/* A text that was cut before takes nothing more: it would have a hole. */
+static void a_text_with_a_hole_is_not_written_on(void **state)
+{
+    (void)state;
+    char into[64];
+    struct text text = text_on(into, 40);
+    for (int i = 0; i < 5; i++)
+        text_add(&text, SLICE("0123456789"));
+    text.len = 0;
+    struct h1_writer writer;
+    h1_write_begin(&writer, &text);
+    h1_write_status_line(&writer, 200, SLICE_NONE);
+    assert_int_equal(h1_write_end(&writer), ST_LIMIT);
+    assert_int_equal(text.len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +136,7 @@ int main(void)
         cmocka_unit_test(a_status_line_has_the_given_or_the_registered_reason),
         cmocka_unit_test(no_control_byte_gets_out),
         cmocka_unit_test(every_missing_byte_of_room_is_told),
+        cmocka_unit_test(a_text_with_a_hole_is_not_written_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,6 +179,7 @@ static void expectations_are_read_rfc9110_10_1_1(void **state)
         {"PUT / HTTP/1.1\r\nExpect: 100-Continue\r\n\r\n", true, false},
         {"PUT / HTTP/1.1\r\nExpect: 100-continue, x=y\r\n\r\n", true, true},
         {"PUT / HTTP/1.1\r\nExpect: 200-ok\r\n\r\n", false, true},
+        {"PUT / HTTP/1.1\r\nExpect: x, 100-continue, y\r\n\r\n", true, true},
         {"PUT / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n", false, false},
         {"PUT / HTTP/1.0\r\nExpect: x\r\n\r\n", false, false},
     };
@@ -237,6 +238,10 @@ static void a_loop_is_seen_in_via_rfc9110_7_6_3(void **state)
         {"1.0 other (a \\) , 1.1 me) , 1.1 x", false},
         {"1.0 other (a (b, c), d), 1.1 me (x)", true},
         {"1.1 me(x)", true},
+        {"1.1\tme", true},
+        {"1.1 \t me\t(x)", true},
+        {"1.1 a\\, 1.1 me", true},
+        {"1.1 a), 1.1 me", true},
         {"1.1 me2", false},
         {"1.1 not me", false},
         {"1.1 me:80", false},

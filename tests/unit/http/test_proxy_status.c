@@ -53,6 +53,7 @@ static void a_name_that_is_no_token_is_a_string(void **state)
     (void)state;
     check(&(struct proxy_status){.name = SLICE("my proxy")}, "\"my proxy\"");
     check(&(struct proxy_status){.name = SLICE("1st")}, "\"1st\"");
+    check(&(struct proxy_status){.name = SLICE("~a")}, "\"~a\"");
     check(&(struct proxy_status){.name = SLICE("*a")}, "*a");
     check(&(struct proxy_status){.name = SLICE("")}, "\"\"");
 }

@@ -66,6 +66,9 @@ static void other_schemes_are_named_and_not_looked_into(void **state)
     assert_false(target.has_host);
     assert_int_equal(target_parse(SLICE("urn:isbn:1"), METHOD_GET, &target), TARGET_FAULT_NONE);
     assert_int_equal(target.scheme, SCHEME_OTHER);
+    assert_int_equal(target_parse(SLICE("A1+b.c-d://host/"), METHOD_GET, &target),
+                     TARGET_FAULT_NONE);
+    assert_slice(target.scheme_name, "A1+b.c-d");
 }
 
 static void the_other_forms_are_told_by_method_and_first_byte(void **state)
@@ -102,6 +105,8 @@ static void malformed_targets_are_named(void **state)
         BAD(GET, ":80", MALFORMED),
         BAD(GET, "1http://a/", MALFORMED),
         BAD(GET, "ht_tp://a/", MALFORMED),
+        BAD(GET, "h~tp://a/", MALFORMED),
+        BAD(GET, "-http://a/", MALFORMED),
         BAD(GET, "http:/a/", MALFORMED),
         BAD(GET, "http:a", MALFORMED),
         BAD(GET, "http:", MALFORMED),
