@@ -225,6 +225,27 @@ static void test_lingering_reads_a_bounded_amount(void **state)
     assert_int_equal(world_held_bytes(world), 0);
 }
 
+/* The same for an answer that is small enough to be queued whole: that it came whole is no delivery. */
+static void test_a_client_that_takes_no_small_answer_is_reset(void **state)
+{
+    (void)state;
+    struct world *world = world_create("timeouts: { body_stall: 500ms }");
+    struct peer *client = world_client(world);
+    peer_set_room(client, 10);
+    peer_deafen(client);
+    peer_say(client, GET);
+    peer_say(world_origin(world), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    world_advance(world, 499);
+    assert_false(world_has_record(world));
+    world_advance(world, 1);
+    const struct record *record = world_record(world);
+    expect_end(record, "exchange 200 timeout proxy");
+    expect_text(record, record->cause, "client_stalled");
+    peer_listen(client);
+    peer_hears(client, "HTTP/1.1 2");
+    assert_true(client->saw_reset);
+}
+
 int main(void)
 {
     static const struct CMUnitTest plays[] = {
@@ -240,6 +261,7 @@ int main(void)
         PLAY(test_a_client_that_takes_no_answer_is_closed),
         PLAY(test_lingering_ends),
         PLAY(test_lingering_reads_a_bounded_amount),
+        PLAY(test_a_client_that_takes_no_small_answer_is_reset),
     };
     return cmocka_run_group_tests(plays, NULL, NULL);
 }

@@ -41,6 +41,7 @@ static void test_an_open_exchange_ends_in_order(void **state)
     struct peer *origin = world_origin(world);
     world_advance(world, 15);
     drain(world);
+    assert_false(proxy_is_empty(&world->proxy));
     world_advance(world, 100);
     peer_say(origin, ANSWER);
     expect_field(peer_hears_head(client, "HTTP/1.1 200 OK"), "Connection", "close");
@@ -78,6 +79,7 @@ static void test_a_tunnel_lasts_until_the_end(void **state)
     (void)peer_hears_head(client, "HTTP/1.1 200 Connection established");
     struct peer *origin = world_origin(world);
     drain(world);
+    assert_false(proxy_is_empty(&world->proxy));
     world_advance(world, 20);
     peer_say(client, "still");
     peer_hears(origin, "still");

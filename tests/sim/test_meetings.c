@@ -26,6 +26,18 @@ static enum status break_after(struct transport *transport, const struct iovec *
     return whole->send(transport, iov, count, ret_len);
 }
 
+/* The proxy's sends to this peer fail after so many. */
+static void peer_break(struct peer *peer, unsigned sends)
+{
+    struct transport *near = &peer->end->peer->base;
+    whole = near->ops;
+    breaking = *whole;
+    breaking.send = break_after;
+    near->ops = &breaking;
+    sends_left = sends;
+    was_broken = false;
+}
+
 /* Whichever of many pipelined requests, all answered here, meets a broken connection: the client ends with it. */
 static void test_any_answer_may_be_the_last(void **state)
 {
@@ -34,13 +46,7 @@ static void test_any_answer_may_be_the_last(void **state)
     for (unsigned sends = 0; sends < 40; sends++) {
         struct world *world = world_create("");
         struct peer *client = world_client(world);
-        struct transport *near = &client->end->peer->base;
-        whole = near->ops;
-        breaking = *whole;
-        breaking.send = break_after;
-        near->ops = &breaking;
-        sends_left = sends;
-        was_broken = false;
+        peer_break(client, sends);
         world_hold(world);
         for (int i = 0; i < 40; i++)
             peer_say(client, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -231,6 +237,50 @@ static void test_a_shortage_is_no_reset_of_a_peer(void **state)
     expect_text(record, record->cause, "shed");
 }
 
+/* A client whose connection breaks when 101 is due gets no tunnel; its origin is let go. */
+static void test_an_upgrade_for_a_broken_client(void **state)
+{
+    (void)state;
+    struct world *world = world_create("");
+    struct peer *client = world_client(world);
+    peer_say(client, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\n"
+                     "Upgrade: x\r\n\r\n");
+    struct peer *origin = world_origin(world);
+    peer_break(client, 0);
+    peer_say(origin,
+             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+    assert_false(peer_is_open(origin));
+    assert_false(peer_is_open(client));
+    const struct record *record = world_record(world);
+    expect_text(record, record->cause, "client_gone");
+    assert_int_equal(counter_get(&world->counters, COUNT_TUNNELS), 0);
+}
+
+/* An origin that takes nothing more may have answered: that is waited for, and then it is the origin's fault. */
+static void test_a_deaf_origin_may_still_answer(void **state)
+{
+    (void)state;
+    for (int answers = 0; answers <= 1; answers++) {
+        struct world *world = world_create("timeouts: {body_stall: 500ms}");
+        struct peer *client = world_client(world);
+        peer_say(client,
+                 "PUT http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\n");
+        struct peer *origin = world_origin(world);
+        peer_break(origin, 0);
+        peer_say(client, "abc");
+        if (answers)
+            peer_say(origin, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n");
+        else
+            world_advance(world, 500);
+        (void)peer_hears_head(client, answers ? "HTTP/1.1 413 Content Too Large"
+                                              : "HTTP/1.1 504 Gateway Timeout");
+        const struct record *record = world_record(world);
+        expect_text(record, record->cause, answers ? "" : "send_stalled");
+        void *none = NULL;
+        (void)world_end(&none);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest plays[] = {
@@ -243,6 +293,8 @@ int main(void)
         PLAY(test_bytes_of_a_tunnel_win_over_its_limit),
         PLAY(test_trailers_that_are_too_large_are_431),
         PLAY(test_a_shortage_is_no_reset_of_a_peer),
+        PLAY(test_an_upgrade_for_a_broken_client),
+        PLAY(test_a_deaf_origin_may_still_answer),
     };
     return cmocka_run_group_tests(plays, NULL, NULL);
 }

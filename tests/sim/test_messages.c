@@ -325,6 +325,30 @@ static void test_an_early_answer_and_a_closed_origin(void **state)
     assert_false(s.client->saw_reset);
 }
 
+/* Trailers of which none may pass leave no trace (RFC 9110 §6.5.1). */
+static void test_trailers_that_may_not_pass(void **state)
+{
+    (void)state;
+    struct scene s =
+        scene_ask("POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\n"
+                  "Transfer-Encoding: chunked\r\n\r\n2\r\nup\r\n0\r\nContent-Type: x\r\n\r\n");
+    (void)peer_hears_head(s.origin, "POST / HTTP/1.1");
+    peer_hears(s.origin, "2\r\nup\r\n0\r\n\r\n");
+}
+
+/* The client is the last element of one Forwarded field; one that came empty adds none (RFC 7239 §4). */
+static void test_forwarded_is_one_list(void **state)
+{
+    (void)state;
+    struct world *world = world_create("forwarded: forwarded");
+    struct peer *client = world_client(world);
+    peer_say(client, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nForwarded:\r\n"
+                     "Forwarded: for=192.0.2.1\r\n\r\n");
+    const char *head = peer_hears_head(world_origin(world), "GET / HTTP/1.1");
+    expect_field_has(head, "Forwarded", "for=192.0.2.1, for=");
+    assert_ptr_equal(strstr(head, "Forwarded:"), strstr(head, "Forwarded: for=192.0.2.1, for="));
+}
+
 int main(void)
 {
     static const struct CMUnitTest plays[] = {
@@ -344,6 +368,8 @@ int main(void)
         PLAY(test_a_client_that_resets),
         PLAY(test_an_early_answer_does_not_cut_an_upload),
         PLAY(test_an_early_answer_and_a_closed_origin),
+        PLAY(test_trailers_that_may_not_pass),
+        PLAY(test_forwarded_is_one_list),
     };
     return cmocka_run_group_tests(plays, NULL, NULL);
 }

@@ -368,6 +368,45 @@ static void test_an_old_connection_is_not_used_again(void **state)
     peer_say(world_origin(world), ANSWER);
 }
 
+/* The same for an upload that is small enough to be queued whole: that the client sent it all is no delivery. */
+static void test_an_origin_that_takes_no_small_upload(void **state)
+{
+    (void)state;
+    struct world *world = world_create("timeouts: { body_stall: 500ms }");
+    world->makes_deaf = true;
+    struct peer *client = world_client(world);
+    peer_listen(client);
+    world->room = 30;
+    peer_say(client, "PUT http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\nabc");
+    world_advance(world, 499);
+    peer_hears_nothing(client);
+    world_advance(world, 1);
+    (void)peer_hears_head(client, "HTTP/1.1 504 Gateway Timeout");
+    const struct record *record = world_record(world);
+    expect_text(record, record->cause, "send_stalled");
+}
+
+/* An answer that came whole from an origin that goes away is not held up by the end of the upload, which that origin
+ * did not take: the client may ask again at once. */
+static void test_an_answer_with_close_ends_a_queued_upload(void **state)
+{
+    (void)state;
+    struct world *world = world_create("");
+    world->makes_deaf = true;
+    struct peer *client = world_client(world);
+    peer_listen(client);
+    world->room = 30;
+    peer_say(client, "PUT http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\nabc");
+    struct peer *origin = world_origin(world);
+    peer_say(origin, "HTTP/1.1 200 OK\r\nConnection: close\r\n");
+    peer_say(origin, "Content-Length: 2\r\n\r\nok");
+    expect_field(peer_hears_head(client, "HTTP/1.1 200 OK"), "Connection", NULL);
+    peer_hears(client, "ok");
+    expect_end(world_record(world), "exchange 200 done -");
+    peer_say(client, GET);
+    assert_true(world_has_origin(world));
+}
+
 int main(void)
 {
     static const struct CMUnitTest plays[] = {
@@ -390,6 +429,8 @@ int main(void)
         PLAY(test_a_pooled_connection_expires),
         PLAY(test_pooled_connections_expire_one_by_one),
         PLAY(test_an_old_connection_is_not_used_again),
+        PLAY(test_an_origin_that_takes_no_small_upload),
+        PLAY(test_an_answer_with_close_ends_a_queued_upload),
     };
     return cmocka_run_group_tests(plays, NULL, NULL);
 }

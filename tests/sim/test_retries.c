@@ -292,6 +292,57 @@ static void test_unsolicited_bytes_answer_nobody(void **state)
     (void)peer_hears_head(s.client, "HTTP/1.1 200 OK");
 }
 
+/* A second connection that dies while the kept body goes out again ends the exchange: there is no third. */
+static void test_a_second_death_amid_the_kept_body(void **state)
+{
+    (void)state;
+    enum { BODY = 12000 };
+    static char rest[BODY + 1];
+    struct scene s = scene_open();
+    scene_ask(&s, "PUT", "Content-Length: 12000\r\n\r\n");
+    memset(rest, 'b', BODY);
+    peer_say(s.client, rest);
+    s.world->room = 4096;
+    s.world->makes_deaf = true;
+    peer_close(s.stale);
+    world_advance(s.world, 15);
+    peer_reset(world_origin(s.world));
+    (void)peer_hears_head(s.client, "HTTP/1.1 502 Bad Gateway");
+    const struct record *record = world_record(s.world);
+    expect_text(record, record->cause, "send_failed");
+    assert_int_equal(record->retries, 1);
+    assert_int_equal(s.world->reached_count, 2);
+}
+
+/* A death in the turn in which the limit for the response passes is a death: the request is sent again. */
+static void test_a_death_wins_over_a_deadline(void **state)
+{
+    (void)state;
+    struct scene s = scene_open();
+    scene_ask(&s, "PUT", "Content-Length: 3\r\n\r\nabc");
+    world_hold(s.world);
+    clock_advance(3600 * NS_PER_S);
+    peer_close(s.stale);
+    world_go(s.world);
+    expect_sent_again(&s, "abc");
+}
+
+/* The gate is asked about a pooled connection as well, by the rules of now: what it refuses is closed. */
+static void test_the_gate_refuses_a_pooled_connection(void **state)
+{
+    (void)state;
+    struct scene s = scene_open();
+    world_reconfigure(s.world, "egress: { deny: [" WORLD_ADDRESS "] }");
+    struct peer *client = world_client(s.world);
+    peer_say(client, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    (void)peer_hears_head(client, "HTTP/1.1 403 Forbidden (deny " WORLD_ADDRESS "/32)");
+    assert_false(peer_is_open(s.stale));
+    const struct record *record = world_record(s.world);
+    expect_text(record, record->cause, "refused_address");
+    assert_int_equal(s.world->reached_count, 1);
+    peer_close(s.client); /* it pins the configuration that it came under */
+}
+
 int main(void)
 {
     static const struct CMUnitTest plays[] = {
@@ -307,6 +358,9 @@ int main(void)
         PLAY(test_a_connection_seen_closed_is_not_used),
         PLAY(test_an_end_in_the_same_turn_is_seen),
         PLAY(test_unsolicited_bytes_answer_nobody),
+        PLAY(test_a_second_death_amid_the_kept_body),
+        PLAY(test_a_death_wins_over_a_deadline),
+        PLAY(test_the_gate_refuses_a_pooled_connection),
     };
     return cmocka_run_group_tests(plays, NULL, NULL);
 }

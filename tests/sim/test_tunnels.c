@@ -306,6 +306,63 @@ static void test_a_reset_after_an_end(void **state)
     assert_int_equal(mark_ms(record, MARK_X_FIN_C), 0);
 }
 
+/* Upgrade means nothing with CONNECT: a tunnel it is, and 200 opens it (RFC 9110 §9.3.6). */
+static void test_connect_is_no_upgrade(void **state)
+{
+    (void)state;
+    struct world *world = world_create("");
+    struct peer *client = world_client(world);
+    peer_say(client, "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\nConnection: Upgrade\r\n"
+                     "Upgrade: websocket\r\n\r\nhello");
+    (void)peer_hears_head(client, OPENED);
+    struct peer *origin = world_origin(world);
+    peer_hears(origin, "hello");
+    peer_fin(client);
+    peer_fin(origin);
+    expect_end(world_record(world), "tunnel 200 done client");
+}
+
+/* A client that does not take the 200 of its CONNECT has body_stall for it; then both ends are cut. */
+static void test_an_opening_that_nobody_takes(void **state)
+{
+    (void)state;
+    struct world *world = world_create("timeouts: { body_stall: 500ms }");
+    struct peer *client = world_client(world);
+    peer_set_room(client, 10);
+    peer_deafen(client);
+    peer_say(client, CONNECT);
+    struct peer *origin = world_origin(world);
+    world_advance(world, 499);
+    assert_false(world_has_record(world));
+    world_advance(world, 1);
+    peer_reset_at(origin, 500);
+    peer_listen(client);
+    assert_true(client->saw_reset);
+    const struct record *record = world_record(world);
+    expect_end(record, "exchange 200 timeout proxy");
+    expect_text(record, record->cause, "client_stalled");
+}
+
+/* A 101 that the client has no room for waits; the tunnel opens behind it. */
+static void test_an_upgrade_waits_for_its_client(void **state)
+{
+    (void)state;
+    struct world *world = world_create("");
+    struct peer *client = world_client(world);
+    peer_set_room(client, 10);
+    peer_deafen(client);
+    peer_say(client, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\n"
+                     "Upgrade: x\r\n\r\n");
+    struct peer *origin = world_origin(world);
+    peer_say(origin, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+                     "first");
+    assert_int_equal(counter_get(&world->counters, COUNT_TUNNELS_OPEN), 0);
+    peer_listen(client);
+    assert_int_equal(counter_get(&world->counters, COUNT_TUNNELS_OPEN), 1);
+    (void)peer_hears_head(client, "HTTP/1.1 101 Switching Protocols");
+    peer_hears(client, "first");
+}
+
 int main(void)
 {
     static const struct CMUnitTest plays[] = {
@@ -323,6 +380,9 @@ int main(void)
         PLAY(test_a_reset_is_passed_on),
         PLAY(test_a_reset_ends_a_loaded_tunnel),
         PLAY(test_a_reset_after_an_end),
+        PLAY(test_connect_is_no_upgrade),
+        PLAY(test_an_opening_that_nobody_takes),
+        PLAY(test_an_upgrade_waits_for_its_client),
     };
     return cmocka_run_group_tests(plays, NULL, NULL);
 }

@@ -157,6 +157,14 @@ struct world *world_create_small(const char *yaml, size_t block_bytes)
     return world;
 }
 
+void world_reconfigure(struct world *world, const char *yaml)
+{
+    snapshot_unref(&world->engine.snapshot);
+    snapshot_unref(&world->snapshot);
+    world->snapshot = make_snapshot(yaml);
+    world->engine.snapshot = snapshot_ref(world->snapshot);
+}
+
 struct world *world_create(const char *yaml)
 {
     return world_create_small(yaml, 0);

@@ -68,6 +68,8 @@ struct world *world_create(const char *yaml);
 /* The same with less memory for data blocks than a configuration may say. */
 struct world *world_create_small(const char *yaml, size_t block_bytes);
 int world_end(void **state);
+/* What begins from now on is under this configuration; the pool keeps its connections, unlike at a reload. */
+void world_reconfigure(struct world *world, const char *yaml);
 /* A row of a play's table. */
 #define PLAY(function) cmocka_unit_test_teardown(function, world_end)
 

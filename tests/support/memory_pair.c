@@ -95,13 +95,14 @@ static enum status memory_send(struct transport *transport, const struct iovec *
 
 static enum status memory_flush(struct transport *transport)
 {
-    (void)transport;
-    return ST_OK;
+    return end_of(transport)->flush_says;
 }
 
 static enum status memory_shut(struct transport *transport)
 {
     struct memory_end *end = end_of(transport);
+    if (end->shut_says != ST_OK)
+        return end->shut_says;
     if (end->peer == NULL)
         return ST_IO;
     end->peer->is_fin_in = true;

@@ -21,6 +21,9 @@ struct memory_end {
     size_t recv_calls;
     size_t send_calls;
     size_t sent; /* bytes in all */
+    /* What flushing and ending say before they do anything: ST_AGAIN as TLS does that has a record to send. */
+    enum status flush_says;
+    enum status shut_says;
 };
 
 /* `room`: bytes that each end holds. Ends free themselves when closed. */

@@ -204,6 +204,14 @@ def test_a_refused_connect_is_502_with_the_token(proxy, stage):
 
 @pytest.mark.parametrize("accept,kind", [("application/json", "application/json"),
                                          ("text/html,*/*;q=0.1", "text/html"),
+                                         ("text/html;q=0.9, application/json", "application/json"),
+                                         ("text/html;q=0.25, application/json;q=0.3", "application/json"),
+                                         ("text/html;q=, application/json;q=0.001", "application/json"),
+                                         ("text/html;q=1x, application/json;q=0.001", "application/json"),
+                                         ("text/html;q=x, application/json;q=0.001", "application/json"),
+                                         ("text/html;q=0.1234, application/json;q=0.001", "application/json"),
+                                         ("text/html;q=0.xx, application/json;q=0.001", "application/json"),
+                                         ("text/html;q=1., application/json;q=0.9", "text/html"),
                                          ("*/*", "text/plain")])
 def test_the_body_of_an_error_suits_the_client(proxy, stage, accept, kind):
     """Text, HTML or JSON by Accept: RFC 9110 §12.5.1."""
@@ -292,12 +300,13 @@ def test_a_loop_is_detected(proxy, stage):
     ("text/html", "text/html", "<pre>curl --proxy {} http://example.com/</pre>"),
 ])
 @shows("9110-9.1-1")
-def test_the_proxys_own_address_shows_a_help_page(proxy, accept, kind, line):
+def test_the_proxys_own_address_shows_a_help_page(door, accept, kind, line):
     """Origin-form is for origins (RFC 9112 §3.2.1): "/" is answered with how to use the proxy."""
-    with proxy.connect() as client:
-        got = client.ask(request("GET", "/", f"Accept: {accept}", host="%s:%d" % proxy.address))
+    address = "%s:%d" % (door.proxy.tls_address if door.name == "tls" else door.proxy.address)
+    with door.connect() as client:
+        got = client.ask(request("GET", "/", f"Accept: {accept}", host=address))
     assert got.status == 200 and got.get("Content-Type").startswith(kind)
-    assert line.format(proxy.url) in got.body.decode()
+    assert line.format(("https://" if door.name == "tls" else "http://") + address) in got.body.decode()
     assert "proxy_internal_response" in got.get("Proxy-Status")
 
 

@@ -103,6 +103,20 @@ def test_requests_over_a_unix_socket(unix, origin, stage):
     assert sorted(record.kind for record in found) == ["exchange", "exchange", "tunnel"]
 
 
+@pytest.mark.parametrize("kind,value", [("x-forwarded", "unknown"), ("forwarded", "for=unknown")])
+def test_a_unix_client_is_forwarded_as_unknown(stage, origin, folder, kind, value):
+    """RFC 7239 §6.2: a client without an address is "unknown" to the origin."""
+    place = folder / "sockets"
+    place.mkdir()
+    place.chmod(0o777)
+    file = folder / "fairlead.yaml"
+    file.write_text(f"listen: ['unix:{place / 'proxy.sock'}']\nforwarded: {kind}\n")
+    proxy = stage.proxy("-c", file, listen=None, listeners=1)
+    with connect(proxy.address) as client:
+        assert client.ask(request("GET", origin.url + "/")).body == b"fine"
+    assert origin.requests[0].get("X-Forwarded-For" if kind == "x-forwarded" else "Forwarded") == value
+
+
 def test_many_clients_on_a_unix_socket(unix, origin):
     """The workers share one descriptor of it; clients that come at once are all served."""
     clients = [connect(unix.address) for _ in range(64)]

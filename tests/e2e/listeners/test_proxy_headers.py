@@ -38,7 +38,8 @@ HEADERS = {"v1": (V1, "192.0.2.7:56324"),
 KEEPING = {"v1-unknown": b"PROXY UNKNOWN\r\n",
            "v1-unknown-with-text": b"PROXY UNKNOWN ffff:f::ffff ffff:f::ffff 65535 65535\r\n",
            "v2-local": v2("192.0.2.8", 4711, command=0x20),
-           "v2-unspecified": SIGNATURE + b"\x21\0\0\0"}
+           "v2-unspecified": SIGNATURE + b"\x21\0\0\0",
+           "v2-unix": SIGNATURE + b"\x21\x31\0\xd8" + b"/run/a.sock".ljust(108, b"\0") * 2}
 WRONG = {"none": request("GET", "http://a.test/"),
          "no-such-family": b"PROXY TCP5 192.0.2.7 198.51.100.1 56324 443\r\n",
          "lower-case": b"proxy TCP4 192.0.2.7 198.51.100.1 56324 443\r\n",
@@ -102,7 +103,7 @@ def test_the_header_says_who_the_client_is(enter, stage, name):
 
 @pytest.mark.parametrize("name", KEEPING)
 def test_a_header_without_addresses_keeps_the_connections(enter, stage, name):
-    """UNKNOWN, LOCAL (health checks) and AF_UNSPEC: the client is whoever connected."""
+    """UNKNOWN, LOCAL (health checks), AF_UNSPEC and AF_UNIX: the client is whoever connected."""
     origin = stage.origin(replies_forever(ok(b"fine")))
     with enter(KEEPING[name]) as client:
         assert client.ask(request("GET", origin.url + "/")).body == b"fine"

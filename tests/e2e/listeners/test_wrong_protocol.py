@@ -7,6 +7,7 @@ import pytest
 from support.message import ok, request
 from support.origin import replies_forever
 from support.programs import need
+from support.proxy import parse_address
 from support.wire import connect
 
 
@@ -88,3 +89,31 @@ def test_the_right_clients_are_served_meanwhile(proxy, stage, certs):
         for _ in range(2):
             assert right.ask(request("GET", origin.url + "/")).body == b"fine"
         assert wrong.read_response().status == 400
+
+
+def test_notices_may_be_unwanted(stage, certs, folder):
+    """With --log-level error nothing is said of what clients do wrong; they are answered all the same."""
+    config = folder / "fairlead.yaml"
+    config.write_text(f"""
+listen:
+  - address: 127.0.0.1:0
+  - address: 127.0.0.1:0
+    proxy_protocol: {{from: [127.0.0.1]}}
+  - address: 127.0.0.1:0
+    tls: {{certificate: {certs.server}, key: {certs.server_key}}}
+""")
+    proxy = stage.proxy("-c", config, "--log-level", "error", "--timeout", "client_tls=150ms", listen=None,
+                        listeners=3)
+    said = len(proxy.lines)
+
+    def ask(listener, data):
+        with connect(parse_address(proxy.urls[listener])) as client:
+            client.send(data)
+            return client.read_to_end()
+
+    assert ask(0, client_hello(certs)).startswith(b"HTTP/1.1 400 ")
+    assert ask(1, b"no header") == b""
+    assert ask(2, request("GET", "http://a.test/")).startswith(b"HTTP/1.1 400 ")
+    assert ask(2, b"\x16\x03\x01\x02") == b""
+    proxy.stop()
+    assert proxy.lines[said:] == []
