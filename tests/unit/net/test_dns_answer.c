@@ -5,15 +5,27 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/check.h"
 #include "dns_server.h"
 #include "net/dns_answer.h"
 
 enum { FLAGS = 0x8180 };
 
+/* From memory that ends with the packet, so that sanitizers see a look behind it. */
 static enum status parse(const struct packet *packet, const char *name, struct dns_answer *ret)
 {
-    return dns_answer_parse(packet_slice(packet), slice_from_string(name), INET_V4, ret);
+    struct slice whole = packet_slice(packet);
+    char *bytes = malloc(whole.len + 1);
+    CHECK(bytes != NULL);
+    char *exact = bytes + 1;
+    memcpy(exact, whole.at, whole.len);
+    enum status status =
+        dns_answer_parse(slice_of(exact, whole.len), slice_from_string(name), INET_V4, ret);
+    free(bytes);
+    return status;
 }
 
 /* Addresses come in the order of the packet, and the least TTL counts. */
@@ -203,6 +215,118 @@ static void test_bounds(void **state)
     assert_int_equal(parse(&packet, "a.test", &answer), ST_BAD);
 }
 
+/* A record of this type and data behind the question for a.test. */
+static enum status parse_data(unsigned section, unsigned type, const char *data, size_t len)
+{
+    struct packet packet;
+    struct dns_answer answer;
+    packet_begin(&packet, 1, FLAGS, "a.test", RR_A);
+    packet_name(&packet, "a.test");
+    packet_u16(&packet, type);
+    packet_u16(&packet, 1);
+    packet_u32(&packet, 60);
+    packet_u16(&packet, (unsigned)len);
+    for (size_t i = 0; i < len; i++)
+        packet_u8(&packet, (unsigned char)data[i]);
+    packet_count(&packet, section, 1);
+    return parse(&packet, "a.test", &answer);
+}
+
+/* Names inside a record's data are whole and fill it; what is none is refused. */
+static void test_data_that_is_no_name(void **state)
+{
+    (void)state;
+    enum { CNAME = 5, SOA = 6, ANSWER = 6, AUTHORITY = 8 };
+#define NUMBERS "12341234123412341234"
+    static const struct {
+        unsigned section, type;
+        const char *data;
+        size_t len;
+        enum status status;
+    } rows[] = {
+#define ROW(section, type, data, status) {section, type, data, sizeof(data) - 1, ST_##status}
+        ROW(ANSWER, CNAME, "\1b\xc0\x0e", OK),
+        ROW(ANSWER, CNAME, "\1b\xc0", BAD),       /* half a pointer */
+        ROW(ANSWER, CNAME, "\1b\xc0\x0e\0", BAD), /* more than the name */
+        ROW(ANSWER, CNAME, "\5b", BAD),           /* a label behind the end */
+        ROW(ANSWER, CNAME, "\x40z", BAD),         /* neither a label nor a pointer */
+        ROW(ANSWER, CNAME, "", BAD),              /* nothing */
+        ROW(AUTHORITY, SOA, "\1m\0\1r\0" NUMBERS, OK),
+        ROW(AUTHORITY, SOA, "\x80m\0\1r\0" NUMBERS, BAD),
+        ROW(AUTHORITY, SOA, "\1m\0\x80r\0" NUMBERS, BAD),
+        ROW(AUTHORITY, SOA, "\1m\0\1r\0" NUMBERS "5", BAD),
+        ROW(AUTHORITY, SOA, "\1m\0\1r\0", BAD),
+#undef ROW
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (parse_data(rows[i].section, rows[i].type, rows[i].data, rows[i].len) != rows[i].status)
+            fail_msg("row %zu", i);
+    }
+}
+
+/* A name of more than 255 bytes, which pointers can make of little, is refused (RFC 1035 §3.1). */
+static void test_a_name_that_pointers_make_too_long(void **state)
+{
+    (void)state;
+    enum { CNAME = 5, LABEL = 60 };
+    for (unsigned labels = 4; labels <= 5; labels++) {
+        struct packet packet;
+        struct dns_answer answer;
+        packet_begin(&packet, 1, FLAGS, "a.test", RR_A);
+        unsigned to = 12;
+        for (unsigned i = 0; i < labels; i++) { /* each adds a label before the name of the last */
+            packet_name(&packet, "x");
+            packet_u16(&packet, CNAME);
+            packet_u16(&packet, 1);
+            packet_u32(&packet, 60);
+            packet_u16(&packet, 1 + LABEL + 2);
+            unsigned at = (unsigned)packet.len;
+            packet_u8(&packet, LABEL);
+            for (unsigned j = 0; j < LABEL; j++)
+                packet_u8(&packet, 'l');
+            packet_u16(&packet, 0xc000U | to);
+            to = at;
+        }
+        packet_u16(&packet, 0xc000U | to); /* the owner of one more */
+        packet_u16(&packet, CNAME);
+        packet_u16(&packet, 1);
+        packet_u32(&packet, 60);
+        packet_u16(&packet, 2);
+        packet_u16(&packet, 0xc00c);
+        packet_count(&packet, 6, labels + 1);
+        assert_int_equal(parse(&packet, "a.test", &answer), labels == 4 ? ST_OK : ST_BAD);
+    }
+}
+
+/* The question comes back as it was asked, and once. */
+static void test_questions_that_are_not_ours(void **state)
+{
+    (void)state;
+    struct packet packet;
+    struct dns_answer answer;
+    packet_begin(&packet, 1, FLAGS, "a.test", RR_A);
+    assert_int_equal(parse(&packet, "a.test.", &answer), ST_OK);
+    assert_int_equal(parse(&packet, "a..test", &answer), ST_BAD);
+    assert_int_equal(parse(&packet, ".", &answer), ST_BAD);
+    char name[300];
+    memset(name, 'l', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    assert_int_equal(parse(&packet, name, &answer), ST_BAD); /* a label too long */
+    for (size_t i = 60; i < sizeof(name) - 1; i += 61)
+        name[i] = '.';
+    for (size_t len = 253; len <= 256; len++) { /* names too long, with their root or before it */
+        struct slice cut = slice_of(name, len);
+        assert_int_equal(dns_answer_parse(packet_slice(&packet), cut, INET_V4, &answer), ST_BAD);
+    }
+    packet_count(&packet, 4, 2);
+    assert_int_equal(parse(&packet, "a.test", &answer), ST_BAD);
+    packet_begin(&packet, 1, FLAGS, "a.test", RR_A);
+    packet.bytes[packet.len - 1] = 3; /* class CHAOS */
+    assert_int_equal(parse(&packet, "a.test", &answer), ST_BAD);
+    packet_begin(&packet, 1, FLAGS | 0x0800, "a.test", RR_A); /* another operation */
+    assert_int_equal(parse(&packet, "a.test", &answer), ST_BAD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +340,9 @@ int main(void)
         cmocka_unit_test(test_prefixes),
         cmocka_unit_test(test_pointers),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_data_that_is_no_name),
+        cmocka_unit_test(test_a_name_that_pointers_make_too_long),
+        cmocka_unit_test(test_questions_that_are_not_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
