@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "net/tls_sniff.h"
 
+#include <stdio.h>
+
 /* ---- handshake and facts ---- */
 
 static void a_handshake_leaves_the_facts_on_both_ends(void **state)
@@ -69,6 +71,48 @@ static void a_certificate_that_is_not_good_is_refused_with_the_reason(void **sta
         make_client(&(struct tls_client_options){.ca = pki_certificate(&foreign_authority)});
     check_client_refuses(foreign, SLICE("proxy.example"),
                          "the server's certificate was refused: its issuer is not trusted here");
+    tls_client_context_unref(&foreign);
+}
+
+/* What is wrong with a certificate is said in words for people: itself, or the end of its chain. */
+static void the_reason_of_a_refusal_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        bool is_issued, sends_issuer;
+        const char *words;
+    } cases[] = {
+        {false, false, "it is self-signed, and not trusted here"},
+        {true, true, "the authority at the end of its chain is not trusted here"},
+    };
+    struct tls_client_context *foreign =
+        make_client(&(struct tls_client_options){.ca = pki_certificate(&foreign_authority)});
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pki pair =
+            pki_make(&(struct pki_options){.subject = "proxy.example",
+                                           .names = "DNS:proxy.example",
+                                           .issuer = cases[i].is_issued ? &authority : NULL,
+                                           .begin_days = -1,
+                                           .end_days = 1});
+        char chain[16384];
+        int len = snprintf(chain, sizeof(chain), "%s%s", pair.certificate,
+                           cases[i].sends_issuer ? authority.certificate : "");
+        struct tls_server_context *server = make_server(&(struct tls_server_options){
+            .certificate = slice_of(chain, (size_t)len), .key = pki_key(&pair)});
+        struct fixture f;
+        enum status server_status;
+        enum status client_status;
+        begin_pair(&f, ROOM);
+        add_server(&f, server);
+        add_client(&f, cases[i].sends_issuer ? foreign : client_context, SLICE("proxy.example"),
+                   NULL);
+        shake(&f, &server_status, &client_status);
+        assert_int_equal(client_status, ST_BAD);
+        check_fault(f.client, cases[i].words);
+        end_pair(&f);
+        tls_server_context_unref(&server);
+        pki_free(&pair);
+    }
     tls_client_context_unref(&foreign);
 }
 
@@ -294,6 +338,7 @@ int main(void)
         cmocka_unit_test(a_handshake_leaves_the_facts_on_both_ends),
         cmocka_unit_test(an_address_is_verified_as_one_and_never_sent_as_a_name),
         cmocka_unit_test(a_certificate_that_is_not_good_is_refused_with_the_reason),
+        cmocka_unit_test(the_reason_of_a_refusal_is_told),
         cmocka_unit_test(rfc9110_4_3_4_a_common_name_alone_names_nobody),
         cmocka_unit_test(a_required_client_certificate_is_asked_for_and_verified),
         cmocka_unit_test(a_handshake_works_byte_by_byte),
