@@ -363,6 +363,19 @@ static void test_an_upgrade_waits_for_its_client(void **state)
     peer_hears(client, "first");
 }
 
+/* A request that asks for an upgrade and for trailers names both of its options (RFC 9110 §7.6.1). */
+static void test_an_upgrade_may_take_trailers(void **state)
+{
+    (void)state;
+    struct world *world = world_create("");
+    struct peer *client = world_client(world);
+    peer_say(client, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade, TE\r\n"
+                     "Upgrade: x\r\nTE: trailers\r\n\r\n");
+    const char *head = peer_hears_head(world_origin(world), "GET / HTTP/1.1");
+    expect_field(head, "Connection", "Upgrade, TE");
+    expect_field(head, "TE", "trailers");
+}
+
 int main(void)
 {
     static const struct CMUnitTest plays[] = {
@@ -383,6 +396,7 @@ int main(void)
         PLAY(test_connect_is_no_upgrade),
         PLAY(test_an_opening_that_nobody_takes),
         PLAY(test_an_upgrade_waits_for_its_client),
+        PLAY(test_an_upgrade_may_take_trailers),
     };
     return cmocka_run_group_tests(plays, NULL, NULL);
 }
