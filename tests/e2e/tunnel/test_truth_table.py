@@ -191,6 +191,7 @@ def plays_data(hall, tunnel, near, far, side, state, way):
     tunnel.move(lambda: tunnel.has_all(far), "the data")
     assert not far.end and (near.end is None) == (not state.startswith("half"))
     if not near.end and not ends_both(other(side), way):
+        tunnel.move(lambda: not far.plain, "the rest of what was said before")
         far.say(SMALL)
         tunnel.move(lambda: tunnel.has_all(near), "the answer")
     near.fin()
