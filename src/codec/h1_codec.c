@@ -16,9 +16,6 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "http/h1_write.h"
-#include "io/socket.h"
-#include "net/tcp.h"
-#include "net/tls.h"
 
 enum { H1_ARENA_CAP = 512 * 1024, H1_TRAILERS_MAX = 16384 };
 
@@ -655,21 +652,15 @@ static void h1_begin_next(struct h1_codec *codec)
     codec->asked = METHOD_OTHER;
 }
 
-/* Bytes behind a response would be taken for the next one's (RFC 9112 §9.2); those that wait in the kernel are
- * is_usable's to find. Behind a request they are the next one. */
+/* Bytes behind a response would be taken for the next one's (RFC 9112 §9.2), and an end that came with it leaves
+ * nobody to ask; what waits in the kernel is is_usable's to find. Behind a request its client's next ones are read
+ * first. */
 static bool h1_has_unasked(const struct h1_codec *codec)
 {
     const struct wire *wire = &codec->codec.wire;
     if (codec->role == H1_SERVER)
         return false;
-    return wire->in.len > 0 || (tls_is_tls(wire->transport) && tls_has_pending(wire->transport));
-}
-
-/* The origin's end came with its response. A client's leaves requests to read. */
-static bool h1_has_ended(const struct h1_codec *codec)
-{
-    return codec->role == H1_CLIENT &&
-           (codec->codec.wire.transport->ready & (WATCH_HANGUP | WATCH_ERROR)) != 0;
+    return wire->in.len > 0 || !transport_is_quiet(wire->transport, LOOK_INSIDE);
 }
 
 /* Both messages ended, nobody said close, and all that was sent is with the kernel. */
@@ -677,7 +668,7 @@ static bool h1_may_go_on(const struct h1_codec *codec)
 {
     return codec->stream.may_persist && codec->receiving == H1_RECV_ENDED &&
            codec->sending == H1_SEND_ENDED && !codec->is_draining && !codec->codec.wire.is_eof &&
-           !h1_has_ended(codec) && !h1_has_unasked(codec) && chain_is_empty(&codec->codec.wire.out);
+           !h1_has_unasked(codec) && chain_is_empty(&codec->codec.wire.out);
 }
 
 static enum codec_fate h1_release(struct codec *base, struct stream *stream)
@@ -704,17 +695,7 @@ static void h1_drain(struct codec *base)
 /* Readable is as bad as closed: nothing was asked for. The bit may be left over from the last response. */
 static bool h1_is_usable(const struct codec *base, bool must_ask)
 {
-    const struct transport *transport = base->wire.transport;
-    if ((transport->ready & (WATCH_HANGUP | WATCH_ERROR)) != 0)
-        return false;
-    if ((transport->ready & WATCH_READ) == 0 && !must_ask)
-        return true;
-    char byte;
-    size_t len;
-    int fd = tcp_fd(transport);
-    if (fd < 0) /* in memory: its bit is all there is to ask */
-        return (transport->ready & WATCH_READ) == 0;
-    return socket_peek(fd, &byte, 1, &len) == ST_AGAIN;
+    return transport_is_quiet(base->wire.transport, must_ask ? LOOK_ASK : LOOK_IF_TOLD);
 }
 
 static void h1_close(struct codec *base, bool is_abort)

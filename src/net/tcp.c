@@ -143,6 +143,16 @@ static int tcp_splice_fd(struct transport *transport)
     return tcp_of(transport)->watch.fd;
 }
 
+static bool tcp_is_quiet(const struct transport *transport, enum transport_look look)
+{
+    char byte;
+    size_t len = 0;
+    if ((transport->ready & (WATCH_HANGUP | WATCH_ERROR)) != 0)
+        return false;
+    bool asks = look == LOOK_ASK || (look == LOOK_IF_TOLD && (transport->ready & WATCH_READ) != 0);
+    return !asks || socket_peek(tcp_fd(transport), &byte, 1, &len) == ST_AGAIN;
+}
+
 static const char *tcp_fault(struct transport *transport)
 {
     if (transport->os_error == 0)
@@ -159,6 +169,7 @@ static const struct transport_ops tcp_ops = {
     .shut = tcp_shut,
     .close = tcp_close,
     .splice_fd = tcp_splice_fd,
+    .is_quiet = tcp_is_quiet,
     .fault = tcp_fault,
 };
 

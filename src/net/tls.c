@@ -547,6 +547,15 @@ static int tls_splice_fd(struct transport *transport)
     return -1;
 }
 
+/* An end or a fault may have come in one receive with the bytes before it, of which alone recv told. */
+static bool tls_is_quiet(const struct transport *transport, enum transport_look look)
+{
+    const struct tls *tls = tls_of_const(transport);
+    if (tls->recv_end != ST_OK || tls->send_end != ST_OK || SSL_has_pending(tls->ssl))
+        return false;
+    return transport_is_quiet(tls->lower, look);
+}
+
 static const char *tls_fault_text(struct transport *transport)
 {
     struct tls *tls = tls_of(transport);
@@ -561,6 +570,7 @@ static const struct transport_ops TLS_OPS = {
     .shut = tls_shut,
     .close = tls_close,
     .splice_fd = tls_splice_fd,
+    .is_quiet = tls_is_quiet,
     .fault = tls_fault_text,
 };
 

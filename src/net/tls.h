@@ -62,9 +62,6 @@ struct slice tls_sni(const struct transport *transport);
 struct slice tls_alpn(const struct transport *transport);
 /* Why the peer's certificate was refused, NULL where it was not. Static storage. */
 const char *tls_verify_error(const struct transport *transport);
-/* Bytes of the peer were taken from the transport below that nobody has received yet: the kernel does not
- * know of them. */
-bool tls_has_pending(const struct transport *transport);
 /* The number of the fatal alert that the peer sent (RFC 8446 §6), -1 for none. */
 int tls_peer_alert(const struct transport *transport);
 /* The peer began with clear HTTP: handshake said ST_BAD and nothing was written. Answer through

@@ -37,11 +37,6 @@ const char *tls_verify_error(const struct transport *transport)
     return tls_explain_verdict(tls_of_const(transport)->ssl);
 }
 
-bool tls_has_pending(const struct transport *transport)
-{
-    return SSL_has_pending(tls_of_const(transport)->ssl) == 1;
-}
-
 int tls_peer_alert(const struct transport *transport)
 {
     return tls_of_const(transport)->peer_alert;

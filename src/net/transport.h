@@ -24,6 +24,13 @@
  * Thread: the worker's own. */
 struct transport;
 
+/* When `is_quiet` asks the kernel besides what the transport knows by itself. */
+enum transport_look {
+    LOOK_INSIDE,  /* never */
+    LOOK_IF_TOLD, /* where its last word was that there may be something (T1) */
+    LOOK_ASK,     /* in any case: that word may be old */
+};
+
 struct transport_ops {
     /* Make the stream usable (TLS handshake). ST_OK from then on. Errors: ST_AGAIN, ST_EOF, ST_BAD
      * (transport_fault tells), ST_IO. */
@@ -46,6 +53,8 @@ struct transport_ops {
     /* The descriptor that splice(2) may read or write, -1 where there is none (TLS). Bytes that the
      * transport holds itself make it -1 too. */
     int (*splice_fd)(struct transport *);
+    /* True where nothing of the peer is there that was not received: no byte, no end, no fault. Takes nothing. */
+    bool (*is_quiet)(const struct transport *, enum transport_look);
     /* What went wrong in words for people ("certificate has expired"), "" for nothing known; static or
      * owned by the transport. */
     const char *(*fault)(struct transport *);
@@ -102,6 +111,10 @@ static inline void transport_broke(struct transport *t, int os_error)
 static inline int transport_splice_fd(struct transport *t)
 {
     return t->ops->splice_fd(t);
+}
+static inline bool transport_is_quiet(const struct transport *t, enum transport_look look)
+{
+    return t->ops->is_quiet(t, look);
 }
 static inline const char *transport_fault(struct transport *t)
 {

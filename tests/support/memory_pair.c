@@ -139,6 +139,15 @@ static int memory_splice_fd(struct transport *transport)
     return -1;
 }
 
+static bool memory_is_quiet(const struct transport *transport, enum transport_look look)
+{
+    unsigned ready = transport->ready;
+    if (look == LOOK_INSIDE)
+        ready &= ~(unsigned)WATCH_READ;
+    return (ready & (WATCH_READ | WATCH_HANGUP | WATCH_ERROR)) ==
+           0; /* bits are all there is to ask */
+}
+
 static const char *memory_fault(struct transport *transport)
 {
     (void)transport;
@@ -153,6 +162,7 @@ static const struct transport_ops MEMORY_OPS = {
     .shut = memory_shut,
     .close = memory_close,
     .splice_fd = memory_splice_fd,
+    .is_quiet = memory_is_quiet,
     .fault = memory_fault,
 };
 

@@ -1,4 +1,7 @@
 """https:// in absolute-form: fetched over TLS by the proxy itself."""
+import ssl
+from contextlib import suppress
+
 import pytest
 
 from support.message import ok, request
@@ -129,3 +132,29 @@ def test_records_behind_a_response_spoil_its_connection(proxy, stage):
     with proxy.connect() as client:
         assert client.ask(request("GET", origin.url + "/")).body == body
         assert client.ask(request("GET", origin.url + "/")).body == b"second"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("ends", [True, False])
+def test_an_end_that_comes_with_the_response_is_seen(proxy, stage, version, ends):
+    """Behind close_notify, or a record that is none, in one segment with a whole response nothing more can be asked:
+    a POST goes over a new connection. The old one has sent no FIN."""
+    context = stage.certs.server_context()
+    context.maximum_version = version
+
+    def last(conn):
+        conn.read_request()
+        conn.tls.write(ok(b"first"))
+        if ends:
+            with suppress(ssl.SSLWantReadError):
+                conn.tls.unwrap()
+        else:
+            conn.outgoing.write(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+        conn.sock.sendall(conn.outgoing.read())
+        conn.stay()
+
+    origin = stage.origin([last, replies(ok(b"second"))], tls=context)
+    with proxy.connect() as client:
+        assert client.ask(request("GET", origin.url + "/")).body == b"first"
+        assert client.ask(request("POST", origin.url + "/", body=b"pay")).body == b"second"
+    assert len(origin.connections) == 2

@@ -77,6 +77,32 @@ static void decrypted_bytes_that_did_not_fit_keep_the_read_bit(void **state)
     end_pair(&f);
 }
 
+/* The end that came in one receive with the last bytes is known before anybody asks for more, and without the kernel. */
+static void an_end_behind_bytes_is_no_quiet(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    expect_status(f.client, ST_AGAIN); /* takes the ticket */
+    assert_true(transport_is_quiet(f.client, LOOK_ASK));
+    send_all(f.server, SLICE("last"));
+    struct tls *peer = CONTAINER_OF(f.server, struct tls, base);
+    tls_cork(peer);
+    assert_int_equal(SSL_shutdown(peer->ssl), 0); /* close_notify alone */
+    tls_uncork(peer);
+    turn(&f);
+    assert_true(transport_is_quiet(f.client, LOOK_INSIDE)); /* all of it lies below */
+    assert_false(transport_is_quiet(f.client, LOOK_IF_TOLD));
+    char into[16];
+    size_t len = 0;
+    assert_int_equal(transport_recv(f.client, into, 2, &len), ST_OK);
+    assert_false(transport_is_quiet(f.client, LOOK_INSIDE)); /* the rest is here */
+    assert_int_equal(transport_recv(f.client, into, sizeof(into), &len), ST_OK);
+    assert_int_equal(len, 2);
+    assert_false(transport_is_quiet(f.client, LOOK_INSIDE));
+    end_pair(&f);
+}
+
 /* Records without content give a receiver nothing to return for: one call reads a bounded amount of them, says
  * so, and the owner is told to go on, so that others have their turn (RFC 8446 §4.6.3 sets no limit). */
 static void endless_key_updates_are_read_in_parts(void **state)
@@ -444,6 +470,7 @@ int main(void)
         cmocka_unit_test(small_pieces_become_one_record_and_one_send),
         cmocka_unit_test(several_records_leave_with_one_send_and_arrive_with_one_receive),
         cmocka_unit_test(decrypted_bytes_that_did_not_fit_keep_the_read_bit),
+        cmocka_unit_test(an_end_behind_bytes_is_no_quiet),
         cmocka_unit_test(endless_key_updates_are_read_in_parts),
         cmocka_unit_test(bulk_goes_through_a_narrow_transport_whole_and_bounded),
         cmocka_unit_test(a_full_transport_takes_no_more_until_the_queue_has_left),
