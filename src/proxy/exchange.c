@@ -415,12 +415,18 @@ static enum status send_continue(struct exchange *x)
     return x->down->ops->send_head(x->down, &head, (struct framing){.kind = FRAMING_NONE});
 }
 
-/* NTLM and Negotiate authenticate the connection and not the request (RFC 4559 §6). */
+/* NTLM and Negotiate authenticate the connection and not the request (RFC 4559 §6). Of several lines the origin may
+ * take any. */
 static bool send_authenticates_connection(const struct exchange *x)
 {
-    const struct field *field = fields_find(&x->request->fields, TOKEN_AUTHORIZATION);
-    return field != NULL && (slice_starts_with_nocase(field->value, SLICE("NTLM")) ||
-                             slice_starts_with_nocase(field->value, SLICE("Negotiate")));
+    const struct fields *fields = &x->request->fields;
+    const struct field *field = fields_find(fields, TOKEN_AUTHORIZATION);
+    for (; field != NULL; field = fields_find_next(fields, field)) {
+        if (slice_starts_with_nocase(field->value, SLICE("NTLM")) ||
+            slice_starts_with_nocase(field->value, SLICE("Negotiate")))
+            return true;
+    }
+    return false;
 }
 
 enum next step_send(struct exchange *x)

@@ -49,6 +49,17 @@ def test_an_authenticated_connection_serves_nobody_else(proxy, stage, scheme):
     assert len(origin.connections) == 2
 
 
+@shows("9110-3.3-1")
+def test_any_line_of_authorization_may_authenticate_the_connection(proxy, stage):
+    """All lines go to the origin, which may take whichever it likes: RFC 4559 §6."""
+    origin = stage.origin(replies_forever(ok(b"fine")))
+    for fields in (["Authorization: Basic Zm9v", "Authorization: NTLM abc="], []):
+        with proxy.connect() as client:
+            assert client.ask(request("GET", origin.url + "/", *fields)).body == b"fine"
+    proxy.records(2)
+    assert len(origin.connections) == 2
+
+
 def test_a_reused_connection_has_no_dns_and_connect_phase(proxy, stage):
     """A phase that did not happen is absent, never zero."""
     origin = stage.origin(replies_forever(ok(b"fine")))
