@@ -80,6 +80,8 @@ static enum status rewrite_add_forwarded(struct exchange *x, struct head *head)
         return ST_OK;
     size_t room = INET_ADDR_TEXT + 16;
     const struct field *first = fields_find(&x->request->fields, token);
+    if (first != NULL && hop_is_connection_level(x->request->hop, first))
+        first = NULL;
     for (const struct field *f = first; f != NULL; f = fields_find_next(&x->request->fields, f))
         room += f->value.len + 2;
     char *memory = arena_alloc(&x->arena, room);
@@ -98,6 +100,8 @@ static enum status rewrite_add_forwarded(struct exchange *x, struct head *head)
 /* Fields of the request that are written anew or not at all. */
 static bool rewrite_drops_request_field(const struct exchange *x, const struct field *field)
 {
+    if (hop_is_connection_level(x->request->hop, field))
+        return true;
     switch ((enum token)field->token) {
     case TOKEN_HOST:
     case TOKEN_CONTENT_LENGTH: return true;
@@ -105,7 +109,7 @@ static bool rewrite_drops_request_field(const struct exchange *x, const struct f
     case TOKEN_EXPECT: return !x->wants_continue;
     case TOKEN_FORWARDED:
     case TOKEN_X_FORWARDED_FOR: return field->token == rewrite_forwarded_token(x);
-    default: return hop_is_connection_level(x->request->hop, field);
+    default: return false;
     }
 }
 

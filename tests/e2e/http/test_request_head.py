@@ -93,6 +93,23 @@ def test_what_connection_names_is_not_forwarded(proxy, stage):
     assert not got.has("X-One") and not got.has("X-Three") and got.get("X-Two") == "2"
 
 
+@pytest.mark.parametrize("mode, goes", [
+    ("off", {}),
+    ("x-forwarded", {"X-Forwarded-For": ["127.0.0.1"]}),
+    ("forwarded", {"Forwarded": ["for=127.0.0.1"]}),
+])
+@shows("9110-7.6.1-2")
+def test_connection_may_name_what_tells_who_asked(stage, folder, mode, goes):
+    """Forwarded and X-Forwarded-For of the client end here where Connection names them: RFC 9110 §7.6.1. What we say is
+    ours alone."""
+    (folder / "told.yaml").write_text(f"forwarded: {mode}\n")
+    proxy = stage.proxy("--config", folder / "told.yaml")
+    got, _ = seen(proxy, stage, "Connection: x-forwarded-for, Forwarded", "X-Forwarded-For: 9.9.9.9",
+                  "Forwarded: for=9.9.9.9", "forwarded: for=8.8.8.8")
+    for name in ("X-Forwarded-For", "Forwarded"):
+        assert got.values(name) == goes.get(name, [])
+
+
 @pytest.mark.parametrize("name,value", [("Host", None), ("Content-Length", "4")])
 def test_connection_cannot_remove_what_the_message_needs(proxy, stage, name, value):
     """Naming Host or Content-Length in Connection does not make the proxy lose them: RFC 9110 §7.6.1."""
