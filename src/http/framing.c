@@ -87,7 +87,23 @@ static enum framing_fault read_lengths(struct reading *reading, const struct fie
     return FRAMING_FAULT_NONE;
 }
 
-/* token *( OWS ";" OWS parameter ); parameters of codings that we do not know are not looked at. */
+/* ";" OWS token BWS "=" BWS ( token / quoted-string ), taken off the front. */
+static bool take_parameter(struct slice *rest)
+{
+    if (rest->at[0] != ';')
+        return false;
+    struct slice name = slice_trim(slice_from(*rest, 1));
+    struct slice equals = slice_trim(slice_from(name, syntax_token_span(name)));
+    if (equals.len == name.len || equals.len == 0 || equals.at[0] != '=')
+        return false;
+    struct slice value = slice_trim(slice_from(equals, 1));
+    size_t len = syntax_word_span(value);
+    *rest = slice_trim(slice_from(value, len));
+    return len > 0;
+}
+
+/* token *( OWS ";" OWS parameter ). Nobody here knows what a parameter means, but a response's go on, and a quote that
+ * is open would hide from one reader what another one sees behind it. */
 static enum framing_fault read_coding(struct reading *reading, struct slice element)
 {
     size_t semicolon = slice_find(element, ';');
@@ -97,6 +113,10 @@ static enum framing_fault read_coding(struct reading *reading, struct slice elem
     reading->last_is_chunked = slice_equals_nocase(name, SLICE("chunked"));
     if (reading->last_is_chunked && semicolon != element.len)
         return FRAMING_FAULT_BAD_CODING; /* chunked has no parameters, RFC 9112 §7.1 */
+    for (struct slice rest = slice_from(element, semicolon); rest.len > 0;) {
+        if (!take_parameter(&rest))
+            return FRAMING_FAULT_BAD_CODING;
+    }
     if (reading->last_is_chunked)
         reading->chunked_count++;
     else if (slice_equals_nocase(name, SLICE("identity")))

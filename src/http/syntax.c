@@ -32,13 +32,30 @@ const uint8_t syntax_classes[256] = {
 };
 /* clang-format on */
 
+size_t syntax_token_span(struct slice s)
+{
+    size_t len = 0;
+    while (len < s.len && syntax_is(s.at[len], SYNTAX_TOKEN))
+        len++;
+    return len;
+}
+
+size_t syntax_word_span(struct slice s)
+{
+    if (s.len == 0 || s.at[0] != '"')
+        return syntax_token_span(s);
+    for (size_t i = 1; i < s.len; i++) {
+        if (s.at[i] == '"')
+            return i + 1;
+        if (s.at[i] == '\\')
+            i++;
+    }
+    return 0;
+}
+
 bool syntax_is_token(struct slice s)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        if (!syntax_is(s.at[i], SYNTAX_TOKEN))
-            return false;
-    }
-    return s.len > 0;
+    return s.len > 0 && syntax_token_span(s) == s.len;
 }
 
 /* True where one of eight bytes is below `bound` (at most 0x80) or DEL; bytes from 0x80 on are neither. */

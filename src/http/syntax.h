@@ -26,6 +26,11 @@ size_t syntax_value_span(const char *at, const char *end);
 /* The same for SYNTAX_TARGET. */
 size_t syntax_target_span(const char *at, const char *end);
 
+/* Length of the token at the front of `s`; 0 where none is. */
+size_t syntax_token_span(struct slice s);
+/* Length of the word, a token or a quoted-string with its quotes, at the front of a field value's rest (RFC 9110
+ * §5.6.4); 0 where none is, or its last quote is missing. */
+size_t syntax_word_span(struct slice s);
 /* True where `s` is not empty and all its bytes are tchar. */
 bool syntax_is_token(struct slice s);
 /* True where all bytes are allowed in a field value; true for an empty one. */

@@ -123,6 +123,7 @@ def test_rfc9112_6_1_a_coding_in_1_0_is_faulty(proxy, stage, lines):
     ["Content-Length: 5", "Transfer-Encoding: identity"], ["Transfer-Encoding: chunked, chunked"],
     ["Transfer-Encoding: gzip, chunked"], ["Transfer-Encoding: identity, chunked"], ["Transfer-Encoding: gzip, identity"],
     ["Transfer-Encoding: chunked, gzip"], ["Transfer-Encoding: chunked;a=b"], ["Transfer-Encoding:"],
+    ['Transfer-Encoding: foo;a="x, chunked'], ["Transfer-Encoding: foo;; ;"],
     ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"]], ids=", ".join)
 def test_rfc9112_6_3_an_ambiguous_response_is_502(proxy, stage, lines):
     """Two framings, codings that are malformed, repeated or not ours: the client gets none of it, and the connection

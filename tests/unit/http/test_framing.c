@@ -102,6 +102,10 @@ static void ambiguous_requests_are_refused(void **state)
         {POST11, TE "\"chunked\"\r\n", FRAMING_FAULT_BAD_CODING, 0, 0, 0},
         {POST11, TE "chu nked\r\n", FRAMING_FAULT_BAD_CODING, 0, 0, 0},
         {POST11, TE "chunked \x80\r\n", FRAMING_FAULT_BAD_CODING, 0, 0, 0},
+        {POST11, TE "gzip;a=\"x, chunked\r\n", FRAMING_FAULT_BAD_CODING, 0, 0, 0},
+        {POST11, TE "gzip;; ;, chunked\r\n", FRAMING_FAULT_BAD_CODING, 0, 0, 0},
+        {POST11, TE "gzip ; a = \"x, \\\"y\" ;b=c, chunked\r\n", FRAMING_FAULT_CODING_UNKNOWN, 0, 0,
+         0},
     };
     check_all(cases, COUNT_OF(cases), true);
 }
@@ -185,6 +189,46 @@ static void ambiguous_responses_are_refused(void **state)
     check_all(cases, COUNT_OF(cases), false);
 }
 
+/* Who reads a list otherwise than its sender wrote it ends the content elsewhere: a parameter is a word behind a name,
+ * and its quotes are closed (RFC 9112 §7, RFC 9110 §5.6.6). */
+static void parameters_of_codings_are_whole(void **state)
+{
+    (void)state;
+    static const char *const broken[] = {
+        "x;a=\"y, chunked",
+        "x;a=\"y",
+        "x;a=\"y\\",
+        "x;a=\"y\"z",
+        "x;a=y\"z, chunked\"",
+        "x;a=y z",
+        "x;a=",
+        "x;a",
+        "x;=y",
+        "x;",
+        "x;;a=y",
+        "x;a=y;",
+        "x;a=\"y\"\"z\"",
+        "x;a b=c",
+        "x;a==b",
+        "x;\"a\"=b",
+        "x;a=(y)",
+    };
+    static const char *const whole[] = {
+        "x;a=y",        "x ; a = y\t;b=\"\"",  "x;a=\"y, chunked\"", "x;a=\"\\\"\\\\\"",
+        "x;a=\"\xe4\"", "y, x;a=\"b;c=d\", z", "x;a=b;a=b",
+    };
+    char fields[100];
+    for (size_t i = 0; i < COUNT_OF(broken) + COUNT_OF(whole); i++) {
+        bool is_whole = i >= COUNT_OF(broken);
+        (void)snprintf(fields, sizeof(fields), TE "%s\r\n",
+                       is_whole ? whole[i - COUNT_OF(broken)] : broken[i]);
+        const struct framing_case test = {
+            OK11,          fields, is_whole ? FRAMING_FAULT_NONE : FRAMING_FAULT_BAD_CODING,
+            FRAMING_CLOSE, 0,      METHOD_GET};
+        check_all(&test, 1, false);
+    }
+}
+
 static void every_fault_has_its_answer(void **state)
 {
     (void)state;
@@ -203,6 +247,7 @@ int main(void)
         cmocka_unit_test(responses_are_framed_as_rfc9112_6_3_says),
         cmocka_unit_test(some_responses_never_have_content),
         cmocka_unit_test(ambiguous_responses_are_refused),
+        cmocka_unit_test(parameters_of_codings_are_whole),
         cmocka_unit_test(every_fault_has_its_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

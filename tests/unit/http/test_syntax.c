@@ -90,6 +90,27 @@ static void tokens_and_values(void **state)
     assert_false(syntax_is_value(SLICE("a\0")));
 }
 
+/* A word is a token or a quoted-string, whose quotes may be escaped and whose end must be there. */
+static void words_are_measured(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t len;
+    } cases[] = {
+        {"", 0},        {"ab", 2},         {"ab c", 2},          {"ab\"c\"", 2}, {"=", 0},
+        {"\"\"", 2},    {"\"a, b\";c", 6}, {"\"a\\\"b\" \"", 6}, {"\"a", 0},     {"\"", 0},
+        {"\"a\\\"", 0}, {"\"a\\", 0},      {"\"\\\\\"x", 4},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct slice text = slice_from_string(cases[i].text);
+        assert_int_equal(syntax_word_span(text), cases[i].len);
+        assert_true(syntax_token_span(text) <= text.len);
+    }
+    assert_int_equal(syntax_word_span(SLICE_NONE), 0);
+    assert_int_equal(syntax_token_span(SLICE("\"a\"")), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +119,7 @@ int main(void)
         cmocka_unit_test(spans_stay_inside),
         cmocka_unit_test(high_bytes_hide_nothing),
         cmocka_unit_test(tokens_and_values),
+        cmocka_unit_test(words_are_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
