@@ -594,6 +594,26 @@ static const struct stream_ops h1_stream_ops = {
 
 /* ---- the connection ---- */
 
+/* What is there to understand of a head that is at fault or late. It is parsed once more, since its bytes may have
+ * moved. */
+static struct head *h1_understand(struct h1_codec *codec)
+{
+    struct wire *wire = &codec->codec.wire;
+    struct h1_progress progress = {0};
+    size_t used = 0;
+    enum h1_fault fault = H1_FAULT_NONE;
+    if (wire->in.len == 0 || codec->head.fields.arena == NULL)
+        head_init(&codec->head, &codec->arena);
+    bool is_whole = wire->in.len > 0 && h1_parse_request(wire->in, &codec->limits, &progress,
+                                                         &codec->head, &used, &fault) == ST_OK;
+    if (!is_whole)
+        fields_clear(&codec->head.fields);
+    block_unref(&codec->head_block);
+    if (wire->block != NULL)
+        codec->head_block = block_ref(wire->block);
+    return &codec->head;
+}
+
 static enum status h1_accept(struct codec *base, struct stream **ret_stream, struct head **ret_head,
                              struct framing *ret_body)
 {
@@ -602,17 +622,21 @@ static enum status h1_accept(struct codec *base, struct stream **ret_stream, str
     if (codec->is_leased)
         return ST_AGAIN;
     enum status status = h1_recv_head(&codec->stream, ret_head, ret_body);
-    if (status == ST_OK || status == ST_BAD || status == ST_LIMIT) {
+    bool is_fault = status == ST_BAD || status == ST_LIMIT;
+    if (is_fault)
+        *ret_head = h1_understand(codec);
+    if (status == ST_OK || is_fault) {
         codec->is_leased = true;
         *ret_stream = &codec->stream;
     }
     return status;
 }
 
-static struct stream *h1_accept_late(struct codec *base)
+static struct stream *h1_accept_late(struct codec *base, struct head **ret_head)
 {
     struct h1_codec *codec = h1_of(base);
     CHECK(!codec->is_leased);
+    *ret_head = h1_understand(codec);
     codec->stream.may_persist = false;
     codec->is_leased = true;
     return &codec->stream;

@@ -198,6 +198,10 @@ static enum status take_request_line(struct parser *p, struct head *head)
         status = take_version(p, head, H1_FAULT_BAD_REQUEST_LINE);
     if (status == ST_OK)
         status = take_line_end(p, H1_FAULT_BAD_REQUEST_LINE);
+    if (status == ST_BAD && p->fault == H1_FAULT_BAD_REQUEST_LINE) {
+        head->target = SLICE_NONE; /* what was taken for one may be its beginning */
+        head->major = head->minor = 0;
+    }
     return status;
 }
 

@@ -66,8 +66,8 @@ enum { H1_EMPTY_LINES_MAX = 2 };
  * `head` was given to head_init; its field list is filled anew at every call. The slices of `head` borrow
  * `input`. *ret_consumed is the length of the head, empty lines included.
  * Result: ST_OK; ST_AGAIN where the head is not complete (call again with the same bytes and more);
- * ST_BAD, ST_LIMIT or ST_NOMEM with *ret_fault set. After a fault `head` holds what was understood
- * (method_name, target, version; is_request), the rest is empty, for the log.
+ * ST_BAD, ST_LIMIT or ST_NOMEM with *ret_fault set. Without ST_OK `head` holds what was understood (is_request,
+ * method, target, version, as far as they are whole and sound), the rest is empty, for the answer and the log.
  * Faults inside an incomplete head may be found only when more bytes have come.
  * Spec: RFC 9112 §2.2, §3, §5, without the leniencies that it permits; bare LF is refused. */
 enum status h1_parse_request(struct slice input, const struct h1_limits *limits,

@@ -285,7 +285,7 @@ static bool client_next_request(struct client *client)
 {
     struct stream *stream = NULL;
     struct head *head = NULL;
-    struct framing body;
+    struct framing body = {.kind = FRAMING_NONE};
     enum status status = client->codec->ops->accept(client->codec, &stream, &head, &body);
     if (status == ST_AGAIN) {
         client_await(client);
@@ -300,7 +300,7 @@ static bool client_next_request(struct client *client)
     timer_cancel(&client->timer);
     client->is_head_begun = false;
     client->uses++;
-    if (exchange_begin(client, stream, status == ST_OK ? head : NULL, body))
+    if (exchange_begin(client, stream, head, body))
         return true;
     client_close(client, /* is_abort= */ true);
     return false;
@@ -420,10 +420,11 @@ static void client_end_late(struct client *client)
     }
     bool has_begun = client->codec != NULL && client->codec->wire.in.len > 0;
     struct stream *stream = NULL;
+    struct head *head = NULL;
     if (client->state == CLIENT_SERVING && has_begun)
-        stream = client->codec->ops->accept_late(client->codec);
+        stream = client->codec->ops->accept_late(client->codec, &head);
     client->uses += stream != NULL;
-    if (stream == NULL || !exchange_begin_timed_out(client, stream))
+    if (stream == NULL || !exchange_begin_timed_out(client, stream, head))
         client_close(client, /* is_abort= */ false);
 }
 

@@ -168,6 +168,7 @@ static struct exchange *exchange_create(struct client *client, struct stream *do
     x->down = down;
     x->snapshot = snapshot_ref(proxy->engine->snapshot);
     x->request = head;
+    x->method = head->method;
     x->id = engine_conn_id(proxy->engine);
     task_init(&x->task, exchange_run_task);
     timer_init(&x->timer, exchange_time_out);
@@ -182,8 +183,6 @@ static struct exchange *exchange_create(struct client *client, struct stream *do
     }
     timeline_mark_at(&x->timeline, MARK_C_FIRST,
                      down->begun_ns != 0 ? down->begun_ns : x->timeline.base_ns);
-    if (head != NULL)
-        timeline_mark_at(&x->timeline, MARK_C_HEAD, x->timeline.base_ns);
     counter_add(proxy->engine->counters, COUNT_REQUESTS, 1);
     counter_add(proxy->engine->counters, COUNT_REQUESTS_OPEN, 1);
     return x;
@@ -196,21 +195,25 @@ bool exchange_begin(struct client *client, struct stream *down, const struct hea
     if (x == NULL)
         return false;
     x->request_body = body;
-    x->step = STEP_check;
-    if (head == NULL) {
+    if (down->fault_text != NULL) {
         exchange_fail(x, CAUSE_BAD_REQUEST, down->fault_text);
         x->fault_status = (uint16_t)down->fault_status;
+        x->is_head_bad = true;
         x->step = STEP_reply;
+    } else {
+        timeline_mark_at(&x->timeline, MARK_C_HEAD, x->timeline.base_ns);
+        x->step = STEP_check;
     }
     exchange_run(x);
     return true;
 }
 
-bool exchange_begin_timed_out(struct client *client, struct stream *down)
+bool exchange_begin_timed_out(struct client *client, struct stream *down, const struct head *head)
 {
-    struct exchange *x = exchange_create(client, down, NULL);
+    struct exchange *x = exchange_create(client, down, head);
     if (x == NULL)
         return false;
+    x->is_head_bad = true;
     exchange_fail(x, CAUSE_HEAD_TIMEOUT, "");
     x->end = END_TIMEOUT;
     x->step = STEP_reply;
@@ -264,7 +267,6 @@ static enum next check_target(struct exchange *x)
 enum next step_check(struct exchange *x)
 {
     const struct head *request = x->request;
-    x->method = request->method;
     if (x->proxy->handler != NULL)
         return exchange_enter(x, STEP_handle);
     enum next next = check_target(x);

@@ -16,13 +16,13 @@
 struct exchange;
 struct client;
 
-/* Begin an exchange on `down`, a stream of the client's codec. `head` is NULL where the codec found a fault,
- * which is then answered. False: out of memory, the client must close. The exchange may have ended on
- * return. */
+/* Begin an exchange on `down`, a stream of the client's codec. A fault that the stream tells of is answered, and
+ * `head` is what the codec understood of the request. False: out of memory, the client must close. The exchange
+ * may have ended on return. */
 bool exchange_begin(struct client *client, struct stream *down, const struct head *head,
                     struct framing body);
-/* The head did not arrive in time: answer 408. False: out of memory. */
-bool exchange_begin_timed_out(struct client *client, struct stream *down);
+/* The head did not arrive in time: answer 408. `head` as with a fault. False: out of memory. */
+bool exchange_begin_timed_out(struct client *client, struct stream *down, const struct head *head);
 /* Something happened that makes running it worth while. */
 void exchange_wake(struct exchange *exchange);
 /* End it now (drain); the client closes. */

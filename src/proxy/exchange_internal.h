@@ -58,7 +58,8 @@ struct exchange {
 
     /* the request */
     struct stream *down;
-    const struct head *request; /* NULL where none could be read */
+    const struct head *request;
+    bool is_head_bad; /* at fault or late: `request` is what was understood of it */
     struct framing request_body;
     enum method method;
     struct target target;

@@ -50,8 +50,7 @@ static enum reply_format reply_format_for(const struct exchange *x)
         [REPLY_JSON] = {"application/json", 16},
         [REPLY_HTML] = {"text/html", 9},
     };
-    const struct field *accept =
-        x->request == NULL ? NULL : fields_find(&x->request->fields, TOKEN_ACCEPT);
+    const struct field *accept = fields_find(&x->request->fields, TOKEN_ACCEPT);
     enum reply_format best = REPLY_TEXT;
     unsigned best_weight = 0;
     struct slice rest = accept == NULL ? SLICE_NONE : accept->value;
@@ -72,7 +71,7 @@ static enum reply_format reply_format_for(const struct exchange *x)
 static const char *reply_phase(const struct exchange *x)
 {
     const struct timeline *t = &x->timeline;
-    if (x->request == NULL)
+    if (x->is_head_bad)
         return phase_word(PHASE_RECEIVE);
     if (timeline_has(t, MARK_U_RX0))
         return phase_word(PHASE_LOAD);

@@ -16,6 +16,7 @@ static void tell_request(const struct exchange *x, struct record *record)
 {
     const struct head *request = x->request;
     bool keeps_query = x->snapshot->config->log.keeps_query;
+    record->client_major = request->major;
     record->client_minor = request->minor;
     record_set(record, &record->method, request->method_name, 32);
     record_set_url(record, request->target, keeps_query);
@@ -87,7 +88,7 @@ void exchange_tell(struct exchange *x, struct record *record)
     record->client_use = client->uses;
     record->client_tls = client->tls;
     record->client_in_bytes = tally.received_bytes;
-    if (x->request != NULL) /* else what came is what was refused */
+    if (!x->is_head_bad) /* else what came is what was refused */
         record->client_in_bytes -= tally.unread_bytes;
     record->upstream = x->reach.peer;
     record->client_out_bytes = tally.sent_bytes;
@@ -107,8 +108,7 @@ void exchange_tell(struct exchange *x, struct record *record)
     exchange_note_upstream(x);
     if (x->leg.conn_id != 0)
         tell_upstream(x, record);
-    if (x->request != NULL)
-        tell_request(x, record);
+    tell_request(x, record);
     record_set(record, &record->rule, slice_from_string(x->rule), sizeof(x->rule));
     record_set(record, &record->remedy, slice_from_string(x->remedy), sizeof(x->remedy));
     record_set(record, &record->cause, slice_from_string(row->word), 64);

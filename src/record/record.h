@@ -81,8 +81,9 @@ struct record {
     uint16_t worker;
     uint16_t status;          /* sent to the client; 0 when none was */
     uint16_t upstream_status; /* received; 0 when none was */
-    uint8_t client_minor;     /* HTTP/1.x of the request */
-    uint8_t upstream_minor;   /* HTTP/1.x of the response */
+    uint8_t client_major;     /* version of the request; 0: it could not be read */
+    uint8_t client_minor;
+    uint8_t upstream_minor; /* HTTP/1.x of the response */
     bool url_is_cut;
     bool is_in_progress; /* a snapshot of an open tunnel */
     uint8_t dns_answers; /* addresses that came back, capped at 255 */

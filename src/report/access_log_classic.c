@@ -44,7 +44,7 @@ static void add_apache_date(struct text *into, uint64_t wall_ns)
                     tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
-/* "GET http://... HTTP/1.1", or "-" for a request that could not be read. */
+/* "GET http://... HTTP/1.1", as far as it could be read; "-" for nothing. */
 static void add_request_line(const struct record *record, struct text *into)
 {
     if (record->method.len == 0) {
@@ -53,9 +53,13 @@ static void add_request_line(const struct record *record, struct text *into)
     }
     text_add_char(into, '"');
     text_add_log(into, record_get(record, record->method), '"');
-    text_add_char(into, ' ');
-    text_add_log(into, record_get(record, record->url), '"');
-    text_add_format(into, " HTTP/1.%u\"", record->client_minor);
+    if (record->url.len > 0) {
+        text_add_char(into, ' ');
+        text_add_log(into, record_get(record, record->url), '"');
+    }
+    if (record->client_major > 0)
+        text_add_format(into, " HTTP/1.%u", record->client_minor);
+    text_add_char(into, '"');
 }
 
 void access_log_add_combined(const struct record *record, struct text *into)

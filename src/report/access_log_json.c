@@ -278,7 +278,7 @@ static void add_what(const struct record *record, struct text *into)
     add_text(into, KEY("url"), record, record->url);
     add_flag(into, KEY("url_cut"), record->url_is_cut);
     add_text(into, KEY("host"), record, record->host);
-    if (record->method.len > 0)
+    if (record->client_major > 0)
         add_http_version(into, KEY("http"), record->client_minor);
     add_text(into, KEY("user"), record, record->user);
     add_text(into, KEY("referer"), record, record->referer);

@@ -365,6 +365,43 @@ def test_a_slow_head_is_408(stage):
         client.expect_end("fin")
 
 
+URL = "http://127.0.0.1:9/x"
+HEADS_AT_FAULT = {
+    "a space before a colon": (400, URL, f"HEAD {URL} HTTP/1.1\r\nHost : x\r\n\r\n"),
+    "two framings": (400, URL, f"HEAD {URL} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    "an unknown coding": (501, URL, f"HEAD {URL} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"),
+    "a large head": (431, URL, f"HEAD {URL} HTTP/1.1\r\nHost: x\r\n" + f"X: {'y' * 1000}\r\n" * 70),
+    "another version": (505, URL, f"HEAD {URL} HTTP/2.0\r\nHost: x\r\n\r\n"),
+    "a long target": (414, None, f"HEAD {URL}{'y' * 33000} HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a malformed line": (400, None, f"HEAD {URL} y HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a late head": (408, URL, f"HEAD {URL} HTTP/1.1\r\nHost: x\r\n"),
+    "a late line": (408, None, "HEAD http://127.0"),
+}
+
+
+@shows("9110-9.3.2-1")
+@pytest.mark.parametrize("name", HEADS_AT_FAULT)
+def test_what_was_understood_of_a_head_at_fault_counts(stage, name):
+    """An answer to HEAD has no content, whatever else is wrong: RFC 9110 §9.3.2. The record names method and URL."""
+    status, url, data = HEADS_AT_FAULT[name]
+    proxy = stage.proxy("--timeout", "client_head=300ms")
+    with proxy.connect() as client:
+        client.send(data.encode())
+        answer = client.read_response("HEAD")
+        client.expect_end("fin")
+    assert answer.status == status and int(answer.get("Content-Length")) > 0
+    record = proxy.record()
+    assert (record.method, record.url, record.status) == ("HEAD", url, status)
+    assert record.bytes["client_in"] == len(data) or name == "a large head"
+
+
+def test_what_was_not_understood_is_not_told(proxy):
+    """A record of bytes that begin no request has neither method nor URL nor version."""
+    assert refusal(proxy, b"SSH-2.0-client\r\n\r\n").status == 400
+    record = proxy.record()
+    assert not {"method", "url", "http"} & set(record.json)
+
+
 def test_a_silent_origin_is_504(stage):
     """timeouts.response_head: RFC 9110 §15.6.5, RFC 9209 http_response_timeout."""
     proxy = stage.proxy("--timeout", "response_head=200ms")

@@ -686,8 +686,11 @@ static void faults_can_be_answered(void **state)
         enum status status = test->codec->ops->accept(test->codec, &stream, &head, &body);
         assert_int_equal(status, is_late ? ST_AGAIN : ST_BAD);
         if (is_late)
-            stream = test->codec->ops->accept_late(test->codec);
+            stream = test->codec->ops->accept_late(test->codec, &head);
         assert_ptr_equal(stream, test->stream);
+        assert_int_equal(head->method, METHOD_GET);
+        assert_true(slice_equals(head->target, SLICE("http://a/")));
+        assert_int_equal(head->fields.count, 0);
         send_response(test, is_late ? 408 : 400, (struct framing){.kind = FRAMING_LENGTH});
         assert_int_equal(stream->ops->send_end(stream, NULL), ST_OK);
         flush(test);

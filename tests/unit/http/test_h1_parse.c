@@ -325,6 +325,24 @@ static void what_was_understood_stays_after_a_fault(void **state)
     assert_int_equal(test.head.method, METHOD_PUT);
     assert_slice(test.head.target, "/x");
     assert_int_equal(test.head.fields.count, 0);
+
+    static const struct {
+        const char *text;
+        const char *target;
+        int major;
+    } lines[] = {
+        {"HEAD /x HTTP/2.0\r\n\r\n", "/x", 0}, /* sound but for the version */
+        {"HEAD /x HTTP/1.1\n\n", "/x", 1},     {"HEAD /x y HTTP/1.1\r\n\r\n", "", 0},
+        {"HEAD /x HTTP/1.1 \r\n\r\n", "", 0},  {"HEAD /x\r\n\r\n", "", 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        assert_int_equal(
+            parse_once(&test, slice_from_string(lines[i].text), true, &test_limits, &fault),
+            ST_BAD);
+        assert_int_equal(test.head.method, METHOD_HEAD);
+        assert_slice(test.head.target, lines[i].target);
+        assert_int_equal(test.head.major, lines[i].major);
+    }
     http_test_end(&test);
 }
 

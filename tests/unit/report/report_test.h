@@ -54,6 +54,7 @@ static inline void test_exchange(struct record *record)
     record->id = 0xabc;
     record->status = 200;
     record->upstream_status = 200;
+    record->client_major = 1;
     record->client_minor = 1;
     record->upstream_minor = 1;
     record->client = test_endpoint("192.0.2.7:50000");

@@ -391,6 +391,15 @@ static void combined_of_an_unreadable_request_has_dashes(void **state)
                         "- - - [24/Nov/2026:02:12:23 +0000] \"-\" 400 - \"-\" \"-\"\n");
 }
 
+static void combined_tells_what_was_understood(void **state)
+{
+    (void)state;
+    record.client_major = 0;
+    assert_non_null(strstr(line_of(ACCESS_LOG_COMBINED, false), "\"GET http://a.example/path\" "));
+    record.url.len = 0;
+    assert_non_null(strstr(line_of(ACCESS_LOG_COMBINED, false), "\"GET\" "));
+}
+
 static void squid_is_what_squid_writes(void **state)
 {
     (void)state;
@@ -486,6 +495,7 @@ int main(void)
         TEST(json_of_an_empty_record_is_an_object),
         TEST(combined_is_what_apache_writes),
         TEST(combined_of_an_unreadable_request_has_dashes),
+        TEST(combined_tells_what_was_understood),
         TEST(squid_is_what_squid_writes),
         TEST(squid_result_codes_follow_the_end),
         TEST(formats_that_count_lines_leave_snapshots_out),
