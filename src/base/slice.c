@@ -86,6 +86,18 @@ bool slice_next_element(struct slice *rest, struct slice *ret_element)
     return false;
 }
 
+bool slice_has_open_quote(struct slice s)
+{
+    bool is_quoted = false;
+    for (size_t i = 0; i < s.len; i++) {
+        if (is_quoted && s.at[i] == '\\')
+            i++;
+        else if (s.at[i] == '"')
+            is_quoted = !is_quoted;
+    }
+    return is_quoted;
+}
+
 bool slice_next_part(struct slice *rest, char c, struct slice *ret_head)
 {
     if (rest->len == 0)

@@ -67,6 +67,9 @@ static inline struct slice slice_first(struct slice s, size_t len)
  * Empty elements are skipped; false when nothing is left. Commas in quoted strings do not split. */
 bool slice_next_element(struct slice *rest, struct slice *ret_element);
 
+/* True where a quoted string begins in `s` and does not end: more of a list, put behind it, would be inside. */
+bool slice_has_open_quote(struct slice s);
+
 /* Cut at the first `c`: *ret_head is what stands before it, *rest what stands behind.
  * Without a `c` the head is all and *rest is empty; false when *rest was already empty. */
 bool slice_next_part(struct slice *rest, char c, struct slice *ret_head);

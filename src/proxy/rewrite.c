@@ -72,7 +72,8 @@ static void rewrite_forwarded_client(const struct exchange *x, enum token token,
         text_add(text, slice_from_string(address));
 }
 
-/* One field with all elements that came and ours behind them: some readers look at the first line only. */
+/* One field with all elements that came and ours behind them: some readers look at the first line only. A line with
+ * an open quote is left out, since it would swallow what follows. */
 static enum status rewrite_add_forwarded(struct exchange *x, struct head *head)
 {
     enum token token = rewrite_forwarded_token(x);
@@ -89,9 +90,10 @@ static enum status rewrite_add_forwarded(struct exchange *x, struct head *head)
         return ST_NOMEM;
     struct text text = text_on(memory, room);
     for (const struct field *f = first; f != NULL; f = fields_find_next(&x->request->fields, f)) {
+        if (f->value.len == 0 || slice_has_open_quote(f->value))
+            continue;
         text_add(&text, f->value);
-        if (f->value.len > 0)
-            text_add(&text, SLICE(", "));
+        text_add(&text, SLICE(", "));
     }
     rewrite_forwarded_client(x, token, &text);
     return rewrite_add(head, token, text_slice(&text));

@@ -173,10 +173,14 @@ def test_x_forwarded_for_of_the_client_is_left_alone(proxy, stage):
     ("x-forwarded", "X-Forwarded-For", ["9.9.9.9", "8.8.8.8, 7.7.7.7"], "9.9.9.9, 8.8.8.8, 7.7.7.7, 127.0.0.1"),
     ("forwarded", "Forwarded", [], "for=127.0.0.1"),
     ("forwarded", "Forwarded", ["for=9.9.9.9;proto=http"], "for=9.9.9.9;proto=http, for=127.0.0.1"),
+    ("forwarded", "Forwarded", ['for="', 'for="[2001:db8::1]"', 'by="a\\"', "", "for=9.9.9.9"],
+     'for="[2001:db8::1]", for=9.9.9.9, for=127.0.0.1'),
+    ("x-forwarded", "X-Forwarded-For", ['"9.9.9.9'], "127.0.0.1"),
 ])
 @shows("9110-7.7-4", "9110-5.6.3-1")
 def test_the_origin_is_told_who_asked_where_that_is_wanted(stage, folder, mode, name, came, goes):
-    """forwarded: x-forwarded appends to X-Forwarded-For, forwarded to Forwarded (RFC 7239 §4), in one line."""
+    """forwarded: x-forwarded appends to X-Forwarded-For, forwarded to Forwarded (RFC 7239 §4), in one line. A line
+    whose quotes are open would swallow what is ours, and is left out."""
     (folder / "told.yaml").write_text(f"forwarded: {mode}\n")
     proxy = stage.proxy("--config", folder / "told.yaml")
     got, _ = seen(proxy, stage, *[f"{name}: {value}" for value in came])

@@ -238,6 +238,18 @@ static void hexadecimal_numbers(void **state)
     assert_hex("", UINT64_MAX, ST_BAD, 0);
 }
 
+static void open_quotes_are_found(void **state)
+{
+    (void)state;
+    static const char *const closed[] = {"",           "a",         "\"\"", "a=\"b, c\"",
+                                         "\"a\\\"b\"", "\"a\\\\\"", "a\\"};
+    static const char *const open[] = {"\"", "a, b=\"", "\"a\\\"", "\"\\", "\"a\" \"b", "a\\\"b"};
+    for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++)
+        assert_false(slice_has_open_quote(slice_from_string(closed[i])));
+    for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+        assert_true(slice_has_open_quote(slice_from_string(open[i])));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +261,7 @@ int main(void)
         cmocka_unit_test(trimming_takes_blanks_and_tabs),
         cmocka_unit_test(cutting_is_clamped),
         cmocka_unit_test(lists_split_at_commas),
+        cmocka_unit_test(open_quotes_are_found),
         cmocka_unit_test(parts_are_cut_at_a_byte),
         cmocka_unit_test(a_number_is_digits_only),
         cmocka_unit_test(a_number_beyond_its_bound_is_a_limit),
