@@ -27,10 +27,10 @@ enum codec_fate {
 };
 
 struct codec_ops {
-    /* Server: the next request. ST_OK: stream, head and framing. ST_BAD, ST_LIMIT: a stream whose
-     * `fault_status` and `fault_text` are to be answered, and in *ret_head what was understood of the request:
-     * what could not be is empty there. Errors: ST_AGAIN, also while as many are open as can be; ST_EOF, the
-     * peer ended in order between two requests; ST_IO; ST_NOMEM. */
+    /* Server: the next request. ST_OK: stream, head and framing. ST_BAD, ST_LIMIT, and ST_NOMEM where a head has
+     * begun: a stream whose `fault_status` and `fault_text` are to be answered, and in *ret_head what was
+     * understood of the request: what could not be is empty there. Errors: ST_AGAIN, also while as many are open
+     * as can be; ST_EOF, the peer ended in order between two requests; ST_IO; ST_NOMEM, no stream is given. */
     enum status (*accept)(struct codec *, struct stream **ret_stream, struct head **ret_head,
                           struct framing *ret_body);
     /* Server: a request head began, and took too long. A stream to say so on, and what was understood of the

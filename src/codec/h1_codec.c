@@ -82,6 +82,13 @@ static void h1_note_fault(struct h1_codec *codec, enum h1_fault fault)
     codec->stream.fault_text = h1_fault_text(fault);
 }
 
+/* A head has come, or begun to, and there is no room for it. */
+static enum status h1_no_memory(struct h1_codec *codec)
+{
+    h1_note_fault(codec, H1_FAULT_NO_MEMORY);
+    return h1_fail(codec, ST_NOMEM);
+}
+
 /* The end of the connection where a head should be. */
 static enum status h1_head_cut(struct h1_codec *codec, enum status status)
 {
@@ -152,7 +159,7 @@ static enum status h1_read_options(struct h1_codec *codec)
     if (codec->hop == NULL) /* else that of an interim response */
         codec->hop = arena_alloc(&codec->arena, sizeof(*codec->hop));
     if (codec->hop == NULL)
-        return ST_NOMEM;
+        return h1_no_memory(codec);
     if (hop_collect(head, codec->hop) != ST_OK)
         return h1_refuse(codec, "Connection names too many fields");
     if (!hop_may_persist(codec->hop, head))
@@ -203,7 +210,7 @@ static enum status h1_recv_head(struct stream *stream, struct head **ret_head,
         head_init(&codec->head, &codec->arena);
     for (;;) {
         if (wire->in.len > 0 && wire->block == NULL && wire_settle(wire) != ST_OK)
-            return ST_NOMEM;
+            return h1_no_memory(codec);
         if (wire->in.len > 0)
             status = h1_parse_head(codec, &used);
         if (status == ST_OK)
@@ -213,6 +220,8 @@ static enum status h1_recv_head(struct stream *stream, struct head **ret_head,
         status = h1_fill(codec, codec->limits.head_bytes + 1024);
         if (status == ST_AGAIN && wire->in.len > 0 && codec->stream.begun_ns == 0)
             codec->stream.begun_ns = wire->received_ns;
+        if (status == ST_NOMEM && wire->in.len > 0)
+            return h1_no_memory(codec);
         if (status == ST_AGAIN || status == ST_NOMEM)
             return status;
         if (status == ST_LIMIT) {
@@ -262,6 +271,8 @@ static enum status h1_recv_trailer_section(struct h1_codec *codec)
             h1_end_message(codec);
             return ST_EOF;
         }
+        if (status == ST_NOMEM)
+            return status;
         if (status != ST_AGAIN || wire->in.len > H1_TRAILERS_MAX) {
             h1_note_fault(codec, status == ST_AGAIN ? H1_FAULT_HEAD_TOO_LARGE : fault);
             return ST_BAD;
@@ -622,7 +633,7 @@ static enum status h1_accept(struct codec *base, struct stream **ret_stream, str
     if (codec->is_leased)
         return ST_AGAIN;
     enum status status = h1_recv_head(&codec->stream, ret_head, ret_body);
-    bool is_fault = status == ST_BAD || status == ST_LIMIT;
+    bool is_fault = status != ST_OK && codec->stream.fault_text != NULL;
     if (is_fault)
         *ret_head = h1_understand(codec);
     if (status == ST_OK || is_fault) {

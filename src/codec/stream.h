@@ -37,7 +37,7 @@ enum stream_why {
 struct stream_ops {
     /* The next head. The head and its slices live until the next message pair begins or detach. `*ret_body` is how its
      * body is framed. Errors: ST_AGAIN; ST_EOF no byte of a head came; ST_BAD and ST_LIMIT with
-     * `stream->fault_status` and `fault_text` set; ST_IO; ST_NOMEM. */
+     * `stream->fault_status` and `fault_text` set, and ST_NOMEM where a head has begun; ST_IO. */
     enum status (*recv_head)(struct stream *, struct head **ret_head, struct framing *ret_body);
     /* The next bytes of the body. ST_EOF: the message is complete, trailers are at recv_trailers.
      * Errors: ST_AGAIN, ST_BAD broken framing, ST_IO cut short. */
@@ -76,7 +76,7 @@ struct stream {
      * from when it has the stream until it is released. */
     void (*on_ready)(struct stream *);
     void *owner;
-    /* Why recv_head or recv_body said ST_BAD or ST_LIMIT: what answers a request, and in words (static;
+    /* Why recv_head or recv_body failed: what answers a request, and in words (static;
      * NULL for no fault). */
     unsigned fault_status;
     const char *fault_text;

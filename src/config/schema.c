@@ -187,9 +187,9 @@ static const struct schema_row main_rows[] = {
      .kind = KIND_COUNT,
      AT(limits.head_fields),
      .min = 10,
-     .max = 10000,
+     .max = 2000, /* the arenas hold a head and trailers of so many, received and rewritten */
      .initial = "1000",
-     .help = "fields of a head"},
+     .help = "fields of a head, at most 2000"},
     {.key = "limits.target_bytes",
      .kind = KIND_SIZE,
      AT(limits.target_bytes),

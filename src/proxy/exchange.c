@@ -28,7 +28,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EXCHANGE_TAG = TAG('x', 'c', 'h', 'g'), EXCHANGE_ARENA_BYTES = 512 * 1024 };
+/* The arena holds heads and trailers both ways, each with as many fields as limits.head_fields can be. */
+enum { EXCHANGE_TAG = TAG('x', 'c', 'h', 'g'), EXCHANGE_ARENA_BYTES = 1024 * 1024 };
 
 static enum next (*const steps[])(struct exchange *) = {
 #define X(name) [STEP_##name] = step_##name,
@@ -196,7 +197,8 @@ bool exchange_begin(struct client *client, struct stream *down, const struct hea
         return false;
     x->request_body = body;
     if (down->fault_text != NULL) {
-        exchange_fail(x, CAUSE_BAD_REQUEST, down->fault_text);
+        enum cause cause = down->fault_status == 503 ? CAUSE_SHED : CAUSE_BAD_REQUEST;
+        exchange_fail(x, cause, down->fault_text);
         x->fault_status = (uint16_t)down->fault_status;
         x->is_head_bad = true;
         x->step = STEP_reply;

@@ -349,6 +349,31 @@ static void test_forwarded_is_one_list(void **state)
     assert_ptr_equal(strstr(head, "Forwarded:"), strstr(head, "Forwarded: for=192.0.2.1, for="));
 }
 
+/* Fields for which there is no memory, more than the settings allow: 503, which says so, and no bare reset. */
+static void test_a_head_beyond_the_memory_is_answered_503(void **state)
+{
+    (void)state;
+    struct world *world = world_create("limits: { head_fields: 1999 }");
+    struct config *config = (struct config *)(uintptr_t)world->snapshot->config;
+    config->limits.head_fields = 10000;
+    struct peer *client = world_client(world);
+    world_hold(world);
+    peer_say(client, "HEAD http://a.test/ HTTP/1.1\r\nHost: a.test\r\n");
+    for (int i = 0; i < 5000; i++)
+        peer_say(client, "a: b\r\n");
+    peer_say(client, "\r\n");
+    world_go(world);
+    const char *head = peer_hears_head(client, "HTTP/1.1 503 Service Unavailable");
+    expect_field(head, "Connection", "close");
+    expect_field_has(head, "Proxy-Status", "error=proxy_internal_error");
+    peer_hears_nothing(client);
+    const struct record *record = world_record(world);
+    expect_end(record, "local 503 error -");
+    expect_text(record, record->cause, "shed");
+    expect_text(record, record->method, "HEAD");
+    config->limits.head_fields = 1999;
+}
+
 int main(void)
 {
     static const struct CMUnitTest plays[] = {
@@ -370,6 +395,7 @@ int main(void)
         PLAY(test_an_early_answer_and_a_closed_origin),
         PLAY(test_trailers_that_may_not_pass),
         PLAY(test_forwarded_is_one_list),
+        PLAY(test_a_head_beyond_the_memory_is_answered_503),
     };
     return cmocka_run_group_tests(plays, NULL, NULL);
 }

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from support.bounds import SLOW, wait_until
-from support.message import ok, request
+from support.message import chunked, ok, request
 from support.ops import free_port
 from support.origin import Silence, echoes, replies, replies_forever
 from support.shows import shows
@@ -121,6 +121,24 @@ def test_heads_and_targets_have_the_limits_that_were_set(configured, setting, da
     proxy = configured(f"limits: {{ {setting} }}", "--timeout", "connect=1s")
     assert status_of(proxy, data).status == status
     assert status_of(proxy, request("GET", "http://127.0.0.1:9/")).status in (403, 502)
+
+
+@shows("9110-5.4-1")
+def test_as_many_fields_as_can_be_set_do_work(configured, stage):
+    """limits.head_fields: 2000, the most that can be set, hold for heads and trailers both ways; one more is 431."""
+    most = [f"a{n}: b" for n in range(1997)]
+    trailers = [f"t{n}: b" for n in range(1000)] + ["t:"] * 1000
+    response = ok(chunked(b"fine", trailers=trailers), "Transfer-Encoding: chunked", *most, "a: b", length=False)
+    proxy = configured("limits: { head_fields: 2000 }")
+    origin = stage.origin(replies(response))
+    data = request("POST", origin.url + "/", "Transfer-Encoding: chunked", "TE: trailers", *most)
+    assert data.count(b"\r\n") == 1 + 2000 + 1
+    with proxy.connect() as client:
+        answer = client.ask(data + chunked(b"body", trailers=trailers))
+        assert answer.status == 200 and len(answer.trailers) == 2000 and answer.has("a1996")
+        got = origin.requests[0]
+        assert got.body == b"body" and len(got.trailers) == 2000 and got.has("a1996")
+        assert client.ask(request("GET", origin.url + "/", *most, *["a: b"] * 3)).status == 431
 
 
 @pytest.mark.parametrize("setting, idle", [("pool_per_origin: 2", 2), ("pool_total: 1", 1), ("pool_total: 0", 0)])
