@@ -179,7 +179,7 @@ enum status rewrite_response(struct exchange *x, const struct head *response, st
 {
     /* an early answer behind which the rest of the request has nowhere to go (RFC 9110 §10.1.1) */
     bool is_early = !head_is_interim(response) && !x->request_done;
-    if (is_early && !x->lease.stream->may_persist)
+    if (is_early && (x->is_up_deaf || !x->lease.stream->may_persist))
         x->down->may_persist = false;
     head_init(head, &x->arena);
     head->status = response->status;

@@ -349,6 +349,24 @@ static void test_forwarded_is_one_list(void **state)
     assert_ptr_equal(strstr(head, "Forwarded:"), strstr(head, "Forwarded: for=192.0.2.1, for="));
 }
 
+/* An origin that was found to take no more of the request before its answer was read: nothing but the end of the client's
+ * connection can follow, and the answer says so (RFC 9110 §10.1.1, RFC 9112 §9.6). */
+static void test_an_answer_of_a_deaf_origin_says_close(void **state)
+{
+    (void)state;
+    struct scene s = scene_ask("POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\n"
+                               "Content-Length: 100\r\n\r\nabc");
+    world_hold(s.world);
+    peer_say(s.client, "more");
+    peer_say(s.origin, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig");
+    peer_close(s.origin);
+    world_go(s.world);
+    expect_field(peer_hears_head(s.client, "HTTP/1.1 413 Content Too Large"), "Connection",
+                 "close");
+    peer_hears(s.client, "big");
+    peer_ended_at(s.client, 0);
+}
+
 /* Fields for which there is no memory, more than the settings allow: 503, which says so, and no bare reset. */
 static void test_a_head_beyond_the_memory_is_answered_503(void **state)
 {
@@ -395,6 +413,7 @@ int main(void)
         PLAY(test_an_early_answer_and_a_closed_origin),
         PLAY(test_trailers_that_may_not_pass),
         PLAY(test_forwarded_is_one_list),
+        PLAY(test_an_answer_of_a_deaf_origin_says_close),
         PLAY(test_a_head_beyond_the_memory_is_answered_503),
     };
     return cmocka_run_group_tests(plays, NULL, NULL);
