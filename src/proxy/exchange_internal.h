@@ -85,6 +85,7 @@ struct exchange {
     bool request_done;    /* its last byte was given to the stream */
     bool request_sent;    /* and taken by the kernel */
     bool is_up_deaf;      /* the origin takes no more of it */
+    bool is_request_cut; /* the client ended it behind the head of an early answer, which goes on */
     bool response_head_done;
     bool response_done;
     bool response_sent;

@@ -155,20 +155,33 @@ static enum pump forward_pump_request(struct exchange *x, struct stream *up)
     return forward_pump(x, x->down, up, &x->paused_up_ns, &x->stalled_by_upstream_ns);
 }
 
+/* The body broke off: its framing did, or the client ended it. One who was told early and ended in order still reads
+ * what it is told. */
+static enum next forward_request_failed(struct exchange *x)
+{
+    struct stream *down = x->down;
+    timeline_mark(&x->timeline, MARK_X_FIN_C);
+    if (x->response_head_done && down->fault_text == NULL && down->is_peer_done) {
+        x->is_request_cut = true;
+        down->may_persist = false;
+        x->lease.stream->may_persist = false;
+        return NEXT_WAIT;
+    }
+    x->ended_by = LEG_CLIENT;
+    x->fault_status = (uint16_t)down->fault_status;
+    if (down->fault_text != NULL)
+        return exchange_give_up(x, CAUSE_BAD_REQUEST, down->fault_text);
+    return exchange_give_up(x, CAUSE_REQUEST_CUT, "");
+}
+
 /* The request body and its last flush. */
 static enum next forward_request(struct exchange *x)
 {
     struct stream *up = x->lease.stream;
-    if (!x->request_done && !x->is_up_deaf) {
+    if (!x->request_done && !x->is_up_deaf && !x->is_request_cut) {
         enum pump pump = forward_pump_request(x, up);
-        if (pump == PUMP_FROM_FAILED) {
-            timeline_mark(&x->timeline, MARK_X_FIN_C);
-            x->ended_by = LEG_CLIENT;
-            x->fault_status = (uint16_t)x->down->fault_status;
-            if (x->down->fault_text != NULL)
-                return exchange_give_up(x, CAUSE_BAD_REQUEST, x->down->fault_text);
-            return exchange_give_up(x, CAUSE_REQUEST_CUT, "");
-        }
+        if (pump == PUMP_FROM_FAILED)
+            return forward_request_failed(x);
         if (pump == PUMP_SHED)
             return exchange_give_up(x, CAUSE_SHED, "");
         if (pump == PUMP_TO_FAILED) {

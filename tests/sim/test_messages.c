@@ -367,6 +367,38 @@ static void test_an_answer_of_a_deaf_origin_says_close(void **state)
     peer_ended_at(s.client, 0);
 }
 
+/* A client that is told early and ends its upload gets the rest of what it is told. */
+static void test_an_upload_that_ends_behind_its_answer(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        "Content-Length: 1000\r\n\r\nabc",
+        "Transfer-Encoding: chunked\r\n\r\n6\r\nabc",
+    };
+    for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+        struct world *world = world_create("");
+        struct peer *client = world_client(world);
+        peer_say(client, "POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\n");
+        peer_say(client, bodies[i]);
+        struct peer *origin = world_origin(world);
+        (void)peer_hears_head(origin, "POST / HTTP/1.1");
+        peer_say(origin, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 10\r\n\r\n01234");
+        (void)peer_hears_head(client, "HTTP/1.1 413 Content Too Large");
+        peer_hears(client, "01234");
+        peer_fin(client);
+        world_advance(world, 10);
+        assert_true(peer_is_open(origin));
+        peer_say(origin, "56789");
+        peer_hears(client, "56789");
+        peer_ended_at(client, 10);
+        peer_ended_at(origin, 10);
+        const struct record *record = world_record(world);
+        expect_end(record, "exchange 413 done -");
+        assert_int_equal(record->request_body_bytes, 3);
+        scene_end();
+    }
+}
+
 /* Fields for which there is no memory, more than the settings allow: 503, which says so, and no bare reset. */
 static void test_a_head_beyond_the_memory_is_answered_503(void **state)
 {
@@ -414,6 +446,7 @@ int main(void)
         PLAY(test_trailers_that_may_not_pass),
         PLAY(test_forwarded_is_one_list),
         PLAY(test_an_answer_of_a_deaf_origin_says_close),
+        PLAY(test_an_upload_that_ends_behind_its_answer),
         PLAY(test_a_head_beyond_the_memory_is_answered_503),
     };
     return cmocka_run_group_tests(plays, NULL, NULL);
