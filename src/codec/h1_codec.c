@@ -261,8 +261,11 @@ static enum status h1_recv_trailer_section(struct h1_codec *codec)
         enum status status = wire_settle(wire);
         if (status != ST_OK)
             return status;
-        status = h1_parse_trailers(wire->in, &codec->limits, &codec->progress, &codec->trailers,
-                                   &used, &fault);
+        status = codec->role == H1_SERVER
+                     ? h1_parse_request_trailers(wire->in, &codec->limits, &codec->progress,
+                                                 &codec->trailers, &used, &fault)
+                     : h1_parse_response_trailers(wire->in, &codec->limits, &codec->progress,
+                                                  &codec->trailers, &used, &fault);
         if (status == ST_OK) {
             if (codec->trailers.count > 0)
                 codec->trailer_block = block_ref(wire->block);

@@ -36,7 +36,7 @@ void h1_chunk_init(struct h1_chunk *chunk);
 /* Take the next step. *ret_consumed bytes of `input` are done with and *ret_data is a view of chunk data
  * among them; both are written on ST_OK, ST_AGAIN and ST_EOF.
  * Result: ST_OK: some data, ask again with the rest; ST_AGAIN: the whole input is consumed without data;
- * ST_EOF: the last chunk's line is consumed and the trailer section begins (h1_parse_trailers);
+ * ST_EOF: the last chunk's line is consumed and the trailer section begins (h1_parse_request_trailers);
  * ST_BAD, ST_LIMIT: `chunk->fault` says why, and nothing more may be asked. */
 enum status h1_chunk_next(struct h1_chunk *chunk, struct slice input, size_t *ret_consumed,
                           struct slice *ret_data) MUST_USE;

@@ -274,7 +274,7 @@ static enum status take_field_name(struct parser *p, struct slice *ret_name)
 /* field-name ":" OWS field-value OWS CRLF (RFC 9112 §5) */
 static inline enum status take_field(struct parser *p)
 {
-    struct slice name;
+    struct slice name = SLICE_NONE;
     enum status status = take_field_name(p, &name);
     if (status != ST_OK)
         return status;
@@ -400,15 +400,29 @@ static enum status check_trailers(struct parser *p)
     return (p->fields->seen & forbidden) == 0 ? ST_OK : bad(p, H1_FAULT_TRAILER_FIELD);
 }
 
-enum status h1_parse_trailers(struct slice input, const struct h1_limits *limits,
-                              struct h1_progress *progress, struct fields *fields,
-                              size_t *ret_consumed, enum h1_fault *ret_fault)
+static enum status take_trailers(struct parser *p)
+{
+    enum status status = take_fields(p);
+    return status == ST_OK ? check_trailers(p) : status;
+}
+
+enum status h1_parse_request_trailers(struct slice input, const struct h1_limits *limits,
+                                      struct h1_progress *progress, struct fields *fields,
+                                      size_t *ret_consumed, enum h1_fault *ret_fault)
 {
     if (!is_worth_a_parse(input, limits->head_bytes, progress))
         return ST_AGAIN;
     struct parser p = parser_on(input, limits, fields);
-    enum status status = take_fields(&p);
-    if (status == ST_OK)
-        status = check_trailers(&p);
-    return conclude(&p, input, progress, status, ret_consumed, ret_fault);
+    return conclude(&p, input, progress, take_trailers(&p), ret_consumed, ret_fault);
+}
+
+enum status h1_parse_response_trailers(struct slice input, const struct h1_limits *limits,
+                                       struct h1_progress *progress, struct fields *fields,
+                                       size_t *ret_consumed, enum h1_fault *ret_fault)
+{
+    if (!is_worth_a_parse(input, limits->head_bytes, progress))
+        return ST_AGAIN;
+    struct parser p = parser_on(input, limits, fields);
+    p.is_response = true;
+    return conclude(&p, input, progress, take_trailers(&p), ret_consumed, ret_fault);
 }

@@ -80,11 +80,16 @@ enum status h1_parse_response(struct slice input, const struct h1_limits *limits
                               struct h1_progress *progress, struct head *head, size_t *ret_consumed,
                               enum h1_fault *ret_fault) MUST_USE;
 
-/* The trailer section behind the last chunk with its closing empty line (RFC 9112 §7.1.2). Fields of
+/* The trailer section of a request, behind the last chunk, with its closing empty line (RFC 9112 §7.1.2). Fields of
  * framing and routing (Content-Length, Transfer-Encoding, Host) are H1_FAULT_TRAILER_FIELD; what else may
  * not be passed on is told by hop_trailer_may_pass. `fields` was given to fields_init. */
-enum status h1_parse_trailers(struct slice input, const struct h1_limits *limits,
-                              struct h1_progress *progress, struct fields *fields,
-                              size_t *ret_consumed, enum h1_fault *ret_fault) MUST_USE;
+enum status h1_parse_request_trailers(struct slice input, const struct h1_limits *limits,
+                                      struct h1_progress *progress, struct fields *fields,
+                                      size_t *ret_consumed, enum h1_fault *ret_fault) MUST_USE;
+
+/* The same of a response, with the leniency of h1_parse_response. */
+enum status h1_parse_response_trailers(struct slice input, const struct h1_limits *limits,
+                                       struct h1_progress *progress, struct fields *fields,
+                                       size_t *ret_consumed, enum h1_fault *ret_fault) MUST_USE;
 
 #endif
