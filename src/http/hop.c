@@ -188,11 +188,12 @@ enum status hop_max_forwards(const struct head *head, uint32_t *ret_value)
 }
 
 /* Length of the Via element at the front. Commas in comments do not split (§5.6.5), which the common list
- * walk does not know. */
-static size_t via_element_length(struct slice rest)
+ * walk does not know. *ret_is_open: it ends inside of a comment. */
+static size_t via_element_length(struct slice rest, bool *ret_is_open)
 {
     size_t depth = 0;
-    for (size_t i = 0; i < rest.len; i++) {
+    size_t i = 0;
+    for (; i < rest.len && (depth > 0 || rest.at[i] != ','); i++) {
         char c = rest.at[i];
         if (c == '\\' && depth > 0)
             i++;
@@ -200,10 +201,9 @@ static size_t via_element_length(struct slice rest)
             depth++;
         else if (c == ')' && depth > 0)
             depth--;
-        else if (c == ',' && depth == 0)
-            return i;
     }
-    return rest.len;
+    *ret_is_open = depth > 0;
+    return i;
 }
 
 /* received-protocol RWS received-by [ RWS comment ]: the second word. */
@@ -221,10 +221,16 @@ static struct slice via_received_by(struct slice element)
     return slice_of(element.at + from, to - from);
 }
 
+/* A comment that nobody closes is none, or what a hop puts behind it would be hidden. */
 static bool via_line_holds(struct slice rest, struct slice pseudonym)
 {
+    bool is_open = false;
     while (rest.len > 0) {
-        size_t len = via_element_length(rest);
+        size_t len = 0;
+        if (!is_open)
+            len = via_element_length(rest, &is_open);
+        if (is_open)
+            len = slice_find(rest, ',');
         struct slice element = slice_trim(slice_first(rest, len));
         if (slice_equals_nocase(via_received_by(element), pseudonym))
             return true;

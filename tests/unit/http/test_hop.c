@@ -248,7 +248,11 @@ static void a_loop_is_seen_in_via_rfc9110_7_6_3(void **state)
         {"me", false},
         {"", false},
         {",,", false},
-        {"1.1 other (unclosed, 1.1 me", false},
+        {"1.1 other (unclosed, 1.1 me", true},
+        {"1.1 other (, 1.1 me, 1.1 last (x)", true},
+        {"1.1 other ((x), 1.1 me", true},
+        {"1.1 other (\\), 1.1 me", true},
+        {"1.1 other (unclosed, 1.1 you", false},
         {"1.1 other (\\", false},
     };
     struct http_test test;
