@@ -284,8 +284,8 @@ enum next step_check(struct exchange *x)
         return exchange_refuse(x, CAUSE_BAD_REQUEST, "a TRACE request has content");
     if (check_max_forwards(x))
         return exchange_enter(x, STEP_reply);
-    x->is_upgrade = request->upgrade.len > 0 && x->method != METHOD_CONNECT &&
-                    x->request_body.kind == FRAMING_NONE;
+    x->is_upgrade =
+        request->upgrade.len > 0 && x->method != METHOD_CONNECT && !check_has_content(x);
     return exchange_enter(x, STEP_decide);
 }
 

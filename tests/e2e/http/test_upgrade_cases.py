@@ -91,6 +91,17 @@ def test_an_upgrade_with_a_body_is_a_plain_request(proxy, stage):
     assert not origin.requests[0].has("Upgrade") and "upgrade" not in origin.requests[0].tokens("Connection")
 
 
+def test_an_upgrade_with_an_empty_body_is_an_upgrade(proxy, stage):
+    """Content-Length: 0, as some clients say of any request: nothing stands between it and the new protocol."""
+    origin = stage.origin(switches())
+    with proxy.connect() as client:
+        client.send(ask_upgrade(origin.url, "Content-Length: 0", method="POST") + b"early")
+        assert client.read_head().status == 101
+        assert client.read(5) == b"early"
+        echo(client, b"ping")
+    assert origin.requests[0].values("Content-Length") == ["0"]
+
+
 @shows("9110-7.8-7")
 def test_a_1_0_client_is_not_upgraded(proxy, stage):
     """Upgrade in an HTTP/1.0 request is ignored: RFC 9110 §7.8."""
