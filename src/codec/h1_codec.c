@@ -174,11 +174,10 @@ static enum status h1_read_options(struct h1_codec *codec)
             return h1_refuse(codec, "Transfer-Encoding has several lines");
         head->codings = codings->value;
     }
-    if (head->is_request)
-        head->upgrade = hop_upgrade(codec->hop, head);
-    else if ((head->status == 101 || head->status == 426) &&
-             fields_has(&head->fields, TOKEN_UPGRADE))
-        head->upgrade = fields_find(&head->fields, TOKEN_UPGRADE)->value;
+    bool has_upgrade = head->is_request ? hop_has_upgrade(codec->hop, head)
+                                        : head->status == 101 || head->status == 426;
+    if (has_upgrade && fields_join(&head->fields, TOKEN_UPGRADE, &head->upgrade) != ST_OK)
+        return h1_no_memory(codec);
     return ST_OK;
 }
 

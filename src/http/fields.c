@@ -8,6 +8,7 @@
 #include "http/fields.h"
 
 #include "base/check.h"
+#include "base/text.h"
 
 enum { FIRST_CAP = 16 };
 
@@ -81,6 +82,36 @@ uint32_t fields_count_of(const struct fields *fields, enum token token)
          f = fields_find_next(fields, f))
         count++;
     return count;
+}
+
+enum status fields_join(const struct fields *fields, enum token token, struct slice *ret_list)
+{
+    struct slice only = SLICE_NONE;
+    unsigned count = 0;
+    size_t room = 0;
+    const struct field *first = fields_find(fields, token);
+    for (const struct field *f = first; f != NULL; f = fields_find_next(fields, f)) {
+        if (f->value.len == 0)
+            continue;
+        only = f->value;
+        count++;
+        room += f->value.len + 2;
+    }
+    if (count <= 1) {
+        *ret_list = only;
+        return ST_OK;
+    }
+    char *memory = arena_alloc(fields->arena, room);
+    if (memory == NULL)
+        return ST_NOMEM;
+    struct text text = text_on(memory, room);
+    for (const struct field *f = first; f != NULL; f = fields_find_next(fields, f)) {
+        if (f->value.len > 0 && text.len > 0)
+            text_add(&text, SLICE(", "));
+        text_add(&text, f->value);
+    }
+    *ret_list = text_slice(&text);
+    return ST_OK;
 }
 
 const struct field *fields_find_name(const struct fields *fields, struct slice name)

@@ -47,6 +47,10 @@ const struct field *fields_find(const struct fields *fields, enum token token);
 const struct field *fields_find_next(const struct fields *fields, const struct field *after);
 /* How often `token` is there. */
 uint32_t fields_count_of(const struct fields *fields, enum token token);
+/* The values of all lines with `token` as one list (RFC 9110 §5.3); empty where there is none. A view of the only line
+ * that says something, else in the arena of `fields`. Errors: ST_NOMEM. */
+enum status fields_join(const struct fields *fields, enum token token,
+                        struct slice *ret_list) MUST_USE;
 /* The first field of this name, whatever its case, or NULL; for names without a token. */
 const struct field *fields_find_name(const struct fields *fields, struct slice name);
 

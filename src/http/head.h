@@ -31,7 +31,7 @@ struct head {
     const struct hop
         *hop; /* what to remove before it is forwarded; NULL: a head that is made here */
     struct slice
-        upgrade; /* the protocol that is asked for, switched to or demanded (RFC 9110 §7.8), or empty */
+        upgrade; /* the protocols that are asked for, switched to or demanded (RFC 9110 §7.8), or empty */
     struct slice
         codings; /* transfer codings on the content besides chunked, or empty (RFC 9112 §6.1) */
     bool takes_trailers; /* the sender understands trailer fields (RFC 9110 §10.1.4) */

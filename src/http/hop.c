@@ -147,12 +147,9 @@ bool hop_may_persist(const struct hop *hop, const struct head *head)
     return !head->is_request && hop->keep_alive;
 }
 
-struct slice hop_upgrade(const struct hop *hop, const struct head *head)
+bool hop_has_upgrade(const struct hop *hop, const struct head *head)
 {
-    const struct field *field = fields_find(&head->fields, TOKEN_UPGRADE);
-    if (field == NULL || !hop->upgrade || !head_is_modern(head))
-        return SLICE_NONE;
-    return field->value;
+    return hop->upgrade && head_is_modern(head);
 }
 
 bool hop_expects_continue(const struct head *head, bool *ret_other)

@@ -41,9 +41,8 @@ bool hop_trailer_may_pass(const struct hop *hop, const struct field *field);
  * never keeps it, since we are a proxy; an HTTP/1.0 response does with keep-alive. */
 bool hop_may_persist(const struct hop *hop, const struct head *head);
 
-/* The value of the Upgrade field that is in force; empty where there is none (RFC 9110 §7.8: named in
- * Connection, HTTP/1.1). */
-struct slice hop_upgrade(const struct hop *hop, const struct head *head);
+/* True where the Upgrade of this request is in force (RFC 9110 §7.8: named in Connection, HTTP/1.1). */
+bool hop_has_upgrade(const struct hop *hop, const struct head *head);
 
 /* True where the 1.1 request waits for 100 (Continue); *ret_other where Expect holds anything else, which
  * is answered with 417 (RFC 9110 §10.1.1). An Expect of an HTTP/1.0 request is ignored. */

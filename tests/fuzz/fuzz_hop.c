@@ -43,7 +43,10 @@ static void check_lists(struct head *head)
             CHECK(is_removed || field->token != TOKEN_CONNECTION);
         }
         CHECK(!hop.close || !hop_may_persist(&hop, head));
-        CHECK(hop_upgrade(&hop, head).len == 0 || fields_has(&head->fields, TOKEN_UPGRADE));
+        CHECK(!hop_has_upgrade(&hop, head) || fields_has(&head->fields, TOKEN_UPGRADE));
+        struct slice list = SLICE_NONE;
+        if (fields_join(&head->fields, TOKEN_UPGRADE, &list) == ST_OK)
+            CHECK(list.len == 0 || fields_has(&head->fields, TOKEN_UPGRADE));
     }
     bool other = false;
     (void)hop_expects_continue(head, &other); /* must only not break */

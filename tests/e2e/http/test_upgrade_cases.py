@@ -102,6 +102,26 @@ def test_an_upgrade_with_an_empty_body_is_an_upgrade(proxy, stage):
     assert origin.requests[0].values("Content-Length") == ["0"]
 
 
+@shows("9110-7.8-3", "9110-7.8-4")
+@pytest.mark.parametrize("status", [101, 426])
+def test_upgrade_in_several_lines_is_one_list(proxy, stage, status):
+    """In a request and in a response: RFC 9110 §5.3, §7.8. A protocol of any line was asked for, and is passed on."""
+    lines = ("Upgrade: other/1, echo", "Upgrade:", "Upgrade: last")
+
+    def answers(conn):
+        conn.read_request()
+        conn.send(b"HTTP/1.1 %d Whatever\r\nConnection: Upgrade\r\nUpgrade: last\r\nUpgrade: echo\r\n"
+                  b"Content-Length: 0\r\n\r\n" % status)
+        conn.hold()
+
+    origin = stage.origin(answers)
+    with proxy.connect() as client:
+        client.send(request("GET", origin.url + "/", "Connection: Upgrade", *lines))
+        head = client.read_head()
+    assert head.status == status and head.values("Upgrade") == ["last, echo"]
+    assert origin.requests[0].values("Upgrade") == ["other/1, echo, last"]
+
+
 @shows("9110-7.8-7")
 def test_a_1_0_client_is_not_upgraded(proxy, stage):
     """Upgrade in an HTTP/1.0 request is ignored: RFC 9110 §7.8."""

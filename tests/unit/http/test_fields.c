@@ -81,6 +81,28 @@ static void a_full_arena_is_a_result(void **state)
     block_pool_destroy(&pool);
 }
 
+static void lines_are_joined_to_one_list(void **state)
+{
+    (void)state;
+    struct http_test test;
+    http_test_begin(&test);
+    const struct head *head =
+        http_test_request(&test, "GET / HTTP/1.1\r\nUpgrade: a, b\r\nVia: "
+                                 "x\r\nupgrade:\r\nUPGRADE: c\r\nTE:\r\nTE: y\r\n\r\n");
+    struct slice list = SLICE("not touched");
+    assert_int_equal(fields_join(&head->fields, TOKEN_UPGRADE, &list), ST_OK);
+    assert_slice(list, "a, b, c");
+    assert_int_equal(fields_join(&head->fields, TOKEN_TE, &list), ST_OK);
+    assert_slice(list, "y");
+    assert_ptr_equal(list.at, head->fields.at[5].value.at); /* a view */
+    assert_int_equal(fields_join(&head->fields, TOKEN_EXPECT, &list), ST_OK);
+    assert_slice(list, "");
+    test.arena.cap = test.arena.used;
+    assert_int_equal(fields_join(&head->fields, TOKEN_UPGRADE, &list), ST_NOMEM);
+    assert_slice(list, "");
+    http_test_end(&test);
+}
+
 static void methods_are_case_sensitive_and_have_their_properties(void **state)
 {
     (void)state;
@@ -123,6 +145,7 @@ int main(void)
         cmocka_unit_test(repeated_fields_are_walked_in_order),
         cmocka_unit_test(clearing_keeps_the_memory),
         cmocka_unit_test(a_full_arena_is_a_result),
+        cmocka_unit_test(lines_are_joined_to_one_list),
         cmocka_unit_test(methods_are_case_sensitive_and_have_their_properties),
         cmocka_unit_test(status_codes_have_their_phrases),
     };
