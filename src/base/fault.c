@@ -5,15 +5,32 @@
 #include "base/check.h"
 #include "base/slice.h"
 
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { MILLION = 1000000 };
+enum { MILLION = 1000000, PARTS = FAULT_SCALE / MILLION };
 
-static const char *const call_names[] = {
-#define X(name) #name,
+static const struct {
+    const char *name;
+    const char *kinds;
+} calls[] = {
+#define X(name, kinds) {#name, #kinds},
     FAULT_CALLS_EACH(X)
 #undef X
 };
+
+static const struct {
+    const char *name;
+    char letter;
+} kinds[FAULT_KINDS] = {[FAULT_FAIL] = {"fail", 'F'},
+                        [FAULT_SHORT] = {"short", 'S'},
+                        [FAULT_LATE] = {"late", 'L'},
+                        [FAULT_INTERRUPTED] = {"interrupted", 'I'}};
+
+/* ---- the schedule ---- */
 
 /* "0.015" is 15000, "1" is all. */
 static enum status parse_rate(struct slice text, uint32_t *ret_per_million)
@@ -35,21 +52,48 @@ static enum status parse_rate(struct slice text, uint32_t *ret_per_million)
     return rate <= MILLION ? ST_OK : ST_BAD;
 }
 
+static bool befalls(int call, int kind)
+{
+    return strchr(calls[call].kinds, kinds[kind].letter) != NULL;
+}
+
+/* Give a call this rate in all, in equal parts over the kinds from first to last that befall it. */
+static bool set_rate(struct fault_schedule *schedule, int call, int first, int last, uint32_t rate)
+{
+    uint32_t count = 0;
+    for (int kind = first; kind <= last; kind++)
+        count += befalls(call, kind);
+    for (int kind = first; kind <= last; kind++) {
+        if (befalls(call, kind))
+            schedule->rate[call][kind] = rate * PARTS / count;
+    }
+    return count > 0;
+}
+
 static enum status parse_word(struct fault_schedule *schedule, struct slice name,
                               struct slice value)
 {
     if (slice_equals(name, SLICE("seed")))
         return slice_to_u64(value, UINT64_MAX, &schedule->seed) == ST_OK ? ST_OK : ST_BAD;
+
     uint32_t rate = 0;
-    bool is_all = slice_equals(name, SLICE("all"));
-    bool is_known = is_all;
-    if (parse_rate(value, &rate) != ST_OK)
+    struct slice call_name;
+    if (parse_rate(value, &rate) != ST_OK || !slice_next_part(&name, '.', &call_name))
         return ST_BAD;
+    bool is_harmless = slice_equals(call_name, SLICE("harmless"));
+    bool is_all = is_harmless || slice_equals(call_name, SLICE("all"));
+    int first = is_harmless ? FAULT_SHORT : FAULT_FAIL;
+    int last = FAULT_KINDS - 1;
+    for (int kind = FAULT_FAIL; name.len > 0 && kind < FAULT_KINDS; kind++) {
+        if (slice_equals(name, slice_from_string(kinds[kind].name)))
+            first = last = kind;
+    }
+    if (name.len > 0 && (first != last || is_harmless))
+        return ST_BAD;
+    bool is_known = false;
     for (int call = 0; call < FAULT_CALLS; call++) {
-        if (!is_all && !slice_equals(name, slice_from_string(call_names[call])))
-            continue;
-        schedule->per_million[call] = rate;
-        is_known = true;
+        if (is_all || slice_equals(call_name, slice_from_string(calls[call].name)))
+            is_known = set_rate(schedule, call, first, last, rate) || is_known;
     }
     return is_known ? ST_OK : ST_BAD;
 }
@@ -73,55 +117,83 @@ enum status fault_schedule_parse(const char *text, struct fault_schedule *ret_sc
 enum fault_kind fault_draw(const struct fault_schedule *schedule, struct random *random,
                            enum fault_call call)
 {
-    uint32_t rate = schedule->per_million[call];
-    if (rate == 0 || random_below(random, MILLION) >= rate)
+    const uint32_t *rate = schedule->rate[call];
+    uint32_t all = 0;
+    for (int kind = FAULT_FAIL; kind < FAULT_KINDS; kind++)
+        all += rate[kind];
+    if (all == 0)
         return FAULT_NONE;
-    return (enum fault_kind)(FAULT_FAIL + random_below(random, 3));
+    uint64_t drawn = random_below(random, FAULT_SCALE);
+    for (int kind = FAULT_FAIL; kind < FAULT_KINDS; kind++) {
+        if (drawn < rate[kind])
+            return (enum fault_kind)kind;
+        drawn -= rate[kind];
+    }
+    return FAULT_NONE;
 }
 
-#ifdef FAIRLEAD_FAULTS
+/* ---- this thread's place in it ---- */
 
-enum { LATE_MAX = 65536 };
+#ifdef FAIRLEAD_FAULTS
 
 static _Thread_local struct {
     bool is_on;
     struct fault_schedule schedule;
     struct random random;
-    int late[LATE_MAX];
-    bool is_late[LATE_MAX]; /* by descriptor: it is in the list */
-    unsigned late_count;
 } own;
+
+static _Atomic uint64_t told[FAULT_CALLS][FAULT_KINDS]; /* any thread, relaxed; read at the end */
+
+static void report(void)
+{
+    FILE *file = fopen(getenv(FAULT_REPORT_VARIABLE), "ae");
+    for (int call = 0; file != NULL && call < FAULT_CALLS; call++) {
+        for (int kind = FAULT_FAIL; kind < FAULT_KINDS; kind++) {
+            if (told[call][kind] > 0)
+                (void)fprintf(file, "%s.%s %llu\n", calls[call].name, kinds[kind].name,
+                              (unsigned long long)told[call][kind]);
+        }
+    }
+    if (file != NULL)
+        (void)fclose(file); /* who reads it sees what is missing */
+}
 
 void fault_begin(unsigned thread)
 {
+    static atomic_flag is_told_at_end = ATOMIC_FLAG_INIT;
     const char *text = getenv(FAULT_VARIABLE);
     if (text == NULL)
         return;
     CHECK(fault_schedule_parse(text, &own.schedule) == ST_OK);
     random_seed(&own.random, own.schedule.seed + thread);
+    if (getenv(FAULT_REPORT_VARIABLE) != NULL && !atomic_flag_test_and_set(&is_told_at_end))
+        CHECK(atexit(report) == 0);
     own.is_on = true;
+}
+
+void fault_end(void)
+{
+    own.is_on = false;
 }
 
 enum fault_kind fault_next(enum fault_call call)
 {
-    return own.is_on ? fault_draw(&own.schedule, &own.random, call) : FAULT_NONE;
+    if (!own.is_on)
+        return FAULT_NONE;
+    enum fault_kind kind = fault_draw(&own.schedule, &own.random, call);
+    if (kind != FAULT_NONE)
+        atomic_fetch_add_explicit(&told[call][kind], 1, memory_order_relaxed);
+    return kind;
 }
 
-void fault_note_late(int fd)
+void fault_set_errno(const int *errors, size_t count)
 {
-    CHECK(fd >= 0 && fd < LATE_MAX);
-    if (!own.is_late[fd])
-        own.late[own.late_count++] = fd;
-    own.is_late[fd] = true;
+    errno = errors[random_below(&own.random, count)];
 }
 
-bool fault_take_late(int *ret_fd)
+uint64_t fault_below(uint64_t bound)
 {
-    if (own.late_count == 0)
-        return false;
-    *ret_fd = own.late[--own.late_count];
-    own.is_late[*ret_fd] = false;
-    return true;
+    return random_below(&own.random, bound);
 }
 
 #endif

@@ -5,56 +5,10 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/fault.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-
-#ifdef FAIRLEAD_FAULTS
-/* Which watch a descriptor has, and what it asks for, so that a call that was late on purpose is told of again. */
-enum { LATE_FDS = 65536 };
-static _Thread_local struct late_watch {
-    struct watch *watch;
-    unsigned ask;
-} late_watches[LATE_FDS];
-
-static void late_remember(struct watch *watch, unsigned ask)
-{
-    if (watch->fd >= 0 && watch->fd < LATE_FDS)
-        late_watches[watch->fd] = (struct late_watch){watch, ask};
-}
-
-static void late_forget(const struct watch *watch)
-{
-    if (watch->fd >= 0 && watch->fd < LATE_FDS && late_watches[watch->fd].watch == watch)
-        late_watches[watch->fd].watch = NULL;
-}
-
-static void late_tell(struct poller *poller)
-{
-    int fd;
-    while (fault_take_late(&fd)) {
-        struct late_watch late = late_watches[fd];
-        bool is_told = late.watch == NULL || (late.ask & (WATCH_EXCLUSIVE | WATCH_LEVEL)) != 0;
-        CHECK(is_told || poller_change(poller, late.watch, late.ask) == ST_OK);
-    }
-}
-#else
-static void late_remember(const struct watch *watch, unsigned ask)
-{
-    (void)watch;
-    (void)ask;
-}
-static void late_forget(const struct watch *watch)
-{
-    (void)watch;
-}
-static void late_tell(const struct poller *poller)
-{
-    (void)poller;
-}
-#endif
 
 enum status poller_open(struct poller *poller)
 {
@@ -90,7 +44,6 @@ void poller_wait(struct poller *poller, uint64_t wait_ns)
 {
     struct epoll_event events[POLLER_BATCH];
     int wait_ms = -1;
-    late_tell(poller);
     if (wait_ns != UINT64_MAX) {
         uint64_t ms = (wait_ns + NS_PER_MS - 1) / NS_PER_MS;
         wait_ms = ms > 60000 ? 60000 : (int)ms;
@@ -124,21 +77,16 @@ static enum status poller_control(struct poller *poller, int operation, struct w
 
 enum status poller_add(struct poller *poller, struct watch *watch, unsigned ask)
 {
-    if (fault_next(FAULT_CALL_watch) != FAULT_NONE)
-        return ST_IO;
-    late_remember(watch, ask);
     return poller_control(poller, EPOLL_CTL_ADD, watch, ask);
 }
 
 enum status poller_change(struct poller *poller, struct watch *watch, unsigned ask)
 {
-    late_remember(watch, ask);
     return poller_control(poller, EPOLL_CTL_MOD, watch, ask);
 }
 
 void poller_remove(struct poller *poller, struct watch *watch, bool is_closing)
 {
-    late_forget(watch);
     if (!is_closing)
         (void)epoll_ctl(poller->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL); /* may be gone already */
     for (int i = poller->at; i < poller->count; i++) {

@@ -7,15 +7,11 @@
  *
  * Signals: socket_send never raises SIGPIPE; splice(2) has no flag for that, so the process ignores it.
  *
- * Faults on purpose (base/fault.h) come before the real call. One that is short or late is noted, since the caller
- * takes it for the kernel's word and waits for the next edge.
- *
  * Not done here: deciding when to try, buffering, waiting. Callers try first and then watch. */
 
 #include "io/socket.h"
 
 #include "base/check.h"
-#include "base/fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,20 +50,6 @@ static enum status socket_no_descriptor(void)
 {
     bool is_limit = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
     return is_limit ? ST_LIMIT : ST_IO;
-}
-
-/* A call that is late on purpose. */
-static enum status socket_late(int fd)
-{
-    fault_note_late(fd);
-    errno = EAGAIN;
-    return ST_AGAIN;
-}
-
-static enum status socket_broken(int error)
-{
-    errno = error;
-    return ST_IO;
 }
 
 /* ---- listening ---- */
@@ -136,12 +118,6 @@ enum status socket_listen_unix(struct slice path, unsigned mode, int backlog, in
 enum status socket_accept(int listener, int *ret_fd, struct inet_endpoint *ret_peer)
 {
     struct sockaddr_storage address;
-    switch (fault_next(FAULT_CALL_accept)) {
-    case FAULT_FAIL: return ST_LIMIT;
-    case FAULT_SHORT:
-    case FAULT_LATE: return socket_late(listener);
-    case FAULT_NONE: break;
-    }
     for (int tries = 0; tries < SOCKET_ACCEPT_TRIES; tries++) {
         socklen_t len = sizeof(address);
         int fd = accept4(listener, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -178,12 +154,6 @@ enum status socket_dial(const struct inet_endpoint *endpoint,
 {
     struct sockaddr_storage address;
     socklen_t len = inet_to_sockaddr(endpoint, &address);
-    switch (fault_next(FAULT_CALL_dial)) {
-    case FAULT_FAIL: return socket_broken(ECONNREFUSED);
-    case FAULT_SHORT: return socket_broken(ENETUNREACH);
-    case FAULT_LATE: return ST_LIMIT;
-    case FAULT_NONE: break;
-    }
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return socket_no_descriptor();
@@ -301,15 +271,6 @@ static enum status socket_received(ssize_t got, size_t *ret_len)
 static enum status socket_recv_flags(int fd, void *into, size_t cap, int flags, size_t *ret_len)
 {
     DCHECK(cap > 0); /* or nothing would look like the end of file */
-    switch (fault_next(FAULT_CALL_recv)) {
-    case FAULT_FAIL: return socket_broken(ECONNRESET);
-    case FAULT_LATE: return socket_late(fd);
-    case FAULT_SHORT:
-        fault_note_late(fd);
-        cap = 1;
-        break;
-    case FAULT_NONE: break;
-    }
     ssize_t got;
     do
         got = recv(fd, into, cap, flags);
@@ -330,17 +291,6 @@ enum status socket_peek(int fd, void *into, size_t cap, size_t *ret_len)
 enum status socket_send(int fd, const struct iovec *iov, int count, bool more, size_t *ret_len)
 {
     int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
-    struct iovec first = {iov[0].iov_base, 1};
-    switch (fault_next(FAULT_CALL_send)) {
-    case FAULT_FAIL: return socket_broken(EPIPE);
-    case FAULT_LATE: return socket_late(fd);
-    case FAULT_SHORT:
-        fault_note_late(fd);
-        iov = &first;
-        count = 1;
-        break;
-    case FAULT_NONE: break;
-    }
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov,
                              .msg_iovlen = (size_t)count};
     ssize_t sent;
@@ -357,16 +307,6 @@ enum status socket_send(int fd, const struct iovec *iov, int count, bool more, s
 enum status socket_splice(int from, int to, size_t max, bool more, size_t *ret_len)
 {
     unsigned flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0);
-    enum fault_kind fault = fault_next(FAULT_CALL_splice);
-    if (fault == FAULT_FAIL)
-        return socket_broken(ECONNRESET);
-    if (fault != FAULT_NONE) {
-        fault_note_late(from);
-        fault_note_late(to);
-        max = 1;
-    }
-    if (fault == FAULT_LATE)
-        return ST_AGAIN;
     ssize_t moved;
     do
         moved = splice(from, NULL, to, NULL, max, flags);
@@ -377,8 +317,6 @@ enum status socket_splice(int from, int to, size_t max, bool more, size_t *ret_l
 enum status socket_pipe(size_t want_bytes, int ret_ends[2], size_t *ret_bytes)
 {
     int ends[2];
-    if (fault_next(FAULT_CALL_pipe) != FAULT_NONE)
-        return ST_LIMIT;
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
         return socket_no_descriptor();
     (void)fcntl(ends[1], F_SETPIPE_SZ, (int)want_bytes); /* refused beyond the user's allowance */
@@ -392,11 +330,6 @@ enum status socket_pipe(size_t want_bytes, int ret_ends[2], size_t *ret_bytes)
 
 enum status socket_shutdown(int fd)
 {
-    if (fault_next(FAULT_CALL_shutdown) !=
-        FAULT_NONE) { /* as if a reset had come: nothing else fails here */
-        struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-        (void)connect(fd, &nobody, sizeof(nobody));
-    }
     return shutdown(fd, SHUT_WR) < 0 ? ST_IO : ST_OK;
 }
 

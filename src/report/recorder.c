@@ -27,6 +27,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -354,6 +355,7 @@ static void measure_terminal(struct recorder *recorder)
 static void *recorder_main(void *argument)
 {
     struct recorder *recorder = argument;
+    fault_begin(FAULT_THREAD_RECORDER);
     unsigned idle_rounds = 0;
     bool is_stopping = false;
     bool has_more = false;
