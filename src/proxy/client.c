@@ -170,38 +170,58 @@ static void client_fail_header(struct client *client, const char *why)
     client_close(client, /* is_abort= */ true);
 }
 
-/* Read exactly the PROXY header: look first, since what follows may be TLS. */
-static void client_read_proxy_header(struct client *client)
+/* Look at the PROXY header without taking it, since what follows may be TLS. False: it is not whole yet, or the
+ * connection has ended. */
+static bool client_look_at_header(struct client *client)
 {
     char bytes[PROXY_HEADER_V2_MAX];
     size_t len = 0;
     size_t used = 0;
-    int fd = tcp_fd(client->transport);
     if (!config_prefixes_contain(&client->listen->proxy_from, &client->peer.addr)) {
         client_fail_header(client, "its sender is not configured (proxy_protocol.from)");
-        return;
+        return false;
     }
-    enum status status = socket_peek(fd, bytes, sizeof(bytes), &len);
+    enum status status = socket_peek(tcp_fd(client->transport), bytes, sizeof(bytes), &len);
     struct proxy_header header;
     if (status == ST_OK)
         status = proxy_header_parse(slice_of(bytes, len), &header, &used);
     if (status == ST_AGAIN) {
         client->transport->ready &= ~(unsigned)WATCH_READ;
-        return;
-    }
-    if (status == ST_OK)
-        status = socket_recv(fd, bytes, used, &len);
-    if (status == ST_BAD || status == ST_LIMIT) {
+    } else if (status == ST_BAD || status == ST_LIMIT) {
         client_fail_header(client, status == ST_BAD ? "what came is none" : "it is too long");
+    } else if (status != ST_OK) { /* gone, such as a look whether somebody listens */
+        client_close(client, /* is_abort= */ true);
+    }
+    if (status != ST_OK)
+        return false;
+    client->header_left = (uint16_t)used;
+    if (!header.is_local && header.source.addr.family != INET_NONE)
+        client->peer = header.source;
+    return true;
+}
+
+/* Take exactly the PROXY header, which one receive need not give whole. */
+static void client_read_proxy_header(struct client *client)
+{
+    char bytes[PROXY_HEADER_V2_MAX];
+    size_t len = 0;
+    enum status status = ST_OK;
+    if (client->header_left == 0 && !client_look_at_header(client))
+        return;
+    while (status == ST_OK && client->header_left > 0) {
+        status = socket_recv(tcp_fd(client->transport), bytes, client->header_left, &len);
+        if (status == ST_OK)
+            client->header_left = (uint16_t)(client->header_left - len);
+    }
+    if (status == ST_AGAIN) {
+        client->transport->ready &= ~(unsigned)WATCH_READ;
         return;
     }
-    if (status != ST_OK || len != used) { /* gone, such as a look whether somebody listens */
+    if (status != ST_OK) {
         client_close(client, /* is_abort= */ true);
         return;
     }
     counter_add(client->proxy->engine->counters, COUNT_CLIENT_PROXY_HEADERS, 1);
-    if (!header.is_local && header.source.addr.family != INET_NONE)
-        client->peer = header.source;
     if (!client_may_connect(client->proxy, &client->peer)) {
         counter_add(client->proxy->engine->counters, COUNT_CONNECTIONS_REFUSED, 1);
         client_close(client, /* is_abort= */ true);

@@ -43,7 +43,8 @@ struct client {
     struct tls_server_context *tls_server; /* borrowed from `snapshot`; NULL in clear */
     struct snapshot *snapshot;             /* the one the connection was accepted under */
     uint64_t id;
-    uint32_t uses; /* requests so far */
+    uint32_t uses;        /* requests so far */
+    uint16_t header_left; /* bytes of a PROXY header that was looked at, and not taken yet */
     uint64_t accepted_ns;
     uint64_t tls_done_ns;
     struct record_tls tls;

@@ -119,18 +119,23 @@ static void add_message(struct text *line, struct slice message)
     }
 }
 
-static void write_bytes(int fd, const struct text *line)
-{
-    ssize_t written;
-    do
-        written = write(fd, line->at, line->len);
-    while (written < 0 && errno == EINTR);
-}
-
 static bool has_room(int fd)
 {
     struct pollfd look = {.fd = fd, .events = POLLOUT};
     return poll(&look, 1, 0) == 1; /* an error is there at once, too */
+}
+
+/* Where only a part of a line was taken, the rest goes out if there is room for it. */
+static void write_bytes(int fd, const struct text *line)
+{
+    size_t at = 0;
+    do {
+        ssize_t written = write(fd, line->at + at, line->len - at);
+        if (written > 0)
+            at += (size_t)written;
+        else if (written == 0 || errno != EINTR)
+            return; /* nobody is left to tell */
+    } while (at < line->len && has_room(fd));
 }
 
 /* Tell how many lines found no room since the last one that did. */
