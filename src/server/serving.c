@@ -273,7 +273,7 @@ enum status serving_adopt(struct serving *serving, struct bundle *bundle, bool o
     serving->bundle = bundle;
     /* There is no way back: the listeners before are let go, and could not be watched again any better. */
     if (serving_hand_out(serving, fault) != ST_OK) {
-        diag_say(NULL, DIAG_ERROR, "%s; some clients may wait in vain", text_string(fault));
+        diag_say(NULL, DIAG_ERROR, "%s; some clients wait until it can", text_string(fault));
         fault->len = 0;
     }
     serving_change_addresses(serving, &interfaces);

@@ -39,6 +39,7 @@ struct worker {
     struct proxy proxy;
     struct worker_listener listeners[WORKER_LISTENERS_MAX];
     size_t listener_count;
+    struct timer retry; /* set while one of the listeners is not watched */
 };
 
 enum order_kind { ORDER_ADOPT, ORDER_USE_GATE, ORDER_DRAIN, ORDER_STOP };
@@ -70,8 +71,10 @@ static void worker_on_record(struct proxy *proxy, const struct record *record)
 static void worker_on_room(struct proxy *proxy)
 {
     struct worker *worker = proxy->owner;
-    for (size_t i = 0; i < worker->listener_count; i++)
-        listener_resume(worker->listeners[i].listener);
+    for (size_t i = 0; i < worker->listener_count; i++) {
+        if (worker->listeners[i].listener != NULL)
+            listener_resume(worker->listeners[i].listener);
+    }
 }
 
 static void worker_on_accept(void *owner, int fd, const struct inet_endpoint *peer)
@@ -91,6 +94,7 @@ static void worker_on_accept(void *owner, int fd, const struct inet_endpoint *pe
 
 static void worker_close_listeners(struct worker *worker)
 {
+    timer_cancel(&worker->retry);
     for (size_t i = 0; i < worker->listener_count; i++)
         listener_destroy(&worker->listeners[i].listener);
     worker->listener_count = 0;
@@ -108,30 +112,49 @@ static void worker_tune_listener(const struct worker *worker, const struct worke
     socket_tune_listener(listen->fd, &tuning);
 }
 
-/* As many as can be had; the order tells of the last one that cannot. */
+static enum status worker_watch_listener(struct worker_listener *mine)
+{
+    struct worker *worker = mine->worker;
+    struct listener_options options = {
+        .fd = mine->listen.fd,
+        .is_shared = mine->listen.is_shared,
+        .counters = worker->engine.counters,
+        .owner = mine,
+        .on_accept = worker_on_accept,
+    };
+    return listener_create(worker->loop, &options, &mine->listener);
+}
+
+/* Those that could not be watched: clients wait in their queues, and nobody else takes them out. */
+static void worker_retry_listeners(struct timer *timer)
+{
+    struct worker *worker = CONTAINER_OF(timer, struct worker, retry);
+    bool is_missing = false;
+    for (size_t i = 0; i < worker->listener_count; i++) {
+        struct worker_listener *mine = &worker->listeners[i];
+        if (mine->listener == NULL && worker_watch_listener(mine) != ST_OK)
+            is_missing = true;
+    }
+    if (is_missing)
+        timer_set_in(worker->loop, &worker->retry, LISTENER_RETRY_MS * NS_PER_MS);
+}
+
+/* As many as can be had at once; the order tells of the last one that cannot, which is tried again. */
 static void worker_take_listeners(struct worker *worker, struct order *order)
 {
     const struct worker_listen *listens = order->listens;
     worker_close_listeners(worker);
     for (size_t i = 0; i < order->listen_count && i < WORKER_LISTENERS_MAX; i++) {
-        struct worker_listener *mine = &worker->listeners[worker->listener_count];
+        struct worker_listener *mine = &worker->listeners[worker->listener_count++];
         *mine = (struct worker_listener){
             .worker = worker, .listen = listens[i], .bound = socket_local(listens[i].fd)};
         worker_tune_listener(worker, &listens[i]);
-        struct listener_options options = {
-            .fd = listens[i].fd,
-            .is_shared = listens[i].is_shared,
-            .counters = worker->engine.counters,
-            .owner = mine,
-            .on_accept = worker_on_accept,
-        };
-        enum status status = listener_create(worker->loop, &options, &mine->listener);
-        if (status == ST_OK) {
-            worker->listener_count++;
-        } else {
-            order->status = status;
-            order->error = errno;
-        }
+        enum status status = worker_watch_listener(mine);
+        if (status == ST_OK)
+            continue;
+        order->status = status;
+        order->error = errno;
+        timer_set_in(worker->loop, &worker->retry, LISTENER_RETRY_MS * NS_PER_MS);
     }
 }
 
@@ -249,6 +272,7 @@ enum status worker_create(const struct worker_options *options, struct worker **
     if (worker == NULL)
         return ST_NOMEM;
     worker->options = *options;
+    timer_init(&worker->retry, worker_retry_listeners);
     enum status status = loop_create(&worker->loop);
     worker->blocks =
         block_pool_create(WORKER_KEEP_BYTES, options->snapshot->config->limits.buffer_bytes);

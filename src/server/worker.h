@@ -38,8 +38,8 @@ struct loop *worker_loop(struct worker *worker);
 struct proxy *worker_proxy(struct worker *worker);
 /* Take over a new snapshot and listeners between two turns. Both are copied, a reference is taken. Before
  * worker_start it takes effect when the thread begins. Waits until the worker has done so.
- * Errors: ST_IO with errno, ST_NOMEM a listener cannot be watched; everything else was taken over.
- * Thread: main. */
+ * Errors: ST_IO with errno, ST_NOMEM a listener cannot be watched, which is tried again until the next order, so that
+ * its descriptor must stay open; everything else was taken over. Thread: main. */
 enum status worker_adopt(struct worker *worker, struct snapshot *snapshot,
                          const struct worker_listen *listens, size_t count) MUST_USE;
 /* The same as worker_adopt for a snapshot that differs in the gate alone: listeners stay, and so do those idle

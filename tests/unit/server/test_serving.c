@@ -105,7 +105,7 @@ static void a_listener_that_nobody_can_watch_is_said_at_a_reload(void **state)
         test.bundle = NULL;
         assert_int_equal(fault.len, 0);
         assert_int_equal(is_said("a worker cannot watch all of its listeners: Operation not "
-                                 "permitted; some clients may wait in vain"),
+                                 "permitted; some clients wait until it can"),
                          is_spoilt);
         if (is_spoilt) { /* the next one takes nothing over from what is no listener */
             bundle_close_listens(test.serving.bundle);

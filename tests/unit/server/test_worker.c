@@ -1,11 +1,15 @@
 #include "server_test.h"
 
+#include "io/socket.h"
 #include "server/compile.h"
 #include "server/maker.h"
 #include "server/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* One worker that serves from a bundle with one listener. */
 static struct {
@@ -58,7 +62,30 @@ static void a_worker_tells_of_a_listener_that_it_cannot_watch(void **state)
     enum status status = worker_adopt(test.worker, test.snapshot, listens, COUNT_OF(listens));
     assert_int_equal(errno, EPERM);
     assert_int_equal(status, ST_IO);
+    assert_int_equal(worker_adopt(test.worker, test.snapshot, NULL, 0), ST_OK);
     (void)close(file);
+}
+
+/* It is tried again until it can be watched: who waits in its queue is served then. */
+static void a_listener_that_could_not_be_watched_is_tried_again(void **state)
+{
+    (void)state;
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    int socket_fd = test.bundle->listens[0].fds[0];
+    struct inet_endpoint bound = socket_local(socket_fd);
+    struct socket_dial_options plain = {0};
+    const struct worker_listen listen = {fd, 0, false};
+    assert_int_equal(worker_adopt(test.worker, test.snapshot, &listen, 1), ST_IO);
+    int client = -1;
+    assert_int_equal(socket_dial(&bound, &plain, &client), ST_OK);
+    struct pollfd closed = {.fd = client, .events = POLLIN};
+    assert_int_equal(send(client, "?", 1, MSG_NOSIGNAL), 1);
+    assert_int_equal(shutdown(client, SHUT_WR), 0);
+    assert_int_equal(dup3(socket_fd, fd, O_CLOEXEC), fd);
+    assert_int_equal(poll(&closed, 1, 10000), 1); /* its end, or an answer */
+    socket_close(&client);
+    assert_int_equal(worker_adopt(test.worker, test.snapshot, NULL, 0), ST_OK);
+    socket_close(&fd);
 }
 
 static void a_worker_that_watches_all_has_nothing_to_tell(void **state)
@@ -75,6 +102,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_worker_tells_of_a_listener_that_it_cannot_watch),
+        TEST(a_listener_that_could_not_be_watched_is_tried_again),
         TEST(a_worker_that_watches_all_has_nothing_to_tell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
