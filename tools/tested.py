@@ -18,7 +18,6 @@ ELSEWHERE = {
     "src/config/schema.c": ["tests/unit/config/test_config.c"],
     "src/config/value_print.c": ["tests/unit/config/test_value.c"],
     "src/io/poller_epoll.c": ["tests/unit/io/test_loop.c"],
-    "src/net/fault_calls.c": ["tests/soak/soak.py"],
     "src/net/dns_channel.c": ["tests/unit/net/test_resolver.c"],
     "src/net/tls_explain.c": ["tests/unit/net/test_tls.c"],
     "src/net/tls_facts.c": ["tests/unit/net/test_tls.c"],

@@ -3,7 +3,8 @@
  * The library says which of its sockets it wants to hear about (dns_on_socket_state); each gets a
  * level-triggered watch. A watch only records: the sockets that reported stand in a list, and a task
  * hands them to ares_process_fd one after the other, since any of these calls may close any socket.
- * One loop timer stands for all of the library's own time-outs.
+ * One loop timer stands for all of the library's own time-outs. Where a socket cannot be watched, for lack of
+ * memory, the timer looks at all of them often, as long as this channel lasts.
  *
  * Answers are taken raw (ares_query) and read by net/dns_answer: the library's own address functions
  * read the hosts file each time, wait for both families and drop negative TTLs. Its own answer cache,
@@ -34,6 +35,8 @@ enum { DNS_TRIES = 3, DNS_SERVERS_TEXT = 1024 };
 
 /* The library's time-outs adapt below what was asked for; look at least this soon. */
 static const uint64_t dns_first_look_ns = 250 * NS_PER_MS;
+/* And so soon where one of its sockets is not watched. */
+static const uint64_t dns_blind_look_ns = 20 * NS_PER_MS;
 
 /* What tells whether a file is still the one that was read. */
 struct dns_file_mark {
@@ -49,6 +52,7 @@ struct dns_channel {
     ares_channel ares;
     bool is_ending;    /* the library's channel is being destroyed */
     bool is_timer_due; /* the timer fired and the task did not run yet */
+    bool is_blind;     /* one of the library's sockets could not be watched */
     unsigned timeout_ms;
     struct link queries; /* under way, of struct dns_query */
     struct link sockets; /* all, of struct dns_socket */
@@ -93,15 +97,19 @@ static void dns_socket_forget(struct dns_socket *socket)
 static void dns_socket_add(struct dns_channel *channel, int fd, unsigned ask)
 {
     struct dns_socket *socket = calloc(1, sizeof(*socket));
-    if (socket == NULL)
-        return; /* the query times out */
+    if (socket == NULL) {
+        channel->is_blind = true;
+        return;
+    }
     socket->channel = channel;
     socket->watch = (struct watch){-1, dns_on_ready};
     link_init(&socket->ready_link);
     link_init(&socket->link);
     list_append(&channel->sockets, &socket->link);
-    if (loop_watch(channel->loop, &socket->watch, fd, ask) != ST_OK)
+    if (loop_watch(channel->loop, &socket->watch, fd, ask) != ST_OK) {
+        channel->is_blind = true;
         dns_socket_forget(socket);
+    }
 }
 
 /* The library's wish for one of its sockets; neither readable nor writable: it is about to close it. */
@@ -127,6 +135,7 @@ static void dns_on_socket_state(void *owner, ares_socket_t fd, int readable, int
     } else if (found == NULL) {
         dns_socket_add(channel, fd, ask);
     } else if (loop_rewatch(channel->loop, &found->watch, ask) != ST_OK) {
+        channel->is_blind = true;
         dns_socket_forget(found);
     }
 }
@@ -147,7 +156,24 @@ static void dns_set_timer(struct dns_channel *channel)
         return;
     }
     uint64_t wait_ns = (uint64_t)wait.tv_sec * NS_PER_S + (uint64_t)wait.tv_usec * NS_PER_US;
+    if (channel->is_blind && wait_ns > dns_blind_look_ns)
+        wait_ns = dns_blind_look_ns;
     timer_set_in(channel->loop, &channel->timer, wait_ns + NS_PER_MS);
+}
+
+/* Try all of the library's sockets. One that is closed meanwhile is none that it knows. */
+static void dns_look_at_all(struct dns_channel *channel)
+{
+    ares_socket_t fds[ARES_GETSOCK_MAXNUM];
+    /* The bits of ARES_GETSOCK_READABLE and _WRITABLE, whose own shift is one too far for an int. */
+    unsigned wanted = (unsigned)ares_getsock(channel->ares, fds, ARES_GETSOCK_MAXNUM);
+    for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
+        bool is_read = (wanted >> i & 1U) != 0;
+        bool is_write = (wanted >> (i + ARES_GETSOCK_MAXNUM) & 1U) != 0;
+        if (is_read || is_write)
+            ares_process_fd(channel->ares, is_read ? fds[i] : ARES_SOCKET_BAD,
+                            is_write ? fds[i] : ARES_SOCKET_BAD);
+    }
 }
 
 /* Let the library work on what was recorded. */
@@ -166,6 +192,8 @@ static void dns_run(struct task *task)
         ares_process_fd(channel->ares, is_failed || (ready & WATCH_READ) ? fd : ARES_SOCKET_BAD,
                         is_failed || (ready & WATCH_WRITE) ? fd : ARES_SOCKET_BAD);
     }
+    if (channel->is_timer_due && channel->is_blind)
+        dns_look_at_all(channel);
     if (channel->is_timer_due)
         ares_process_fd(channel->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
     channel->is_timer_due = false;
@@ -358,9 +386,10 @@ void dns_channel_ask(struct dns_channel *channel, struct dns_query *query)
     link_init(&query->link);
     list_append(&channel->queries, &query->link);
     dns_send(channel, query);
+    uint64_t look_ns = channel->is_blind ? dns_blind_look_ns : dns_first_look_ns;
     if (!timer_is_set(&channel->timer) ||
-        channel->timer.deadline_ns > loop_now_ns(channel->loop) + dns_first_look_ns)
-        timer_set_in(channel->loop, &channel->timer, dns_first_look_ns);
+        channel->timer.deadline_ns > loop_now_ns(channel->loop) + look_ns)
+        timer_set_in(channel->loop, &channel->timer, look_ns);
 }
 
 bool dns_channel_renew(struct dns_channel *channel, bool (*is_wanted)(struct dns_query *))
@@ -371,6 +400,7 @@ bool dns_channel_renew(struct dns_channel *channel, bool (*is_wanted)(struct dns
         return false;
     ares_channel old = channel->ares;
     channel->ares = fresh;
+    channel->is_blind = false;
     dns_close(channel, old);
 
     /* Each is sent once; those that end at once leave the list meanwhile. */
