@@ -21,7 +21,9 @@ from support.stage import Stage  # noqa: E402
 
 def pytest_configure(config):
     for line in ("raw: scripted players alone; also run on sanitizer builds", "clients: real clients",
-                 "ops: start, stop, reload, logs", "threads: where threads talk; also run under TSan"):
+                 "ops: start, stop, reload, logs", "threads: where threads talk; also run under TSan",
+                 "last_word: claims that a word arrives which is said just before a close, for which the proxy does "
+                 "not wait until the kernel takes it; not run with faults inside"):
         config.addinivalue_line("markers", line)
 
 

@@ -5,9 +5,15 @@ soak.py BINARY [--minutes M] [--seed N] [--tasks N] [--faults SCHEDULE]
 
 Every good transaction must come to its end: whole and right, or with an error that its peer can see. An answer
 that is not whole but looks so, one of another exchange, a POST that reached an origin twice, and a transaction
-that hangs are violations. Without faults a good transaction must succeed. Meanwhile the proxy reloads and
-reopens its logs. Afterwards nothing may be left: connections, tunnels, blocks, descriptors; and the process
-must end in order, which is when a sanitizer says what leaked. Exit code 0: no violation.
+that hangs are violations. Without faults a good transaction must succeed. Meanwhile the proxy reloads, and its log
+is moved away and reopened.
+
+The load comes twice. After each round nothing may be left: connections, exchanges, tunnels, blocks, idle
+connections, pipes, by the process's own counts; sockets, pipes and other descriptors by the kernel's; and after the
+second one not more memory than after the first. Each line of the logs is a whole record, and there are as many as
+requests; but for what the proxy says it lost. Then the proxy is told to end while a third round runs: it must end in
+order, which is when a sanitizer says what leaked. With faults each call must have had some, but for two. Exit
+code 0: no violation.
 """
 import argparse
 import asyncio
@@ -28,11 +34,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 from support.certs import Certs  # noqa: E402
+from support.dns import Dns  # noqa: E402
 
 HANG = 45  # seconds that one transaction may take
 QUIET = 20  # seconds until nothing may be left
 HOSTILE = ("cut", "cutchunk", "reset", "garbage")  # kinds of answers that never come whole
 SPARE_PIPES = 32  # that the workers keep for the next bulk, two descriptors each
+GROWN_MIB = 24  # resident memory that the second round may add: what a sanitizer keeps of what was freed, and fragments
+NAMES = 40  # of origins; some live too short to be cached
+SPARED = 2  # calls that no fault need befall
+DRAINED = 3  # seconds of load before the proxy is told to end
+FAULT_H = Path(__file__).resolve().parents[2] / "src/base/fault.h"
 PIECE = b"0123456789abcdef"
 
 
@@ -188,6 +200,13 @@ class Soak:
         self.violations = []
         self.next_key = 0
         self.is_over = False
+        self.is_draining = False
+        self.edits = 0
+        self.lasting = 2 * 2  # sockets of each worker that choose sources, for IPv4 and IPv6
+
+    @property
+    def may_fail(self):
+        return self.has_faults or self.is_draining
 
     def violate(self, text):
         self.violations.append(text)
@@ -208,7 +227,8 @@ class Soak:
                                            ("https", self.origins[1])])
         if kind == "upgrade":  # it half-closes, which the origin's TLS does not know
             scheme, port = "http", self.origins[0]
-        host = f"localhost:{port}" if scheme == "https" else f"127.0.0.1:{port}"
+        name = self.random.choice(["127.0.0.1", f"{self.random.choice('nh')}{self.random.randrange(NAMES)}.soak.test"])
+        host = f"localhost:{port}" if scheme == "https" else f"{name}:{port}"
         head = f"{method} {scheme}://{host}/{kind}/{key}/{size} HTTP/1.{version}\r\nHost: {host}\r\n"
         if kind == "upgrade":
             head += "Connection: Upgrade\r\nUpgrade: echo\r\n"
@@ -225,7 +245,7 @@ class Soak:
         status, fields, body = answer
         hostile = kind in HOSTILE and (method != "HEAD" or kind == "garbage") and (size > 0 or kind != "reset")
         # an early answer may be lost with the connection, and a POST to one that just ended is not repeated
-        may_fail = hostile or kind in ("early", "echo") or self.has_faults
+        may_fail = hostile or kind in ("early", "echo") or self.may_fail
         if "proxy-status" in fields and "x-key" not in fields:
             if not may_fail:
                 self.violate(f"{kind} {key}: {status} {fields['proxy-status']}")
@@ -271,7 +291,7 @@ class Soak:
                     return "connection done"
             return "connection done"
         except Cut as error:
-            if not (self.has_faults or may_end or kind in (*HOSTILE, "early")):
+            if not (self.may_fail or may_end or kind in (*HOSTILE, "early")):
                 self.violate(f"{kind} {key}, of {[ask[0] for ask in asks]}: {error}")
             return "cut"
         finally:
@@ -291,7 +311,7 @@ class Soak:
                 writer.write(self.request("upgrade", key, 0, "GET", 1, None))
             status, fields, _ = await read_answer(reader, "HEAD")
             if status not in (200, 101):
-                if not self.has_faults:
+                if not self.may_fail:
                     self.violate(f"tunnel {key}: {status} {fields.get('proxy-status')}")
                 return f"answered {status}"
             data = body_of(key, self.random.choice([1, 1000, 200000, 3000000]))
@@ -323,7 +343,7 @@ class Soak:
                 raise Cut("ended")
             return "tunnel whole"
         except Cut as error:
-            if not self.has_faults:
+            if not self.may_fail:
                 self.violate(f"tunnel {key}: {error}")
             return "tunnel cut"
         finally:
@@ -365,35 +385,57 @@ class Soak:
                 self.results[await asyncio.wait_for(kind(), HANG)] += 1
             except Cut:
                 self.results["not connected"] += 1
-                if not self.has_faults:
+                if not self.may_fail:
                     self.violate("a connection was not accepted")
             except asyncio.TimeoutError:
                 self.violate(f"{kind.__name__} hangs")
 
+    def write_hosts(self):
+        """Some names, with a comment of another length each time."""
+        self.edits += 1
+        whole = self.hosts.with_suffix(".new")
+        whole.write_text("127.0.0.1 localhost\n" + "".join(f"127.0.0.1 h{n}.soak.test\n" for n in range(NAMES)) + "#" * self.edits + "\n")
+        whole.chmod(0o644)
+        whole.rename(self.hosts)
+
     async def operator(self):
-        """Reloads and reopens while all goes on."""
+        """Reloads, moves the log away and has it opened anew, writes the hosts file, while all goes on."""
         while not self.is_over:
             await asyncio.sleep(self.random.uniform(0.3, 2))
-            self.process.send_signal(self.random.choice([signal.SIGHUP, signal.SIGUSR1]))
+            self.write_hosts()
+            number = self.random.choice([signal.SIGHUP, signal.SIGUSR1])
+            if number == signal.SIGUSR1 and self.log_path.exists():
+                self.moved += 1
+                self.log_path.rename(f"{self.log_path}.{self.moved}")
+            self.process.send_signal(number)
 
     # ---- the process
     def start(self, folder, certs, has_admin=True):
         config = folder / "soak.yaml"
+        self.hosts = folder / "hosts"
+        self.write_hosts()
         config.write_text(f"""
 listen:
   - address: 127.0.0.1:0
   - address: 127.0.0.1:0
     tls: {{certificate: {certs.server}, key: {certs.server_key}}}
 timeouts: {{upstream_keepalive: 2s, keepalive: 5s, body_stall: 10s, response_head: 10s}}
+resolver: {{hosts_file: {self.hosts}}}
 """)
         environment = {n: v for n, v in os.environ.items() if "proxy" not in n.lower()}
+        self.log_path, self.moved = folder / "access.log", 0
+        self.report = folder / "faults"
+        self.report.touch()
+        self.report.chmod(0o666)  # who serves is another user where root runs this
+        folder.chmod(0o755)
         if self.has_faults:
             environment["FAIRLEAD_FAULTS"] = f"seed={self.options.seed} {self.options.faults}"
+            environment["FAIRLEAD_FAULTS_REPORT"] = str(self.report)
         self.log = open(folder / "stderr", "w+b")
         self.process = subprocess.Popen(
             [self.options.binary, "-c", config, "--allow", "127.0.0.0/8", "--connect-port", "any",
-             "--upstream-ca", certs.ca, "--workers", "2", "--admin", "127.0.0.1:0",
-             "--log-file", folder / "access.log"],
+             "--upstream-ca", certs.ca, "--workers", "2", "--admin", "127.0.0.1:0", "--resolver", self.dns.address,
+             "--source", "127.0.0.1", "--log-file", self.log_path],
             env={**environment, "NO_COLOR": "1"},
             stdout=subprocess.DEVNULL, stderr=self.log)
 
@@ -416,28 +458,71 @@ timeouts: {{upstream_keepalive: 2s, keepalive: 5s, body_stall: 10s, response_hea
             text = answer.read().decode()
         return sum(float(v) for v in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.M))
 
+    def serving(self):
+        """The process that serves: the child of a privileged parent, or the only one."""
+        pid = self.process.pid
+        return int((Path(f"/proc/{pid}/task/{pid}/children").read_text().split() or [pid])[0])
+
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        """What the kernel has open for the process, by kind."""
+        kinds = collections.Counter()
+        for path in Path(f"/proc/{self.serving()}/fd").iterdir():
+            try:
+                kinds[re.match(r"(socket|pipe|anon_inode)?", os.readlink(path)).group() or "file"] += 1
+            except FileNotFoundError:
+                pass  # closed meanwhile
+        return kinds
+
+    def resident_mib(self):
+        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.serving()}/status").read_text()).group(1)) // 1024
+
+    def left_over(self, before):
+        left = collections.Counter({name: self.metric(f"fairlead_{name}") for name in
+                                    ("client_connections", "requests", "tunnels", "upstream_idle_connections",
+                                     "splice_pipes", "buffer_bytes")})
+        now = self.descriptors()
+        left.update({kind: now[kind] - before[kind] for kind in now})
+        left["pipe"] -= 2 * int(left["splice_pipes"])  # the two views agree on these
+        left["splice_pipes"] -= min(left["splice_pipes"], SPARE_PIPES)
+        left["socket"] -= 2 + self.lasting  # who asks just now; what each worker opens once and keeps
+        return {name: count for name, count in left.items() if count > 0}
 
     def check_empty(self, before):
         """Nothing is left, by the process's own counts and by the kernel's."""
         until = time.monotonic() + QUIET
-        while True:
-            left = {name: self.metric(f"fairlead_{name}") for name in
-                    ("client_connections", "requests", "tunnels", "upstream_idle_connections",
-                     "splice_pipes", "buffer_bytes")}
-            left["descriptors"] = self.descriptors() - before
-            left["splice_pipes"] -= min(left["splice_pipes"], SPARE_PIPES)
-            left["descriptors"] -= min(left["descriptors"], 2 * SPARE_PIPES + 2)  # 2: who asks just now
-            if not any(v > 0 for v in left.values()):
-                return
+        while left := self.left_over(before):
             if time.monotonic() > until:
                 self.violate(f"left over: {left}")
                 return
             time.sleep(0.2)
 
+    def check_records(self):
+        """Each request has its record, whole, in one of the logs, but for what is said to be lost."""
+        until = time.monotonic() + QUIET
+        while True:
+            lines = [line for path in self.log_path.parent.glob("access.log*") for line in
+                     path.read_bytes().split(b"\n")]
+            asked, lost = self.metric("fairlead_requests_total"), self.metric("fairlead_records_lost_total")
+            broken = [line for line in lines if line and not (line.startswith(b"{") and line.endswith(b"}"))]
+            records = len(lines) - lines.count(b"") - len(broken)
+            if records + lost == asked and len(broken) <= lost:
+                return
+            if time.monotonic() > until:
+                self.violate(f"{records} records and {lost:g} lost of {asked:g} requests, {len(broken)} broken lines: "
+                             f"{broken[:3]}")
+                return
+            time.sleep(0.2)
+
+    def check_faults(self):
+        """A schedule for all calls reached each; but a few are so seldom made that a slow machine may spare one."""
+        report = self.report.read_text()
+        calls = re.search(r"FAULT_CALLS_EACH\(X\)(.*?)\n\n", FAULT_H.read_text(), re.S).group(1)
+        missing = [name for name in re.findall(r"X\((\w+),", calls) if f"{name}." not in report]
+        print("soak: faults: " + ", ".join(report.split("\n")[:-1]))
+        if "all=" in self.options.faults and len(missing) > SPARED:
+            self.violate(f"no fault befell {', '.join(missing)}")
+
     def finish(self):
-        self.process.send_signal(signal.SIGTERM)
         try:
             code = self.process.wait(30)
         except subprocess.TimeoutExpired:
@@ -446,32 +531,64 @@ timeouts: {{upstream_keepalive: 2s, keepalive: 5s, body_stall: 10s, response_hea
         text = self.said()
         if code != 0:
             self.violate(f"exit code {code}")
-        if re.search(r"Sanitizer|runtime error:|CHECK failed|ended by signal", text):
-            self.violate("see stderr:\n" + text[-6000:])
+        if sick := re.search(r"Sanitizer|runtime error:|CHECK failed|ended by signal", text):
+            self.violate("see stderr:\n" + text[max(0, sick.start() - 500):sick.start() + 6000])
 
-    async def run(self, folder):
-        certs = Certs(folder)
-        origin = Origin()
-        self.origins = await origin.start(certs.server_context())
-        self.context = certs.client_context()
-        self.start(folder, certs)
-        self.wait_listening()
-        before = self.descriptors()
-        until = time.monotonic() + self.options.minutes * 60
+    async def load(self, seconds, end=lambda: None):
+        """A round: all clients and the operator, for so long, and until they are through; end() comes before that."""
+        self.is_over = False
+        until = time.monotonic() + seconds
         tasks = [asyncio.ensure_future(self.client()) for _ in range(self.options.tasks)]
         tasks.append(asyncio.ensure_future(self.operator()))
         while time.monotonic() < until and self.process.poll() is None and len(self.violations) < 20:
             await asyncio.sleep(0.5)
         if self.process.poll() is not None:
             self.violate(f"the proxy ended by itself: {self.process.poll()}")
+        elif self.serving() != self.served_by:
+            self.violate("the serving process died")
+        end()
         self.is_over = True
         await asyncio.gather(*tasks, return_exceptions=False)
+
+    async def check(self, before):
+        def run():
+            self.check_empty(before)
+            self.check_records()
+        if self.process.poll() is None:
+            await asyncio.get_running_loop().run_in_executor(None, run)
+
+    def drain(self):
+        self.is_draining = True
+        self.process.send_signal(signal.SIGTERM)
+
+    async def run(self, folder):
+        certs = Certs(folder)
+        origin = Origin()
+        self.dns = Dns()
+        for number in range(NAMES):
+            self.dns.add(f"n{number}.soak.test", a=["127.0.0.1"], ttl=number % 4)
+        self.origins = await origin.start(certs.server_context())
+        self.context = certs.client_context()
+        self.start(folder, certs)
+        self.wait_listening()
+        self.served_by = self.serving()
+        before = self.descriptors()
+        await self.load(self.options.minutes * 30)
+        await self.check(before)
+        resident = self.resident_mib()
+        await self.load(self.options.minutes * 30)
+        await self.check(before)
+        if self.resident_mib() > resident + GROWN_MIB:
+            self.violate(f"{self.resident_mib()} MiB resident after the second round, {resident} after the first")
+        print(f"soak: {resident} MiB resident after a round, {self.resident_mib()} after two; {dict(before)} descriptors")
+        await self.load(DRAINED, self.drain)
+        self.finish()
         for key, count in origin.posts.items():
             if count > 1:
                 self.violate(f"POST {key} reached the origin {count} times")
-        if self.process.poll() is None:
-            await asyncio.get_running_loop().run_in_executor(None, self.check_empty, before)
-        self.finish()
+        self.dns.close()
+        if self.has_faults:
+            self.check_faults()
         print(f"soak: seed {self.options.seed}: " + json.dumps(dict(sorted(self.results.items()))))
         print(f"soak: {len(self.violations)} violations")
         return not self.violations
