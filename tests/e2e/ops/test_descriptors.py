@@ -1,19 +1,15 @@
 """Out of descriptors: accepting pauses, nothing spins, nothing dies, and it goes on afterwards."""
-import contextlib
 import os
-import re
 import signal
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
 from support.bounds import SLOW, wait_until
 from support.message import ok, request
-from support.ops import (Config, answers, both, cpu_ticks, fails, needs_root, reload, status_of,
-                         uid_of, works)
+from support.ops import (Config, answers, both, cpu_ticks, fails, needs_root, reload, works)
 from support.origin import echoes, replies_forever
+from support.shortage import room
 from support.wire import connect
 
 LIMIT = 90
@@ -21,23 +17,6 @@ LIMIT = 90
 
 def descriptors_of(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-@contextlib.contextmanager
-def room(pid, count):
-    """A process that has so many numbers left for descriptors, for a while."""
-    taken = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
-    limit = [number for number in range(len(taken) + count + 1) if number not in taken][count]
-    soft, hard = re.search(r"Max open files +(\d+) +(\d+)", Path(f"/proc/{pid}/limits").read_text()).groups()
-
-    def set_limit(number):  # as its own user, who needs no privilege for it
-        subprocess.run(["prlimit", f"--pid={pid}", f"--nofile={number}:{hard}"], check=True, extra_groups=[],
-                       user=uid_of(pid), group=int(status_of(pid)["Gid"].split()[1]))
-    set_limit(limit)
-    try:
-        yield
-    finally:
-        set_limit(soft)
 
 
 @both

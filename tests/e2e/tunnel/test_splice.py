@@ -4,8 +4,6 @@ import contextlib
 import os
 import queue
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from support.bounds import BOUND, SLOW, wait_until
 from support.message import request
 from support.origin import echoes
 from support.proxy import is_root
+from support.shortage import Hoard
 from support.site import pattern, sha256
 
 PIPES_MAX = 64  # in use together, a worker: TUNNEL_PIPES_MAX of src/proxy/tunnel.c
@@ -137,38 +136,6 @@ def test_without_descriptors_for_a_pipe_it_copies(stage):
 
 
 # ---- the user's allowance
-class Hoard:
-    """Another process of the same user that holds all pipe pages an unprivileged user may have."""
-
-    def __init__(self, user):
-        who = {"user": user, "group": user, "extra_groups": []} if is_root() else {}
-        self.process = subprocess.Popen([sys.executable, "-c", HOARD], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True, **who)
-        self.is_full = self.process.stdout.readline() == "full\n"
-
-    def close(self):
-        self.process.communicate(timeout=BOUND)
-
-
-HOARD = """
-import fcntl, os, sys
-PIPE_BYTES = 1 << 20
-ends = []
-for _ in range(2000):
-    ends.append(os.pipe())
-    try:
-        fcntl.fcntl(ends[-1][1], fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    except OSError:
-        pass
-    if fcntl.fcntl(ends[-1][1], fcntl.F_GETPIPE_SZ) <= 8192:
-        break
-else:
-    sys.exit("no bound")
-print("full", flush=True)
-sys.stdin.read()
-"""
-
-
 def test_beyond_the_users_allowance_it_copies(stage):
     """Where the user has used up fs.pipe-user-pages-soft, pipes are too small to be worth it: pipe(7)."""
     if int(Path("/proc/sys/fs/pipe-user-pages-soft").read_text()) == 0:
