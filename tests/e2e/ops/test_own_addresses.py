@@ -3,7 +3,6 @@
 Each play has a network of its own, in which a range leads to this machine without standing on an interface: so
 an origin can be reached under an address before and after it is one of ours."""
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -14,12 +13,11 @@ import pytest
 from support.admin import in_own_network
 from support.bounds import BOUND, Cue, wait_until
 from support.message import request
-from support.ops import Config, answers, both, fails, get, reload, waits_for
+from support.ops import Config, answers, both, fails, get, reload, waits_for, with_shim
 from support.origin import echoes
-from support.proxy import clean_environment, parse_address
+from support.proxy import parse_address
 from support.wire import connect
 
-SHIM = Path(__file__).resolve().parents[1] / "support" / "kernel.c"
 RANGES = ["127.0.0.0/8", "10.7.0.0/16", "fd07::/64"]
 BEGUN_WITH = 1  # in_own_network gives loopback and one more
 LOOK = 2.0  # seconds between two readings where nobody tells of changes
@@ -278,22 +276,6 @@ def test_lost_messages_lose_no_address(stage):
 
 
 # ---- where the kernel does not tell ----
-
-@pytest.fixture(scope="session")
-def shim(session_folder):
-    """A library that stands between the proxy and the kernel."""
-    if shutil.which("cc") is None:
-        pytest.skip("cc is not here")
-    library = session_folder / "kernel.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, SHIM, "-ldl"], check=True)
-    return library
-
-
-def with_shim(shim, **more):
-    # AddressSanitizer wants to be first, which it need not be here.
-    asan = os.environ.get("ASAN_OPTIONS", "")
-    return clean_environment(LD_PRELOAD=str(shim), ASAN_OPTIONS=f"{asan}:verify_asan_link_order=0", **more)
-
 
 @both
 def test_without_addresses_it_does_not_start(stage, shim, as_root):

@@ -11,7 +11,7 @@ import pytest
 
 from support.bounds import BOUND, wait_until
 from support.message import ok, request
-from support.proxy import NOBODY, is_root
+from support.proxy import NOBODY, clean_environment, is_root
 
 needs_root = pytest.mark.skipif(not is_root(), reason="only root can start a privileged parent")
 needs_others = pytest.mark.skipif(not is_root(), reason="only root can start it as another user")
@@ -153,3 +153,9 @@ def free_port(low=False):
             except OSError:
                 continue
     raise AssertionError("no port is free")
+
+
+def with_shim(shim, **more):
+    # AddressSanitizer wants to be first, which it need not be here.
+    asan = os.environ.get("ASAN_OPTIONS", "")
+    return clean_environment(LD_PRELOAD=str(shim), ASAN_OPTIONS=f"{asan}:verify_asan_link_order=0", **more)
