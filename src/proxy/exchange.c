@@ -506,8 +506,18 @@ static void exchange_bury(struct grave *grave)
     slab_free(&x->proxy->exchange_slab, x);
 }
 
+/* The way to the origin has limits of its own; who keeps them does not know of the exchange. */
+static bool finish_is_late(const struct exchange *x)
+{
+    return x->end == END_NONE &&
+           (x->cause == CAUSE_DNS_TIMEOUT || x->cause == CAUSE_CONNECT_TIMEOUT ||
+            x->cause == CAUSE_TLS_TIMEOUT);
+}
+
 static void finish_judge(struct exchange *x)
 {
+    if (finish_is_late(x))
+        x->end = END_TIMEOUT;
     if (x->end == END_TIMEOUT) {
         x->ended_by = LEG_PROXY;
     } else if (x->cause == CAUSE_REFUSED || x->cause == CAUSE_REFUSED_ADDRESS) {

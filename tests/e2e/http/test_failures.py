@@ -101,6 +101,7 @@ def check(fault, answer, kind, took_ns, records):
     told = Told(answer)
     record = records[told.id]
     assert (answer.status, record.status) == (fault.status, fault.status), answer
+    assert (record.end == "timeout") == fault.late, record.json
     assert f"; error={fault.token};" in answer.get("Proxy-Status"), answer
     assert told.id in answer.get("Proxy-Status") and record.error == fault.token
     assert (told.kind, told.phase) == (kind, fault.phase), answer.body
