@@ -17,8 +17,9 @@
  *
  * Invariants:
  *     D1  no attempt is made to an address that `permit` has not allowed.
- *     D2  each address is judged when its answer arrives, before any candidate of that answer is tried;
- *         with DIAL_MIXED_REFUSE one refused address ends the dial, also in the middle of a race.
+ *     D2  each address is judged when its answer arrives, also those for which there is no room among the
+ *         candidates, before any candidate of that answer is tried; with DIAL_MIXED_REFUSE one refused address
+ *         ends the dial, also in the middle of a race.
  *     D3  at most RECORD_ATTEMPTS_MAX attempts live; for one more the oldest is given up, which is by
  *         then seven attempt delays old.
  *     D4  after the end nothing is live: losers are closed, timers and questions cancelled.
@@ -42,10 +43,11 @@
 static const uint64_t dial_attempt_delay_ns = 250 * NS_PER_MS;
 static const uint64_t dial_resolution_delay_ns = 50 * NS_PER_MS;
 
-enum { DIAL_HALF_SHIFT = 7, DIAL_INDEX_MASK = 0x7f };
+enum { DIAL_HALF_SHIFT = 15, DIAL_INDEX_MASK = 0x7fff };
 
 static_assert((int)DNS_ADDRESSES_MAX <= (int)DIAL_INDEX_MASK + 1, "an index fits");
 static_assert((int)DIAL_CANDIDATES_MAX <= (int)ADDR_SORT_MAX, "all can be sorted");
+static_assert((int)DIAL_CANDIDATES_MAX <= UINT8_MAX, "they can be counted");
 
 /* ---- causes ---- */
 
@@ -185,7 +187,7 @@ static struct inet_endpoint dial_endpoint_of(const struct dial *dial, int half, 
     return (struct inet_endpoint){.addr = addr, .port = dial->port};
 }
 
-static struct inet_endpoint dial_candidate(const struct dial *dial, uint8_t candidate)
+static struct inet_endpoint dial_candidate(const struct dial *dial, uint16_t candidate)
 {
     return dial_endpoint_of(dial, candidate >> DIAL_HALF_SHIFT, candidate & DIAL_INDEX_MASK);
 }
@@ -231,10 +233,10 @@ static bool dial_has_source(const struct dial *dial, const struct inet_addr *to)
 static void dial_sort(struct dial *dial)
 {
     struct inet_addr addr[DIAL_CANDIDATES_MAX];
-    uint8_t waiting[DIAL_CANDIDATES_MAX];
+    uint16_t waiting[DIAL_CANDIDATES_MAX];
     uint8_t order[DIAL_CANDIDATES_MAX];
     uint8_t mixed[DIAL_CANDIDATES_MAX];
-    uint8_t *rest = dial->candidates + dial->candidate_next;
+    uint16_t *rest = dial->candidates + dial->candidate_next;
     size_t count = (size_t)(dial->candidate_count - dial->candidate_next);
 
     if (count < 2)
@@ -261,16 +263,19 @@ static void dial_sort(struct dial *dial)
 static bool dial_adopt(struct dial *dial, int index)
 {
     const struct question_half *half = &dial->question.half[index];
+    unsigned room = DIAL_CANDIDATES_MAX / HALF_COUNT;
     dial->adopted |= (uint8_t)(1U << index);
     for (size_t i = 0; i < half->count && i <= DIAL_INDEX_MASK; i++) {
         struct inet_endpoint endpoint = dial_endpoint_of(dial, index, i);
         if (dial->dns_answers < UINT8_MAX)
             dial->dns_answers++;
-        if (!dial->permit(dial->owner, &endpoint))
+        if (!dial->permit(dial->owner, &endpoint)) {
             dial_note_denied(dial, &endpoint);
-        else if (dial->candidate_count < DIAL_CANDIDATES_MAX)
+        } else if (room > 0) {
+            room--;
             dial->candidates[dial->candidate_count++] =
-                (uint8_t)((unsigned)index << DIAL_HALF_SHIFT | (unsigned)i);
+                (uint16_t)((unsigned)index << DIAL_HALF_SHIFT | (unsigned)i);
+        }
     }
     if (dial->denied_count > 0 && dial->options.mixed == DIAL_MIXED_REFUSE) {
         if (dial->dns_end_ns == 0)

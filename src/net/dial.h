@@ -75,7 +75,7 @@ struct dial_request {
     void (*on_done)(void *owner, struct dial *dial);
 };
 
-enum { DIAL_CANDIDATES_MAX = 128 };
+enum { DIAL_CANDIDATES_MAX = 128 }; /* half of them for each family */
 
 /* An attempt under way. */
 struct dial_attempt {
@@ -125,7 +125,7 @@ struct dial {
     struct timer pace; /* the next attempt, or the end of the resolution delay */
     struct task task;
     struct dial_attempt race[RECORD_ATTEMPTS_MAX]; /* row by row with `attempts` */
-    uint8_t candidates[DIAL_CANDIDATES_MAX];       /* half << 7 | index in that half's answer */
+    uint16_t candidates[DIAL_CANDIDATES_MAX];      /* half << 15 | index in that half's answer */
 };
 
 /* Start; on_done runs once, in a later step, unless dial_cancel comes first.

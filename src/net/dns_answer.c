@@ -13,6 +13,8 @@
 
 #include "net/dns_answer.h"
 
+#include "base/check.h"
+
 #include <string.h>
 
 enum {
@@ -246,11 +248,11 @@ static void dns_add_address(struct dns_answer *answer, enum inet_family family,
 {
     struct inet_addr addr = {.family = (uint8_t)family};
     memcpy(addr.bytes, bytes, len);
-    for (uint32_t i = 0; i < answer->count; i++)
+    for (uint32_t i = 0; i < answer->count && i < DNS_DISTINCT_MAX; i++)
         if (inet_addr_equals(&answer->addr[i], &addr))
             return;
-    if (answer->count < DNS_ADDRESSES_MAX)
-        answer->addr[answer->count++] = addr;
+    CHECK(answer->count < DNS_ADDRESSES_MAX); /* there are no more records */
+    answer->addr[answer->count++] = addr;
 }
 
 static enum status dns_take_addresses(const struct dns_packet *packet, const struct dns_name *name,

@@ -7,9 +7,10 @@
 /* Reads one raw DNS response to an A or AAAA question (RFC 1035 §4), bounded and strict. Pure. */
 
 enum {
-    DNS_ADDRESSES_MAX = 64, /* what comes behind is left out */
-    DNS_CHAIN_MAX = 16,     /* CNAMEs followed */
-    DNS_RECORDS_MAX = 512,  /* records looked at, all sections together */
+    DNS_CHAIN_MAX = 16,                  /* CNAMEs followed */
+    DNS_RECORDS_MAX = 512,               /* records looked at, all sections together */
+    DNS_ADDRESSES_MAX = DNS_RECORDS_MAX, /* all are kept: the gate judges every one */
+    DNS_DISTINCT_MAX = 64,               /* so many at the front are different from all others */
 };
 
 /* How a question ended; of the two families' failures the greater is told. */

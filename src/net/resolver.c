@@ -39,7 +39,10 @@ static const uint64_t resolver_timeout_default_ns = 5 * NS_PER_S;
 static const uint64_t resolver_look_ns = NS_PER_S;
 static const uint64_t resolver_shed_ns = 50 * NS_PER_MS;
 
-enum { RESOLVER_FETCH_KEEP = 64 };
+enum {
+    RESOLVER_FETCH_KEEP = 64,
+    RESOLVER_KEPT_ADDRESSES = 64, /* an answer of more is not cached: memory */
+};
 
 struct resolver {
     uint32_t tag;
@@ -195,7 +198,7 @@ static uint32_t resolver_clamp_ttl(const struct resolver *resolver, const struct
 static void fetch_keep_answer(struct resolver_fetch *fetch, const struct dns_answer *answer)
 {
     struct resolver *resolver = fetch->resolver;
-    if (!answer->has_ttl)
+    if (!answer->has_ttl || answer->count > RESOLVER_KEPT_ADDRESSES)
         return;
     uint32_t ttl_s = resolver_clamp_ttl(resolver, answer);
     if (ttl_s == 0)
