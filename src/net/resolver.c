@@ -161,6 +161,8 @@ static void fetch_destroy(struct resolver_fetch *fetch)
     link_remove(&fetch->link);
     link_remove(&fetch->ended_link);
     address_set_unref(&fetch->set);
+    if (resolver->counters != NULL)
+        counter_sub(resolver->counters, COUNT_DNS_QUERIES_OPEN, 1);
     fetch->tag = 0;
     slab_free(&resolver->slab, fetch);
 }
@@ -207,6 +209,16 @@ static void fetch_keep_answer(struct resolver_fetch *fetch, const struct dns_ans
                      loop_now_ns(resolver->loop) + ttl_s * NS_PER_S);
 }
 
+/* The library gave up before our time is over: over TCP it tries once, and newer versions shorten their tries by
+ * what earlier answers took. As long as somebody waits, the question is asked anew. */
+static bool fetch_asks_again(struct resolver_fetch *fetch, enum answer_result result)
+{
+    if (result != ANSWER_TIMEOUT || !timer_is_set(&fetch->limit) || list_is_empty(&fetch->waiters))
+        return false;
+    dns_channel_ask(fetch->resolver->channel, &fetch->query);
+    return true;
+}
+
 static void fetch_on_end(struct dns_query *query, const struct dns_answer *answer)
 {
     struct resolver_fetch *fetch = CONTAINER_OF(query, struct resolver_fetch, query);
@@ -214,6 +226,8 @@ static void fetch_on_end(struct dns_query *query, const struct dns_answer *answe
     bool was_given_up = fetch->result == ANSWER_TIMEOUT; /* the limit fired already */
     enum answer_result result = answer->result;
 
+    if (fetch_asks_again(fetch, result))
+        return;
     fetch->is_under_way = false;
     if (result == ANSWER_FOUND) {
         struct address_set *set = address_set_create(answer->addr, answer->count);
@@ -311,6 +325,7 @@ static void half_fetch(struct resolver *resolver, struct question_half *half, in
         return;
     }
 
+    resolver_count(resolver, COUNT_DNS_QUERIES_OPEN);
     fetch->tag = FETCH_TAG;
     fetch->resolver = resolver;
     fetch->is_under_way = true;

@@ -37,6 +37,7 @@
     X(DNS_QUESTIONS, COUNTER, "dns_questions_total", "Look-ups asked for, A and AAAA apart")       \
     X(DNS_CACHE_HITS, COUNTER, "dns_cache_hits_total", "Look-ups answered from the cache")         \
     X(DNS_FAILURES, COUNTER, "dns_failures_total", "Look-ups that failed")                         \
+    X(DNS_QUERIES_OPEN, GAUGE, "dns_queries", "Queries to name servers under way")                 \
     X(CONNECTS, COUNTER, "upstream_connects_total", "Upstream connections opened")                 \
     X(CONNECT_FAILURES, COUNTER, "upstream_connect_failures_total",                                \
       "Connect attempts that failed")                                                              \

@@ -1,7 +1,9 @@
 """A scripted name server on loopback, UDP and TCP on one port.
 
 Names are added with their records; a name nobody added is NXDOMAIN with an SOA. Each question is kept in
-`questions` as (monotonic ns, "udp" or "tcp", name, type)."""
+`questions` as (monotonic ns, "udp" or "tcp", name, type). Where records cannot tell what is to happen, a name
+has a script: a function that is called with each Ask and does what it likes."""
+import contextlib
 import heapq
 import itertools
 import socket
@@ -20,19 +22,46 @@ class Name:
     """What is known about one name. `delay` and `drop` may differ by type: {"AAAA": 0.3}."""
 
     def __init__(self, a=(), aaaa=(), cname=None, ttl=60, soa_ttl=60, rcode=NOERROR, delay=None,
-                 drop=(), truncate=False, garbage=None):
+                 drop=(), truncate=False, garbage=None, script=None):
         self.records = {"A": list(a), "AAAA": list(aaaa)}
         self.cname, self.ttl, self.soa_ttl, self.rcode = cname, ttl, soa_ttl, rcode
         self.delay = delay if isinstance(delay, dict) else {"A": delay or 0, "AAAA": delay or 0}
         self.drop = ("A", "AAAA") if drop is True else drop
         self.truncate = truncate  # over UDP: TC and no answer
         self.garbage = garbage  # bytes to answer with instead, after the question's id
+        self.script = script
+
+
+class Ask:
+    """One question as a script has it. send() frames for TCP, `sock` is what it came by, `peer` who asked."""
+
+    def __init__(self, data, transport, sock, peer, send):
+        self.data, self.transport, self.sock, self.peer, self._send = data, transport, sock, peer, send
+        self.id = data[:2]
+        self.name, self.kind, self.question = parse_question(data)
+
+    def send(self, reply):
+        try:
+            self._send(reply)
+        except OSError:
+            pass  # who asked is gone
+
+    def answer(self, addresses=(), ttl=60, **more):
+        """A good answer with these addresses, of either family; those of the other one are left out."""
+        mine = [each for each in addresses if (":" in each) == (self.kind == "AAAA")]
+        return self.reply([address_record(self.name, each, ttl) for each in mine], **more)
+
+    def reply(self, records=(), flags=0x8580, rcode=NOERROR, id=None, question=None, authority=()):
+        return (id or self.id) + struct.pack(">HHHHH", flags | rcode, 1, len(records), len(authority), 0) + \
+            (question or self.question) + b"".join([*records, *authority])
+
 
 
 class Dns:
     def __init__(self):
         self.names = {}
         self.questions = []
+        self.asks = []
         self.changed = Signal()
         self.over = False
         self._pending = []
@@ -71,6 +100,12 @@ class Dns:
         self.changed.wait(lambda: len(self.asked(name, kind)) >= count,
                           f"{count} questions for {name} {kind or ''}", bound)
 
+    def wait_ask(self, name, kind, transport=None, bound=BOUND):
+        """The first question of this kind, as a play that answers it itself needs it (see holds)."""
+        return self.changed.wait(lambda: next((a for a in self.asks if (a.name, a.kind) == (name, kind) and
+                                               transport in (None, a.transport)), None),
+                                 f"a question for {name} {kind}", bound)
+
     # ---- serving
     def _serve_udp(self):
         while not self.over:
@@ -78,7 +113,8 @@ class Dns:
                 data, peer = self.udp.recvfrom(4096)
             except OSError:
                 return
-            self._answer(data, "udp", lambda reply, to=peer: self.udp.sendto(reply, to))
+            self._answer(Ask(data, "udp", self.udp, peer,
+                             lambda reply, to=peer: self.udp.sendto(reply, to)))
 
     def _serve_tcp(self):
         while not self.over:
@@ -89,43 +125,39 @@ class Dns:
             threading.Thread(target=self._serve_stream, args=(sock,), daemon=True).start()
 
     def _serve_stream(self, sock):
-        with sock, sock.makefile("rb") as stream:
+        with contextlib.suppress(OSError), sock, sock.makefile("rb") as stream:
             while len(prefix := stream.read(2)) == 2:
                 data = stream.read(struct.unpack(">H", prefix)[0])
-                self._answer(data, "tcp", lambda reply: sock.sendall(
-                    struct.pack(">H", len(reply)) + reply))
+                self._answer(Ask(data, "tcp", sock, None, lambda reply: sock.sendall(
+                    struct.pack(">H", len(reply)) + reply)))
 
     def _serve_later(self):
         with self._later:
             while not self.over:
                 now = time.monotonic()
                 while self._pending and self._pending[0][0] <= now:
-                    _, _, send, reply = heapq.heappop(self._pending)
-                    self._send(send, reply)
+                    _, _, ask, reply = heapq.heappop(self._pending)
+                    ask.send(reply)
                 self._later.wait(self._pending[0][0] - now if self._pending else None)
 
-    @staticmethod
-    def _send(send, reply):
-        try:
-            send(reply)
-        except OSError:
-            pass
-
-    def _answer(self, data, transport, send):
-        name, kind, question = parse_question(data)
+    def _answer(self, ask):
+        facts = self.names.get(ask.name)
         with self.changed:
-            self.questions.append((time.monotonic_ns(), transport, name, kind))
-        facts = self.names.get(name)
-        if facts and kind in facts.drop:
-            return
-        reply = self._reply(data, question, name, kind, facts, transport)
-        delay = facts.delay.get(kind, 0) if facts else 0
+            self.questions.append((time.monotonic_ns(), ask.transport, ask.name, ask.kind))
+            self.asks.append(ask)
+        if facts and facts.script:
+            facts.script(ask)
+        elif not (facts and ask.kind in facts.drop):
+            self._answer_by_facts(ask, facts)
+
+    def _answer_by_facts(self, ask, facts):
+        reply = self._reply(ask.data, ask.question, ask.name, ask.kind, facts, ask.transport)
+        delay = facts.delay.get(ask.kind, 0) if facts else 0
         if not delay:
-            self._send(send, reply)
+            ask.send(reply)
             return
         with self._later:
-            heapq.heappush(self._pending,
-                           (time.monotonic() + delay, next(self._order), send, reply))
+            heapq.heappush(self._pending, (time.monotonic() + delay, next(self._order), ask, reply))
             self._later.notify()
 
     def _reply(self, data, question, name, kind, facts, transport):
@@ -154,9 +186,8 @@ class Dns:
             answers.append(record(name, "CNAME", facts.ttl, encode_name(facts.cname)))
             name = facts.cname
             facts = self.names.get(name)
-        family = {"A": socket.AF_INET, "AAAA": socket.AF_INET6}.get(kind)
         for address in facts.records.get(kind, ()) if facts else ():
-            answers.append(record(name, kind, facts.ttl, socket.inet_pton(family, address)))
+            answers.append(address_record(name, address, facts.ttl))
         return answers
 
     def close(self):
@@ -169,6 +200,10 @@ class Dns:
         self.tcp.close()
         with self._later:
             self._later.notify_all()
+
+
+def holds(ask):
+    """A script that leaves the answer to the play."""
 
 
 def parse_question(data):
@@ -187,3 +222,12 @@ def encode_name(name):
 
 def record(name, kind, ttl, data):
     return encode_name(name) + struct.pack(">HHIH", TYPES[kind], 1, ttl, len(data)) + data
+
+
+def address_record(name, address, ttl=60):
+    kind, family = ("AAAA", socket.AF_INET6) if ":" in address else ("A", socket.AF_INET)
+    return record(name, kind, ttl, socket.inet_pton(family, address))
+
+
+def alias_record(name, target, ttl=60):
+    return record(name, "CNAME", ttl, encode_name(target))
