@@ -100,9 +100,11 @@ enum status wire_fill_scratch(struct wire *wire)
     block_unref(&wire->block);
     if (wire_is_dry(wire))
         return ST_AGAIN;
-    size_t got = 0;
-    enum status status =
-        wire_receive(wire, wire->shared->scratch, wire->shared->scratch_bytes, &got);
+    size_t room = wire->shared->scratch_bytes, got = 0;
+    if (!wire->is_bulk && room > WIRE_SCRATCH_FIRST)
+        room = WIRE_SCRATCH_FIRST;
+    enum status status = wire_receive(wire, wire->shared->scratch, room, &got);
+    wire->is_bulk = status == ST_OK && got >= WIRE_SCRATCH_FIRST;
     if (status == ST_OK)
         wire->in = slice_of(wire->shared->scratch, got);
     return status;
@@ -130,6 +132,7 @@ enum status wire_settle(struct wire *wire)
         return ST_NOMEM;
     }
     memcpy(block->data, wire->in.at, wire->in.len);
+    wire->is_bulk = false;
     wire->block = block;
     wire->in.at = block->data;
     return ST_OK;

@@ -26,7 +26,12 @@ struct wire_shared {
     size_t scratch_bytes;
 };
 
-enum { WIRE_SCRATCH = BLOCK_HUGE, WIRE_SMALL_BODY = 4096, WIRE_BACKLOG_MAX = 65536 };
+enum {
+    WIRE_SCRATCH = BLOCK_HUGE,
+    WIRE_SCRATCH_FIRST = BLOCK_LARGE,
+    WIRE_SMALL_BODY = 4096,
+    WIRE_BACKLOG_MAX = 65536
+};
 
 struct wire {
     struct transport *transport; /* owned */
@@ -38,6 +43,7 @@ struct wire {
     uint64_t out_bytes;   /* taken by the transport so far */
     uint64_t received_ns; /* monotonic: the last receive that gave bytes or the end; 0 none */
     bool is_eof;          /* the peer ended its direction in order */
+    bool is_bulk; /* the last receive into the scratch brought much, and all was passed on */
 };
 
 void wire_init(struct wire *wire, struct transport *transport, struct wire_shared *shared);
@@ -48,7 +54,8 @@ void wire_done(struct wire *wire, bool is_abort);
 /* Receive once behind `in`, into a block that keeps `in` contiguous, up to `max_bytes` of unread input.
  * Errors: ST_AGAIN, ST_EOF, ST_IO, ST_BAD; ST_LIMIT at max_bytes; ST_NOMEM. */
 enum status wire_fill(struct wire *wire, size_t max_bytes) MUST_USE;
-/* Receive once into the shared scratch; only while `in` is empty. Errors: as wire_fill. */
+/* Receive once into the shared scratch; only while `in` is empty. All of its room is used only where the last receive
+ * filled what it had and the other side took it. Errors: as wire_fill. */
 enum status wire_fill_scratch(struct wire *wire) MUST_USE;
 /* Mark `len` bytes of the input as used. */
 void wire_consume(struct wire *wire, size_t len);

@@ -1,8 +1,13 @@
-/* The turn: poll, dispatch, timers, mailbox, ready tasks, graveyard. docs/loop.md has the same order.
+/* The turn: poll, dispatch, timers, mailbox, ready tasks, later tasks, graveyard. docs/loop.md has the same order.
  *
  * Nothing is freed and nothing acts while events are dispatched; tasks act afterwards, when every fact of the
  * turn is known. Tasks that queue tasks are served in the same turn up to a bound, so that a busy connection
- * cannot keep the loop from polling. */
+ * cannot keep the loop from polling.
+ *
+ * A task that has more to do than its share of a turn queues itself for later. A turn gives those tasks
+ * LOOP_LATER_NS in all, and at least one of them runs; the rest waits, in order, for the next turn. So what is
+ * small is served between the shares of what is bulk, however much of that there is: with all of them in one queue a
+ * request waited until each of a thousand bulk transfers had had its share, for more than a second. */
 
 #include "io/loop_internal.h"
 
@@ -14,7 +19,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { LOOP_TASK_ROUNDS = 4 };
+enum { LOOP_TASK_ROUNDS = 4, LOOP_LATER_RUNS = 64 };
+
+static const uint64_t loop_later_ns = NS_PER_MS / 2;
 
 static void loop_on_mail(struct watch *watch, unsigned ready)
 {
@@ -34,6 +41,7 @@ static struct loop *loop_allocate(bool is_simulated)
     loop->mailbox_fd = -1;
     loop->mailbox_watch = (struct watch){-1, loop_on_mail};
     link_init(&loop->ready);
+    link_init(&loop->later);
     link_init(&loop->mailbox);
     (void)pthread_mutex_init(&loop->mailbox_lock, NULL);
     loop->now_ns = clock_monotonic_ns();
@@ -96,7 +104,7 @@ void loop_destroy(struct loop **destroy)
 
 static uint64_t loop_wait_ns(struct loop *loop, uint64_t max_wait_ns)
 {
-    if (!list_is_empty(&loop->ready) || loop->is_stopping)
+    if (!list_is_empty(&loop->ready) || !list_is_empty(&loop->later) || loop->is_stopping)
         return 0;
     uint64_t next = wheel_next_ns(&loop->wheel);
     if (next == UINT64_MAX)
@@ -159,6 +167,25 @@ static size_t loop_run_tasks(struct loop *loop)
     return ran;
 }
 
+/* At least one, in turn, for as long as a turn has for them. */
+static size_t loop_run_later(struct loop *loop)
+{
+    if (list_is_empty(&loop->later))
+        return 0;
+    uint64_t until_ns = clock_monotonic_ns() + loop_later_ns;
+    size_t ran = 0;
+    struct link *link;
+    while (ran < LOOP_LATER_RUNS && (link = list_first(&loop->later)) != NULL) {
+        struct task *task = CONTAINER_OF(link, struct task, link);
+        link_remove(link);
+        task->run(task);
+        ran++;
+        if (clock_monotonic_ns() >= until_ns)
+            break;
+    }
+    return ran;
+}
+
 size_t loop_turn(struct loop *loop, uint64_t max_wait_ns)
 {
     if (!loop->is_simulated)
@@ -169,6 +196,7 @@ size_t loop_turn(struct loop *loop, uint64_t max_wait_ns)
     ran += wheel_turn(&loop->wheel, loop->now_ns);
     ran += loop_deliver_mail(loop);
     ran += loop_run_tasks(loop);
+    ran += loop_run_later(loop);
     loop_bury_all(loop);
     return ran;
 }
@@ -234,6 +262,12 @@ void loop_queue(struct loop *loop, struct task *task)
 {
     if (!link_is_linked(&task->link))
         list_append(&loop->ready, &task->link);
+}
+
+void loop_queue_later(struct loop *loop, struct task *task)
+{
+    if (!link_is_linked(&task->link))
+        list_append(&loop->later, &task->link);
 }
 
 void task_cancel(struct task *task)

@@ -10,7 +10,7 @@
 
 /* The event loop of one thread.
  *
- * One turn, in this order: poll, dispatch, timers, mailbox, ready tasks, graveyard (docs/loop.md).
+ * One turn, in this order: poll, dispatch, timers, mailbox, ready tasks, later tasks, graveyard (docs/loop.md).
  * Watch, timer and mailbox callbacks only record what happened and queue a task; tasks act. A task that
  * is queued while tasks run is run in the same turn, up to a bound that keeps I/O from starving.
  * Everything here belongs to the loop's thread, but for loop_post. */
@@ -87,6 +87,9 @@ void loop_simulate(struct loop *loop, struct watch *watch, unsigned ready);
 
 /* Queue a task; once however often it is called. */
 void loop_queue(struct loop *loop, struct task *task);
+/* Queue a task that had its share of this turn and has more to do: it runs behind the tasks of loop_queue, in a
+ * bounded part of this or a coming turn. Until then loop_queue does not move it. The loop does not wait meanwhile. */
+void loop_queue_later(struct loop *loop, struct task *task);
 /* Take it out again, if it is queued. */
 void task_cancel(struct task *task);
 static inline void task_init(struct task *task, void (*run)(struct task *))

@@ -55,6 +55,7 @@ struct loop {
     struct poller poller;
     struct wheel wheel;
     struct link ready;
+    struct link later; /* those with more to do than their share of a turn */
     struct grave *graves;
     /* the mailbox */
     pthread_mutex_t mailbox_lock;

@@ -84,6 +84,12 @@ void exchange_wake(struct exchange *x)
     loop_queue(exchange_loop(x), &x->task);
 }
 
+void exchange_wake_later(struct exchange *x)
+{
+    CHECK_TAG(x, EXCHANGE_TAG);
+    loop_queue_later(exchange_loop(x), &x->task);
+}
+
 static void exchange_time_out(struct timer *timer)
 {
     struct exchange *x = CONTAINER_OF(timer, struct exchange, timer);
@@ -153,7 +159,8 @@ enum next exchange_give_up(struct exchange *x, enum cause cause, const char *det
 
 void exchange_on_stream_ready(struct stream *stream)
 {
-    exchange_wake(stream->owner);
+    struct exchange *x = stream->owner;
+    (x->moves_much ? exchange_wake_later : exchange_wake)(x);
 }
 
 static struct exchange *exchange_create(struct client *client, struct stream *down,

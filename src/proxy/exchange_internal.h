@@ -86,6 +86,8 @@ struct exchange {
     bool request_sent;    /* and taken by the kernel */
     bool is_up_deaf;      /* the origin takes no more of it */
     bool is_request_cut; /* the client ended it behind the head of an early answer, which goes on */
+    bool moves_much;     /* this run did: the next one is behind those of others */
+    bool is_greedy;      /* the last one did */
     bool response_head_done;
     bool response_done;
     bool response_sent;

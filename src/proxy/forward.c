@@ -12,7 +12,8 @@
 #include "base/clock.h"
 #include "upstream/versions.h"
 
-enum { FORWARD_ROUNDS = 16 };
+/* What one run moves of one body: then others have their turn. */
+enum { FORWARD_ROUNDS = 16, FORWARD_SHARE = 524288, FORWARD_GREEDY = 65536 };
 
 /* ---- waits ---- */
 
@@ -92,7 +93,8 @@ static void forward_note_request_body(struct exchange *x, struct slice bytes)
 static enum pump forward_pump(struct exchange *x, struct stream *from, struct stream *to,
                               uint64_t *paused_ns, uint64_t *stalled_ns)
 {
-    for (int round = 0; round < FORWARD_ROUNDS; round++) {
+    size_t moved = 0, share = x->is_greedy ? FORWARD_SHARE : FORWARD_GREEDY;
+    for (int round = 0; round < FORWARD_ROUNDS && moved <= share; round++) {
         struct slice view = SLICE_NONE;
         enum status status = from->ops->recv_body(from, &view);
         if (status == ST_AGAIN)
@@ -108,6 +110,8 @@ static enum pump forward_pump(struct exchange *x, struct stream *from, struct st
             if (from == x->down)
                 forward_note_request_body(x, slice_first(view, taken));
             from->ops->consume(from, taken);
+            moved += taken;
+            x->moves_much |= moved >= FORWARD_GREEDY;
         }
         if (status != ST_OK && status != ST_AGAIN)
             return status == ST_NOMEM ? PUMP_SHED : PUMP_TO_FAILED;
@@ -189,7 +193,7 @@ static enum next forward_request(struct exchange *x)
             return NEXT_WAIT;
         }
         if (pump == PUMP_BUSY)
-            exchange_wake(x);
+            exchange_wake_later(x);
         x->request_done = pump == PUMP_DONE;
         if (x->request_done)
             forward_mark_body(x);
@@ -282,7 +286,7 @@ static enum next forward_after_interim(struct exchange *x, int *round)
     if (status == ST_OK && ++*round < FORWARD_ROUNDS)
         return NEXT_GO_ON;
     if (status == ST_OK)
-        exchange_wake(x);
+        exchange_wake_later(x);
     return NEXT_WAIT;
 }
 
@@ -396,7 +400,7 @@ static enum next forward_response(struct exchange *x)
         if (pump == PUMP_TO_FAILED)
             return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
         if (pump == PUMP_BUSY)
-            exchange_wake(x);
+            exchange_wake_later(x);
         x->response_done = pump == PUMP_DONE;
         if (x->response_done)
             forward_mark_received(x, MARK_U_RX1);
@@ -427,6 +431,8 @@ static enum next forward_settle(struct exchange *x)
 
 enum next step_forward(struct exchange *x)
 {
+    x->is_greedy = x->moves_much;
+    x->moves_much = false;
     if (x->down->ops->is_gone(x->down))
         return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
     enum next next = forward_request(x);

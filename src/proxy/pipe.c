@@ -1,8 +1,8 @@
 /* Moving bytes one way: by copy while traffic is small, by splice while it is bulk.
  *
  * The loop below makes one receive and one send a round and stops at a short receive, since the
- * transport's ready bits say when another makes sense. A round limit keeps one busy tunnel from starving
- * the others of its worker. */
+ * transport's ready bits say when another makes sense. A limit of rounds and bytes keeps one busy tunnel from
+ * starving the others of its worker. */
 
 #include "proxy/pipe.h"
 
@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { PIPE_ROUNDS = 8, PIPE_BULK = 65536, PIPE_TRICKLE = 4096 };
+enum { PIPE_ROUNDS = 8, PIPE_SHARE = 524288, PIPE_BULK = 65536, PIPE_TRICKLE = 4096 };
 
 void pipe_pool_init(struct pipe_pool *pool, unsigned limit, struct counters *counters)
 {
@@ -141,8 +141,8 @@ static enum status pipe_copy_round(struct pipe *pipe, bool *ret_is_sending)
 {
     *ret_is_sending = false;
     size_t got = 0;
-    enum status status =
-        transport_recv(pipe->from, pipe->shared->scratch, pipe->shared->scratch_bytes, &got);
+    size_t room = pipe->is_bulk ? pipe->shared->scratch_bytes : PIPE_BULK;
+    enum status status = transport_recv(pipe->from, pipe->shared->scratch, room, &got);
     if (status != ST_OK)
         return status;
     pipe_stamp(pipe);
@@ -286,7 +286,9 @@ enum pipe_result pipe_run(struct pipe *pipe)
     if (status != ST_OK)
         return status == ST_AGAIN ? PIPE_WAITING : PIPE_TO_FAILED;
 
-    for (int round = 0; !pipe->from_ended && round < PIPE_ROUNDS; round++) {
+    uint64_t share_end = pipe->bytes + (pipe->is_bulk ? PIPE_SHARE : PIPE_BULK);
+    for (int round = 0; !pipe->from_ended && round < PIPE_ROUNDS && pipe->bytes < share_end;
+         round++) {
         bool is_sending = false;
         if (pipe->in_kernel == 0 && (pipe->from->ready & WATCH_READ) == 0) {
             pipe_leave_splice(pipe); /* idle: it holds nothing (T3) */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 enum {
+    TUNNEL_GREEDY = 65536, /* bytes of a run, after which the next one is behind those of others */
     TUNNEL_TAG = TAG('t', 'u', 'n', 'l'),
     TUNNEL_KEEP = 256,
     TUNNEL_RECORD_BYTES = 1536,
@@ -37,7 +38,8 @@ struct tunnel {
     struct pipe up;   /* client to origin */
     struct pipe down; /* origin to client */
     struct tunnel_limits limits;
-    bool is_late; /* the timer fired */
+    bool is_late;   /* the timer fired */
+    bool is_greedy; /* its last run moved so much that the next one is behind those of others */
     uint64_t opened_ns;
     uint64_t progress_ns;
     uint64_t seen_bytes;
@@ -69,7 +71,8 @@ static void tunnel_on_ready(struct transport *transport)
 {
     struct tunnel *tunnel = transport->owner;
     CHECK_TAG(tunnel, TUNNEL_TAG);
-    loop_queue(tunnel->room->engine->loop, &tunnel->task);
+    struct loop *loop = tunnel->room->engine->loop;
+    (tunnel->is_greedy ? loop_queue_later : loop_queue)(loop, &tunnel->task);
 }
 
 /* A copy of the used part of a record, in a place of the usual size or in a block. */
@@ -307,6 +310,7 @@ static void tunnel_run(struct task *task)
     struct tunnel *tunnel = CONTAINER_OF(task, struct tunnel, task);
     CHECK_TAG(tunnel, TUNNEL_TAG);
     bool was_half = tunnel_is_half(tunnel);
+    uint64_t moved = tunnel->up.bytes + tunnel->down.bytes;
     tunnel->up.is_last = tunnel->down.is_ended && !tunnel->down.is_discarding;
     enum pipe_result up = pipe_run(&tunnel->up);
     tunnel->down.is_last = tunnel->up.is_ended && !tunnel->up.is_discarding;
@@ -316,6 +320,7 @@ static void tunnel_run(struct task *task)
     if (up != PIPE_FROM_FAILED && tunnel_stops(&tunnel->down, &tunnel->up, up))
         up = pipe_run(&tunnel->up);
     tunnel_note(tunnel);
+    tunnel->is_greedy = tunnel->up.bytes + tunnel->down.bytes - moved >= TUNNEL_GREEDY;
     if (tunnel_was_reset(&tunnel->up, &tunnel->down))
         up = PIPE_FROM_FAILED;
     if (tunnel_was_reset(&tunnel->down, &tunnel->up))
@@ -339,7 +344,7 @@ static void tunnel_run(struct task *task)
         return;
     }
     if (up == PIPE_BUSY || down == PIPE_BUSY)
-        loop_queue(tunnel->room->engine->loop, &tunnel->task);
+        loop_queue_later(tunnel->room->engine->loop, &tunnel->task);
     if (!was_half && tunnel_is_half(tunnel)) {
         tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop); /* an end is progress, too */
         timer_cancel(&tunnel->timer);

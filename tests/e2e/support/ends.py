@@ -264,9 +264,11 @@ class Hall:
         return self.tunnels[-1]
 
     def settle(self):
-        """Whatever was said before this is known to the worker: a byte goes through it."""
-        self.witness.client.say(1)
-        move(lambda: self.witness.has_all(self.witness.origin), "the witness", *self.witness.ends)
+        """Whatever was said before this is known to the worker: a byte goes through it. A second one needs another
+        turn, and by then who has much to move had a run behind the first."""
+        for _ in range(2):
+            self.witness.client.say(1)
+            move(lambda: self.witness.has_all(self.witness.origin), "the witness", *self.witness.ends)
 
     def settle_until(self, question):
         """...until the answer is yes twice, before and after the worker had a turn."""

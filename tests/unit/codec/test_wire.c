@@ -219,26 +219,47 @@ static void unread_scratch_is_moved_at_the_turns_end(void **state)
 {
     (void)state;
     struct wire_test *test = test_begin(ROOM, 0);
-    far_send(test, 0, 100000);
+    far_send(test, 0, 50000);
     assert_int_equal(wire_fill_scratch(&test->wire), ST_OK);
-    assert_in(test, 0, 100000);
+    assert_in(test, 0, 50000);
     assert_int_equal(used(test), 0);
-    wire_consume(&test->wire, 99000);
+    wire_consume(&test->wire, 49000);
     assert_int_equal(wire_settle(&test->wire), ST_OK);
     memset(test->shared.scratch, 0, WIRE_SCRATCH); /* the next connection's turn */
-    assert_in(test, 99000, 1000);
+    assert_in(test, 49000, 1000);
     assert_int_equal(used(test), BLOCK_SMALL);
     assert_int_equal(wire_settle(&test->wire), ST_OK); /* nothing is left to do */
-    assert_in(test, 99000, 1000);
-    far_send(test, 100000, 10);
+    assert_in(test, 49000, 1000);
+    far_send(test, 50000, 10);
     assert_int_equal(wire_fill(&test->wire, 65536), ST_OK);
-    assert_in(test, 99000, 1010);
+    assert_in(test, 49000, 1010);
     wire_consume(&test->wire, 1010);
-    far_send(test, 100010, 10);
+    far_send(test, 50010, 10);
     assert_int_equal(wire_fill_scratch(&test->wire), ST_OK); /* lets the empty block go */
-    assert_in(test, 100010, 10);
+    assert_in(test, 50010, 10);
     assert_int_equal(used(test), 0);
-    assert_int_equal(test->wire.in_bytes, 100020);
+    assert_int_equal(test->wire.in_bytes, 50020);
+    test_end(test);
+}
+
+/* All room of the scratch is for those who pass on what comes: the first receive has a part of it, and so has the
+ * first one after something was left. */
+static void the_scratch_is_for_those_who_pass_it_on(void **state)
+{
+    (void)state;
+    struct wire_test *test = test_begin(ROOM, 0);
+    far_send(test, 0, 3 * WIRE_SCRATCH_FIRST);
+    assert_int_equal(wire_fill_scratch(&test->wire), ST_OK);
+    assert_in(test, 0, WIRE_SCRATCH_FIRST);
+    wire_consume(&test->wire, WIRE_SCRATCH_FIRST);
+    assert_int_equal(wire_fill_scratch(&test->wire), ST_OK);
+    assert_in(test, WIRE_SCRATCH_FIRST, 2 * WIRE_SCRATCH_FIRST);
+    wire_consume(&test->wire, 2 * WIRE_SCRATCH_FIRST - 1);
+    assert_int_equal(wire_settle(&test->wire), ST_OK);
+    wire_consume(&test->wire, 1);
+    far_send(test, 0, 2 * WIRE_SCRATCH_FIRST);
+    assert_int_equal(wire_fill_scratch(&test->wire), ST_OK);
+    assert_in(test, 0, WIRE_SCRATCH_FIRST);
     test_end(test);
 }
 
@@ -549,6 +570,7 @@ int main(void)
         cmocka_unit_test(a_block_of_its_own_is_used_again),
         cmocka_unit_test(an_idle_wire_holds_no_block),
         cmocka_unit_test(unread_scratch_is_moved_at_the_turns_end),
+        cmocka_unit_test(the_scratch_is_for_those_who_pass_it_on),
         cmocka_unit_test(input_behind_scratch_is_joined),
         cmocka_unit_test(the_peers_end_is_remembered),
         cmocka_unit_test(a_reset_is_no_end_in_order),

@@ -59,7 +59,9 @@ struct act {
     unsigned left;      /* how often to queue itself again */
     struct act *cancel; /* to take out of the queue */
     struct grave grave;
-    bool is_buried; /* bury itself when it runs */
+    bool is_buried;    /* bury itself when it runs */
+    bool is_bulk;      /* it queues itself for later */
+    uint64_t takes_ns; /* what its run takes of a frozen clock */
 };
 
 static void act_bury(struct grave *grave)
@@ -76,9 +78,11 @@ static void act_run(struct task *task)
         loop_bury(act->loop, &act->grave);
     if (act->cancel != NULL)
         task_cancel(&act->cancel->task);
+    if (act->takes_ns > 0)
+        clock_advance(act->takes_ns);
     if (act->left > 0) {
         act->left--;
-        loop_queue(act->loop, task);
+        (act->is_bulk ? loop_queue_later : loop_queue)(act->loop, task);
     }
 }
 
@@ -416,6 +420,68 @@ static void graves_are_buried_after_all_tasks_and_may_bury(void **state)
     assert_string_equal(events, "abGg");
 }
 
+static void bulk_is_served_in_turn_behind_what_is_small(void **state)
+{
+    struct loop *loop = *state;
+    struct act first, second, small;
+    act_init(&first, loop, 'A');
+    act_init(&second, loop, 'B');
+    act_init(&small, loop, 's');
+    first.is_bulk = second.is_bulk = true;
+    first.left = second.left = 2;
+    first.takes_ns = second.takes_ns = NS_PER_MS;
+    loop_queue_later(loop, &first.task);
+    loop_queue_later(loop, &second.task);
+    for (int turn = 0; turn < 6; turn++) {
+        if (turn < 5)
+            loop_queue(loop, &small.task);
+        (void)loop_turn(loop, 0); /* a bulky run takes more than a turn has for all of them */
+    }
+    assert_string_equal(events, "sAsBsAsBsAB");
+    assert_int_equal(loop_turn(loop, 0), 0);
+}
+
+static void what_waits_for_later_stays_there_or_is_cancelled(void **state)
+{
+    struct loop *loop = *state;
+    struct act bulk, small;
+    act_init(&bulk, loop, 'B');
+    act_init(&small, loop, 's');
+    loop_queue_later(loop, &bulk.task);
+    loop_queue(loop, &bulk.task); /* not before the others, now that an event came */
+    loop_queue(loop, &small.task);
+    assert_int_equal(loop_turn(loop, 0), 2);
+    assert_string_equal(events, "sB");
+    loop_queue_later(loop, &bulk.task);
+    task_cancel(&bulk.task);
+    assert_int_equal(loop_turn(loop, 0), 0);
+}
+
+static void a_turn_has_an_end_although_no_time_passes(void **state)
+{
+    struct loop *loop = *state;
+    struct act bulk[2];
+    for (int i = 0; i < 2; i++) {
+        act_init(&bulk[i], loop, (char)('A' + i));
+        bulk[i].left = 1000000;
+        bulk[i].is_bulk = true;
+        loop_queue_later(loop, &bulk[i].task);
+    }
+    assert_in_range(loop_turn(loop, 0), 2, 200);
+    assert_in_range(loop_turn(loop, 0), 2, 200);
+    task_cancel(&bulk[0].task);
+    task_cancel(&bulk[1].task);
+}
+
+static void a_loop_does_not_sleep_over_what_is_left_for_later(void **state)
+{
+    struct loop *loop = *state;
+    struct act bulk;
+    act_init(&bulk, loop, 'B');
+    loop_queue_later(loop, &bulk.task);
+    assert_int_equal(loop_turn(loop, UINT64_MAX), 1);
+}
+
 static void what_is_buried_outside_of_a_turn_goes_with_the_loop(void **state)
 {
     (void)state;
@@ -638,6 +704,10 @@ int main(void)
         REAL(a_task_that_is_cancelled_by_another_does_not_run),
         REAL(tasks_queued_by_tasks_run_in_the_same_turn_up_to_a_bound),
         REAL(graves_are_buried_after_all_tasks_and_may_bury),
+        SIMULATED(bulk_is_served_in_turn_behind_what_is_small),
+        SIMULATED(what_waits_for_later_stays_there_or_is_cancelled),
+        SIMULATED(a_turn_has_an_end_although_no_time_passes),
+        REAL(a_loop_does_not_sleep_over_what_is_left_for_later),
         cmocka_unit_test(what_is_buried_outside_of_a_turn_goes_with_the_loop),
         REAL(messages_are_delivered_in_order),
         REAL(a_message_may_post_itself_again_and_the_loop_goes_on),
