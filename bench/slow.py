@@ -143,6 +143,7 @@ class Bench:
         return process
 
     def come(self, proxy, count, kinds):
+        """The crowd begins to connect."""
         return [self.start("crowd", kind, count // len(kinds), proxy.tls if kind == "tls" else proxy.clear,
                            self.crowd_origin, self.options.interval) for kind in kinds]
 
@@ -196,7 +197,7 @@ class Bench:
             sys.exit(f"bench: {found['failed']} good requests failed of {found['failed'] + found['answered']}")
         self.others.append(meter.others)
         return {**found, "cpu": meter.proxy_seconds / found["answered"] * 1e6,
-                "load": meter.proxy_seconds / meter.seconds}
+                "seconds": meter.seconds}
 
     def run_crowd(self, proxy, crowd):
         """The share of a core that the crowd alone takes."""
@@ -221,7 +222,7 @@ class Bench:
             crowd_load.append(self.run_crowd(proxy, crowd))
             self.leave(proxy, crowd)
         for row in amid:  # what the crowd took anyway is not the good ones'
-            row["own"] = (row["load"] - statistics.median(crowd_load)) / options.rate * 1e6
+            row["own"] = row["cpu"] - statistics.median(crowd_load) * row["seconds"] / row["answered"] * 1e6
         self.tell(alone, coming, amid, crowd_load)
 
     def profiled(self, proxy, crowd):
@@ -238,16 +239,18 @@ class Bench:
         print(f"\n{options.count:,} slow clients ({', '.join(options.kinds)}), an act every {options.interval} ms; "
               f"{options.rate:,} good requests a second;\nrounds: {options.rounds} of {options.seconds} s each, one "
               "worker; medians (least to most)\n")
-        print(f"  {'':20}{'alone':>28}{'while the crowd comes':>34}{'amid the crowd':>34}")
+        print(f"  {'':20}{'alone':>28}{'while the crowd comes':>42}{'amid the crowd':>42}")
         rows = [("p50", "latency, p50", "µs"), ("p90", "p90", "µs"), ("p99", "p99", "µs"), ("p99.9", "p99.9", "µs")]
         for key, title, unit in rows:
             base = [row[key] for row in alone]
-            print(f"  {title:20}{spread(base):>28}{against([row[key] for row in coming], base):>34}"
-                  f"{against([row[key] for row in amid], base):>34}  {unit}")
+            print(f"  {title:20}{spread(base):>28}{against([row[key] for row in coming], base):>42}"
+                  f"{against([row[key] for row in amid], base):>42}  {unit}")
         base = [row["cpu"] for row in alone]
-        print(f"  {'CPU a good request':20}{spread(base):>28}{'':34}{against([row['own'] for row in amid], base):>34}  µs")
-        print(f"  {'CPU of the crowd':20}{'':28}{'':34}{spread([x * 1000 for x in crowd_load]):>34}  ms a second")
-        print(f"\n  good requests failed: 0 of {sum(row['answered'] for row in alone + coming + amid):,}; slow clients lost: 0")
+        own = against([row["own"] for row in amid], base)
+        print(f"  {'CPU a good request':20}{spread(base):>28}{'':42}{own:>42}  µs")
+        print(f"  {'CPU of the crowd':20}{'':28}{'':42}{spread([x * 1000 for x in crowd_load]):>42}  ms a second")
+        answered = sum(row["answered"] for row in alone + coming + amid)
+        print(f"\n  good requests failed: 0 of {answered:,}; slow clients lost: 0")
         print(f"  other processes took {statistics.median(self.others):.0%} of this machine "
               f"(up to {max(self.others):.0%})", flush=True)
 
@@ -264,7 +267,8 @@ class Bench:
                 self.settle(proxy, crowd, BY_KIND, [kind])
                 grown, blocks = proxy.resident_bytes() - before, proxy.gauges()["buffer_bytes"]
                 self.leave(proxy, crowd)
-            print(f"  {kind:10}{max(0, grown) / BY_KIND / 1024:9.1f} KiB{blocks / BY_KIND / 1024:12.1f} KiB", flush=True)
+            resident, held = max(0, grown) / BY_KIND / 1024, blocks / BY_KIND / 1024
+            print(f"  {kind:10}{resident:9.1f} KiB{held:12.1f} KiB", flush=True)
 
 
 def spread(values):
