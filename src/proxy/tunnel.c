@@ -17,8 +17,8 @@
 #include <string.h>
 
 enum {
-    TUNNEL_GREEDY = 65536, /* bytes of a run, after which the next one is behind those of others */
     TUNNEL_TAG = TAG('t', 'u', 'n', 'l'),
+    TUNNEL_GREEDY = 65536, /* bytes of a run, after which the next one is behind those of others */
     TUNNEL_KEEP = 256,
     TUNNEL_RECORD_BYTES = 1536,
     TUNNEL_PIPES_MAX = 64, /* kernel pipes in use together, a worker */
@@ -72,7 +72,10 @@ static void tunnel_on_ready(struct transport *transport)
     struct tunnel *tunnel = transport->owner;
     CHECK_TAG(tunnel, TUNNEL_TAG);
     struct loop *loop = tunnel->room->engine->loop;
-    (tunnel->is_greedy ? loop_queue_later : loop_queue)(loop, &tunnel->task);
+    if (tunnel->is_greedy)
+        loop_queue_later(loop, &tunnel->task);
+    else
+        loop_queue(loop, &tunnel->task);
 }
 
 /* A copy of the used part of a record, in a place of the usual size or in a block. */
