@@ -26,7 +26,12 @@ struct slab_object {
 
 void slab_init(struct slab *slab, size_t object_bytes, size_t keep)
 {
-    *slab = (struct slab){.object_bytes = object_bytes, .keep = keep};
+    slab_init_front(slab, object_bytes, object_bytes, keep);
+}
+
+void slab_init_front(struct slab *slab, size_t object_bytes, size_t front_bytes, size_t keep)
+{
+    *slab = (struct slab){.object_bytes = object_bytes, .front_bytes = front_bytes, .keep = keep};
     if (slab->object_bytes < sizeof(struct slab_object))
         slab->object_bytes = sizeof(struct slab_object);
 #ifdef SLAB_ASAN
@@ -59,7 +64,7 @@ void *slab_alloc(struct slab *slab)
             return NULL;
     }
     slab->used++;
-    memset(object, 0, slab->object_bytes);
+    memset(object, 0, slab->front_bytes);
     return object;
 }
 

@@ -10,6 +10,7 @@
  * objects are free. Under AddressSanitizer nothing is kept, so that a use after free is seen. */
 struct slab {
     size_t object_bytes;
+    size_t front_bytes; /* what slab_alloc clears */
     size_t keep;
     size_t used; /* objects handed out */
     /* private */
@@ -18,9 +19,11 @@ struct slab {
 };
 
 void slab_init(struct slab *slab, size_t object_bytes, size_t keep);
+/* For large objects whose end is seldom used, and is set where it is: only the first `front_bytes` are cleared. */
+void slab_init_front(struct slab *slab, size_t object_bytes, size_t front_bytes, size_t keep);
 /* Every object must be back. */
 void slab_done(struct slab *slab);
-/* A cleared object. Errors: NULL out of memory. */
+/* An object, cleared but for what is behind its front. Errors: NULL out of memory. */
 void *slab_alloc(struct slab *slab) MUST_USE;
 void slab_free(struct slab *slab, void *object);
 

@@ -128,7 +128,7 @@ enum next step_acquire(struct exchange *x)
         .on_done = acquire_on_done,
         .owner = x,
     };
-    x->is_reaching = true;
+    x->has_reached = x->is_reaching = true;
     engine->reach_start(&x->reach);
     return NEXT_WAIT;
 }

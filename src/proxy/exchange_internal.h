@@ -72,8 +72,8 @@ struct exchange {
     /* upstream */
     struct lease lease;
     struct exchange_leg leg;
-    struct reach reach;
-    bool is_reaching;
+    bool has_reached; /* `reach` was begun */
+    bool is_reaching; /* and is not done with */
     bool may_retry; /* an idempotent method on a pooled connection, and all that went out at hand */
     bool has_retried;
     struct block *kept; /* the body so far, while it may be sent again; NULL: none */
@@ -117,6 +117,7 @@ struct exchange {
 
     struct slice reply_body; /* what the kernel has not taken of a local answer */
     struct timeline timeline;
+    struct reach reach; /* last: not cleared, and set where has_reached becomes true */
 };
 
 static inline const struct config *exchange_config(const struct exchange *x)

@@ -6,6 +6,7 @@
 #include "proxy/client.h"
 #include "proxy/exchange_internal.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 enum { PROXY_KEEP = 256 };
@@ -26,7 +27,8 @@ enum status proxy_init(struct proxy *proxy, struct engine *engine)
         return ST_NOMEM;
     tunnel_room_init(&proxy->tunnels, engine, proxy->record, proxy_tunnel_ended);
     slab_init(&proxy->client_slab, sizeof(struct client), PROXY_KEEP);
-    slab_init(&proxy->exchange_slab, sizeof(struct exchange), PROXY_KEEP);
+    slab_init_front(&proxy->exchange_slab, sizeof(struct exchange),
+                    offsetof(struct exchange, reach), PROXY_KEEP);
     link_init(&proxy->clients);
     return ST_OK;
 }

@@ -69,6 +69,16 @@ static void tell_upstream(const struct exchange *x, struct record *record)
         record->response_body_bytes = leg->body_bytes;
 }
 
+/* The way to the origin, if one was made or tried. */
+static void tell_reach(const struct reach *reach, struct record *record)
+{
+    record->upstream = reach->peer;
+    record->dns_source = reach->dns_source;
+    record->dns_answers = reach->dns_answers;
+    record->attempt_count = reach->attempt_count;
+    memcpy(record->attempts, reach->attempts, reach->attempt_count * sizeof(reach->attempts[0]));
+}
+
 void exchange_tell(struct exchange *x, struct record *record)
 {
     const struct client *client = x->client;
@@ -90,7 +100,6 @@ void exchange_tell(struct exchange *x, struct record *record)
     record->client_in_bytes = tally.received_bytes;
     if (!x->is_head_bad) /* else what came is what was refused */
         record->client_in_bytes -= tally.unread_bytes;
-    record->upstream = x->reach.peer;
     record->client_out_bytes = tally.sent_bytes;
     record->request_body_bytes = tally.received_body_bytes;
     record->response_body_bytes = tally.sent_body_bytes;
@@ -101,10 +110,8 @@ void exchange_tell(struct exchange *x, struct record *record)
     record->retries = x->has_retried ? 1 : 0;
     record->retry_was_stale_pool = x->has_retried;
     record->timeline = x->timeline;
-    record->dns_source = x->reach.dns_source;
-    record->dns_answers = x->reach.dns_answers;
-    record->attempt_count = x->reach.attempt_count;
-    memcpy(record->attempts, x->reach.attempts, sizeof(record->attempts));
+    if (x->has_reached)
+        tell_reach(&x->reach, record);
     exchange_note_upstream(x);
     if (x->leg.conn_id != 0)
         tell_upstream(x, record);

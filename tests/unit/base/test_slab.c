@@ -33,6 +33,24 @@ static void an_object_is_clear(void **state)
     slab_done(&slab);
 }
 
+/* Of an object with a front only that is. */
+static void a_front_is_clear(void **state)
+{
+    (void)state;
+    struct slab slab;
+    slab_init_front(&slab, 100, 40, 4);
+    for (int round = 0; round < 2; round++) {
+        unsigned char *object = slab_alloc(&slab);
+        assert_non_null(object);
+        for (int i = 0; i < 40; i++)
+            assert_int_equal(object[i], 0);
+        assert_true(KEEPS_NOTHING || round == 0 || object[40] == 0xff);
+        memset(object, 0xff, 100);
+        slab_free(&slab, object);
+    }
+    slab_done(&slab);
+}
+
 /* Returned objects serve again, newest first, and at most `keep` of them wait for that. */
 static void returned_objects_serve_again(void **state)
 {
@@ -113,6 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_object_is_clear),
+        cmocka_unit_test(a_front_is_clear),
         cmocka_unit_test(returned_objects_serve_again),
         cmocka_unit_test(a_tiny_object_can_be_linked),
         cmocka_unit_test(a_slab_may_keep_nothing),
