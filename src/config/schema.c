@@ -271,7 +271,7 @@ static const struct schema_row main_rows[] = {
      .flag = "--upstream-ca",
      .argument = "FILE",
      .also = "upstream_tls.ca",
-     .help = "who vouches for origins of https targets; the system's store where empty"},
+     .help = "who vouches for origins of https targets; the system's store where none is named"},
 
     {.key = "log.access.format",
      .kind = KIND_CHOICE,
@@ -342,7 +342,7 @@ static const struct schema_row listen_rows[] = {
      HERE(client_ca),
      .also = "ca ca_file",
      .flag = "--client-ca",
-     .help = "PEM file: who vouches for client certificates; empty: none are asked for"},
+     .help = "PEM file: who vouches for client certificates; none named: none are asked for"},
     {.key = "tls.client_certificate",
      .kind = KIND_BOOL,
      HERE(needs_client_certificate),

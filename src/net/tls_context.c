@@ -9,6 +9,10 @@
  * §3.2 asks. The client side also takes the older CBC and RSA key exchange ciphers of TLS 1.2, since
  * origins are as they are.
  *
+ * Authorities that were named are the only ones. A file of them that is empty (a rotation that truncates first) is
+ * an error as any other damage is: to take it for none would trust the system's store, or ask no client for a
+ * certificate.
+ *
  * The session id context of a server names its certificate and its rules for client certificates, so
  * that a ticket never carries a verdict from one configuration into another.
  *
@@ -170,9 +174,9 @@ static int accept_name(SSL *ssl, int *alert, void *context)
 static enum status server_use_clients(SSL_CTX *ssl, const struct tls_server_options *options,
                                       struct text *fault)
 {
-    if (options->client_ca.len == 0 && !options->client_cert_is_required)
+    if (options->client_ca.at == NULL && !options->client_cert_is_required)
         return ST_OK;
-    if (options->client_ca.len == 0) {
+    if (options->client_ca.at == NULL) {
         text_add(fault, SLICE("client certificates are required, but no authority is named that "
                               "they are verified against"));
         return ST_BAD;
@@ -197,7 +201,7 @@ static enum status server_name_sessions(SSL_CTX *ssl, const struct tls_server_op
     uint8_t parts[2 * SHA256_DIGEST_LENGTH + 1];
     uint8_t name[SHA256_DIGEST_LENGTH];
     SHA256((const uint8_t *)options->certificate.at, options->certificate.len, parts);
-    const char *ca = options->client_ca.len > 0 ? options->client_ca.at : "";
+    const char *ca = options->client_ca.at != NULL ? options->client_ca.at : "";
     SHA256((const uint8_t *)ca, options->client_ca.len, parts + SHA256_DIGEST_LENGTH);
     parts[sizeof(parts) - 1] = options->client_cert_is_required;
     SHA256(parts, sizeof(parts), name);
@@ -284,7 +288,7 @@ static enum status client_use_authorities(SSL_CTX *ssl, const struct tls_client_
                                           struct text *fault)
 {
     SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
-    if (options->ca.len > 0)
+    if (options->ca.at != NULL)
         return load_authorities(ssl, options->ca, "the file of authorities", fault, NULL);
     if (SSL_CTX_set_default_verify_paths(ssl) != 1)
         return tls_fault(fault, "the system's store of authorities cannot be read");
@@ -304,7 +308,7 @@ static enum status client_fill(struct tls_client_context *context,
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ssl, tls_on_new_session);
     enum status status = client_use_authorities(ssl, options, fault);
-    if (status == ST_OK && options->certificate.len > 0)
+    if (status == ST_OK && options->certificate.at != NULL)
         status = load_certificate(ssl, options->certificate, options->key, fault);
     return status;
 }

@@ -12,6 +12,7 @@
  *
  * Contexts are made once for a configuration snapshot and then only read, by all workers. They are
  * counted (atomically); every connection holds one reference as long as it lives.
+ * A text that is there and empty is a fault; only SLICE_NONE leaves it out.
  * Faults are whole sentences for people, without a full stop, written to `fault`. */
 struct tls_server_context;
 struct tls_client_context;
@@ -38,10 +39,10 @@ void tls_tickets_unref(struct tls_tickets **tickets);
 #define TLS_FAULT_CLIENT_CA "the client authority"
 
 struct tls_server_options {
-    struct slice certificate; /* PEM: the certificate, then its chain */
-    struct slice key;         /* PEM, not encrypted */
-    struct slice
-        client_ca; /* PEM: authorities for client certificates; empty: none are asked for */
+    struct slice certificate;     /* PEM: the certificate, then its chain */
+    struct slice key;             /* PEM, not encrypted */
+    struct slice client_ca;       /* PEM: authorities for client certificates; SLICE_NONE: none are
+                                 asked for */
     bool client_cert_is_required; /* refuse clients without one; needs client_ca */
     struct tls_tickets
         *tickets; /* shared keys (a reference is taken), or NULL for keys of its own */
@@ -58,8 +59,8 @@ void tls_server_context_unref(struct tls_server_context **context);
 /* ---- client side ---- */
 
 struct tls_client_options {
-    struct slice ca;          /* PEM: the only authorities trusted; empty: the system's store */
-    struct slice certificate; /* PEM chain to show when the server asks; empty: none */
+    struct slice ca; /* PEM: the only authorities trusted; SLICE_NONE: the system's store */
+    struct slice certificate; /* PEM chain to show when the server asks; SLICE_NONE: none */
     struct slice key;         /* PEM of that certificate */
 };
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.bounds import BOUND, wait_until
-from support.ops import (Config, answers, both, free_port, needs_root, refuses, reload, status_of,
+from support.ops import (Config, answers, both, fails, free_port, needs_root, refuses, reload, status_of,
                          uid_of, works)
 from support.proxy import NOBODY, clean_environment, is_root
 from support.wire import connect
@@ -374,6 +374,35 @@ def test_who_named_a_bad_file_is_said(stage, program, certs, key, as_root):
         got = check(program, "-c", config.path)
         assert (got.returncode, got.stderr.splitlines()) == (
             1, [f"fairlead: {words}: No such file or directory"])
+
+
+EMPTY = {"listen[0].tls.client_ca": "the client authority", "tls_upstream.ca_file": "the file of authorities"}
+
+
+@pytest.mark.parametrize("key", EMPTY)
+@both
+def test_an_empty_file_of_authorities_is_an_error(stage, program, certs, key, as_root):
+    """A file of authorities that was emptied is not taken for none: no check, no start and no reload is good."""
+    origin, config = stage.origin(answers()), Config(stage)
+    empty = config.folder / "empty.pem"
+    value = f"tls: {NAMED[key][0]}" if "listen" in key else NAMED[key][0]
+    value = value.format(path=empty, certificate=certs.server, key=certs.server_key)
+    more = {"listen": f"{{ address: 127.0.0.1:0, {value} }}", "tls_upstream": f"{{ {value} }}"}
+    section = key.partition("[")[0].partition(".")[0]
+    config.write()
+    proxy = config.start(as_root=as_root)
+    text = config.path.read_text()
+    listen = more["listen"] if section == "listen" else "127.0.0.1:0"
+    config.path.write_text(text[:-1].replace('["127.0.0.1:0"]', f"[{listen}]", 1) +
+                           ("}" if section == "listen" else f", {section}: {more[section]}}}"))
+    empty.write_text("")
+    words = rf"{key}: {empty}: {EMPTY[key]} is empty"
+    fails(proxy, re.escape(words))
+    works(proxy.address, origin)
+    ended = stage.run("-c", config.path, as_root=as_root)
+    assert ended.wait_exit() == 1 and words in ended.stderr
+    got = check(program, "-c", config.path)
+    assert got.returncode == 1 and words in got.stderr
 
 
 @pytest.mark.parametrize("flag", ["--tls-cert", "--tls-key", "--client-ca", "--upstream-ca", "--config"])

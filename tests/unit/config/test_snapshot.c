@@ -175,6 +175,11 @@ static void a_fault_names_the_file(void **state)
     assert_null(
         compile("tls_upstream: {ca_file: gone.pem}", "gone.pem: No such file or directory"));
     assert_null(compile("tls_upstream: {ca_file: rubbish.pem}", "no PEM certificate"));
+    assert_null(compile("tls_upstream: {ca_file: empty}", "the file of authorities is empty"));
+    assert_null(
+        compile("listen: [{address: '127.0.0.1:0', tls: {certificate: cert.pem, key: key.pem, "
+                "client_ca: empty}}]",
+                "empty: the client authority is empty"));
 }
 
 /* ... and with the place that names it: file, line, column and key. */

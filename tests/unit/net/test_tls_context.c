@@ -107,6 +107,8 @@ static void what_is_wrong_with_the_files_is_said_in_a_sentence(void **state)
          "no authority is named"},
         {{.certificate = certificate, .key = key, .client_ca = key},
          "the client authority holds no PEM certificate"},
+        {{.certificate = certificate, .key = key, .client_ca = SLICE("")},
+         "the client authority is empty"},
     };
     for (size_t i = 0; i < COUNT_OF(examples); i++) {
         check_refused(&examples[i].options, examples[i].words);
@@ -140,6 +142,10 @@ static void a_client_context_takes_the_system_store_or_a_file(void **state)
     options.ca = SLICE("nothing");
     assert_int_equal(tls_client_context_create(&options, &fault, &context), ST_BAD);
     assert_non_null(strstr(text_string(&fault), "the file of authorities holds no PEM"));
+    fault.len = 0;
+    options.ca = SLICE(""); /* it was named, and is no wish for the system's store */
+    assert_int_equal(tls_client_context_create(&options, &fault, &context), ST_BAD);
+    assert_non_null(strstr(text_string(&fault), "the file of authorities is empty"));
 }
 
 int main(void)
