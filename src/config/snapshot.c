@@ -83,6 +83,8 @@ static enum status snapshot_make_server(const struct config *config, size_t inde
             .key = snapshot_slice(&key),
             .client_ca = snapshot_slice(&ca),
             .client_cert_is_required = listen->needs_client_certificate,
+            .was_served =
+                files->was_served != NULL && files->was_served(files, snapshot_slice(&certificate)),
             .tickets = tickets,
         };
         char space[SNAPSHOT_FAULT_MAX];

@@ -29,10 +29,13 @@ struct snapshot {
 
 enum { ADMIN_TOKEN_MIN = 16, ADMIN_TOKEN_MAX = 512 };
 
-/* Reads a whole file that the configuration names. Errors: ST_IO with errno, ST_NOMEM. */
+/* Where the files come from that the configuration names. */
 struct snapshot_files {
+    /* Read a whole one. Errors: ST_IO with errno, ST_NOMEM. */
     enum status (*read)(struct snapshot_files *files, struct slice path, char **ret_text,
                         size_t *ret_len);
+    /* Was a certificate of this text served before? NULL: none was. */
+    bool (*was_served)(struct snapshot_files *files, struct slice certificate);
 };
 
 /* Compile `config`, which the snapshot owns from now on also where this fails. `gate` likewise.

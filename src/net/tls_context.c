@@ -13,6 +13,9 @@
  * an error as any other damage is: to take it for none would trust the system's store, or ask no client for a
  * certificate.
  *
+ * A certificate that is not good today is refused, unless it was shown before: it expires under a running server,
+ * and whoever renews it late must still be able to change all else. The caller says so to the operator.
+ *
  * The session id context of a server names its certificate and its rules for client certificates, so
  * that a ticket never carries a verdict from one configuration into another.
  *
@@ -74,7 +77,7 @@ static void fault_date(struct text *fault, const char *sentence, int64_t seconds
     text_add_format(fault, "%s %s", sentence, date);
 }
 
-static enum status check_dates(X509 *leaf, struct text *fault)
+static enum status check_dates(const X509 *leaf, struct text *fault)
 {
     int64_t now_s = (int64_t)(clock_wall_ns() / NS_PER_S);
     int64_t begin_s = asn1_seconds(X509_get0_notBefore(leaf));
@@ -98,8 +101,6 @@ static enum status use_certificate(SSL_CTX *ssl, X509 *leaf, EVP_PKEY *key, STAC
         text_add(fault, SLICE(TLS_FAULT_KEY " does not match the certificate"));
         return ST_BAD;
     }
-    if (check_dates(leaf, fault) != ST_OK)
-        return ST_BAD;
     if (SSL_CTX_use_cert_and_key(ssl, leaf, key, chain, /* override= */ 1) != 1)
         return tls_fault(fault, "the certificate cannot be used");
     return ST_OK;
@@ -107,7 +108,7 @@ static enum status use_certificate(SSL_CTX *ssl, X509 *leaf, EVP_PKEY *key, STAC
 
 /* Load the certificate, its chain and its key. */
 static enum status load_certificate(SSL_CTX *ssl, struct slice certificate, struct slice key_pem,
-                                    struct text *fault)
+                                    bool was_shown, struct text *fault)
 {
     X509 *leaf = NULL;
     STACK_OF(X509) *chain = NULL;
@@ -115,6 +116,8 @@ static enum status load_certificate(SSL_CTX *ssl, struct slice certificate, stru
     enum status status = tls_pem_chain(certificate, "the certificate", fault, &leaf, &chain);
     if (status == ST_OK)
         status = tls_pem_key(key_pem, fault, &key);
+    if (status == ST_OK && !was_shown)
+        status = check_dates(leaf, fault);
     if (status == ST_OK)
         status = use_certificate(ssl, leaf, key, chain, fault);
     EVP_PKEY_free(key);
@@ -196,16 +199,17 @@ static enum status server_use_clients(SSL_CTX *ssl, const struct tls_server_opti
     return ST_OK;
 }
 
-static enum status server_name_sessions(SSL_CTX *ssl, const struct tls_server_options *options)
+static enum status server_name_sessions(struct tls_server_context *context,
+                                        const struct tls_server_options *options)
 {
     uint8_t parts[2 * SHA256_DIGEST_LENGTH + 1];
     uint8_t name[SHA256_DIGEST_LENGTH];
-    SHA256((const uint8_t *)options->certificate.at, options->certificate.len, parts);
+    memcpy(parts, context->certificate, SHA256_DIGEST_LENGTH);
     const char *ca = options->client_ca.at != NULL ? options->client_ca.at : "";
     SHA256((const uint8_t *)ca, options->client_ca.len, parts + SHA256_DIGEST_LENGTH);
     parts[sizeof(parts) - 1] = options->client_cert_is_required;
     SHA256(parts, sizeof(parts), name);
-    return SSL_CTX_set_session_id_context(ssl, name, sizeof(name)) == 1 ? ST_OK : ST_NOMEM;
+    return SSL_CTX_set_session_id_context(context->ssl, name, sizeof(name)) == 1 ? ST_OK : ST_NOMEM;
 }
 
 static enum status server_use_sessions(struct tls_server_context *context,
@@ -221,7 +225,7 @@ static enum status server_use_sessions(struct tls_server_context *context,
     SSL_CTX_set_session_cache_mode(context->ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(context->ssl, 1);
     SSL_CTX_set_timeout(context->ssl, TLS_TICKET_PERIOD_S);
-    return server_name_sessions(context->ssl, options);
+    return server_name_sessions(context, options);
 }
 
 static enum status server_fill(struct tls_server_context *context,
@@ -234,7 +238,10 @@ static enum status server_fill(struct tls_server_context *context,
     SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);
     SSL_CTX_set_tlsext_servername_callback(ssl, accept_name);
-    enum status status = load_certificate(ssl, options->certificate, options->key, fault);
+    SHA256((const uint8_t *)options->certificate.at, options->certificate.len,
+           context->certificate);
+    enum status status =
+        load_certificate(ssl, options->certificate, options->key, options->was_served, fault);
     if (status == ST_OK)
         status = server_use_clients(ssl, options, fault);
     if (status == ST_OK)
@@ -265,6 +272,21 @@ struct tls_server_context *tls_server_context_ref(struct tls_server_context *con
     CHECK_TAG(context, TAG_TLS_SERVER);
     atomic_fetch_add_explicit(&context->refs, 1, memory_order_relaxed);
     return context;
+}
+
+bool tls_server_context_shows(const struct tls_server_context *context, struct slice certificate)
+{
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    CHECK_TAG(context, TAG_TLS_SERVER);
+    SHA256((const uint8_t *)certificate.at, certificate.len, digest);
+    return memcmp(digest, context->certificate, sizeof(digest)) == 0;
+}
+
+enum status tls_server_context_check_dates(const struct tls_server_context *context,
+                                           struct text *fault)
+{
+    CHECK_TAG(context, TAG_TLS_SERVER);
+    return check_dates(SSL_CTX_get0_certificate(context->ssl), fault);
 }
 
 void tls_server_context_unref(struct tls_server_context **context)
@@ -309,7 +331,8 @@ static enum status client_fill(struct tls_client_context *context,
     SSL_CTX_sess_set_new_cb(ssl, tls_on_new_session);
     enum status status = client_use_authorities(ssl, options, fault);
     if (status == ST_OK && options->certificate.at != NULL)
-        status = load_certificate(ssl, options->certificate, options->key, fault);
+        status = load_certificate(ssl, options->certificate, options->key, /* was_shown= */ false,
+                                  fault);
     return status;
 }
 

@@ -44,6 +44,7 @@ struct tls_server_options {
     struct slice client_ca;       /* PEM: authorities for client certificates; SLICE_NONE: none are
                                  asked for */
     bool client_cert_is_required; /* refuse clients without one; needs client_ca */
+    bool was_served;              /* this certificate was shown before: its dates refuse nothing */
     struct tls_tickets
         *tickets; /* shared keys (a reference is taken), or NULL for keys of its own */
 };
@@ -53,6 +54,11 @@ struct tls_server_options {
 enum status tls_server_context_create(const struct tls_server_options *options, struct text *fault,
                                       struct tls_server_context **ret_context) MUST_USE;
 struct tls_server_context *tls_server_context_ref(struct tls_server_context *context);
+/* Does it show the certificate of this PEM text? */
+bool tls_server_context_shows(const struct tls_server_context *context, struct slice certificate);
+/* Is the certificate good today? Errors: ST_BAD with a sentence in `fault`, where it has expired or begins later. */
+enum status tls_server_context_check_dates(const struct tls_server_context *context,
+                                           struct text *fault) MUST_USE;
 /* *context is NULL afterwards. Takes a pointer to NULL. */
 void tls_server_context_unref(struct tls_server_context **context);
 

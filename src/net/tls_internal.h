@@ -15,6 +15,7 @@ struct tls_server_context {
     atomic_uint refs; /* any thread; acq_rel on the last step down */
     SSL_CTX *ssl;
     struct tls_tickets *tickets;
+    uint8_t certificate[32]; /* SHA-256 of its PEM text */
 };
 
 struct tls_client_context {

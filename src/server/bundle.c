@@ -27,6 +27,22 @@ const struct bundle_file *bundle_find_file(const struct bundle *bundle, struct s
     return NULL;
 }
 
+static bool bundle_has_text(const struct bundle *bundle, const struct bundle_file *file)
+{
+    for (size_t i = 0; i < bundle->file_count; i++) {
+        if (bundle->files[i].len == file->len &&
+            memcmp(bundle->files[i].text, file->text, file->len) == 0)
+            return true;
+    }
+    return false;
+}
+
+void bundle_note_served(struct bundle *bundle, const struct bundle *served)
+{
+    for (size_t i = 0; served != NULL && i < bundle->file_count; i++)
+        bundle->files[i].was_served = bundle_has_text(served, &bundle->files[i]);
+}
+
 static void file_wipe(char *text, size_t len)
 {
     if (text != NULL)
@@ -53,7 +69,8 @@ enum status bundle_add_file(struct bundle *bundle, char *path, char *text, size_
         free(path);
         return ST_LIMIT;
     }
-    bundle->files[bundle->file_count++] = (struct bundle_file){path, text, len};
+    bundle->files[bundle->file_count++] =
+        (struct bundle_file){path, text, len, .was_served = false};
     return ST_OK;
 }
 

@@ -18,6 +18,7 @@ struct bundle_file {
     char *path;
     char *text;
     size_t len;
+    bool was_served; /* by a process before: see bundle_note_served */
 };
 
 enum bundle_log { BUNDLE_LOG_OFF, BUNDLE_LOG_STDOUT, BUNDLE_LOG_FILE };
@@ -42,6 +43,9 @@ void bundle_commit(const struct bundle *bundle, const struct bundle *old);
 void bundle_remove_files(const struct bundle *bundle, const struct bundle *other);
 /* Stop listening, but for the admin listener. */
 void bundle_close_listens(struct bundle *bundle);
+/* Remember of each file that `served` (or NULL, or the bundle itself) has the same text: what was served until now
+ * is not refused for its age by the process that comes. */
+void bundle_note_served(struct bundle *bundle, const struct bundle *served);
 /* Wipe and free the contents of files: a snapshot was made of them. */
 void bundle_forget_files(struct bundle *bundle);
 /* The file with this path, or NULL. */

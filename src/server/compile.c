@@ -12,6 +12,7 @@
 struct compile_files {
     struct snapshot_files files;
     const struct bundle *bundle;
+    const struct snapshot *served;
 };
 
 static enum status compile_read(struct snapshot_files *files, struct slice path, char **ret_text,
@@ -30,6 +31,24 @@ static enum status compile_read(struct snapshot_files *files, struct slice path,
     *ret_text = text;
     *ret_len = file->len;
     return ST_OK;
+}
+
+/* By the process before this one (the bundle tells), or by this one until now. */
+static bool compile_was_served(struct snapshot_files *files, struct slice certificate)
+{
+    const struct compile_files *from = CONTAINER_OF(files, struct compile_files, files);
+    const struct snapshot *served = from->served;
+    for (size_t i = 0; i < from->bundle->file_count; i++) {
+        const struct bundle_file *file = &from->bundle->files[i];
+        if (file->was_served && slice_equals(slice_of(file->text, file->len), certificate))
+            return true;
+    }
+    for (size_t i = 0; served != NULL && i < served->config->listen_count; i++) {
+        if (served->tls_server[i] != NULL &&
+            tls_server_context_shows(served->tls_server[i], certificate))
+            return true;
+    }
+    return false;
 }
 
 static size_t compile_own(const struct bundle *bundle, struct inet_endpoint *into)
@@ -71,10 +90,10 @@ static struct gate *compile_gate(const struct bundle *bundle, const struct inter
 }
 
 enum status compile_snapshot(struct bundle *bundle, const struct interfaces *interfaces,
-                             struct tls_tickets *tickets, struct slice via, struct text *fault,
-                             struct snapshot **ret_snapshot)
+                             const struct snapshot *served, struct tls_tickets *tickets,
+                             struct slice via, struct text *fault, struct snapshot **ret_snapshot)
 {
-    struct compile_files from = {{compile_read}, bundle};
+    struct compile_files from = {{compile_read, compile_was_served}, bundle, served};
     struct gate *gate = compile_gate(bundle, interfaces);
     struct config *config = bundle->config;
     bundle->config = NULL;

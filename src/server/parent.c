@@ -143,6 +143,7 @@ static void parent_become_child(void *owner, int channel)
     char words[200];
     struct text fault = text_on(words, sizeof(words));
     struct bundle *bundle = parent->candidate != NULL ? parent->candidate : parent->good;
+    bundle_note_served(bundle, parent->good);
     if (bundle == parent->candidate)
         bundle_destroy(&parent->good); /* wipes the keys that it does not need */
     if (privileges_drop(options->user, &fault) != ST_OK) {

@@ -447,7 +447,8 @@ int serve_check(int argc, const char *const *argv, bool wants_print)
         config_print(bundle->config, stdout);
     status = interfaces_read(&interfaces, &fault);
     if (status == ST_OK)
-        status = compile_snapshot(bundle, &interfaces, NULL, SLICE("fairlead"), &fault, &snapshot);
+        status =
+            compile_snapshot(bundle, &interfaces, NULL, NULL, SLICE("fairlead"), &fault, &snapshot);
     interfaces_done(&interfaces);
     if (status != ST_OK)
         (void)fprintf(stderr, "fairlead: %s\n", text_string(&fault));

@@ -67,6 +67,23 @@ static void say_exceptions(const struct config *config)
              config->egress.floor_names.at[i].at);
 }
 
+/* Certificates that are served although they are not good today, since they were served before. */
+static void say_expired(const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->config->listen_count; i++) {
+        const struct config_listen *listen = &snapshot->config->listen[i];
+        char words[700];
+        struct text text = text_on(words, sizeof(words));
+        config_add_origin(snapshot->config, &listen->certificate, &text);
+        text_add(&text, listen->certificate);
+        text_add(&text, SLICE(": "));
+        if (snapshot->tls_server[i] != NULL &&
+            tls_server_context_check_dates(snapshot->tls_server[i], &text) != ST_OK)
+            diag_say(NULL, DIAG_WARNING, "%s; it is served on, since it was served before",
+                     text_string(&text));
+    }
+}
+
 /* *interfaces gets the addresses of this machine that the snapshot's gate refuses, for
  * serving_take_addresses; nothing where this fails. */
 static enum status serving_compile(struct serving *serving, struct bundle *bundle,
@@ -75,16 +92,18 @@ static enum status serving_compile(struct serving *serving, struct bundle *bundl
 {
     enum status status = interfaces_read(interfaces, fault);
     if (status == ST_OK)
-        status = compile_snapshot(bundle, interfaces, serving->tickets,
+        status = compile_snapshot(bundle, interfaces, serving->snapshot, serving->tickets,
                                   slice_from_string(serving->via), fault, ret_snapshot);
     bundle_forget_files(bundle);
     if (status != ST_OK && fault->len == 0)
         text_add_format(fault, "out of memory");
-    if (status == ST_OK)
-        say_exceptions((*ret_snapshot)->config);
-    else
+    if (status != ST_OK) {
         interfaces_done(interfaces);
-    return status;
+        return status;
+    }
+    say_exceptions((*ret_snapshot)->config);
+    say_expired(*ret_snapshot);
+    return ST_OK;
 }
 
 /* All workers decide by these; *interfaces is empty afterwards. */

@@ -77,7 +77,7 @@ static struct snapshot *make_snapshot(const char *yaml)
     struct config_errors errors = {.report = report_fault};
     struct config *config = NULL;
     CHECK(config_load("play.yaml", slice_from_string(yaml), 0, NULL, &errors, &config) == ST_OK);
-    struct snapshot_files files = {read_no_file};
+    struct snapshot_files files = {.read = read_no_file};
     char words[300];
     struct text fault = text_on(words, sizeof(words));
     struct snapshot *snapshot = NULL;

@@ -6,7 +6,7 @@ import time
 
 from support.bounds import wait_until
 from support.message import request
-from support.ops import Config, answers, fails, needs_root, reload, works
+from support.ops import Config, answers, fails, needs_root, reload, with_shim, works
 from support.wire import connect
 
 pytestmark = needs_root
@@ -72,6 +72,26 @@ def test_it_serves_the_last_good_configuration(stage, certs):
     kill_child(proxy)
     host, port = proxy.addresses[1].split("//")[1].split(":")
     works((host, int(port)), stage.origin(answers()), tls=certs.client_context())
+
+
+HAS_EXPIRED = r"{}: the certificate has expired on \w+, .* GMT"
+
+
+def test_a_certificate_that_expired_meanwhile_is_served_on(stage, certs, shim):
+    """What was served when it was good does not keep a new process from starting: that is only a warning. Nor does
+    it in a pause that a reload ends."""
+    config, later = Config(stage), stage.folder / "later"
+    proxy = start(config.write(config.tls(certs.server, certs.server_key)),
+                  environment=with_shim(shim, FAIRLEAD_TEST_CLOCK=str(later)))
+    later.write_text(str(60 * 24 * 3600))
+    for _ in range(4):
+        lines = kill_child(proxy)
+        words = "warning: .*tls.certificate: " + HAS_EXPIRED.format(certs.server) + "; it is served on"
+        assert any(re.search(words, line) for line in lines), lines
+    kill_child(proxy, "started again in 800ms")
+    reload(proxy)
+    origin = stage.origin(answers())
+    works(proxy.tls_address, origin, tls=certs.client_context())
 
 
 def test_a_crash_loop_backs_off(stage):

@@ -1,5 +1,6 @@
 """SIGHUP: all of the new configuration or none of it, and nobody is disturbed."""
 import os
+import re
 import shutil
 import signal
 import ssl
@@ -8,7 +9,7 @@ import pytest
 from support.bounds import Cue, wait_until
 from support.message import request
 from support.ops import (Config, answers, both, fails, free_port, get, needs_others, needs_root,
-                         refuses, reload, waits_for, works)
+                         refuses, reload, waits_for, with_shim, works)
 from support.origin import echoes
 from support.proxy import NOBODY, parse_address
 from support.wire import connect
@@ -154,6 +155,29 @@ def test_a_bad_certificate_keeps_the_old_one(stage, certs, as_root):
     assert serial_of(proxy.tls_address, certs) == before
     refuses(parse_address(added))
     assert not socket_path.exists()
+
+
+@both
+def test_an_expired_certificate_keeps_nothing_else_from_a_reload(stage, certs, shim, as_root):
+    """One that is served now goes on with a warning, and all else changes; one that is new must be good today, as
+    at a start."""
+    config, later = Config(stage), stage.folder / "later"
+    environment = with_shim(shim, FAIRLEAD_TEST_CLOCK=str(later))
+    added = f"127.0.0.1:{free_port()}"
+    proxy = config.write(config.tls(certs.server, certs.server_key)).start(as_root=as_root, environment=environment)
+    later.write_text(str(60 * 24 * 3600))
+    config.write(config.tls(certs.server, certs.server_key), added)
+    lines = reload(proxy, listeners=2)
+    words = rf"warning: .*listen\[0\]\.tls\.certificate: {certs.server}: the certificate has expired on .*; it is served on"
+    assert any(re.search(words, line) for line in lines), lines
+    works(parse_address(added), stage.origin(answers()))
+    config.write(config.tls(certs.other, certs.other_key))
+    fails(proxy, f"{certs.other}: the certificate has expired on")
+    works(parse_address(added), stage.origin(answers()))
+    config.write(config.tls(certs.server, certs.server_key))
+    for command in ("run", "check"):
+        ended = stage.run(command, "-c", config.path, environment=environment, as_root=as_root)
+        assert ended.wait_exit() == 1 and f"{certs.server}: the certificate has expired on" in ended.stderr
 
 
 @needs_root

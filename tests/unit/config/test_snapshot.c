@@ -74,7 +74,7 @@ static enum status read_file(struct snapshot_files *base, struct slice path, cha
     return ST_IO;
 }
 
-static struct files files = {.base = {read_file}};
+static struct files files = {.base = {.read = read_file}};
 
 /* The configuration out of its test's wrapping. */
 static struct config *config_of(const char *yaml)

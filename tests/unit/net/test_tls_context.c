@@ -115,6 +115,26 @@ static void what_is_wrong_with_the_files_is_said_in_a_sentence(void **state)
     }
 }
 
+/* Dates do not count against what was shown before, and can be asked for. */
+static void what_was_served_is_not_too_old(void **state)
+{
+    (void)state;
+    char memory[300];
+    struct text fault = text_on(memory, sizeof(memory));
+    struct tls_server_context *context = NULL;
+    struct tls_server_options options = {
+        .certificate = pki_certificate(&expired), .key = pki_key(&expired), .was_served = true};
+    assert_int_equal(tls_server_context_create(&options, &fault, &context), ST_OK);
+    assert_int_equal(fault.len, 0);
+    assert_int_equal(tls_server_context_check_dates(context, &fault), ST_BAD);
+    assert_non_null(strstr(text_string(&fault), "the certificate has expired on "));
+    assert_true(tls_server_context_shows(context, options.certificate));
+    assert_false(tls_server_context_shows(context, pki_certificate(&good)));
+    tls_server_context_unref(&context);
+    options.key = pki_key(&other);
+    assert_int_equal(tls_server_context_create(&options, &fault, &context), ST_BAD);
+}
+
 static void a_damaged_chain_is_refused(void **state)
 {
     (void)state;
@@ -153,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_pair_makes_a_context_that_counts_its_users),
         cmocka_unit_test(what_is_wrong_with_the_files_is_said_in_a_sentence),
+        cmocka_unit_test(what_was_served_is_not_too_old),
         cmocka_unit_test(a_damaged_chain_is_refused),
         cmocka_unit_test(a_client_context_takes_the_system_store_or_a_file),
     };

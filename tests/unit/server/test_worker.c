@@ -32,8 +32,8 @@ static int begin(void **state)
     maker_init(&test.maker, COUNT_OF(flags), flags);
     assert_int_equal(maker_make(&test.maker, NULL, &test.bundle), ST_OK);
     assert_int_equal(interfaces_read(&test.interfaces, &fault), ST_OK);
-    assert_int_equal(compile_snapshot(test.bundle, &test.interfaces, NULL, SLICE("test"), &fault,
-                                      &test.snapshot),
+    assert_int_equal(compile_snapshot(test.bundle, &test.interfaces, NULL, NULL, SLICE("test"),
+                                      &fault, &test.snapshot),
                      ST_OK);
     struct worker_options options = {
         .snapshot = test.snapshot, .counters = &test.counters, .idle_max = 1};
