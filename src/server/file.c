@@ -274,8 +274,8 @@ static enum status file_load_stream(const char *path, int fd, char **ret_text, s
 }
 
 /* What is open already is used as it is: opening it again by name would ask for the rights of another user's pipe.
- * -1: a name like any other. */
-static int stream_descriptor(const char *path)
+ */
+int file_stream_descriptor(const char *path)
 {
     uint64_t number;
     struct slice rest = slice_from_string(path);
@@ -291,7 +291,7 @@ enum status file_read_config(const char *path, char **ret_text, size_t *ret_len,
                              bool *ret_is_stream, struct text *fault)
 {
     struct stat facts;
-    int ours = stream_descriptor(path);
+    int ours = file_stream_descriptor(path);
     int fd = ours >= 0 ? fcntl(ours, F_DUPFD_CLOEXEC, 0) : file_open(path, O_RDONLY, 0);
     if (strcmp(path, "-") == 0)
         path = "stdin";
@@ -302,6 +302,8 @@ enum status file_read_config(const char *path, char **ret_text, size_t *ret_len,
     enum status status = *ret_is_stream ? file_load_stream(path, fd, ret_text, ret_len, fault)
                                         : file_load(path, fd, ret_text, ret_len, fault);
     (void)close(fd);
+    if (ours > STDERR_FILENO)
+        (void)close(ours);
     return status;
 }
 

@@ -16,8 +16,11 @@ enum { FILE_BYTES_MAX = 4 << 20 };
  * Errors: ST_IO with errno, ST_NOMEM, ST_LIMIT; all with a fault. */
 enum status file_read(const char *path, char **ret_text, size_t *ret_len,
                       struct text *fault) MUST_USE;
+/* The descriptor that "-", /dev/stdin or /dev/fd/N names; -1: a name like any other. */
+int file_stream_descriptor(const char *path);
 /* The configuration itself, which may also be what a program writes: "-" is standard input, and pipes and devices such
- * as /dev/stdin are read to their end (*ret_is_stream: it cannot be read again). Errors: as file_read; ST_IO where
+ * as /dev/stdin are read to their end (*ret_is_stream: it cannot be read again). A descriptor
+ * beyond the standard ones is closed afterwards. Errors: as file_read; ST_IO where
  * nothing comes for half a minute. */
 enum status file_read_config(const char *path, char **ret_text, size_t *ret_len,
                              bool *ret_is_stream, struct text *fault) MUST_USE;

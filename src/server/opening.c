@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,18 @@ void opening_inherit(struct opening_inherited *inherited)
         (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
         inherited->fds[inherited->count++] = fd;
     }
+}
+
+void opening_close_strangers(const struct opening_inherited *inherited, int kept)
+{
+    unsigned from = INHERITED_FIRST + inherited->count;
+    /* A kernel before 5.9 knows no such call, and leaves them open. */
+    if (kept >= (int)from) {
+        if ((unsigned)kept > from)
+            (void)close_range(from, (unsigned)kept - 1, 0);
+        from = (unsigned)kept + 1;
+    }
+    (void)close_range(from, UINT_MAX, 0);
 }
 
 /* "127.0.0.1:3128", "unix:/run/x", or what else it is. */

@@ -36,6 +36,9 @@ struct opening_inherited {
 };
 /* Look at LISTEN_FDS and LISTEN_PID. Once, before anything is opened. */
 void opening_inherit(struct opening_inherited *inherited);
+/* Close what else the starter left open, beyond the standard descriptors, these and `kept` (-1: none): it may be
+ * anything, and none of it is for whoever serves. Before we open anything ourselves. */
+void opening_close_strangers(const struct opening_inherited *inherited, int kept);
 
 /* What the `index`-th is, for people: its address, descriptor and name (LISTEN_FDNAMES). `into` holds
  * OPENING_INHERITED_TEXT bytes. */

@@ -33,6 +33,7 @@
 #include "server/advice.h"
 #include "server/bundle_wire.h"
 #include "server/compile.h"
+#include "server/file.h"
 #include "server/notify.h"
 #include "server/parent.h"
 #include "server/serving.h"
@@ -393,10 +394,18 @@ static int serve_signals(void)
     return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static void begin_making(struct maker *maker, int argc, const char *const *argv)
+{
+    const char *name = config_file_flag(argc, argv);
+    maker_init(maker, argc, argv);
+    opening_close_strangers(&maker->inherited, name != NULL ? file_stream_descriptor(name) : -1);
+}
+
 int serve(int argc, const char *const *argv)
 {
     static struct maker maker;
     struct bundle *bundle = NULL;
+    begin_making(&maker, argc, argv);
     int signals = serve_signals();
     privileges_raise_descriptors();
     diag_begin(DIAG_INFO);
@@ -404,7 +413,6 @@ int serve(int argc, const char *const *argv)
         diag_say(NULL, DIAG_ERROR, "no signals can be had: %s", strerror(errno));
         return 1;
     }
-    maker_init(&maker, argc, argv);
     enum status status = maker_make(&maker, NULL, &bundle);
     int code = status == ST_BAD ? 2 : 1;
     if (status == ST_OK)
@@ -428,7 +436,7 @@ int serve_check(int argc, const char *const *argv, bool wants_print)
     struct interfaces interfaces = {0};
     char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
-    maker_init(&maker, argc, argv);
+    begin_making(&maker, argc, argv);
     enum status status = maker_make_files(&maker, &bundle);
     maker_done(&maker);
     if (status != ST_OK)

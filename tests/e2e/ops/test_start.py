@@ -1,5 +1,6 @@
 """Starting: privileges, addresses, limits, and what check does."""
 import contextlib
+import fcntl
 import os
 import pty
 import re
@@ -574,6 +575,26 @@ def test_closed_standard_descriptors_are_nobodys(stage, tmp_path):
     finally:
         process.terminate()
         process.wait(BOUND)
+
+
+@both
+def test_descriptors_of_the_starter_are_closed(stage, as_root):
+    """What the starter left open is kept by nobody, but the sockets that it hands over; a configuration that it
+    passes as a descriptor is read first."""
+    config = Config(stage).write("inherited")
+    reader, writer = os.pipe()
+    os.write(writer, config.path.read_bytes())
+    os.close(writer)
+    leak = os.open("/etc/passwd", os.O_RDONLY)
+    given = [fcntl.fcntl(fd, fcntl.F_DUPFD, 300) for fd in (leak, reader, leak)]  # one on either side
+    proxy = stage.proxy("-c", f"/dev/fd/{given[1]}", defaults=False, listen=None, listeners=1, as_root=as_root,
+                        command=launcher("0"), pass_fds=given)
+    for number in (leak, reader, *given):
+        os.close(number)
+    works(proxy.address, stage.origin(answers()))
+    for pid in {proxy.pid, proxy.serving_pid()}:
+        targets = [os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")]
+        assert "/etc/passwd" not in targets and not any("pipe" in target for target in targets[3:]), targets
 
 
 def test_a_listener_of_the_command_line_is_not_the_files(stage, tmp_path):
