@@ -36,6 +36,7 @@ struct walk {
     char name[NAME_MAX + 1];
     char rest[PATH_MAX];
     unsigned link_count;
+    bool keeps_last;    /* do not look at the last name */
     bool ends_in_magic; /* `name` is a link of procfs: it leads to an open file, and to no path */
     bool has_foreign_link;
     uid_t foreign_owner; /* of such a link */
@@ -118,6 +119,10 @@ static bool walk_step(struct walk *walk, bool *ret_is_there)
     if (!walk_take_name(walk))
         return false;
     bool is_last = walk->rest[strspn(walk->rest, "/")] == '\0';
+    if (is_last && walk->keeps_last) {
+        *ret_is_there = true;
+        return true;
+    }
     int fd = openat(walk->dir, walk->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         *ret_is_there = is_last && errno == ENOENT;
@@ -166,17 +171,40 @@ static int file_walk(const char *path, int flags, mode_t mode)
     return fd;
 }
 
+int file_open_folder(const char *path, char *into)
+{
+    struct walk walk;
+    bool is_there = false;
+    bool is_fine = walk_begin(&walk, path);
+    walk.keeps_last = true;
+    while (is_fine && !is_there)
+        is_fine = walk_step(&walk, &is_there);
+    if (is_fine && walk.has_foreign_link && geteuid() == 0) {
+        errno = EMLINK;
+        is_fine = false;
+    }
+    if (is_fine) {
+        memcpy(into, walk.name, strlen(walk.name) + 1);
+        return walk.dir;
+    }
+    int error = errno;
+    if (walk.dir >= 0)
+        (void)close(walk.dir);
+    errno = error;
+    return -1;
+}
+
 static int file_open(const char *path, int flags, mode_t mode)
 {
     flags |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK; /* a FIFO must not hold us */
     return geteuid() == 0 ? file_walk(path, flags, mode) : open(path, flags, mode);
 }
 
-static const char *file_error(void)
+const char *file_error(int error)
 {
-    return errno == EMLINK
+    return error == EMLINK
                ? "root does not follow another user's symbolic link to what is not that user's"
-               : strerror(errno);
+               : strerror(error);
 }
 
 static bool file_fill(int fd, char *text, size_t len)
@@ -223,7 +251,7 @@ enum status file_read(const char *path, char **ret_text, size_t *ret_len, struct
 {
     int fd = file_open(path, O_RDONLY, 0);
     if (fd < 0)
-        return file_fail(path, file_error(), fault);
+        return file_fail(path, file_error(errno), fault);
     enum status status = file_load(path, fd, ret_text, ret_len, fault);
     (void)close(fd);
     return status;
@@ -296,7 +324,7 @@ enum status file_read_config(const char *path, char **ret_text, size_t *ret_len,
     if (strcmp(path, "-") == 0)
         path = "stdin";
     if (fd < 0)
-        return file_fail(path, file_error(), fault);
+        return file_fail(path, file_error(errno), fault);
     bool is_known = fstat(fd, &facts) == 0;
     *ret_is_stream = is_known && (ours >= 0 || S_ISFIFO(facts.st_mode) || S_ISCHR(facts.st_mode));
     enum status status = *ret_is_stream ? file_load_stream(path, fd, ret_text, ret_len, fault)
@@ -312,7 +340,7 @@ enum status file_open_log(const char *path, int *ret_fd, struct text *fault)
     struct stat facts;
     int fd = file_open(path, O_WRONLY | O_APPEND | O_CREAT, FILE_LOG_MODE);
     if (fd < 0)
-        return file_fail(path, file_error(), fault);
+        return file_fail(path, file_error(errno), fault);
     if (geteuid() == 0 && fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_nlink > 1) {
         (void)close(fd);
         return file_fail(path, "root does not write to a file of several names (hard links)",

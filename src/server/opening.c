@@ -5,11 +5,15 @@
  * comes first, and hears "address in use". The probe would also hear our own sockets, when an address grows
  * or shrinks over a reload (0.0.0.0:3128 to 127.0.0.1:3128); the caller knows those and says so.
  *
- * Unix and inherited sockets have no such group: one descriptor is shared by all workers. */
+ * Unix and inherited sockets have no such group: one descriptor is shared by all workers.
+ *
+ * Root makes and removes the file of a Unix socket from within its folder, which it has walked to (file.c): a path
+ * could be led elsewhere by whoever owns a part of it, also between a look and a removal. */
 
 #include "server/opening.h"
 
 #include "io/socket.h"
+#include "server/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +54,7 @@ static const char *opening_error_words(const struct opening *opening, int error)
 {
     struct stat facts;
     if (error != EADDRINUSE)
-        return strerror(error);
+        return file_error(error);
     if (opening->kind == LISTEN_UNIX && lstat(opening->path, &facts) == 0 &&
         !S_ISSOCK(facts.st_mode))
         return "what has this name is no socket";
@@ -104,18 +108,57 @@ static enum status opening_tcp(struct opening *opening, unsigned want, bool over
     return ST_OK;
 }
 
+/* A stay in the folder of a path. Of root alone, whose process has one thread. */
+struct visit {
+    const char *name; /* what to call the file here */
+    char last[NAME_MAX + 1];
+    int back; /* where we were; -1: we did not leave */
+};
+
+/* False with errno. */
+static bool visit_begin(struct visit *visit, const char *path)
+{
+    visit->back = -1;
+    visit->name = path;
+    if (geteuid() != 0)
+        return true;
+    int folder = file_open_folder(path, visit->last);
+    if (folder < 0)
+        return false;
+    visit->back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool is_there = visit->back >= 0 && fchdir(folder) == 0;
+    socket_close(&folder);
+    if (!is_there)
+        socket_close(&visit->back);
+    visit->name = visit->last;
+    return is_there;
+}
+
+static void visit_end(struct visit *visit)
+{
+    int error = errno;
+    if (visit->back >= 0 && fchdir(visit->back) == 0)
+        socket_close(&visit->back);
+    errno = error;
+}
+
 static enum status opening_unix(struct opening *opening, const struct config_listen *listen,
                                 struct text *fault)
 {
+    struct visit visit;
     struct stat facts;
-    enum status status = socket_listen_unix(listen->path, listen->mode, BACKLOG, &opening->fds[0]);
-    if (status != ST_OK)
-        return opening_fail(opening, status == ST_LIMIT ? ENAMETOOLONG : errno, fault);
-    opening->count = 1;
-    if (lstat(opening->path, &facts) == 0) {
+    if (!visit_begin(&visit, opening->path))
+        return opening_fail(opening, errno, fault);
+    enum status status =
+        socket_listen_unix(slice_from_string(visit.name), listen->mode, BACKLOG, &opening->fds[0]);
+    if (status == ST_OK && lstat(visit.name, &facts) == 0) {
         opening->device = facts.st_dev;
         opening->inode = facts.st_ino;
     }
+    visit_end(&visit);
+    if (status != ST_OK)
+        return opening_fail(opening, status == ST_LIMIT ? ENAMETOOLONG : errno, fault);
+    opening->count = 1;
     return ST_OK;
 }
 
@@ -288,12 +331,12 @@ bool opening_overlaps(const struct opening *opening, const struct config_listen 
 /* ---- files of Unix sockets ---- */
 
 /* A hold (O_PATH) on the socket's file, or -1 where the name belongs to something else by now. */
-static int opening_hold_file(const struct opening *opening)
+static int opening_hold_file(const struct opening *opening, const char *name)
 {
     struct stat facts;
     if (opening->kind != LISTEN_UNIX || opening->inode == 0)
         return -1;
-    int fd = open(opening->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open(name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0 && (fstat(fd, &facts) < 0 || !S_ISSOCK(facts.st_mode) ||
                     facts.st_dev != opening->device || facts.st_ino != opening->inode))
         socket_close(&fd);
@@ -302,17 +345,20 @@ static int opening_hold_file(const struct opening *opening)
 
 void opening_remove_file(const struct opening *opening)
 {
-    int file = opening_hold_file(opening);
-    if (file < 0)
+    struct visit visit;
+    if (opening->kind != LISTEN_UNIX || !visit_begin(&visit, opening->path))
         return;
-    (void)unlink(opening->path); /* a file that stays is replaced by the next start */
+    int file = opening_hold_file(opening, visit.name);
+    if (file >= 0)
+        (void)unlink(visit.name); /* a file that stays is replaced by the next start */
     socket_close(&file);
+    visit_end(&visit);
 }
 
 void opening_set_mode(const struct opening *opening)
 {
     char name[40];
-    int file = opening_hold_file(opening);
+    int file = opening_hold_file(opening, opening->path);
     if (file < 0)
         return;
     /* By the descriptor: the name could be a link by now. */

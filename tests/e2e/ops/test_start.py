@@ -179,6 +179,31 @@ def test_a_file_that_is_no_socket_stays(stage, as_root):
     assert path.read_text() == "a file of somebody"
 
 
+@needs_root
+def test_root_makes_no_socket_where_a_stranger_points(stage):
+    """The owner of a folder cannot make root bind in, or remove a socket from, somebody else's by a symbolic link;
+    root can point there."""
+    config = Config(stage)
+    secret, link = stage.folder / "rootdir", config.folder / "sub"
+    secret.mkdir(mode=0o700)
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(str(secret / "p.sock"))
+    stale.close()
+    link.symlink_to(secret)
+    os.chown(link, NOBODY, NOBODY, follow_symlinks=False)
+    path = link / "p.sock"
+    before = os.stat(secret / "p.sock").st_ino
+    ended = stage.run("--listen", f"unix:{path}", "--admin", "off", as_root=True)
+    assert ended.wait_exit() == 1
+    assert f"cannot listen on unix:{path}: root does not follow another user's symbolic link" in ended.stderr
+    assert os.stat(secret / "p.sock").st_ino == before
+    os.chown(link, 0, 0, follow_symlinks=False)
+    proxy = stage.proxy(listen=f"unix:{path}", as_root=True)
+    works(str(path), stage.origin(answers()))
+    proxy.stop()
+    assert not path.exists()
+
+
 # ---- socket activation
 @both
 def test_a_terminal_gets_a_line_to_try(program, as_root):
