@@ -20,13 +20,14 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { FILE_LINKS_MAX = 20, FILE_LOG_MODE = 0640, FILE_SILENCE_MS = 30000 };
+enum { FILE_LINKS_MAX = 20, FILE_LOG_MODE = 0640, FILE_SILENCE_S = 30 };
 
 #define FILE_TOO_LARGE "is larger than 4 MiB"
 
@@ -259,13 +260,25 @@ enum status file_read(const char *path, char **ret_text, size_t *ret_len, struct
 
 /* ---- what a program writes ---- */
 
+/* Wait for a byte. Signals are blocked by now, for whoever serves later; meanwhile those that end us still do, or a
+ * silent writer would hold us. Nothing is open yet that would be left behind. */
+static int stream_wait(int fd)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    struct timespec silence = {.tv_sec = FILE_SILENCE_S};
+    sigset_t mask;
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    (void)sigdelset(&mask, SIGINT);
+    (void)sigdelset(&mask, SIGTERM);
+    return ppoll(&polled, 1, &silence, &mask);
+}
+
 /* Up to `cap` bytes, until the writer ends. Asks before each read: a FIFO that nobody writes to yet would be at its
  * end otherwise. NULL, or why it failed. */
 static const char *stream_fill(int fd, char *text, size_t cap, size_t *ret_len)
 {
-    struct pollfd polled = {.fd = fd, .events = POLLIN};
     for (size_t at = 0; at < cap;) {
-        int ready = poll(&polled, 1, FILE_SILENCE_MS);
+        int ready = stream_wait(fd);
         ssize_t got = ready > 0 ? read(fd, text + at, cap - at) : -1;
         if (ready == 0)
             return "nothing came for too long";

@@ -548,6 +548,21 @@ def test_serving_from_a_pipe(stage, as_root):
     works(proxy.address, origin)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@both
+def test_a_silent_writer_of_the_configuration_does_not_hold_it(stage, as_root, number):
+    """While it waits for a configuration through a pipe, a signal ends it at once."""
+    reader, writer = os.pipe()
+    os.write(writer, b"listen: ")
+    proxy = stage.run("-c", "-", as_root=as_root, pass_fds=[reader], preexec=lambda: os.dup2(reader, 0))
+    def has_read():
+        return not select.select([reader], [], [], 0)[0]
+    wait_until(has_read, "the first bytes to be read")
+    proxy.signal(number)
+    assert proxy.wait_exit() == -number
+    os.close(reader), os.close(writer)
+
+
 def test_check_prints_what_loads_again(stage, program):
     """check --print writes the effective configuration, defaults included, and that is good again."""
     config = Config(stage).write("127.0.0.1:0")
