@@ -182,6 +182,20 @@ static enum status hosts_read_file(const char *path, char **ret_text, size_t *re
     return ST_OK;
 }
 
+enum status hosts_check(const char *path)
+{
+    struct stat facts;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return ST_IO;
+    int error = fstat(fd, &facts) < 0 ? errno : S_ISDIR(facts.st_mode) ? EISDIR : 0;
+    (void)close(fd);
+    errno = error;
+    if (error != 0)
+        return ST_IO;
+    return facts.st_size < HOSTS_FILE_MAX ? ST_OK : ST_LIMIT;
+}
+
 static bool hosts_same_time(const struct timespec *a, const struct timespec *b)
 {
     return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;

@@ -20,6 +20,8 @@ struct hosts *hosts_create(const char *path) MUST_USE;
 /* Takes a pointer to NULL. */
 void hosts_destroy(struct hosts **hosts);
 
+/* Could `path` be read as a table now? Errors: ST_IO with errno, also where it is no regular file; ST_LIMIT too long. */
+enum status hosts_check(const char *path) MUST_USE;
 /* Look at the file's times and size, and read it again where they changed; true where it was read, or is gone. A file
  * that is there and cannot be read keeps the old table, and the next look tries again. */
 bool hosts_refresh(struct hosts *hosts);

@@ -10,6 +10,8 @@
 #include "server/advice.h"
 
 #include "io/socket.h"
+#include "net/hosts.h"
+#include "server/privileges.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -89,18 +91,46 @@ static void advise_congestion(const struct config *config, const char *const *se
 
 /* ---- the hosts table ---- */
 
+enum { HOSTS_TOO_LONG = 200 }; /* no number of an error */
+
+static int ask_hosts(const void *path)
+{
+    switch (hosts_check(path)) {
+    case ST_OK: return 0;
+    case ST_LIMIT: return HOSTS_TOO_LONG;
+    default: return errno;
+    }
+}
+
+/* As the user that serves, who reads it: root may read what that one may not. 0: nothing is known against it. */
+static int hosts_error(const struct config *config)
+{
+    char words[ADVICE_TEXT];
+    struct text fault = text_on(words, sizeof(words));
+    struct privileges_user user;
+    const char *name = config->run_as.len > 0 ? config->run_as.at : "";
+    if (!privileges_are_held())
+        return ask_hosts(config->resolver.hosts_file.at);
+    if (privileges_find_user(name, &user, &fault) != ST_OK)
+        return 0; /* the start will say so */
+    int error = privileges_ask_as(&user, ask_hosts, config->resolver.hosts_file.at);
+    return error > 0 ? error : 0;
+}
+
 /* The default is no wish: without /etc/hosts there are no names in it. */
 static void advise_hosts(const struct config *config, void (*say)(const char *line))
 {
     char words[ADVICE_TEXT];
     struct text text = text_on(words, sizeof(words));
     struct slice path = config->resolver.hosts_file;
-    if (path.len == 0 || slice_equals(path, SLICE("/etc/hosts")) || access(path.at, R_OK) == 0)
+    if (path.len == 0 || slice_equals(path, SLICE("/etc/hosts")))
         return;
-    int error = errno;
+    int error = hosts_error(config);
+    if (error == 0)
+        return;
     config_add_origin(config, &config->resolver.hosts_file, &text);
     text_add_format(&text, "%s cannot be read now (%s), so no name is taken from it", path.at,
-                    strerror(error));
+                    error == HOSTS_TOO_LONG ? "it is longer than 8 MiB" : strerror(error));
     say(text_string(&text));
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 void privileges_raise_descriptors(void)
@@ -75,4 +76,23 @@ enum status privileges_drop(const struct privileges_user *user, struct text *fau
     }
     privileges_forbid_dumps();
     return ST_OK;
+}
+
+enum { NO_ANSWER = 254 };
+
+int privileges_ask_as(const struct privileges_user *user, int (*question)(const void *owner),
+                      const void *owner)
+{
+    char words[200];
+    struct text fault = text_on(words, sizeof(words));
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(privileges_drop(user, &fault) == ST_OK ? question(owner) : NO_ANSWER);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR)
+            return -1; /* a starter ignores SIGCHLD, and the kernel has taken the answer */
+    }
+    return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) < NO_ANSWER ? WEXITSTATUS(status)
+                                                                           : -1;
 }

@@ -489,6 +489,34 @@ def test_what_this_machine_lacks_is_a_warning(stage, program, key):
     assert check(program, "-c", config.path).stderr == ""
 
 
+@needs_root
+def test_who_serves_must_be_able_to_read_the_hosts_table(stage):
+    """It is read by the user that serves, and not by root: check and start judge as that one."""
+    config = Config(stage)
+    hosts = config.folder / "hosts"
+    hosts.write_text("127.0.0.1 here.test\n")
+    hosts.chmod(0o600)
+    config.write(resolver={"servers": [stage.dns.address], "hosts_file": str(hosts)})
+    words = f"resolver.hosts_file: {hosts} cannot be read now (Permission denied), so no name is taken from it"
+    checked = stage.run("check", "-c", config.path, as_root=True)
+    assert checked.wait_exit() == 0 and words in checked.stderr
+    config.start(as_root=True).wait_line(re.escape(words))
+    os.chown(hosts, NOBODY, NOBODY)
+    checked = stage.run("check", "-c", config.path, as_root=True)
+    assert checked.wait_exit() == 0 and checked.stderr == ""
+
+
+def test_a_hosts_table_that_is_none_is_a_warning(stage, program):
+    """A folder in its place can be opened, and not be read."""
+    got = check(program, "--listen", "127.0.0.1:0", "-c", "/dev/null")
+    assert got.stderr == ""
+    config = Config(stage)
+    config.write(resolver={"hosts_file": str(config.folder)})
+    got = check(program, "-c", config.path)
+    assert got.returncode == 0
+    assert f"{config.folder} cannot be read now (Is a directory), so no name is taken from it" in got.stderr
+
+
 def test_a_folder_that_a_start_would_miss_is_a_warning_of_check(stage, program):
     """check makes neither log nor socket, and says where the folder for one is not there, with place and key."""
     config = Config(stage)
