@@ -35,6 +35,7 @@ struct hosts {
     off_t size;
     ino_t inode;
     bool is_present;
+    bool is_too_long;
     char path[];
 };
 
@@ -231,11 +232,18 @@ bool hosts_refresh(struct hosts *hosts)
     if (status != ST_OK && status != ST_LIMIT)
         return false;
     hosts->is_present = is_present;
+    hosts->is_too_long = status == ST_LIMIT;
     hosts->modified = now.st_mtim;
     hosts->changed = now.st_ctim;
     hosts->size = now.st_size;
     hosts->inode = now.st_ino;
     return status == ST_OK;
+}
+
+bool hosts_is_too_long(const struct hosts *hosts)
+{
+    CHECK_TAG(hosts, HOSTS_TAG);
+    return hosts->is_too_long;
 }
 
 struct hosts *hosts_create(const char *path)

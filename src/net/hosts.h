@@ -25,6 +25,8 @@ enum status hosts_check(const char *path) MUST_USE;
 /* Look at the file's times and size, and read it again where they changed; true where it was read, or is gone. A file
  * that is there and cannot be read keeps the old table, and the next look tries again. */
 bool hosts_refresh(struct hosts *hosts);
+/* Was the file too long when it was looked at last? The table is that of before. */
+bool hosts_is_too_long(const struct hosts *hosts);
 /* Replace the table by what `text` says, in the form of hosts(5). Errors: ST_NOMEM, nothing changed. */
 enum status hosts_parse(struct hosts *hosts, struct slice text) MUST_USE;
 

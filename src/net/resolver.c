@@ -350,6 +350,15 @@ static void half_fetch(struct resolver *resolver, struct question_half *half, in
 
 /* ---- asking ---- */
 
+static void resolver_look_at_hosts(struct resolver *resolver)
+{
+    bool was_too_long = hosts_is_too_long(resolver->hosts);
+    (void)hosts_refresh(resolver->hosts); /* the table is what it is */
+    if (hosts_is_too_long(resolver->hosts) && !was_too_long &&
+        resolver->options.on_long_hosts != NULL)
+        resolver->options.on_long_hosts();
+}
+
 /* Notice changed files, at most once a second. */
 static void resolver_look_at_files(struct resolver *resolver)
 {
@@ -358,7 +367,7 @@ static void resolver_look_at_files(struct resolver *resolver)
         return;
     resolver->looked_ns = now;
     if (resolver->hosts != NULL)
-        (void)hosts_refresh(resolver->hosts); /* the table is what it is */
+        resolver_look_at_hosts(resolver);
     if (dns_channel_refresh(resolver->channel))
         answer_cache_clear(&resolver->cache);
 }

@@ -123,14 +123,14 @@ static void advise_hosts(const struct config *config, void (*say)(const char *li
     char words[ADVICE_TEXT];
     struct text text = text_on(words, sizeof(words));
     struct slice path = config->resolver.hosts_file;
-    if (path.len == 0 || slice_equals(path, SLICE("/etc/hosts")))
+    if (path.len == 0)
         return;
     int error = hosts_error(config);
-    if (error == 0)
+    if (error == 0 || (error != HOSTS_TOO_LONG && slice_equals(path, SLICE("/etc/hosts"))))
         return;
     config_add_origin(config, &config->resolver.hosts_file, &text);
     text_add_format(&text, "%s cannot be read now (%s), so no name is taken from it", path.at,
-                    error == HOSTS_TOO_LONG ? "it is longer than 8 MiB" : strerror(error));
+                    error == HOSTS_TOO_LONG ? "it has 8 MiB or more" : strerror(error));
     say(text_string(&text));
 }
 

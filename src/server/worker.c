@@ -7,10 +7,12 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "io/socket.h"
+#include "net/hosts.h"
 #include "net/listener.h"
 #include "net/tcp.h"
 #include "proxy/client.h"
 #include "record/ring.h"
+#include "report/diag.h"
 #include "upstream/pool.h"
 
 #include <errno.h>
@@ -228,6 +230,14 @@ static void *worker_main(void *argument)
     return NULL;
 }
 
+/* Each worker has a table of its own, and each says it; the limit of the line keeps that short. */
+static void worker_on_long_hosts(void)
+{
+    diag(DIAG_WARNING,
+         "the hosts table has grown to %d MiB or more: names stay as they were before",
+         HOSTS_FILE_MAX >> 20);
+}
+
 static enum status worker_make_engine(struct worker *worker)
 {
     struct engine *engine = &worker->engine;
@@ -255,6 +265,7 @@ static enum status worker_make_engine(struct worker *worker)
         .hosts_path = config->resolver.hosts_file.at,
         .cache_limit_count = config->resolver.cache_entries,
         .timeout_ns = config->timeouts.dns_ns,
+        .on_long_hosts = worker_on_long_hosts,
     };
     enum status status =
         resolver_create(worker->loop, &options, engine->counters, &engine->resolver);

@@ -1,6 +1,7 @@
 """Starting: privileges, addresses, limits, and what check does."""
 import contextlib
 import fcntl
+import itertools
 import os
 import pty
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.bounds import BOUND, wait_until
+from support.message import request
 from support.ops import (Config, answers, both, fails, free_port, needs_root, refuses, reload, status_of,
                          uid_of, works)
 from support.proxy import NOBODY, clean_environment, is_root
@@ -504,6 +506,32 @@ def test_who_serves_must_be_able_to_read_the_hosts_table(stage):
     os.chown(hosts, NOBODY, NOBODY)
     checked = stage.run("check", "-c", config.path, as_root=True)
     assert checked.wait_exit() == 0 and checked.stderr == ""
+
+
+def test_a_hosts_table_that_is_too_long_is_said(stage, program):
+    """One of more than 8 MiB is not read: check and start say so, and so does who serves when it grows to it."""
+    config, origin = Config(stage), stage.origin(answers())
+    hosts = config.folder / "hosts"
+    hosts.write_text("127.0.0.1 here.test\n")
+    config.write(resolver={"servers": [stage.dns.address], "hosts_file": str(hosts)})
+    proxy = config.start()
+
+    def ask(name):
+        with connect(proxy.address) as client:
+            return client.ask(request("GET", f"http://{name}:{origin.port}/")).status
+    assert ask("here.test") == 200
+    os.truncate(hosts, 9 << 20)
+    numbers = itertools.count()
+
+    def is_said():
+        assert ask(f"{next(numbers)}.test") == 502  # an unknown name, so that the table is looked at
+        return any("warning: the hosts table has grown to 8 MiB or more" in line for line in proxy.lines)
+    wait_until(is_said, "a line about the hosts table")
+    assert ask("here.test") == 200
+    words = f"resolver.hosts_file: {hosts} cannot be read now (it has 8 MiB or more), so no name is taken from it"
+    got = check(program, "-c", config.path)
+    assert got.returncode == 0 and words in got.stderr
+    config.start().wait_line(re.escape(words))
 
 
 def test_a_hosts_table_that_is_none_is_a_warning(stage, program):

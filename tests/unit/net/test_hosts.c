@@ -7,6 +7,7 @@
 
 #include "net/hosts.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +113,35 @@ static void test_unreadable_for_a_while(void **state)
     hosts_destroy(&hosts);
 }
 
+/* A file that has grown too long is told of, keeps the table, and is good again when it is shorter. */
+static void test_too_long(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/fairlead-hosts-XXXXXX";
+    struct address_set *set = NULL;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    write_file(path, "10.0.0.1 one\n");
+    struct hosts *hosts = hosts_create(path);
+    assert_int_equal(hosts_check(path), ST_OK);
+    assert_false(hosts_is_too_long(hosts));
+    assert_int_equal(truncate(path, HOSTS_FILE_MAX), 0);
+    assert_int_equal(hosts_check(path), ST_LIMIT);
+    assert_false(hosts_refresh(hosts));
+    assert_true(hosts_is_too_long(hosts));
+    assert_true(hosts_find(hosts, SLICE("one"), INET_V4, &set));
+    write_file(path, "10.0.0.2 two\n");
+    assert_true(hosts_refresh(hosts));
+    assert_false(hosts_is_too_long(hosts));
+    assert_true(hosts_find(hosts, SLICE("two"), INET_V4, &set));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(hosts_check(path), ST_IO);
+    assert_int_equal(hosts_check("/"), ST_IO);
+    assert_int_equal(errno, EISDIR);
+    hosts_destroy(&hosts);
+}
+
 /* A change that shows in the change time only is seen: same size, same file, the old time of modification. */
 static void test_change_time(void **state)
 {
@@ -157,11 +187,9 @@ static void test_set_outlives_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_refresh),
-        cmocka_unit_test(test_unreadable_for_a_while),
-        cmocka_unit_test(test_change_time),
-        cmocka_unit_test(test_set_outlives_table),
+        cmocka_unit_test(test_parse),       cmocka_unit_test(test_refresh),
+        cmocka_unit_test(test_too_long),    cmocka_unit_test(test_unreadable_for_a_while),
+        cmocka_unit_test(test_change_time), cmocka_unit_test(test_set_outlives_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
