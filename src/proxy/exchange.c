@@ -98,6 +98,33 @@ static void exchange_time_out(struct timer *timer)
     exchange_wake(x);
 }
 
+static void count_to(struct exchange *x, enum counter counter, uint64_t total, uint64_t *counted)
+{
+    DCHECK(total >= *counted);
+    counter_add(x->proxy->engine->counters, counter, total - *counted);
+    *counted = total;
+}
+
+/* Tell the metrics what moved since the last time. `up` NULL: x->leg has all of it. */
+static void count_bytes(struct exchange *x, const struct stream_tally *down,
+                        const struct stream_tally *up)
+{
+    struct exchange_bytes *counted = &x->counted;
+    uint64_t client_in = down->received_bytes;
+    uint64_t upstream_in = x->leg.in_bytes;
+    uint64_t upstream_out = x->leg.out_bytes;
+    if (!x->is_head_bad) /* as the record tells it */
+        client_in -= down->unread_bytes;
+    if (up != NULL) {
+        upstream_in += up->received_bytes - up->unread_bytes;
+        upstream_out += up->sent_bytes;
+    }
+    count_to(x, COUNT_CLIENT_IN_BYTES, client_in, &counted->client_in);
+    count_to(x, COUNT_CLIENT_OUT_BYTES, down->sent_bytes, &counted->client_out);
+    count_to(x, COUNT_UPSTREAM_IN_BYTES, upstream_in, &counted->upstream_in);
+    count_to(x, COUNT_UPSTREAM_OUT_BYTES, upstream_out, &counted->upstream_out);
+}
+
 void exchange_progress(struct exchange *x)
 {
     struct stream_tally down;
@@ -109,6 +136,7 @@ void exchange_progress(struct exchange *x)
     if (moved != x->moved_bytes || x->progress_ns == 0) {
         x->moved_bytes = moved;
         x->progress_ns = loop_now_ns(exchange_loop(x));
+        count_bytes(x, &down, &up);
     }
     timer_set(exchange_loop(x), &x->timer,
               x->step == STEP_forward
@@ -340,21 +368,13 @@ enum next step_decide(struct exchange *x)
 
 /* ---- counting ---- */
 
-static void count_bytes(struct counters *counters, const struct exchange *x)
-{
-    struct stream_tally tally;
-    x->down->ops->tally(x->down, &tally);
-    counter_add(counters, COUNT_CLIENT_IN_BYTES, tally.received_bytes - tally.unread_bytes);
-    counter_add(counters, COUNT_CLIENT_OUT_BYTES, tally.sent_bytes);
-    counter_add(counters, COUNT_UPSTREAM_IN_BYTES, x->leg.in_bytes);
-    counter_add(counters, COUNT_UPSTREAM_OUT_BYTES, x->leg.out_bytes);
-}
-
 /* Behind exchange_tell, which notes the last bytes upstream. */
 static void finish_count(struct exchange *x)
 {
     struct counters *counters = x->proxy->engine->counters;
-    count_bytes(counters, x);
+    struct stream_tally down;
+    x->down->ops->tally(x->down, &down);
+    count_bytes(x, &down, NULL);
     if (x->status >= 200 && x->status < 600 && x->response_head_done)
         counter_add(counters, (enum counter)(COUNT_RESPONSES_2XX + x->status / 100 - 2), 1);
     if (x->cause == CAUSE_REFUSED || x->cause == CAUSE_REFUSED_ADDRESS)

@@ -43,6 +43,11 @@ struct exchange_leg {
     uint64_t body_bytes;
 };
 
+/* What the metrics know of so far. */
+struct exchange_bytes {
+    uint64_t client_in, client_out, upstream_in, upstream_out;
+};
+
 struct exchange {
     uint32_t tag;
     enum step step;
@@ -105,7 +110,8 @@ struct exchange {
     uint64_t stalled_by_upstream_ns;
     uint64_t moved_bytes; /* on both legs, when it was looked at last */
     uint64_t progress_ns; /* when that changed, or the step began to wait; 0: it has not yet */
-    uint64_t waiting_ns;  /* since when the response head is waited for */
+    struct exchange_bytes counted;
+    uint64_t waiting_ns; /* since when the response head is waited for */
 
     /* failure and refusal */
     enum cause cause;

@@ -42,7 +42,8 @@ struct tunnel {
     bool is_greedy; /* its last run moved so much that the next one is behind those of others */
     uint64_t opened_ns;
     uint64_t progress_ns;
-    uint64_t seen_bytes;
+    uint64_t counted_up; /* bytes of `up` and `down` that the metrics know of */
+    uint64_t counted_down;
     struct record *record;      /* packed: `record->size` bytes are there */
     struct block *record_block; /* where it lies when it is large; else NULL */
 };
@@ -197,6 +198,23 @@ static void tunnel_hand_in(struct tunnel *tunnel, enum cause cause)
     room->on_ended(room, record);
 }
 
+/* Tell the metrics what moved since the last time. False where nothing did. */
+static bool tunnel_count(struct tunnel *tunnel)
+{
+    struct counters *counters = tunnel->room->engine->counters;
+    uint64_t up = tunnel->up.bytes - tunnel->counted_up;
+    uint64_t down = tunnel->down.bytes - tunnel->counted_down;
+    if (up + down == 0)
+        return false;
+    tunnel->counted_up += up;
+    tunnel->counted_down += down;
+    counter_add(counters, COUNT_CLIENT_IN_BYTES, up);
+    counter_add(counters, COUNT_UPSTREAM_OUT_BYTES, up);
+    counter_add(counters, COUNT_UPSTREAM_IN_BYTES, down);
+    counter_add(counters, COUNT_CLIENT_OUT_BYTES, down);
+    return true;
+}
+
 static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record_end end,
                           enum cause cause)
 {
@@ -218,10 +236,7 @@ static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record
     tunnel_tell(tunnel, tunnel->record);
     struct counters *counters = room->engine->counters;
     counter_sub(counters, COUNT_TUNNELS_OPEN, 1);
-    counter_add(counters, COUNT_CLIENT_IN_BYTES, tunnel->up.bytes);
-    counter_add(counters, COUNT_UPSTREAM_OUT_BYTES, tunnel->up.bytes);
-    counter_add(counters, COUNT_UPSTREAM_IN_BYTES, tunnel->down.bytes);
-    counter_add(counters, COUNT_CLIENT_OUT_BYTES, tunnel->down.bytes);
+    (void)tunnel_count(tunnel);
     tunnel_hand_in(tunnel, cause);
     tunnel_unpack(tunnel);
     tunnel->grave.bury = tunnel_bury;
@@ -259,9 +274,7 @@ static uint64_t tunnel_last_ns(const struct tunnel *tunnel)
 static void tunnel_note(struct tunnel *tunnel)
 {
     struct timeline *timeline = &tunnel->record->timeline;
-    uint64_t bytes = tunnel->up.bytes + tunnel->down.bytes;
-    if (bytes != tunnel->seen_bytes) {
-        tunnel->seen_bytes = bytes;
+    if (tunnel_count(tunnel)) {
         tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop);
         timeline_mark_at(timeline, MARK_T_UP, tunnel->up.first_ns);
         timeline_mark_at(timeline, MARK_T_DOWN, tunnel->down.first_ns);

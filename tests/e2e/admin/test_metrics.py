@@ -2,8 +2,9 @@
 import os
 import re
 
+import pytest
 from support.admin import open_tunnels
-from support.bounds import wait_until
+from support.bounds import Cue, wait_until
 from support.message import ok, request
 from support.origin import echoes, replies, replies_forever
 
@@ -88,6 +89,64 @@ def test_bytes_of_tunnels_are_those_of_the_record(stage, proxy):
     for name, member in (("client_received", "client_in"), ("client_sent", "client_out"),
                          ("upstream_sent", "upstream_out"), ("upstream_received", "upstream_in")):
         assert values[f"fairlead_{name}_bytes_total"] == record.bytes[member] >= 5000
+
+
+BYTES = ("client_received", "upstream_sent", "upstream_received", "client_sent")
+
+
+def bytes_of(proxy):
+    values = metrics(proxy)
+    return {name: values[f"fairlead_{name}_bytes_total"] for name in BYTES}
+
+
+def test_bytes_of_an_open_tunnel_are_counted(stage, proxy):
+    """The byte counters move while a tunnel is open, and not at once when it closes."""
+    origin = stage.origin(echoes)
+    client, = open_tunnels(stage, proxy, origin, 1)
+    wait_until(lambda: bytes_of(proxy)["client_received"], "the CONNECT to be counted")
+    before = bytes_of(proxy)
+    client.send(b"x" * 5000)
+    client.read(5000)
+    wait_until(lambda: all(value - before[name] == 5000 for name, value in bytes_of(proxy).items()),
+               "all bytes to be counted")
+
+
+def test_bytes_of_an_open_exchange_are_counted(stage, proxy):
+    """The byte counters move while a message is on its way, and are exact at its end."""
+    sent, cue = Cue(), Cue()
+
+    def script(conn):
+        conn.read_request()
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n" + b"x" * 5000)
+        cue.wait(30)
+        conn.send(b"x" * 5000)
+    origin = stage.origin(script)
+    with proxy.connect() as client:
+        client.send(request("GET", origin.url + "/"))
+        client.read_until(b"\r\n\r\n")
+        client.read(5000)
+        wait_until(lambda: bytes_of(proxy)["client_sent"] > 5000, "the first half to be counted")
+        half = bytes_of(proxy)
+        assert all(value > 50 for value in half.values()), half
+        cue.give()
+        client.read(5000)
+    record = proxy.record()
+    whole = bytes_of(proxy)
+    assert whole["client_sent"] - half["client_sent"] == 5000 == whole["upstream_received"] - half["upstream_received"]
+    assert whole["client_sent"] == record.bytes["client_out"]
+    assert whole["client_received"] == record.bytes["client_in"] == half["client_received"]
+    assert whole["upstream_sent"] == record.bytes["upstream_out"] == half["upstream_sent"]
+    assert whole["upstream_received"] == record.bytes["upstream_in"]
+
+
+@pytest.mark.parametrize("head", [b"GET nonsense\r\n\r\n", b"GET http://h/ HTTP/1.1\r\nno colon\r\n\r\nmore"])
+def test_bytes_of_a_head_that_is_refused_are_those_of_the_record(proxy, head):
+    """What came is counted as the record tells it, also where no head could be read of it."""
+    with proxy.connect() as client:
+        client.send(head)
+        assert client.read_response().status == 400
+    record = proxy.record()
+    assert bytes_of(proxy)["client_received"] == record.bytes["client_in"] == len(head)
 
 
 def test_gauges_tell_what_is_open(stage):
