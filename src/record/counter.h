@@ -19,7 +19,8 @@
     X(CLIENT_PROXY_HEADERS, COUNTER, "client_proxy_headers_total", "PROXY headers read")           \
     X(CLIENT_PROXY_FAILURES, COUNTER, "client_proxy_header_failures_total",                        \
       "Connections closed for their PROXY header: wrong, late, or of a sender not configured")     \
-    X(REQUESTS, COUNTER, "requests_total", "Requests whose head was read")                         \
+    X(REQUESTS, COUNTER, "requests_total",                                                         \
+      "Requests, those with a head that was refused included")                                     \
     X(REQUESTS_OPEN, GAUGE, "requests", "Exchanges in progress")                                   \
     X(RESPONSES_1XX, COUNTER, "responses_1xx_total", "Interim responses passed on")                \
     X(RESPONSES_2XX, COUNTER, "responses_2xx_total", "Final responses sent, 2xx")                  \

@@ -25,9 +25,11 @@ static void every_counter_is_summed_and_described_once(void **state)
     counter_add(&a, COUNT_REQUESTS, 40);
     counter_add(&b, COUNT_REQUESTS, 2);
     const char *text = text_of(workers, COUNT_OF(workers), NULL, 0);
-    assert_has(text, "# HELP fairlead_requests_total Requests whose head was read\n"
-                     "# TYPE fairlead_requests_total counter\n"
-                     "fairlead_requests_total 42\n");
+    assert_has(
+        text,
+        "# HELP fairlead_requests_total Requests, those with a head that was refused included\n"
+        "# TYPE fairlead_requests_total counter\n"
+        "fairlead_requests_total 42\n");
     assert_has(text, "# TYPE fairlead_tunnels gauge\nfairlead_tunnels 0\n");
 }
 
