@@ -20,6 +20,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,10 +42,22 @@ static struct {
     atomic_bool is_journal;
 } settings = {DIAG_INFO, STDERR_FILENO, false};
 
+/* Whoever is started below a unit inherits the variable; what counts is whether the output is that stream
+ * (systemd.exec(5)). */
+static bool is_journal(void)
+{
+    char here[64];
+    struct stat facts;
+    const char *stream = getenv("JOURNAL_STREAM");
+    if (stream == NULL || fstat(atomic_load(&settings.fd), &facts) < 0)
+        return false;
+    (void)snprintf(here, sizeof(here), "%ju:%ju", (uintmax_t)facts.st_dev, (uintmax_t)facts.st_ino);
+    return strcmp(stream, here) == 0;
+}
+
 void diag_begin(enum diag_level level)
 {
-    const char *stream = getenv("JOURNAL_STREAM");
-    atomic_store(&settings.is_journal, stream != NULL && stream[0] != '\0');
+    atomic_store(&settings.is_journal, is_journal());
     diag_set_level(level);
 }
 
@@ -183,6 +197,8 @@ void diag_say(struct diag_site *site, enum diag_level level, const char *format,
 {
     int saved_errno = errno;
     uint64_t left_out = 0;
+    if (!diag_is_on(level))
+        return;
     if (site != NULL && !site_admits(site, &left_out))
         return;
 

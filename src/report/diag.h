@@ -9,7 +9,7 @@
  *
  *     diag(DIAG_WARNING, "%s: no descriptor left, accepting pauses", name);
  *
- * Lines carry the date and the level; under the journal (JOURNAL_STREAM) they carry "<N>" instead. Control
+ * Lines carry the date and the level; into the journal (JOURNAL_STREAM) they carry "<N>" instead. Control
  * bytes and non-ASCII are escaped, so a peer's text cannot forge a line. Each call site may say
  * DIAG_BURST lines in DIAG_WINDOW_S seconds; the next window's first line tells how many were left out.
  * X(NAME, "word", syslog severity). */
@@ -43,7 +43,7 @@ struct diag_site {
             diag_say(&diag_site_, (level), __VA_ARGS__); \
     } while (0)
 
-/* Look at the environment once, and show `level` and what is more serious. Until it is called the level is
+/* Look at the environment and the output once, and show `level` and what is more serious. Until it is called the level is
  * DIAG_INFO and lines carry the date. Thread: the main one, before others start. */
 void diag_begin(enum diag_level level);
 /* Thread: any. */
@@ -54,7 +54,7 @@ void diag_set_output(int fd);
 /* Words for people at the start, line feed and all, without a date or limit; they too are left out where nobody
  * takes them. At most DIAG_LINE_MAX - 1 bytes. Thread: any. */
 void diag_put(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Behind the macro. `site` NULL: without a limit. Keeps errno. */
+/* Behind the macro. `site` NULL: without a limit on how often; the level counts here, too. Keeps errno. */
 void diag_say(struct diag_site *site, enum diag_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int pipe_fds[2];
@@ -48,11 +50,26 @@ static void a_line_has_date_level_and_words(void **state)
 static void the_journal_gets_severities_instead(void **state)
 {
     (void)state;
-    (void)setenv("JOURNAL_STREAM", "8:1234", 1);
+    char stream[64];
+    struct stat facts;
+    assert_int_equal(fstat(pipe_fds[1], &facts), 0);
+    (void)snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)facts.st_dev,
+                   (uintmax_t)facts.st_ino);
+    (void)setenv("JOURNAL_STREAM", stream, 1);
     diag_begin(DIAG_DEBUG);
     diag(DIAG_ERROR, "one");
     diag(DIAG_DEBUG, "two");
     assert_string_equal(said(), "<3>one\n<7>two\n");
+}
+
+/* Another stream of the journal's than ours was inherited with the environment. */
+static void another_stream_of_the_journal_changes_nothing(void **state)
+{
+    (void)state;
+    (void)setenv("JOURNAL_STREAM", "8:1234", 1);
+    diag_begin(DIAG_INFO);
+    diag(DIAG_ERROR, "one");
+    assert_non_null(strstr(said(), "Z error: one\n"));
 }
 
 static void levels_below_the_shown_one_are_silent(void **state)
@@ -62,6 +79,7 @@ static void levels_below_the_shown_one_are_silent(void **state)
     diag(DIAG_NOTICE, "not shown");
     diag(DIAG_DEBUG, "not shown");
     diag(DIAG_WARNING, "shown");
+    diag_say(NULL, DIAG_NOTICE, "not shown without a site either");
     assert_non_null(strstr(said(), " warning: shown\n"));
     assert_null(strstr(space, "not"));
 }
@@ -160,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_line_has_date_level_and_words),
         TEST(the_journal_gets_severities_instead),
+        TEST(another_stream_of_the_journal_changes_nothing),
         TEST(levels_below_the_shown_one_are_silent),
         TEST(a_call_site_says_a_burst_a_window_and_then_how_many_were_left_out),
         TEST(without_a_site_nothing_is_left_out),
