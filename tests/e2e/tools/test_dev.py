@@ -1,5 +1,6 @@
 """./dev on a machine that is not as it wants it."""
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -19,3 +20,19 @@ def test_without_apt_the_missing_packages_are_listed(tmp_path):
     assert done.returncode == 2 and done.stdout == "", done
     assert "These packages are missing: meson ninja-build\n" in done.stderr
     assert "these are Debian's names" in done.stderr
+
+
+def test_a_runner_that_breaks_is_a_failure(tmp_path):
+    """A meson that breaks before the first test leaves no counts behind: that is no success."""
+    tree, programs = tmp_path / "tree", tmp_path / "programs"
+    programs.mkdir()
+    shutil.copytree(ROOT / "tools", tree / "tools")
+    shutil.copy2(ROOT / "dev", tree / "dev")
+    (tree / "build").mkdir()
+    for name, line in (("meson", '[ "$1" != test ]'), ("ninja", "exit 0")):
+        (programs / name).write_text(f"#!/bin/sh\n{line}\n")
+        (programs / name).chmod(0o755)
+    done = subprocess.run([tree / "dev", "test", "--unit"], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "DEV_TALLY": ""})
+    assert done.returncode == 1, done
+    assert "unit                   0 passed    1 failed" in done.stdout, done
