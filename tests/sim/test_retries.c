@@ -67,7 +67,7 @@ static void test_idempotent_requests_are_sent_again(void **state)
         peer_say(world_origin(s.world), "HTTP/1.1 204 No Content\r\n\r\n");
         (void)peer_hears_head(s.client, "HTTP/1.1 204 No Content");
         const struct record *record = world_record(s.world);
-        expect_phases(record, "receive 0 blocked 4 dns 7 connect 8 send 0 wait 0 load 0 deliver 0 "
+        expect_phases(record, "receive 0 blocked 0 dns 7 connect 8 send 0 wait 0 load 0 deliver 0 "
                               "close 0 total 19");
         expect_end(record, "exchange 204 done -");
         assert_int_equal(record->retries, 1);
