@@ -40,6 +40,7 @@ struct flags {
     struct loader *loader;
     bool is_seen[ROWS_MAX]; /* rows that a flag has set */
     bool has_listen;
+    bool has_file;
     struct slice certificate, key, client_ca;
 };
 
@@ -193,7 +194,11 @@ static void flag_special(struct flags *flags, enum special special, struct slice
 {
     struct slice name = slice_from_string(flag_specials[special].flag);
     switch (special) {
-    case SPECIAL_CONFIG: break; /* read before (config_file_flag) */
+    case SPECIAL_CONFIG: /* read before (config_file_flag) */
+        if (flags->has_file)
+            loader_report(flags->loader, NULL, name, SLICE("stands twice; it takes one file"));
+        flags->has_file = true;
+        break;
     case SPECIAL_LISTEN: flag_listen(flags, value, /* is_tls= */ false); break;
     case SPECIAL_LISTEN_TLS: flag_listen(flags, value, /* is_tls= */ true); break;
     case SPECIAL_CERTIFICATE: flag_file(flags, name, "tls.certificate", value); break;

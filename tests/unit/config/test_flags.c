@@ -108,6 +108,7 @@ static void wrong_flags_say_what_was_expected(void **state)
     flags_fail(FLAGS("--hosts-file", "x"),
                "--hosts-file: unknown option; a configuration file has \"resolver.hosts_file\"\n");
     flags_fail(FLAGS("--workers"), "--workers: needs a value\n");
+    flags_fail(FLAGS("-c", "a", "--config=b"), "--config: stands twice; it takes one file\n");
     flags_fail(FLAGS("--workers", "--admin", "off"), "--workers: needs a value\n");
     flags_fail(FLAGS("fairlead.yaml"), "fairlead.yaml: expected an option; --help lists them\n");
     flags_fail(FLAGS("--"), "--: unknown option; --help lists them\n");
