@@ -21,6 +21,7 @@
 #include "server/advice.h"
 #include "server/file.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -337,10 +338,19 @@ static void maker_warn_inherited(const struct maker *maker, const struct config 
 
 /* ---- the whole ---- */
 
+/* Those that we may run on: a container or taskset(1) may leave us few of the machine's. */
+static unsigned count_cores(void)
+{
+    cpu_set_t ours;
+    if (sched_getaffinity(0, sizeof(ours), &ours) == 0)
+        return (unsigned)CPU_COUNT(&ours);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN); /* more than the set has room for */
+    return cores > 0 ? (unsigned)cores : 1;
+}
+
 static unsigned count_workers(const struct config *config)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned count = config->workers > 0 ? config->workers : (unsigned)(cores > 0 ? cores : 1);
+    unsigned count = config->workers > 0 ? config->workers : count_cores();
     return count < BUNDLE_WORKERS_MAX ? count : BUNDLE_WORKERS_MAX;
 }
 
