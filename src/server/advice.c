@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CONTROLS_FILE "/proc/sys/net/ipv4/tcp_available_congestion_control"
@@ -149,34 +150,48 @@ static int folder_error(struct slice path)
 }
 
 static void say_not_made(const struct config *config, const void *setting, struct slice path,
-                         int error, void (*say)(const char *line))
+                         const char *why, void (*say)(const char *line))
 {
     char words[ADVICE_TEXT];
     struct text text = text_on(words, sizeof(words));
     config_add_origin(config, setting, &text);
     text_add(&text, path);
-    text_add_format(&text, " cannot be made now (%s); while that is so, a start fails",
-                    strerror(error));
+    text_add_format(&text, " cannot be made now (%s); while that is so, a start fails", why);
     say(text_string(&text));
+}
+
+/* It is not tried by opening it: whoever reads a FIFO would take the end of that for the end of the log. */
+static int log_error(const char *path)
+{
+    struct stat facts;
+    if (access(path, W_OK) < 0)
+        return errno;
+    return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode) ? EISDIR : 0;
 }
 
 static void advise_log(const struct config *config, void (*say)(const char *line))
 {
     struct slice path = config->log.file;
-    if (slice_equals(path, SLICE("-")) || slice_equals(path, SLICE("off")) ||
-        access(path.at, W_OK) == 0)
+    if (slice_equals(path, SLICE("-")) || slice_equals(path, SLICE("off")))
         return;
-    int error = errno == ENOENT ? folder_error(path) : errno;
+    int error = log_error(path.at);
+    if (error == ENOENT)
+        error = folder_error(path);
     if (error != 0)
-        say_not_made(config, &config->log.file, path, error, say);
+        say_not_made(config, &config->log.file, path, strerror(error), say);
 }
 
 static void advise_socket(const struct config *config, const struct config_listen *listen,
                           void (*say)(const char *line))
 {
-    int error = listen->kind == LISTEN_UNIX ? folder_error(listen->path) : 0;
+    struct stat facts;
+    if (listen->kind != LISTEN_UNIX)
+        return;
+    int error = folder_error(listen->path);
     if (error != 0)
-        say_not_made(config, listen, listen->path, error, say);
+        say_not_made(config, listen, listen->path, strerror(error), say);
+    else if (lstat(listen->path.at, &facts) == 0 && !S_ISSOCK(facts.st_mode))
+        say_not_made(config, listen, listen->path, "what has this name is no socket", say);
 }
 
 static void advise_made(const struct config *config, void (*say)(const char *line))

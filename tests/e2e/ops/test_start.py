@@ -565,6 +565,33 @@ def test_a_folder_that_a_start_would_miss_is_a_warning_of_check(stage, program):
         f"fairlead: warning: {config.path}:3:24: log.access.file: {there}/access.log {why}"]
 
 
+def test_what_is_in_the_way_of_a_start_is_a_warning_of_check(stage, program):
+    """A log that is a folder, a file where a socket is to be: check says so, and a start fails with the same reason."""
+    config = Config(stage)
+    folder, file = config.folder / "folder", config.folder / "file"
+    folder.mkdir(), folder.chmod(0o777), file.write_text("")
+    for listen, log, place, reason in (
+            ("127.0.0.1:0", folder, f"log.access.file: {folder}", "Is a directory"),
+            (f"unix:{file}", config.log, f"listen[0].address: {file}", "what has this name is no socket")):
+        config.write(listen, admin={"address": "off"}, log={"access": {"file": str(log)}})
+        got = check(program, "-c", config.path)
+        assert got.returncode == 0
+        assert f"{place} cannot be made now ({reason}); while that is so, a start fails" in got.stderr
+        ended = stage.run("-c", config.path)
+        assert ended.wait_exit() == 1 and reason in ended.stderr
+
+
+def test_workers_are_counted_by_the_cores_that_may_be_used(stage):
+    """One worker a core means those of the process's affinity, and not those of the machine."""
+    core = min(os.sched_getaffinity(0))
+
+    def threads(**more):
+        config = Config(stage).write(workers=0)
+        return len(os.listdir(f"/proc/{config.start(**more).serving_pid()}/task"))
+    one = threads(preexec=lambda: os.sched_setaffinity(0, {core}))
+    assert threads() - one == len(os.sched_getaffinity(0)) - 1
+
+
 def test_check_of_a_wrong_configuration(stage, program):
     """Exit code 2: the configuration is wrong, or it cannot be read."""
     config = Config(stage).write("127.0.0.1:0", timeouts={"conect": "1s"})
