@@ -130,7 +130,7 @@ static struct tls *tls_new(struct tls_scratch *scratch, struct transport *lower,
         return NULL;
     SSL *ssl = SSL_new(context);
     BIO *bio = BIO_new(scratch->bio_method);
-    if (ssl == NULL || bio == NULL) {
+    if (ssl == NULL || bio == NULL || SSL_set_app_data(ssl, tls) != 1) {
         BIO_free(bio);
         SSL_free(ssl);
         slab_free(&scratch->objects, tls);
@@ -140,7 +140,6 @@ static struct tls *tls_new(struct tls_scratch *scratch, struct transport *lower,
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
-    SSL_set_app_data(ssl, tls);
     tls->tag = TAG_TLS;
     tls->base = (struct transport){.ops = &TLS_OPS, .loop = lower->loop, .ready = lower->ready};
     tls->scratch = scratch;

@@ -221,7 +221,8 @@ static enum status server_use_sessions(struct tls_server_context *context,
         context->tickets = tls_tickets_create();
     if (context->tickets == NULL)
         return ST_NOMEM;
-    tls_tickets_use(context->tickets, context->ssl);
+    if (tls_tickets_use(context->tickets, context->ssl) != ST_OK)
+        return ST_NOMEM;
     SSL_CTX_set_session_cache_mode(context->ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(context->ssl, 1);
     SSL_CTX_set_timeout(context->ssl, TLS_TICKET_PERIOD_S);

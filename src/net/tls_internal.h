@@ -41,8 +41,8 @@ enum status tls_fault(struct text *fault, const char *sentence);
 
 /* ---- tls_tickets.c ---- */
 
-/* Make `ssl` seal and open its tickets with `tickets`, which outlives it. */
-void tls_tickets_use(struct tls_tickets *tickets, SSL_CTX *ssl);
+/* Make `ssl` seal and open its tickets with `tickets`, which outlives it. Errors: ST_NOMEM. */
+enum status tls_tickets_use(struct tls_tickets *tickets, SSL_CTX *ssl) MUST_USE;
 
 /* ---- tls_sessions.c ---- */
 

@@ -167,9 +167,11 @@ static int ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP
     return verdict == 1 && SSL_version(ssl) >= TLS1_3_VERSION ? 2 : verdict;
 }
 
-void tls_tickets_use(struct tls_tickets *tickets, SSL_CTX *ssl)
+enum status tls_tickets_use(struct tls_tickets *tickets, SSL_CTX *ssl)
 {
     CHECK_TAG(tickets, TAG_TICKETS);
-    SSL_CTX_set_app_data(ssl, tickets);
+    if (SSL_CTX_set_app_data(ssl, tickets) != 1)
+        return ST_NOMEM;
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, ticket_callback);
+    return ST_OK;
 }
