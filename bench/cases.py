@@ -1,0 +1,89 @@
+"""What is measured, against whom, and which ratios are asked for.
+
+A ratio is work for each CPU second of the proxy, the subject's by the other's. A goal is met when the lower end of
+the ratio's 95 % interval reaches 0.95 of it: machines scatter, and that much is granted."""
+import dataclasses
+
+KIB, MIB = 1024, 1024 * 1024
+ALLOWANCE = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    ratio: float
+    against: tuple  # of several: the best of them counts
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    name: str
+    title: str
+    kind: str  # of the generator
+    service: str  # of the origin
+    others: tuple  # whom the subject meets
+    goals: tuple
+    body: int = 0
+    connections: int = 64
+    unit: str = "request"
+    subject: str = "fairlead"
+    is_tls: bool = False
+    is_fresh: bool = False  # a connection for each request
+    is_spread: bool = False  # over many loopback addresses: rates of connections matter
+    has_rate: bool = True  # latency at a fixed rate is measured, too
+
+    @property
+    def is_bulk(self):
+        return self.kind in ("down", "up")
+
+
+def _get(name, title, body, others, goals, **more):
+    return Case(name, title, "get", "http", others, goals, body=body, **more)
+
+
+def _tunnel(name, title, kind, others, goals, **more):
+    service = {"down": "source", "up": "sink"}.get(kind, "echo")
+    return Case(name, title, kind, service, others, goals, **more)
+
+
+_BULK = {"connections": 16, "unit": "GB", "has_rate": False}
+_BULK_PEERS = ("haproxy-relay", "nginx", "go")
+
+CASES = (
+    _get("get-1k", "GET 1 KiB, 64 connections kept alive", KIB, ("floor", "haproxy", "nginx", "squid", "go"),
+         (Goal(1.10, ("haproxy",)), Goal(0.92, ("floor",)))),
+    _get("get-64k", "GET 64 KiB, 64 connections kept alive", 64 * KIB,
+         ("floor", "haproxy", "haproxy+splice", "nginx", "go"),
+         (Goal(1.05, ("haproxy",)), Goal(1.05, ("haproxy+splice",)))),
+    _get("get-1m", "GET 1 MiB, 64 connections kept alive, saturated", MIB,
+         ("floor", "haproxy+splice", "nginx", "go"),
+         (Goal(1.0, ("haproxy+splice", "nginx", "go")), Goal(0.9, ("floor",))), has_rate=False),
+    _get("get-new", "GET 1 KiB, a new client connection each", KIB,
+         ("floor", "haproxy", "nginx", "squid", "tinyproxy", "go"), (Goal(1.0, ("nginx",)),),
+         is_fresh=True, is_spread=True),
+    Case("post-64k", "POST 64 KiB, 64 connections kept alive", "post", "http", ("floor", "haproxy", "nginx", "go"), (),
+         body=64 * KIB),
+    _tunnel("tunnel-open", "tunnel: open, 64 B there and back, close", "open",
+            ("floor", "haproxy", "haproxy-relay", "squid", "tinyproxy", "go"),
+            (Goal(1.2, ("haproxy",)), Goal(0.9, ("floor",))), body=64, unit="tunnel", is_spread=True),
+    _tunnel("tunnel-bulk", "tunnel: 16 saturated, to the client", "down", ("floor", *_BULK_PEERS),
+            (Goal(1.05, _BULK_PEERS), Goal(0.9, ("floor",))), **_BULK),
+    _tunnel("tunnel-echo", "tunnel: 64 B there and back on 64 tunnels", "echo",
+            ("floor", "haproxy-relay", "nginx", "squid", "go"), (Goal(1.0, ("haproxy-relay",)),),
+            body=64, unit="round trip"),
+    _get("tls-get-1k", "GET 1 KiB over TLS to the proxy, kept alive", KIB, ("floor", "haproxy", "nginx", "go"),
+         (Goal(1.0, ("nginx",)),), is_tls=True),
+    _tunnel("tls-down", "tunnel over TLS: 16 saturated, to the client", "down", ("floor", *_BULK_PEERS),
+            (Goal(1.05, _BULK_PEERS), Goal(0.9, ("floor",))), is_tls=True, **_BULK),
+    _tunnel("tls-up", "tunnel over TLS: 16 saturated, to the origin", "up", ("floor", *_BULK_PEERS),
+            (Goal(1.05, _BULK_PEERS), Goal(0.9, ("floor",))), is_tls=True, **_BULK),
+    _get("tls-new", "GET 1 KiB, a full TLS handshake each", KIB, ("floor", "haproxy", "nginx", "go"), (),
+         is_tls=True, is_fresh=True, is_spread=True),
+    _get("log", "GET 1 KiB with the JSON log on, beside off", KIB, ("fairlead",), (Goal(0.92, ("fairlead",)),),
+         subject="fairlead+log", has_rate=False),
+    _get("workers", "GET 1 KiB with two workers, beside one", KIB, ("fairlead",), (Goal(1 / 1.1, ("fairlead",)),),
+         subject="fairlead+2", has_rate=False),
+)
+IDLE = _tunnel("idle", "8,000 idle tunnels", "idle", ("floor", "haproxy", "squid", "go"), (), body=64,
+               connections=8000, unit="tunnel", is_spread=True, has_rate=False)
+IDLE_GOAL_BYTES = 1024  # of user memory for each tunnel
+NAMES = tuple(case.name for case in CASES) + (IDLE.name,)
