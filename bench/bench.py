@@ -11,6 +11,7 @@ import sys
 
 import cases
 import count
+import document
 import idle
 import measure
 import plot
@@ -18,6 +19,8 @@ import proxies
 import report
 import surroundings
 from stage import Failure, Stage
+
+FIGURES = "bench.json"
 
 
 def parse():
@@ -36,6 +39,8 @@ def parse():
     parser.add_argument("--congestion", default="reno", metavar="NAME",
                         help="congestion control in a network of our own; system: stay outside [reno where root]")
     parser.add_argument("--output", type=pathlib.Path, metavar="FOLDER", help="for bench.json and bench.png")
+    parser.add_argument("--document", action="store_true",
+                        help="measure nothing: put the last figures into docs/performance.md")
     parser.add_argument("--count", action="store_true",
                         help="instructions and system calls for each unit, against bench/baseline.json")
     parser.add_argument("--write", action="store_true", help="with --count: renew the baseline")
@@ -65,19 +70,37 @@ def choose(case, everybody, wanted):
 def run_cases(options, everybody):
     chosen = [case for case in (*cases.CASES, cases.IDLE) if case.name in options.case]
     present = sorted({name for case in chosen for name in (case.subject, *choose(case, everybody, options.peer))})
-    versions = {name: everybody[name].version() for name in present if name.split("+")[0] == name != "floor"}
+    versions = {name: everybody[name].version() for name in present if name.isalpha() and name != "floor"}
     with Stage(options.programs) as stage:
         machine = surroundings.describe(options.binary, stage, versions)
     report.print_machine(machine)
-    results = []
+    found = {"machine": machine, "pairs": options.pairs, "seconds": options.seconds, "cases": []}
     for case in chosen:
         others = choose(case, everybody, options.peer)
         module = idle if case is cases.IDLE else measure
-        found = module.measure(case, everybody, others, options, say)
+        result = module.measure(case, everybody, others, options, say)
         say("")
-        (report.print_idle if case is cases.IDLE else report.print_case)(found)
-        results.append(found)
-    return {"machine": machine, "pairs": options.pairs, "seconds": options.seconds, "cases": results}
+        (report.print_idle if case is cases.IDLE else report.print_case)(result)
+        found["cases"].append(result)
+        save(found, options.output / FIGURES)
+    return found
+
+
+def save(found, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def tell_end(found, options):
+    """Where the figures are; whether anything failed."""
+    print(f"\nfigures: {options.output / FIGURES}")
+    if picture := plot.draw(found, options.output / "bench.png"):
+        print(f"picture: {picture}")
+    broken = [f"{case['name']}: {row}" for case in found["cases"] for row, known in case["rows"].items()
+              if known["failure"]]
+    if broken:
+        print("failed: " + ", ".join(broken))
+    return bool(broken)
 
 
 def main():
@@ -88,20 +111,11 @@ def main():
     try:
         if options.count:
             return count.run(options, everybody["fairlead"], say)
-        found = run_cases(options, everybody)
-    except Failure as failure:
+        if options.document:
+            return document.write(json.loads((options.output / FIGURES).read_text()))
+        return tell_end(run_cases(options, everybody), options)
+    except (Failure, OSError) as failure:
         sys.exit(f"bench: {failure}")
-    options.output.mkdir(parents=True, exist_ok=True)
-    path = options.output / "bench.json"
-    path.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"\nfigures: {path}")
-    if picture := plot.draw(found, options.output / "bench.png"):
-        print(f"picture: {picture}")
-    broken = [f"{case['name']}: {row}" for case in found["cases"] for row, known in case["rows"].items()
-              if known["failure"]]
-    if broken:
-        print("failed: " + ", ".join(broken))
-    return bool(broken)
 
 
 if __name__ == "__main__":

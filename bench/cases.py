@@ -83,7 +83,7 @@ CASES = (
     _get("workers", "GET 1 KiB with two workers, beside one", KIB, ("fairlead",), (Goal(1 / 1.1, ("fairlead",)),),
          subject="fairlead+2", has_rate=False),
 )
-IDLE = _tunnel("idle", "8,000 idle tunnels", "idle", ("floor", "haproxy", "squid", "go"), (), body=64,
+IDLE = _tunnel("idle", "8,000 idle tunnels", "idle", ("floor", "haproxy", "squid"), (), body=64,
                connections=8000, unit="tunnel", is_spread=True, has_rate=False)
 IDLE_GOAL_BYTES = 1024  # of user memory for each tunnel
 NAMES = tuple(case.name for case in CASES) + (IDLE.name,)

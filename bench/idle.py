@@ -70,7 +70,7 @@ def measure(case, proxies, others, options, say):
                     grown, slabs = hold(stage, case, endpoint)
                     user.append(grown / case.connections)
                     kernel.append((slabs - base) / case.connections)
-        except Failure as failure:
+        except (Failure, ProcessLookupError) as failure:  # the latter: it ended under the load
             rows[name]["failure"] = str(failure)
             continue
         rows[name] |= {"user_bytes": statistics.median(user), "kernel_bytes": statistics.median(kernel)}

@@ -163,6 +163,8 @@ static void wait_for_rest(void)
     uint64_t end = tool_now_ns() + GRACE_NS;
     is_closing = true;
     if (crew.job.kind == KIND_DOWN || crew.job.kind == KIND_UP) {
+        while (crew_count_silent(&crew) > 0 && tool_now_ns() < end && !is_hopeless())
+            loop_turn(&crew.loop, TURN_MS);
         crew.tally.failures += crew_count_silent(&crew);
         if (crew.tally.failures > 0 && crew.tally.first_failure == NULL)
             crew.tally.first_failure = "a tunnel moved nothing";

@@ -11,6 +11,7 @@ from stage import Failure, Stage, tree
 CALLS_UNITS = (128, 640)  # the difference of two runs leaves out what connections cost once
 CALLS_BULK_S = 1.0
 RATE_ROUNDS, RATE_SHARE = 3, 0.5
+LONGEST_S = 30
 
 
 class Row:
@@ -52,9 +53,16 @@ class Bench:
             self.rows[name].failure = str(failure)
 
     def run(self, name, **changes):
-        times = {"seconds": self.options.seconds, "warmup": self.options.warmup}
+        seconds = self.options.seconds
         try:
-            return self.stage.run_load(self.case, self.endpoints[name], **{**times, **changes})
+            while True:
+                run = self.stage.run_load(self.case, self.endpoints[name], seconds=seconds,
+                                          warmup=self.options.warmup, **changes)
+                if run["bytes" if self.case.is_bulk else "units"] > 0:
+                    return run
+                seconds *= 2  # a machine so full that nothing happened in the window
+                if seconds > LONGEST_S:
+                    raise Failure("nothing was done")
         except Failure as failure:
             self.rows[name].failure = str(failure)
             self.endpoints.pop(name)
@@ -76,7 +84,8 @@ class Bench:
             for other in others:
                 if other in self.endpoints:
                     self.run_pair(other)
-            if not others and (run := self.run(self.case.subject)):
+            alone = self.case.subject in self.endpoints and not any(other in self.endpoints for other in others)
+            if alone and (run := self.run(self.case.subject)):
                 self.rows[self.case.subject].add(self.case, run)
 
     def run_rate(self):
@@ -154,7 +163,9 @@ def measure(case, proxies, others, options, say):
         rate = bench.run_rate() if case.has_rate and not options.quick else None
         if not options.no_calls:
             bench.run_calls()
-    goals = [found for goal in case.goals if (found := judge.judge(goal, bench.ratios))]
+    sound = {name: ratios for name, ratios in bench.ratios.items()
+             if not bench.rows[name].failure and not bench.rows[case.subject].failure}
+    goals = [found for goal in case.goals if (found := judge.judge(goal, sound))]
     return {"name": case.name, "title": case.title, "unit": case.unit, "subject": case.subject, "fixed_rate": rate,
             "rows": {name: row.as_dict() for name, row in bench.rows.items()}, "ratios": bench.ratios,
             "goals": goals, "failure": bench.rows[case.subject].failure}

@@ -2,6 +2,7 @@
 import os
 import statistics
 import sys
+import textwrap
 
 import judge
 
@@ -34,13 +35,14 @@ HEAD = (f"  {'':<14} {'per CPU s':>10} {'±':>4} {'ratio':>5} {'95 %':^13} {'a s
 
 
 def row_line(name, row, ratios):
-    if row["failure"] and not row["per_cpu_s"]:
-        return f"  {name:<14} {row['failure']}"
+    if not row["per_cpu_s"]:
+        return f"  {name:<14} {row['failure'] or 'nobody to compare with'}"
     ratio = f"{'':>5} {'':13}"
     if ratios:
         median, low, high = judge.interval(ratios)
         ratio = f"{median:>5.2f} {f'{low:.2f} … {high:.2f}':^13}"
-    times = row["latency_at_rate_us"] or {}
+    times = row["latency_at_rate_us"] or row["latency_saturated_us"]
+    times = times if times and times["p50"] > 0 else {}  # bulk has none
     per_cpu = row["per_cpu_s"]
     return (f"  {name:<14} {short(statistics.median(per_cpu)):>10} {judge.spread(per_cpu):>4.0%} {ratio} "
             f"{short(statistics.median(row['rate'])):>9} {statistics.median(row['busy']):>4.2f} "
@@ -57,7 +59,8 @@ def goal_line(goal):
 
 
 def print_case(case):
-    rate = f"; latency at {short(case['fixed_rate'])} a second" if case["fixed_rate"] else ""
+    rate = "" if case["unit"] == "GB" else \
+        f"; latency at {short(case['fixed_rate'])} a second" if case["fixed_rate"] else "; latency at saturation"
     print(f"\n{paint(case['title'], '1')} (unit: {case['unit']}{rate})")
     print(paint(HEAD.rstrip(), "2"))
     for name, row in case["rows"].items():
@@ -83,14 +86,18 @@ def print_idle(case):
     sys.stdout.flush()
 
 
+def wrapped(text):
+    return textwrap.fill(text, 96, subsequent_indent="  ", break_on_hyphens=False)
+
+
 def print_machine(machine):
-    print(f"{machine['cpu']}, {machine['cpus']} CPUs, Linux {machine['kernel']}, {machine['system']}, "
-          f"{machine['compiler']}, {machine['tls']}")
+    print(wrapped(f"{machine['cpu']}, {machine['cpus']} CPUs, Linux {machine['kernel']}, {machine['system']}, "
+                  f"{machine['compiler']}, {machine['tls']}"))
     where = "a network namespace of its own" if machine["has_namespace"] else "the system's network"
-    print(f"congestion control {machine['congestion']} for all, in {where}; proxy on CPU "
-          f"{','.join(map(str, machine['proxy_cpus']))}, generator and origin on "
-          f"{','.join(map(str, machine['load_cpus']))}")
-    print("  ".join(f"{name} {version}" for name, version in machine["versions"].items()))
+    print(wrapped(f"congestion control {machine['congestion']} for all, in {where}; proxy on CPU "
+                  f"{','.join(map(str, machine['proxy_cpus']))}, generator and origin on "
+                  f"{','.join(map(str, machine['load_cpus']))}"))
+    print(wrapped(", ".join(f"{name} {version}" for name, version in machine["versions"].items())))
     if machine["load"] > 0.5:
         print(paint(f"This machine is busy with other things (load {machine['load']:.1f}): the figures will scatter.",
                     "33"))

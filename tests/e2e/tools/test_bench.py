@@ -1,5 +1,6 @@
 """./dev bench: that it works, never how fast anything is."""
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +57,58 @@ def test_a_proxy_that_fails_a_unit_fails_the_case(build, tmp_path):
     done = run_bench(refusing, tmp_path, "--seconds", "0.1", "--pairs", "1", "--peer", "--no-calls", "--case", "get-1k")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "the status is not 200 (status 403)" in done.stdout and "failed: get-1k: fairlead" in done.stdout
+
+
+@pytest.fixture
+def modules(monkeypatch):
+    """The bench's own modules, without what they are called elsewhere."""
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    import cases
+    import count
+    import judge
+    import measure
+    yield cases, count, judge, measure
+    for name in [name for name, module in sys.modules.items()
+                 if str(getattr(module, "__file__", None)).startswith(str(ROOT / "bench"))]:
+        del sys.modules[name]
+
+
+def test_a_goal_is_judged_by_the_lower_end_of_an_interval(modules):
+    """Nine pairs: from the second to the eighth; of several peers the one that did best counts."""
+    cases, _, judge, _ = modules
+    assert judge.interval([9, 1, 2, 8, 3, 7, 4, 6, 5]) == (5, 2, 8)
+    goal = cases.Goal(1.0, ("slow", "quick", "absent"))
+    found = judge.judge(goal, {"slow": [2.0] * 9, "quick": [0.8, 0.96, 0.97, 0.98, 0.99, 1.0, 1.0, 1.0, 3.0]})
+    assert (found["against"], found["low"], found["verdict"]) == ("quick", 0.96, "met")
+    assert judge.judge(goal, {"quick": [0.9] * 9})["verdict"] == "missed"
+    assert judge.judge(goal, {"quick": [0.9] * 4 + [0.96] * 5})["verdict"] == "not shown"
+    assert judge.judge(goal, {}) is None
+
+
+def test_three_per_cent_more_than_the_baseline_is_worse(modules):
+    """And what other tools made is shown, not judged."""
+    _, count, _, _ = modules
+    assert count.judge(103.1, 100, True) == ("+3.1%: MORE", True)
+    assert count.judge(102.9, 100, True) == ("+2.9%, kept", False)
+    assert count.judge(103.1, 100, False) == ("+3.1%, not judged", False)
+    assert count.judge(1, None, True)[1] is False
+
+
+def test_a_summary_of_strace_is_added_up(modules):
+    """With and without a column of errors, and without its own total."""
+    _, _, _, measure = modules
+    summary = ("% time     seconds  usecs/call     calls    errors syscall\n"
+               " 77.00    0.065198        5015        13           poll\n"
+               "  2.75    0.004392           3      1207       206 recvfrom\n"
+               "100.00    0.069590          57      1220       206 total\n")
+    assert measure.count_calls(summary) == 1220
+
+
+def test_counting_tells_three_figures_beside_the_baseline(build, tmp_path):
+    """Instructions, calls and clock readings of a lockstep case; another compiler's instructions are not judged."""
+    if shutil.which("valgrind") is None:
+        pytest.skip("valgrind is not installed")
+    done = run_bench(build, tmp_path, "--count", "--case", "tunnel-open")
+    assert done.stdout.count("\n  tunnel-open ") == 3, done.stdout + done.stderr
+    for kind in ("user instructions", "system calls", "readings of the clock"):
+        assert any(kind in line and "baseline" in line for line in done.stdout.splitlines()), done.stdout
