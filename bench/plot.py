@@ -1,5 +1,5 @@
 """The figures as a picture: a panel a case, a bar a proxy, its length the work for each CPU second as a share of what
-Fairlead does; the goals are ticks. The machine stands below."""
+Fairlead does, taken in pairs, with the interval as a line. The machine stands below."""
 import statistics
 
 from judge import interval
@@ -27,26 +27,30 @@ def _panel(axes, case):
     if not base:
         axes.axis("off")
         return
-    names = [case["subject"]] + sorted((name for name in rows if name != case["subject"]), key=lambda n: -middle[n])
-    lengths = [middle[name] / base for name in names]
+    ratios = {name: interval(pairs) for name, pairs in case["ratios"].items()}  # of mine by theirs
+    others = [name for name in rows if name != case["subject"] and name in ratios]
+    names = [case["subject"], *sorted(others, key=lambda name: ratios[name][0])]
+    lengths = [1 / ratios[name][0] if name in ratios else 1 for name in names]
     bars = axes.barh(range(len(names)), lengths, color=[colour(name) for name in names], height=0.72)
     for place, (name, bar) in enumerate(zip(names, bars)):
-        if pairs := case["ratios"].get(name):
-            _, low, high = interval(pairs)
-            axes.plot([1 / high, 1 / low], [place, place], color=INK, linewidth=1.2)
-        right = max(bar.get_width(), 1 / interval(pairs)[1] if pairs else 0)
-        axes.text(right + 0.025, place, label(middle[name], case["unit"]), va="center", fontsize=7.5, color=INK)
-    axes.axvline(1, color=MINE, linewidth=0.6, linestyle=":")
+        _, low, high = ratios.get(name, (1, 1, 1))
+        axes.plot([1 / high, 1 / low], [place, place], color=INK, linewidth=1.2)
+        axes.annotate(label(middle[name], case["unit"]), (max(bar.get_width(), 1 / low), place), xytext=(5, 0),
+                      textcoords="offset points", va="center", fontsize=7.5, color=INK, zorder=3,
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})
+    axes.axvline(1, color=MINE, linewidth=0.6, linestyle=":", zorder=0.5)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlim(0, max(lengths) * 1.22)
+    ends = [min(1 / ratios[name][1], 2 * length) for name, length in zip(names, lengths) if name in ratios]
+    axes.set_xlim(0, max(lengths + ends) * 1.22)
     axes.set_title(case["title"], fontsize=8.5, loc="left", color=INK, fontweight="bold")
     axes.tick_params(axis="x", labelsize=7, colors=FLOOR)
     axes.tick_params(axis="y", length=0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(FAINT)
-    axes.set_xlabel(f"{case['unit']}s for each CPU second; {case['subject']} = 1", fontsize=7, color=FLOOR)
+    plural = "" if case["unit"] == "GB" else "s"
+    axes.set_xlabel(f"{case['unit']}{plural} for each CPU second; {case['subject']} = 1", fontsize=7, color=FLOOR)
 
 
 def draw(found, path):
@@ -63,7 +67,8 @@ def draw(found, path):
 
     columns = min(COLUMNS, len(cases))
     lines = -(-len(cases) // columns)
-    figure, grid = pyplot.subplots(lines, columns, squeeze=False, figsize=(PANEL_WIDTH * columns, PANEL_HEIGHT * lines))
+    size = (PANEL_WIDTH * columns, PANEL_HEIGHT * lines)
+    figure, grid = pyplot.subplots(lines, columns, squeeze=False, figsize=size)
     for axes in grid.flat[len(cases):]:
         axes.axis("off")
     for axes, case in zip(grid.flat, cases):

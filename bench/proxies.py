@@ -104,6 +104,8 @@ class Floor(Proxy):
 
 
 class Haproxy(Proxy):
+    SPLICE = "option splice-request\n    option splice-response"  # splice-auto does not choose it for these
+
     def __init__(self, name="haproxy", splice=False, is_relay=False):
         self.name, self.splice, self.is_relay = name, splice, is_relay
 
@@ -116,7 +118,8 @@ class Haproxy(Proxy):
     def start(self, stage, case):
         port = free_port()
         values = {"PORT": port, "TLS": f"ssl crt {stage.make_certificate()}" if case.is_tls else "",
-                  "SPLICE": "option splice-auto" if self.splice else "no option splice-auto", "PIPE_BYTES": PIPE_BYTES,
+                  "SPLICE": self.SPLICE if self.splice or case.is_bulk and not case.is_tls else "# no splice",
+                  "PIPE_BYTES": PIPE_BYTES,
                   "SERVERS": "\n    ".join(f"server s{i} {at}" for i, at in enumerate(origins(stage, case)))}
         kind = "relay" if self.is_relay else "http" if case.service == "http" else "connect"
         path = self.configure(stage, f"haproxy-{kind}.cfg", **values)
