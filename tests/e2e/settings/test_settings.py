@@ -42,7 +42,7 @@ def test_source_is_the_address_of_outgoing_connections(stage):
         client.send(request("CONNECT", mirror.authority))
         assert client.read_head().status == 200
         mirror.wait_connections(1)
-    seen = [o.connections[0].sock.getpeername()[0] for o in (origin, mirror)]
+        seen = [o.connections[0].sock.getpeername()[0] for o in (origin, mirror)]  # while they last
     assert seen == ["127.0.0.7"] * 2
     assert [r["upstream_conn"].get("source", "127.0.0.7:0").rpartition(":")[0]
             for r in proxy.records(2)] == ["127.0.0.7"] * 2
