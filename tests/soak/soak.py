@@ -42,6 +42,7 @@ HOSTILE = ("cut", "cutchunk", "reset", "garbage")  # kinds of answers that never
 SPARE_PIPES = 32  # that the workers keep for the next bulk, two descriptors each
 GROWN_MIB = 24  # resident memory that the second round may add: what a sanitizer keeps of what was freed, and fragments
 NAMES = 40  # of origins; some live too short to be cached
+STARTS = 5  # tries with faults
 SPARED = 2  # calls that no fault need befall
 DRAINED = 3  # seconds of load before the proxy is told to end
 FAULT_H = Path(__file__).resolve().parents[2] / "src/base/fault.h"
@@ -449,9 +450,11 @@ resolver: {{hosts_file: {self.hosts}}}
             if len(listening) >= 2 and admin:
                 self.port, self.tls_port = map(int, listening[:2])
                 self.admin = int(admin[0])
-                return
+                return True
+            if self.process.poll() is not None:
+                break
             time.sleep(0.05)
-        sys.exit(f"soak: the proxy does not listen:\n{self.said()}")
+        return False
 
     def metric(self, name):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=10) as answer:
@@ -569,8 +572,14 @@ resolver: {{hosts_file: {self.hosts}}}
             self.dns.add(f"n{number}.soak.test", a=["127.0.0.1"], ttl=number % 4)
         self.origins = await origin.start(certs.server_context())
         self.context = certs.client_context()
-        self.start(folder, certs)
-        self.wait_listening()
+        for _ in range(STARTS if self.has_faults else 1):  # a fault may befall a start, which then says so and ends
+            self.start(folder, certs)
+            listens = self.wait_listening()
+            if listens or self.process.poll() != 1:
+                break
+            self.options.seed += 1
+        if not listens:
+            sys.exit(f"soak: the proxy does not listen:\n{self.said()}")
         self.served_by = self.serving()
         before = self.descriptors()
         await self.load(self.options.minutes * 30)

@@ -1,5 +1,6 @@
 """Name servers at their worst: wrong, twice, endless, cut, mixed, and nothing at all."""
 import json
+import os
 import socket
 import struct
 
@@ -341,7 +342,10 @@ def test_no_answer_over_tcp_is_504(asker, dns, play):
 
 
 @pytest.mark.parametrize("play", [
-    closes_after(0), closes_after(1), closes_after(2), closes_after(20), empty_message, still_truncated],
+    closes_after(0), closes_after(1), closes_after(2), closes_after(20),
+    pytest.param(empty_message, marks=pytest.mark.skipif(
+        "FAIRLEAD_FAULTS" in os.environ, reason="c-ares receives no bytes then, which a fault may put off for ever")),
+    still_truncated],
     ids=["at once", "in the length", "after it", "in the answer", "empty", "truncated again"])
 def test_a_broken_answer_over_tcp_is_dns_error(asker, dns, play):
     """The connection ends before the answer does, or brings what is cut once more: no half of it is used."""
