@@ -1,8 +1,11 @@
 """Connections that live on, on both sides: reuse, pipelining, retries, HTTP/1.0."""
+import time
+
 import pytest
 
 from support.bounds import Cue, wait_until
 from support.message import chunked, ok, request
+from support.ops import cpu_ticks
 from support.origin import replies, replies_and_closes, replies_forever
 from support.shows import shows
 
@@ -331,3 +334,14 @@ def test_each_record_counts_its_own_bytes(proxy, stage):
     assert [r.bytes["client_out"] for r in records] == got
     assert [r.bytes["request_body"] for r in records] == [5, 50, 500]
     assert [r.bytes["response_body"] for r in records] == [1, 100, 10_000]
+
+
+def test_a_client_that_stays_after_its_last_answer_costs_no_core(door):
+    """The proxy ends its direction and waits for the client's, for two seconds: at rest (RFC 9112 §9.6)."""
+    with door.connect() as client:
+        client.send(b"no request\r\n\r\n")
+        assert client.read_response().status == 400
+        open_now, ticks, begun = door.proxy.descriptors(), cpu_ticks(door.proxy.serving_pid()), time.monotonic()
+        wait_until(lambda: door.proxy.descriptors() < open_now, "the wait to end")
+        spent = (cpu_ticks(door.proxy.serving_pid()) - ticks) / 100
+        assert spent < 0.3 * (time.monotonic() - begun), f"{spent} s of CPU in a wait"

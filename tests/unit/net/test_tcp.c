@@ -155,6 +155,23 @@ static void begin_tcp(struct fixture *f)
     socket_close(&listener);
 }
 
+/* The kernel reports a socket at each shutdown(2), also when it was shut before: an owner who shuts on every report has
+ * rest after the first. */
+static void test_to_shut_twice_is_no_news(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin_tcp(&f);
+    turn(&f);
+    assert_int_equal(transport_shut(f.transport), ST_OK);
+    turn(&f);
+    unsigned news = f.news;
+    assert_int_equal(transport_shut(f.transport), ST_OK);
+    turn(&f);
+    assert_int_equal(f.news, news);
+    end(&f);
+}
+
 /* The kernel tells of a reset once. Where a send was told, a receive after it takes what had come before, and then is
  * not told of an end in order, but where there was one. */
 static void test_a_reset_is_no_end_in_order(void **state)
@@ -224,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_end_is_not_missed),
         cmocka_unit_test(test_write_bit),
         cmocka_unit_test(test_shut),
+        cmocka_unit_test(test_to_shut_twice_is_no_news),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_unwatchable),
         cmocka_unit_test(test_a_reset_is_no_end_in_order),
