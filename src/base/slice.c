@@ -58,15 +58,15 @@ struct slice slice_trim(struct slice s)
 }
 
 /* Length of the element at the front: up to a comma outside of a quoted string. */
-static size_t slice_element_length(struct slice s)
+static size_t slice_element_length(struct slice s, bool *ret_is_quoted)
 {
-    bool is_quoted = false;
+    *ret_is_quoted = false;
     for (size_t i = 0; i < s.len; i++) {
-        if (is_quoted && s.at[i] == '\\')
+        if (*ret_is_quoted && s.at[i] == '\\')
             i++;
         else if (s.at[i] == '"')
-            is_quoted = !is_quoted;
-        else if (s.at[i] == ',' && !is_quoted)
+            *ret_is_quoted = !*ret_is_quoted;
+        else if (s.at[i] == ',' && !*ret_is_quoted)
             return i;
     }
     return s.len;
@@ -75,7 +75,8 @@ static size_t slice_element_length(struct slice s)
 bool slice_next_element(struct slice *rest, struct slice *ret_element)
 {
     while (rest->len > 0) {
-        size_t len = slice_element_length(*rest);
+        bool is_quoted = false; /* whoever reads the element sees to that */
+        size_t len = slice_element_length(*rest, &is_quoted);
         struct slice element = slice_trim(slice_first(*rest, len));
         *rest = slice_from(*rest, len + 1);
         if (element.len > 0) {
@@ -89,12 +90,8 @@ bool slice_next_element(struct slice *rest, struct slice *ret_element)
 bool slice_has_open_quote(struct slice s)
 {
     bool is_quoted = false;
-    for (size_t i = 0; i < s.len; i++) {
-        if (is_quoted && s.at[i] == '\\')
-            i++;
-        else if (s.at[i] == '"')
-            is_quoted = !is_quoted;
-    }
+    while (s.len > 0)
+        s = slice_from(s, slice_element_length(s, &is_quoted) + 1);
     return is_quoted;
 }
 

@@ -24,6 +24,16 @@ static void write_file(const char *path, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
+/* A table over a new file, whose name is filled in, with "one" in it. */
+static struct hosts *create_with_one(char *path)
+{
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    write_file(path, "10.0.0.1 one\n");
+    return hosts_create(path);
+}
+
 /* Comments, blanks and bad lines are skipped; case does not matter; addresses keep their order. */
 static void test_parse(void **state)
 {
@@ -119,11 +129,7 @@ static void test_too_long(void **state)
     (void)state;
     char path[] = "/tmp/fairlead-hosts-XXXXXX";
     struct address_set *set = NULL;
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
-    write_file(path, "10.0.0.1 one\n");
-    struct hosts *hosts = hosts_create(path);
+    struct hosts *hosts = create_with_one(path);
     assert_int_equal(hosts_check(path), ST_OK);
     assert_false(hosts_is_too_long(hosts));
     assert_int_equal(truncate(path, HOSTS_FILE_MAX), 0);
@@ -149,11 +155,7 @@ static void test_change_time(void **state)
     char path[] = "/tmp/fairlead-hosts-XXXXXX";
     struct address_set *set = NULL;
     struct stat before;
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
-    write_file(path, "10.0.0.1 one\n");
-    struct hosts *hosts = hosts_create(path);
+    struct hosts *hosts = create_with_one(path);
     assert_int_equal(stat(path, &before), 0);
     const struct timespec times[] = {before.st_atim, before.st_mtim};
     struct stat after = before;

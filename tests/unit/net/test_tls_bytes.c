@@ -278,16 +278,22 @@ static void bulk_goes_through_sockets(void **state)
     slab_done(&slab);
 }
 
+/* The server has sent as much as one send takes, and the client's side takes none of it. */
+static void begin_with_a_full_send(struct fixture *f)
+{
+    size_t len = 0;
+    begin(f);
+    expect_status(f->client, ST_AGAIN);
+    memory_end_set_room(f->below_client, 1);
+    assert_int_equal(send_bytes(f->server, pattern, TLS_SEND_MAX, &len), ST_OK);
+}
+
 /* Each direction goes on by itself: what one send leaves in the queue holds no reading. */
 static void one_send_holds_no_reading(void **state)
 {
     struct fixture f;
     (void)state;
-    begin(&f);
-    expect_status(f.client, ST_AGAIN);
-    memory_end_set_room(f.below_client, 1);
-    size_t len = 0;
-    assert_int_equal(send_bytes(f.server, pattern, TLS_SEND_MAX, &len), ST_OK);
+    begin_with_a_full_send(&f);
     send_all(f.client, SLICE("more"));
     turn(&f);
     expect(f.server, SLICE("more"));
@@ -300,11 +306,7 @@ static void a_long_queue_holds_reading_until_it_has_left(void **state)
 {
     struct fixture f;
     (void)state;
-    begin(&f);
-    expect_status(f.client, ST_AGAIN);
-    memory_end_set_room(f.below_client, 1);
-    size_t len = 0;
-    assert_int_equal(send_bytes(f.server, pattern, TLS_SEND_MAX, &len), ST_OK);
+    begin_with_a_full_send(&f);
     struct tls *peer = CONTAINER_OF(f.client, struct tls, base);
     bool is_held = false;
     for (int i = 0; i < 1000 && !is_held; i++) {
