@@ -22,15 +22,16 @@ from stage import Failure, Stage
 
 FIGURES = "bench.json"
 
+PEERS = ("floor", "haproxy", "haproxy+splice", "haproxy-relay", "nginx", "squid", "tinyproxy", "go")
+
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0], prog="./dev bench")
     parser.add_argument("build", help=argparse.SUPPRESS)
     parser.add_argument("--case", nargs="+", metavar="NAME", choices=cases.NAMES, default=cases.NAMES,
                         help="only these: " + " ".join(cases.NAMES))
-    parser.add_argument("--peer", nargs="*", metavar="NAME",
-                        help="only these: floor haproxy haproxy+splice haproxy-relay nginx squid tinyproxy go; none: "
-                             "the proxy alone")
+    parser.add_argument("--peer", nargs="*", metavar="NAME", choices=PEERS,
+                        help="only these: " + " ".join(PEERS) + "; none: the proxy alone")
     parser.add_argument("--pairs", type=int, default=9, metavar="N", help="runs of each [9]")
     parser.add_argument("--seconds", type=float, default=1.0, metavar="S", help="length of a run [1]")
     parser.add_argument("--warmup", type=float, metavar="S", help="before each run [a third of it]")
@@ -45,6 +46,8 @@ def parse():
                         help="instructions and system calls for each unit, against bench/baseline.json")
     parser.add_argument("--write", action="store_true", help="with --count: renew the baseline")
     options = parser.parse_args()
+    if options.write and not options.count:
+        parser.error("--write goes with --count")
     if options.quick:
         options.pairs, options.seconds = min(options.pairs, 3), min(options.seconds, 0.3)
     if options.warmup is None:

@@ -140,7 +140,6 @@ static void client_close(struct client *client)
 {
     channel_done(&client->channel);
     loop_close(&client->watch);
-    client->crew->tally.open--;
     client->stage = STAGE_CLOSED;
 }
 
@@ -389,7 +388,6 @@ static void client_connect(struct client *client)
     }
     client->watch = (struct watch){fd, client_on_event};
     channel_init(&client->channel, fd, crew->job.tls, false);
-    crew->tally.open++;
     (void)stage_enter(client, STAGE_HANDSHAKE);
     loop_add(&crew->loop, &client->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 }

@@ -35,8 +35,8 @@ struct tally {
     uint64_t all_units;    /* since the start */
     uint64_t failures;
     const char *first_failure;
-    unsigned first_status;  /* the HTTP status of that failure, or 0 */
-    unsigned running, open; /* units that run, clients with a connection that works */
+    unsigned first_status; /* the HTTP status of that failure, or 0 */
+    unsigned running;      /* units */
     struct histogram latency;
 };
 

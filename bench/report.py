@@ -27,7 +27,7 @@ def short(value):
 def duration(us):
     if us is None:
         return ""
-    return f"{us:.0f} us" if us < 1000 else f"{us / 1000:.1f} ms" if us < 100_000 else f"{us / 1e6:.1f} s"
+    return f"{us:.0f} us" if us < 1000 else f"{us / 1000:.1f} ms" if us < 100_000 else f"{us / 1e6:.2f} s"
 
 
 HEAD = (f"  {'':<14} {'per CPU s':>10} {'±':>4} {'ratio':>5} {'95 %':^13} {'a second':>9} {'busy':>4} "

@@ -14,7 +14,8 @@ parts:
 A good request that fails, or a slow client that is lost, fails the run. Proxy, peers and whatever else runs share
 the cores of this machine: the figures compare, and say how busy others were meanwhile.
 
-Usage: slow.py build/fairlead [--count N] [--rate N] [--seconds N] [--rounds N] [--kinds A,B] [--profile FILE]"""
+Usage: slow.py build/fairlead [--count N] [--rate N] [--seconds N] [--rounds N] [--interval S] [--kinds A,B]
+               [--no-memory] [--profile FILE]"""
 import argparse
 import contextlib
 import json

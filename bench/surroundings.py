@@ -55,7 +55,7 @@ def tls_library():
 
 def describe(binary, stage, versions):
     return {"cpu": _first(r"^model name\s*: (.*)$", "/proc/cpuinfo"), "cpus": os.cpu_count(),
-            "kernel": platform.release(), "system": _first(r'^PRETTY_NAME="(.*)"', "/etc/os-release"),
+            "kernel": platform.release().partition("-")[0], "system": _first(r'^PRETTY_NAME="(.*)"', "/etc/os-release"),
             "compiler": compiler(binary), "tls": tls_library(), "congestion": CONGESTION.read_text().strip(),
             "has_namespace": bool(os.environ.get(INSIDE)), "load": os.getloadavg()[0],
             "proxy_cpus": stage.proxy_cpus, "load_cpus": sorted({*stage.load_cpus, *stage.origin_cpus}),

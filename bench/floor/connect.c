@@ -58,9 +58,7 @@ static bool tunnel_connect(struct tunnel *tunnel, char *head, size_t len)
     int fd = socket_connect(NULL, &to);
     if (fd < 0)
         return false;
-    origin->watch = (struct watch){fd, side_on_event};
-    channel_init(&origin->channel, fd, NULL, false);
-    loop_add(&loop, &origin->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    side_open(&loop, origin, fd, side_on_event, NULL, false);
     return true;
 }
 
@@ -113,9 +111,7 @@ static void listener_on_event(struct watch *watch, uint32_t events)
         struct tunnel *tunnel = idle_count > 0 ? idle[--idle_count] : tool_alloc(sizeof(*tunnel));
         relay_init(&tunnel->relay, tunnel_on_end);
         tunnel->stage = context ? STAGE_HANDSHAKE : STAGE_HEAD;
-        tunnel->relay.client.watch = (struct watch){fd, side_on_event};
-        channel_init(&tunnel->relay.client.channel, fd, context, true);
-        loop_add(&loop, &tunnel->relay.client.watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+        side_open(&loop, &tunnel->relay.client, fd, side_on_event, context, true);
     }
 }
 
@@ -129,13 +125,6 @@ int main(int argc, char **argv)
     }
     tool_start();
     loop_init(&loop);
-    struct watch listener = {socket_listen(INADDR_LOOPBACK, 0), listener_on_event};
-    if (listener.fd < 0)
-        tool_die("cannot listen");
-    loop_add(&loop, &listener, EPOLLIN);
-    (void)printf("%u\n", socket_port(listener.fd));
-    (void)fflush(stdout);
-    while (!loop.is_over)
-        loop_turn(&loop, -1);
+    floor_serve(&loop, listener_on_event);
     return 0;
 }

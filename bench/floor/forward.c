@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 enum { IDLE_MAX = 65536 };
@@ -60,9 +59,7 @@ static bool origin_connect(struct relay *relay)
     int fd = socket_connect(NULL, &to);
     if (fd < 0)
         return false;
-    relay->origin.watch = (struct watch){fd, side_on_event};
-    channel_init(&relay->origin.channel, fd, NULL, false);
-    loop_add(&loop, &relay->origin.watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    side_open(&loop, &relay->origin, fd, side_on_event, NULL, false);
     return true;
 }
 
@@ -80,13 +77,9 @@ static void listener_on_event(struct watch *watch, uint32_t events)
     int fd;
     while ((fd = socket_accept(watch->fd)) >= 0) {
         struct relay *relay = idle_count > 0 ? idle[--idle_count] : relay_make();
-        relay->client.watch = (struct watch){fd, side_on_event};
-        channel_init(&relay->client.channel, fd, context, true);
-        if (relay->origin.watch.fd < 0 && !origin_connect(relay)) {
+        side_open(&loop, &relay->client, fd, side_on_event, context, true);
+        if (relay->origin.watch.fd < 0 && !origin_connect(relay))
             forward_on_end(relay, false);
-            continue;
-        }
-        loop_add(&loop, &relay->client.watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
     }
 }
 
@@ -102,14 +95,9 @@ int main(int argc, char **argv)
         }
     }
     tool_start();
+    if (origin_address.count == 0)
+        tool_die("--origin is missing");
     loop_init(&loop);
-    struct watch listener = {socket_listen(INADDR_LOOPBACK, 0), listener_on_event};
-    if (listener.fd < 0 || origin_address.count == 0)
-        tool_die("cannot listen, or --origin is missing");
-    loop_add(&loop, &listener, EPOLLIN);
-    (void)printf("%u\n", socket_port(listener.fd));
-    (void)fflush(stdout);
-    while (!loop.is_over)
-        loop_turn(&loop, -1);
+    floor_serve(&loop, listener_on_event);
     return 0;
 }

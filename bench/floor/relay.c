@@ -1,4 +1,4 @@
-/* Bytes between two sockets, as cheaply as the kernel lets them be moved: the floor of a relay.
+/* What both floors share: bytes between two sockets, as cheaply as the kernel lets them be moved.
  *
  * A receive that fills the buffer's bulk mark makes a direction go to splice, through a pipe of 1 MiB from a
  * list of spare ones; a splice that moves little makes it go back. Over TLS bytes are copied. Descriptors are
@@ -10,8 +10,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -168,4 +170,24 @@ void relay_move(struct loop *loop, struct relay *relay)
         relay->on_end(relay, true);
     else if (up == MOVED || down == MOVED)
         loop_again(loop, &client->watch);
+}
+
+void side_open(struct loop *loop, struct side *side, int fd,
+               void (*on_event)(struct watch *, uint32_t), SSL_CTX *context, bool is_server)
+{
+    side->watch = (struct watch){fd, on_event};
+    channel_init(&side->channel, fd, context, is_server);
+    loop_add(loop, &side->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+}
+
+void floor_serve(struct loop *loop, void (*on_connection)(struct watch *listener, uint32_t events))
+{
+    struct watch listener = {socket_listen(INADDR_LOOPBACK, 0), on_connection};
+    if (listener.fd < 0)
+        tool_die("cannot listen");
+    loop_add(loop, &listener, EPOLLIN);
+    (void)printf("%u\n", socket_port(listener.fd));
+    (void)fflush(stdout);
+    while (!loop->is_over)
+        loop_turn(loop, -1);
 }

@@ -34,6 +34,13 @@ struct relay {
 /* Prepare for the loop; the sides' descriptors and channels are the caller's. */
 void relay_init(struct relay *relay, void (*on_end)(struct relay *relay, bool is_clean));
 
+/* Take over `fd`: in clear or, where there is a `context`, over TLS, which the side that `is_server` answers. */
+void side_open(struct loop *loop, struct side *side, int fd,
+               void (*on_event)(struct watch *, uint32_t), SSL_CTX *context, bool is_server);
+
+/* The rest of a floor's main: listen on loopback, say the port, serve until a signal. */
+void floor_serve(struct loop *loop, void (*on_connection)(struct watch *listener, uint32_t events));
+
 /* Move all that can be moved. To be called on every event of either side. */
 void relay_move(struct loop *loop, struct relay *relay);
 

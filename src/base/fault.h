@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 /* Faults on purpose, in a build with -Dfaults=true. Its linker puts our own functions between the program and the
- * system calls of the data path, the heap and the libraries' heaps (fault_calls.c of each folder that makes such calls); blocks and objects, which
- * mostly come from a list of free ones, ask themselves. Each asks for its next fault here. In any other build the
- * question is a constant, and no code is left of it.
+ * system calls of the data path, the heap and the libraries' heaps (fault_calls.c of each folder that makes such
+ * calls); blocks and objects, which mostly come from a list of free ones, ask themselves. Each asks for its next fault
+ * here. In any other build the question is a constant, and no code is left of it.
  *
  * A thread has faults from fault_begin on. The schedule stands in the environment: words of NAME=RATE.
  *

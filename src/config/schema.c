@@ -189,7 +189,7 @@ static const struct schema_row main_rows[] = {
      .min = 10,
      .max = 2000, /* the arenas hold a head and trailers of so many, received and rewritten */
      .initial = "1000",
-     .help = "fields of a head, at most 2000"},
+     .help = "fields of a head"},
     {.key = "limits.target_bytes",
      .kind = KIND_SIZE,
      AT(limits.target_bytes),

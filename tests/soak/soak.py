@@ -411,7 +411,7 @@ class Soak:
             self.process.send_signal(number)
 
     # ---- the process
-    def start(self, folder, certs, has_admin=True):
+    def start(self, folder, certs):
         config = folder / "soak.yaml"
         self.hosts = folder / "hosts"
         self.write_hosts()
@@ -522,6 +522,7 @@ resolver: {{hosts_file: {self.hosts}}}
         calls = re.search(r"FAULT_CALLS_EACH\(X\)(.*?)\n\n", FAULT_H.read_text(), re.S).group(1)
         missing = [name for name in re.findall(r"X\((\w+),", calls) if f"{name}." not in report]
         print("soak: faults: " + ", ".join(report.split("\n")[:-1]))
+        print("soak: no fault befell: " + (", ".join(missing) or "none"))
         if "all=" in self.options.faults and len(missing) > SPARED:
             self.violate(f"no fault befell {', '.join(missing)}")
 

@@ -2,7 +2,7 @@
 import pytest
 
 from support.conform import FINE, heard, passed, raw, refused
-from support.message import ok, request
+from support.message import ok
 from support.origin import replies
 from support.shows import shows
 

@@ -5,7 +5,7 @@ import pytest
 
 from support.conform import heard
 from support.message import chunked, ok, request
-from support.origin import replies, replies_and_closes
+from support.origin import replies_and_closes
 from support.shows import shows
 
 STRING = r'"([^"\\\x00-\x1f\x7f-\xff]|\\["\\])*"'

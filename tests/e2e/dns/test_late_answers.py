@@ -264,7 +264,7 @@ def test_the_client_leaves_in_the_turn_of_the_answer(asker, dns, then, method):
     client.reset()
     asker.proxy.thaw()
     record = asker.proxy.record()
-    status, cause = ANSWERS[then]
+    _, cause = ANSWERS[then]
     assert record.cause in ("client_gone", cause) or (record.kind, record.end) == ("tunnel", "rst"), record.json
 
 

@@ -55,20 +55,15 @@ def nothing(ask):
     ask.send(b"")
 
 
-def from_elsewhere(address, port=0):
+def from_elsewhere(address, is_same_port=True):
     def script(ask):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.bind((address, port or ask.sock.getsockname()[1]))
+            sock.bind((address, ask.sock.getsockname()[1] if is_same_port else 0))
             sock.sendto(elsewhere(ask), ask.peer)
     return script
 
 
-def other_port(ask):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((HERE, 0))
-        sock.sendto(elsewhere(ask), ask.peer)
-
-
+other_port = from_elsewhere(HERE, is_same_port=False)
 other_address = from_elsewhere("127.0.0.2")
 STRAYS = [other_id, other_name, other_type, other_class, no_question, half_a_header, nothing, other_port, other_address]
 
@@ -114,8 +109,6 @@ def test_an_answer_that_cannot_be_read_is_dns_error(asker, dns, what):
     dns.add("broken.test", script=BROKEN[what])
     got = asker.ask("broken.test")
     found = asker.proxy.record()
-    if what == "an AAAA of four bytes":  # nothing of that kind was asked for with A, so that A is an empty answer
-        assert got.status == 502
     assert (got.status, found.error, found.cause) == FAILED, found.json
     assert "connect" not in found.phases
 

@@ -29,13 +29,11 @@ def clock(stage, shim):
             new.rename(self.path)
     clock = Clock()
     clock.step(0)
-    clock.config = Config(stage).write("127.0.0.1:0", clock_tls(stage), timeouts={"drain": "2s"})
+    clock.config = Config(stage)
+    tls = clock.config.tls(stage.certs.server, stage.certs.server_key)
+    clock.config.write("127.0.0.1:0", tls, timeouts={"drain": "2s"})
     clock.proxy = clock.config.start(listeners=2, environment=with_shim(shim, FAIRLEAD_TEST_CLOCK=str(clock.path)))
     return clock
-
-
-def clock_tls(stage):
-    return {"address": "127.0.0.1:0", "tls": {"certificate": str(stage.certs.server), "key": str(stage.certs.server_key)}}
 
 
 @pytest.mark.parametrize("way", STEPS)

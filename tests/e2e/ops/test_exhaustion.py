@@ -110,7 +110,10 @@ def test_a_shortage_passes(stage, program, name):
         house.kept = stage.client(house.proxy.connect())
         reload(house.proxy)
         house.works()
-        wait_until(house.is_as_before, f"counts as before: {house.before}; there are {house.counts()}")
+        try:
+            wait_until(house.is_as_before, "counts as before")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {house.before} became {house.counts()}") from None
     in_its_place(name, program, play)
 
 

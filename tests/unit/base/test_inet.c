@@ -275,14 +275,13 @@ static void mapped_ranges_are_unmapped(void **state)
     (void)state;
     static const char *const cases[][2] = {
         {"::ffff:10.0.0.0/104", "10.0.0.0/8"}, {"::ffff:10.1.2.3/128", "10.1.2.3/32"},
-        {"::ffff:0:0/96", "0.0.0.0/0"},        {"::ffff:0:0/95", "::fffe:0:0/95"},
+        {"::ffff:0:0/96", "0.0.0.0/0"},        {"::fffe:0:0/95", "::fffe:0:0/95"},
         {"10.0.0.0/8", "10.0.0.0/8"},          {"2001:db8::/32", "2001:db8::/32"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct inet_prefix prefix;
         struct inet_prefix wanted;
         assert_int_equal(inet_prefix_parse(slice_from_string(cases[i][1]), &wanted), ST_OK);
-        if (inet_prefix_parse(slice_from_string(cases[i][0]), &prefix) != ST_OK)
-            continue; /* a range with bits behind its length */
+        assert_int_equal(inet_prefix_parse(slice_from_string(cases[i][0]), &prefix), ST_OK);
         struct inet_prefix plain = inet_prefix_unmap(&prefix);
         assert_int_equal(plain.bits, wanted.bits);
         assert_true(inet_addr_equals(&plain.addr, &wanted.addr));

@@ -596,14 +596,6 @@ static void what_is_no_socket_has_no_address(void **state)
     assert_int_equal(none, -1);
 }
 
-static int option_of(int fd, int level, int name)
-{
-    int value = -1;
-    socklen_t len = sizeof(value);
-    assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
-    return value;
-}
-
 /* What a reload switches off is off: listening sockets outlive their settings. */
 static void a_listener_can_be_tuned_back(void **state)
 {
@@ -615,13 +607,13 @@ static void a_listener_can_be_tuned_back(void **state)
     const struct socket_tuning most = {32767, INT_MAX, ""};
     const struct socket_tuning none = {0, 0, ""};
     socket_tune_listener(fd, &(struct socket_tuning){30, 30000, "reno"});
-    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 30000);
-    assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 30000);
+    assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
     socket_tune_listener(fd, &most);
-    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 32767);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 32767);
     socket_tune_listener(fd, &none);
-    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
-    assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+    assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
     char own[16] = "";
     char fresh[16] = "";
     socklen_t len = sizeof(own) - 1;

@@ -98,12 +98,8 @@ static void test_unreadable_for_a_while(void **state)
     char path[] = "/tmp/fairlead-hosts-XXXXXX";
     char aside[sizeof(path) + 2];
     struct address_set *set = NULL;
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
+    struct hosts *hosts = create_with_one(path);
     (void)snprintf(aside, sizeof(aside), "%s-a", path);
-    write_file(path, "10.0.0.1 one\n");
-    struct hosts *hosts = hosts_create(path);
     assert_int_equal(hosts_count(hosts), 1);
 
     assert_int_equal(rename(path, aside), 0);
