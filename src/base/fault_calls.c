@@ -5,8 +5,6 @@
  * The wall clock that is stepped is one for all threads, as in the kernel, and stays where a step has put it. Marks
  * and timers read the monotonic one, which no kernel steps. */
 
-#include "base/check.h"
-#include "base/clock.h"
 #include "base/fault.h"
 
 #include <errno.h>

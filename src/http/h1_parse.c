@@ -322,7 +322,8 @@ static bool is_worth_a_parse(struct slice input, size_t cap, struct h1_progress 
         i += slice_find(slice_from(input, i), '\n');
         if (i == input.len)
             break;
-        CHECK(i >= 2); /* what was parsed last time is behind, and less than twice as long */
+        /* i is behind what was parsed; of one byte and then two a parse was worth while above. */
+        CHECK(i >= 2);
         if (input.at[i - 1] != '\r' || input.at[i - 2] == '\n')
             return true;
     }

@@ -5,9 +5,9 @@
  * cannot keep the loop from polling.
  *
  * A task that has more to do than its share of a turn queues itself for later. A turn gives those tasks
- * LOOP_LATER_NS in all, and at least one of them runs; the rest waits, in order, for the next turn. So what is
- * small is served between the shares of what is bulk, however much of that there is: with all of them in one queue a
- * request waited until each of a thousand bulk transfers had had its share, for more than a second. */
+ * loop_later_ns and LOOP_LATER_RUNS in all, and at least one of them runs; the rest waits, in order, for the next
+ * turn. So what is small is served between the shares of what is bulk, however much of that there is: with all of them
+ * in one queue a request waited until each of a thousand bulk transfers had had its share, for more than a second. */
 
 #include "io/loop_internal.h"
 

@@ -36,6 +36,30 @@ static void socket_set(int fd, int level, int name, int value)
                      sizeof(value)); /* a hint: its failure harms nothing */
 }
 
+static void socket_set_user_timeout(int fd, unsigned user_timeout_ms)
+{
+    if (user_timeout_ms > 0)
+        socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms);
+}
+
+static void socket_set_keepalive(int fd, unsigned keepalive_s)
+{
+    socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, keepalive_s > 0);
+    if (keepalive_s == 0)
+        return;
+    socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)keepalive_s);
+    socket_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)keepalive_s / 4 + 1);
+    socket_set(fd, IPPROTO_TCP, TCP_KEEPCNT, SOCKET_PROBES);
+}
+
+static void socket_set_congestion(int fd, const char *congestion)
+{
+    if (congestion != NULL &&
+        congestion[0] != '\0') /* an unknown name was warned of at the start */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
+                         (socklen_t)strlen(congestion));
+}
+
 /* Close without losing errno. */
 static enum status socket_fail(int *fd)
 {
@@ -202,30 +226,6 @@ struct inet_endpoint socket_local(int fd)
     if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
         return (struct inet_endpoint){0};
     return inet_from_sockaddr((struct sockaddr *)&address, len);
-}
-
-void socket_set_user_timeout(int fd, unsigned user_timeout_ms)
-{
-    if (user_timeout_ms > 0)
-        socket_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms);
-}
-
-void socket_set_keepalive(int fd, unsigned keepalive_s)
-{
-    socket_set(fd, SOL_SOCKET, SO_KEEPALIVE, keepalive_s > 0);
-    if (keepalive_s == 0)
-        return;
-    socket_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)keepalive_s);
-    socket_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)keepalive_s / 4 + 1);
-    socket_set(fd, IPPROTO_TCP, TCP_KEEPCNT, SOCKET_PROBES);
-}
-
-void socket_set_congestion(int fd, const char *congestion)
-{
-    if (congestion != NULL &&
-        congestion[0] != '\0') /* an unknown name was warned of at the start */
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
-                         (socklen_t)strlen(congestion));
 }
 
 void socket_keep_urgent(int fd)

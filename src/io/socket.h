@@ -39,8 +39,8 @@ enum status socket_accept(int listener, int *ret_fd, struct inet_endpoint *ret_p
 
 struct socket_dial_options {
     const struct inet_addr *source; /* NULL or INET_NONE: the kernel's choice */
-    unsigned user_timeout_ms;       /* TCP_USER_TIMEOUT, 0 leaves the default */
-    const char *congestion;         /* TCP_CONGESTION, NULL leaves the default */
+    unsigned user_timeout_ms;       /* see socket_tuning; 0: the system's */
+    const char *congestion;         /* TCP_CONGESTION; borrowed; NULL or "": the system's */
 };
 
 /* Begin a non-blocking connect with TCP_NODELAY set. ST_OK: *ret_fd is connected or in progress
@@ -54,22 +54,18 @@ int socket_error(int fd);
 bool socket_was_closed_unix(int fd);
 /* Own address of a socket; INET_NONE for others. */
 struct inet_endpoint socket_local(int fd);
-/* TCP_USER_TIMEOUT: a peer that takes no bytes for so long ends the connection: it may be gone, but Linux also counts
- * one that acknowledges and does not read (a window of zero). 0, NULL or "" leave the system's; failures are ignored. */
-void socket_set_user_timeout(int fd, unsigned user_timeout_ms);
-/* Three probes after so long a silence, a quarter of it apart: a connection with nothing under way is found dead only
- * by them. 0: none. At most 32767. */
-void socket_set_keepalive(int fd, unsigned keepalive_s);
-void socket_set_congestion(int fd, const char *congestion);
-
 /* What a listening socket hands on to the sockets it accepts. */
 struct socket_tuning {
+    /* Three probes after so long a silence, a quarter of it apart: a connection with nothing under way is found dead
+     * only by them. 0: none. At most 32767. */
     unsigned keepalive_s;
+    /* TCP_USER_TIMEOUT: a peer that takes no bytes for so long ends the connection. It may be gone, but Linux also
+     * counts one that acknowledges and does not read (a window of zero). 0: the system's. */
     unsigned user_timeout_ms;
-    const char *congestion; /* borrowed; "" for the system's */
+    const char *congestion; /* TCP_CONGESTION; borrowed; "": the system's */
 };
-/* All of it, and urgent data at its place in the stream (RFC 6093 §5). The socket may have been tuned before: 0 and ""
- * bring the system's back. */
+/* All of it, as far as the kernel takes it, and urgent data at its place in the stream (RFC 6093 §5). The socket may
+ * have been tuned before: 0 and "" bring the system's back. */
 void socket_tune_listener(int fd, const struct socket_tuning *tuning);
 
 /* Urgent data that waits, and what comes later, stands at its place in the stream (RFC 6093 §5). */

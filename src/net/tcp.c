@@ -107,15 +107,15 @@ static enum status tcp_flush(struct transport *transport)
     return ST_OK;
 }
 
-/* Once: each shutdown(2) makes the kernel report the socket anew, so that an owner who calls on every report would
- * never rest. */
+/* Once: each shutdown(2), also one that fails, makes the kernel report the socket anew, so that an owner who calls on
+ * every report would never rest. */
 static enum status tcp_shut(struct transport *transport)
 {
     struct tcp *tcp = tcp_of(transport);
     if (tcp->is_shut)
         return ST_OK;
+    tcp->is_shut = true;
     enum status status = socket_shutdown(tcp->watch.fd);
-    tcp->is_shut = status == ST_OK;
     if (status == ST_IO)
         transport->os_error = errno;
     return status;

@@ -46,7 +46,7 @@ struct transport_ops {
      * will come; ST_IO. Plain transports have nothing queued. */
     enum status (*flush)(struct transport *);
     /* End our direction in order after what was sent: FIN, preceded by close_notify for TLS. Receiving
-     * goes on. Errors: ST_AGAIN (call again when ready), ST_IO. No effect after ST_OK. */
+     * goes on. Errors: ST_AGAIN (call again when ready), ST_IO. No effect after ST_OK or ST_IO. */
     enum status (*shut)(struct transport *);
     /* Close both directions and bury the object at the end of the turn. `is_abort`: with a reset. */
     void (*close)(struct transport *, bool is_abort);

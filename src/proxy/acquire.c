@@ -106,8 +106,8 @@ enum next step_acquire(struct exchange *x)
         return exchange_give_up(x, CAUSE_SHED, "");
 
     bool is_tunnel = x->target.form == TARGET_AUTHORITY;
-    timeline_mark(&x->timeline,
-                  MARK_P_SLOT); /* of the first try: what that took later is no wait of ours */
+    /* Of the first try: what that took later is no wait of ours. */
+    timeline_mark(&x->timeline, MARK_P_SLOT);
     bool may_reuse = !is_tunnel && !x->is_upgrade && !x->has_retried;
     if (may_reuse && pool_take(engine->pool, &x->host, x->port, x->is_tls, &x->lease)) {
         if (!acquire_permit(x, &x->lease.upstream->peer)) {

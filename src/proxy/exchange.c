@@ -148,10 +148,10 @@ void exchange_progress(struct exchange *x)
 
 void exchange_fail(struct exchange *x, enum cause cause, const char *detail)
 {
+    CHECK(detail != NULL);
     if (x->cause != CAUSE_NONE)
         return;
     x->cause = cause;
-    CHECK(detail != NULL);
     (void)snprintf(x->detail, sizeof(x->detail), "%s", detail);
 }
 
@@ -188,7 +188,10 @@ enum next exchange_give_up(struct exchange *x, enum cause cause, const char *det
 void exchange_on_stream_ready(struct stream *stream)
 {
     struct exchange *x = stream->owner;
-    (x->moves_much ? exchange_wake_later : exchange_wake)(x);
+    if (x->is_bulk)
+        exchange_wake_later(x);
+    else
+        exchange_wake(x);
 }
 
 static struct exchange *exchange_create(struct client *client, struct stream *down,

@@ -23,10 +23,6 @@ bool exchange_begin(struct client *client, struct stream *down, const struct hea
                     struct framing body);
 /* The head did not arrive in time: answer 408. `head` as with a fault. False: out of memory. */
 bool exchange_begin_timed_out(struct client *client, struct stream *down, const struct head *head);
-/* Something happened that makes running it worth while. */
-void exchange_wake(struct exchange *exchange);
-/* It had its share of the turn and has more to move. */
-void exchange_wake_later(struct exchange *exchange);
 /* End it now (drain); the client closes. */
 void exchange_end(struct exchange *exchange, enum record_end end);
 

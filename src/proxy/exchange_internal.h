@@ -91,8 +91,7 @@ struct exchange {
     bool request_sent;    /* and taken by the kernel */
     bool is_up_deaf;      /* the origin takes no more of it */
     bool is_request_cut; /* the client ended it behind the head of an early answer, which goes on */
-    bool moves_much;     /* this run did: the next one is behind those of others */
-    bool is_greedy;      /* the last one did */
+    bool is_bulk;        /* its last run moved SHARE_FIRST of a body or more */
     bool response_head_done;
     bool response_done;
     bool response_sent;
@@ -141,7 +140,11 @@ static inline struct loop *exchange_loop(const struct exchange *x)
 void exchange_on_stream_ready(struct stream *stream);
 /* Go to another step; the timer of the last one is void. Always NEXT_GO_ON. */
 enum next exchange_enter(struct exchange *x, enum step step);
-/* Note a failure: the first one counts. `detail` may be NULL. */
+/* Something happened that makes running it worth while. */
+void exchange_wake(struct exchange *x);
+/* It had its share of the turn and has more to move. */
+void exchange_wake_later(struct exchange *x);
+/* Note a failure: the first one counts. `detail` is copied, and "" where there is nothing to add. */
 void exchange_fail(struct exchange *x, enum cause cause, const char *detail);
 /* A failure before anything was asked of an origin: answered. */
 enum next exchange_refuse(struct exchange *x, enum cause cause, const char *detail);

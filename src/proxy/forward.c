@@ -10,10 +10,10 @@
 #include "proxy/exchange_internal.h"
 
 #include "base/clock.h"
+#include "proxy/share.h"
 #include "upstream/versions.h"
 
-/* What one run moves of one body: then others have their turn. */
-enum { FORWARD_ROUNDS = 16, FORWARD_SHARE = 524288, FORWARD_GREEDY = 65536 };
+enum { FORWARD_ROUNDS = 16 };
 
 /* ---- waits ---- */
 
@@ -91,9 +91,9 @@ static void forward_note_request_body(struct exchange *x, struct slice bytes)
 
 /* Move a body from one stream to the other. */
 static enum pump forward_pump(struct exchange *x, struct stream *from, struct stream *to,
-                              uint64_t *paused_ns, uint64_t *stalled_ns)
+                              size_t share, uint64_t *paused_ns, uint64_t *stalled_ns)
 {
-    size_t moved = 0, share = x->is_greedy ? FORWARD_SHARE : FORWARD_GREEDY;
+    size_t moved = 0;
     for (int round = 0; round < FORWARD_ROUNDS && moved <= share; round++) {
         struct slice view = SLICE_NONE;
         enum status status = from->ops->recv_body(from, &view);
@@ -111,7 +111,7 @@ static enum pump forward_pump(struct exchange *x, struct stream *from, struct st
                 forward_note_request_body(x, slice_first(view, taken));
             from->ops->consume(from, taken);
             moved += taken;
-            x->moves_much |= moved >= FORWARD_GREEDY;
+            x->is_bulk |= moved >= SHARE_FIRST;
         }
         if (status != ST_OK && status != ST_AGAIN)
             return status == ST_NOMEM ? PUMP_SHED : PUMP_TO_FAILED;
@@ -142,7 +142,7 @@ static void forward_mark_body(struct exchange *x)
 }
 
 /* What went out on a connection that failed, and then what was not read yet. */
-static enum pump forward_pump_request(struct exchange *x, struct stream *up)
+static enum pump forward_pump_request(struct exchange *x, struct stream *up, size_t share)
 {
     bool is_again = x->resend.len > 0;
     while (x->resend.len > 0) {
@@ -156,7 +156,7 @@ static enum pump forward_pump_request(struct exchange *x, struct stream *up)
     }
     if (is_again)
         retry_done(x); /* there is no second retry */
-    return forward_pump(x, x->down, up, &x->paused_up_ns, &x->stalled_by_upstream_ns);
+    return forward_pump(x, x->down, up, share, &x->paused_up_ns, &x->stalled_by_upstream_ns);
 }
 
 /* The body broke off: its framing did, or the client ended it. One who was told early and ended in order still reads
@@ -179,11 +179,11 @@ static enum next forward_request_failed(struct exchange *x)
 }
 
 /* The request body and its last flush. */
-static enum next forward_request(struct exchange *x)
+static enum next forward_request(struct exchange *x, size_t share)
 {
     struct stream *up = x->lease.stream;
     if (!x->request_done && !x->is_up_deaf && !x->is_request_cut) {
-        enum pump pump = forward_pump_request(x, up);
+        enum pump pump = forward_pump_request(x, up, share);
         if (pump == PUMP_FROM_FAILED)
             return forward_request_failed(x);
         if (pump == PUMP_SHED)
@@ -387,12 +387,12 @@ static enum next forward_response_failed(struct exchange *x)
     return exchange_give_up(x, CAUSE_RESPONSE_CUT, lease_fault(&x->lease));
 }
 
-static enum next forward_response(struct exchange *x)
+static enum next forward_response(struct exchange *x, size_t share)
 {
     struct stream *down = x->down;
     if (!x->response_done) {
-        enum pump pump =
-            forward_pump(x, x->lease.stream, down, &x->paused_down_ns, &x->stalled_by_client_ns);
+        enum pump pump = forward_pump(x, x->lease.stream, down, share, &x->paused_down_ns,
+                                      &x->stalled_by_client_ns);
         if (pump == PUMP_FROM_FAILED)
             return forward_response_failed(x);
         if (pump == PUMP_SHED)
@@ -431,11 +431,11 @@ static enum next forward_settle(struct exchange *x)
 
 enum next step_forward(struct exchange *x)
 {
-    x->is_greedy = x->moves_much;
-    x->moves_much = false;
+    size_t share = x->is_bulk ? SHARE_BULK : SHARE_FIRST;
+    x->is_bulk = false;
     if (x->down->ops->is_gone(x->down))
         return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
-    enum next next = forward_request(x);
+    enum next next = forward_request(x, share);
     if (next != NEXT_WAIT)
         return next;
     if (x->down->ops->settle(x->down) != ST_OK)
@@ -452,6 +452,6 @@ enum next step_forward(struct exchange *x)
         return status == ST_OK ? exchange_become_tunnel(x, RECORD_UPGRADE)
                                : exchange_give_up(x, CAUSE_CLIENT_GONE, "");
     }
-    next = forward_response(x);
+    next = forward_response(x, share);
     return next == NEXT_WAIT ? forward_settle(x) : next;
 }

@@ -9,11 +9,13 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "io/socket.h"
+#include "proxy/share.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { PIPE_ROUNDS = 8, PIPE_SHARE = 524288, PIPE_BULK = 65536, PIPE_TRICKLE = 4096 };
+/* A kernel pipe of less than PIPE_BYTES_MIN is slower than a copy; a splice of less than PIPE_TRICKLE, too. */
+enum { PIPE_ROUNDS = 8, PIPE_BYTES_MIN = 64 * 1024, PIPE_TRICKLE = 4096 };
 
 void pipe_pool_init(struct pipe_pool *pool, unsigned limit, struct counters *counters)
 {
@@ -45,7 +47,7 @@ static bool pipe_pool_take(struct pipe_pool *pool, int ends[2])
     if (pool->used >= pool->limit || socket_pipe(pool->pipe_bytes, ends, &bytes) != ST_OK)
         return false;
     counter_add(pool->counters, COUNT_PIPES, 1);
-    if (bytes < PIPE_BULK) { /* the kernel's allowance is used up: a copy is quicker */
+    if (bytes < PIPE_BYTES_MIN) { /* the kernel's allowance is used up: a copy is quicker */
         pipe_pool_close(pool, ends);
         return false;
     }
@@ -141,7 +143,7 @@ static enum status pipe_copy_round(struct pipe *pipe, bool *ret_is_sending)
 {
     *ret_is_sending = false;
     size_t got = 0;
-    size_t room = pipe->is_bulk ? pipe->shared->scratch_bytes : PIPE_BULK;
+    size_t room = pipe->is_bulk ? pipe->shared->scratch_bytes : SHARE_FIRST;
     enum status status = transport_recv(pipe->from, pipe->shared->scratch, room, &got);
     if (status != ST_OK)
         return status;
@@ -159,7 +161,7 @@ static enum status pipe_copy_round(struct pipe *pipe, bool *ret_is_sending)
     }
     if (rest.len > 0)
         return pipe_preload(pipe, rest) == ST_OK ? ST_AGAIN : ST_NOMEM;
-    pipe->is_bulk = got >= PIPE_BULK;
+    pipe->is_bulk = got >= SHARE_FIRST;
     return ST_OK;
 }
 
@@ -286,7 +288,7 @@ enum pipe_result pipe_run(struct pipe *pipe)
     if (status != ST_OK)
         return status == ST_AGAIN ? PIPE_WAITING : PIPE_TO_FAILED;
 
-    uint64_t share_end = pipe->bytes + (pipe->is_bulk ? PIPE_SHARE : PIPE_BULK);
+    uint64_t share_end = pipe->bytes + (pipe->is_bulk ? SHARE_BULK : SHARE_FIRST);
     for (int round = 0; !pipe->from_ended && round < PIPE_ROUNDS && pipe->bytes < share_end;
          round++) {
         bool is_sending = false;

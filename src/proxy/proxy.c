@@ -52,9 +52,6 @@ void proxy_done(struct proxy *proxy)
 {
     CHECK(proxy_is_empty(proxy));
     tunnel_room_done(&proxy->tunnels);
-    pipe_pool_done(&proxy->tunnels.pipes);
-    slab_done(&proxy->tunnels.slab);
-    slab_done(&proxy->tunnels.record_slab);
     slab_done(&proxy->client_slab);
     slab_done(&proxy->exchange_slab);
     free(proxy->record);

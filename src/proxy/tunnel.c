@@ -13,12 +13,12 @@
 #include "io/socket.h"
 #include "net/tcp.h"
 #include "proxy/failure.h"
+#include "proxy/share.h"
 
 #include <string.h>
 
 enum {
     TUNNEL_TAG = TAG('t', 'u', 'n', 'l'),
-    TUNNEL_GREEDY = 65536, /* bytes of a run, after which the next one is behind those of others */
     TUNNEL_KEEP = 256,
     TUNNEL_RECORD_BYTES = 1536,
     TUNNEL_PIPES_MAX = 64, /* kernel pipes in use together, a worker */
@@ -38,8 +38,8 @@ struct tunnel {
     struct pipe up;   /* client to origin */
     struct pipe down; /* origin to client */
     struct tunnel_limits limits;
-    bool is_late;   /* the timer fired */
-    bool is_greedy; /* its last run moved so much that the next one is behind those of others */
+    bool is_late; /* the timer fired */
+    bool is_bulk; /* its last run moved SHARE_FIRST or more */
     uint64_t opened_ns;
     uint64_t progress_ns;
     uint64_t counted_up; /* bytes of `up` and `down` that the metrics know of */
@@ -65,7 +65,10 @@ void tunnel_room_init(struct tunnel_room *room, struct engine *engine, struct re
 
 void tunnel_room_done(struct tunnel_room *room)
 {
-    tunnel_room_end_all(room);
+    CHECK(list_is_empty(&room->open));
+    pipe_pool_done(&room->pipes);
+    slab_done(&room->slab);
+    slab_done(&room->record_slab);
 }
 
 static void tunnel_on_ready(struct transport *transport)
@@ -73,7 +76,7 @@ static void tunnel_on_ready(struct transport *transport)
     struct tunnel *tunnel = transport->owner;
     CHECK_TAG(tunnel, TUNNEL_TAG);
     struct loop *loop = tunnel->room->engine->loop;
-    if (tunnel->is_greedy)
+    if (tunnel->is_bulk)
         loop_queue_later(loop, &tunnel->task);
     else
         loop_queue(loop, &tunnel->task);
@@ -336,7 +339,7 @@ static void tunnel_run(struct task *task)
     if (up != PIPE_FROM_FAILED && tunnel_stops(&tunnel->down, &tunnel->up, up))
         up = pipe_run(&tunnel->up);
     tunnel_note(tunnel);
-    tunnel->is_greedy = tunnel->up.bytes + tunnel->down.bytes - moved >= TUNNEL_GREEDY;
+    tunnel->is_bulk = tunnel->up.bytes + tunnel->down.bytes - moved >= SHARE_FIRST;
     if (tunnel_was_reset(&tunnel->up, &tunnel->down))
         up = PIPE_FROM_FAILED;
     if (tunnel_was_reset(&tunnel->down, &tunnel->up))

@@ -42,7 +42,7 @@ struct tunnel;
 /* `scratch` outlives the room. */
 void tunnel_room_init(struct tunnel_room *room, struct engine *engine, struct record *scratch,
                       void (*on_ended)(struct tunnel_room *, struct record *));
-/* Ends every tunnel. */
+/* No tunnel is open, and those that ended are buried. */
 void tunnel_room_done(struct tunnel_room *room);
 
 /* Start a tunnel. Takes over both transports and copies the record so far; `from_client` and

@@ -43,8 +43,8 @@ struct diag_site {
             diag_say(&diag_site_, (level), __VA_ARGS__); \
     } while (0)
 
-/* Look at the environment and the output once, and show `level` and what is more serious. Until it is called the level is
- * DIAG_INFO and lines carry the date. Thread: the main one, before others start. */
+/* Look at the environment and the output once, and show `level` and what is more serious. Until it is called the level
+ * is DIAG_INFO and lines carry the date. Thread: the main one, before others start. */
 void diag_begin(enum diag_level level);
 /* Thread: any. */
 void diag_set_level(enum diag_level level);

@@ -162,6 +162,15 @@ static void version_2_names_client_and_destination(void **state)
     check_endpoint(&header.source, "[2001:db8::1]:1");
     check_endpoint(&header.destination, "[::1]:65535");
     check_prefixes(v6);
+
+    /* A mapped address is the IPv4 address, whatever the other one is. */
+    struct slice mixed = SLICE(SIGNATURE "\x21\x21\0\x24"
+                                         "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"
+                                         "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x07"
+                                         "\0\x01\xff\xff");
+    assert_int_equal(parse(mixed, &header, &len), ST_OK);
+    check_endpoint(&header.source, "[2001:db8::1]:1");
+    check_endpoint(&header.destination, "192.0.2.7:65535");
 }
 
 static void version_2_skips_tlvs_that_fill_the_header_exactly(void **state)
