@@ -15,7 +15,7 @@
  *         service manager) is not taken twice. It sees the end of the channel when we die, and drains.
  *     P4  A reload that is not answered in time is given up, so that others may follow. A late answer to it counts
  *         no more; where it says that the bundle is served, the configuration is loaded again, so that both
- *         processes have the same.
+ *         processes have the same. So it is where the next reload waits already: that one may be refused.
  *     P5  Nothing that the child says is trusted: frames are checked, its words are printed escaped, and one
  *         that breaks the rules is ended.
  *
@@ -203,8 +203,8 @@ static bool parent_is_late_answer(const struct parent *parent, const struct chan
 
 static void parent_on_late_answer(struct parent *parent, const struct channel_frame *frame)
 {
-    if (frame->kind == CHANNEL_REFUSED || parent->state == PARENT_RELOADING)
-        return; /* nothing has changed, or the next answer is about to tell */
+    if (frame->kind == CHANNEL_REFUSED)
+        return; /* nothing has changed */
     diag_say(NULL, DIAG_WARNING,
              "the serving process has taken up a reload that was given up: reloading once more");
     parent->wants_reload = true;

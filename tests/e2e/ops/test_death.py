@@ -168,22 +168,47 @@ def test_a_death_over_a_reload(stage):
     reload(proxy, listeners=2)
 
 
-def test_a_reload_without_an_answer_is_given_up(stage):
-    """A serving process that hangs does not stop reloads for good; its late answer leads to one more."""
+def give_up_a_reload(stage):
+    """A reload that adds a listener and is given up, since the serving process is stopped; the parts of the play."""
     config = Config(stage)
     path = config.folder / "added.sock"
+    added = {"address": f"unix:{path}", "mode": "0666"}
     proxy = config.write("127.0.0.1:0").start(as_root=True)
     child = proxy.serving_pid()
     os.kill(child, signal.SIGSTOP)
-    config.write("127.0.0.1:0", {"address": f"unix:{path}", "mode": "0666"})
+    config.write("127.0.0.1:0", added)
     proxy.signal(signal.SIGHUP)
     proxy.wait_line("has not answered the reload yet", bound=60)
     proxy.wait_line("does not answer the reload: it is given up", bound=60)
     proxy.wait_line("reload failed: the old configuration stays")
     assert not path.exists()
+    return config, proxy, child, added, path
+
+
+def test_a_reload_without_an_answer_is_given_up(stage):
+    """A serving process that hangs does not stop reloads for good; its late answer leads to one more."""
+    _, proxy, child, _, path = give_up_a_reload(stage)
     os.kill(child, signal.SIGCONT)
     proxy.wait_line("taken up a reload that was given up: reloading once more")
     proxy.wait_line("listening on unix:")
     works(str(path), stage.origin(answers()))
     assert proxy.serving_pid() == child
+    reload(proxy, listeners=2)
+
+
+def test_a_late_answer_counts_also_where_the_next_reload_is_refused(stage, certs):
+    """It comes while the next one waits, whose refusal leaves what was given up: there is one more all the same."""
+    config, proxy, child, added, path = give_up_a_reload(stage)
+    made = config.folder / "refused.sock"
+    config.write("127.0.0.1:0", config.tls(certs.server, certs.other_key), f"unix:{made}")
+    before = len(proxy.lines)
+    proxy.signal(signal.SIGHUP)
+    wait_until(made.exists, "the parent to have read the file, and to make what it asks for")
+    config.write("127.0.0.1:0", added)
+    os.kill(child, signal.SIGCONT)
+    proxy.wait_line("reload failed: the old configuration stays", after=before)
+    proxy.wait_line("listening on unix:", after=before)
+    works(str(path), stage.origin(answers()))
+    assert not made.exists() and proxy.serving_pid() == child
+    assert any("taken up a reload that was given up: reloading once more" in line for line in proxy.lines[before:])
     reload(proxy, listeners=2)
