@@ -96,11 +96,10 @@ enum { HOSTS_TOO_LONG = 200 }; /* no number of an error */
 
 static int ask_hosts(const void *path)
 {
-    switch (hosts_check(path)) {
-    case ST_OK: return 0;
-    case ST_LIMIT: return HOSTS_TOO_LONG;
-    default: return errno;
-    }
+    enum status status = hosts_check(path);
+    if (status == ST_LIMIT)
+        return HOSTS_TOO_LONG;
+    return status == ST_OK ? 0 : errno;
 }
 
 /* As the user that serves, who reads it: root may read what that one may not. 0: nothing is known against it. */
@@ -130,8 +129,12 @@ static void advise_hosts(const struct config *config, void (*say)(const char *li
     if (error == 0 || (error != HOSTS_TOO_LONG && slice_equals(path, SLICE("/etc/hosts"))))
         return;
     config_add_origin(config, &config->resolver.hosts_file, &text);
-    text_add_format(&text, "%s cannot be read now (%s), so no name is taken from it", path.at,
-                    error == HOSTS_TOO_LONG ? "it has 8 MiB or more" : strerror(error));
+    text_add_format(&text, "%s cannot be read now (", path.at);
+    if (error == HOSTS_TOO_LONG)
+        text_add_format(&text, "it has %d MiB or more", HOSTS_FILE_MAX >> 20);
+    else
+        text_add_format(&text, "%s", strerror(error));
+    text_add_format(&text, "); while that is so, a start takes no name from it");
     say(text_string(&text));
 }
 

@@ -500,7 +500,7 @@ def test_who_serves_must_be_able_to_read_the_hosts_table(stage):
     hosts.write_text("127.0.0.1 here.test\n")
     hosts.chmod(0o600)
     config.write(resolver={"servers": [stage.dns.address], "hosts_file": str(hosts)})
-    words = f"resolver.hosts_file: {hosts} cannot be read now (Permission denied), so no name is taken from it"
+    words = f"resolver.hosts_file: {hosts} cannot be read now (Permission denied); while that is so, a start takes no name from it"
     checked = stage.run("check", "-c", config.path, as_root=True)
     assert checked.wait_exit() == 0 and words in checked.stderr
     config.start(as_root=True).wait_line(re.escape(words))
@@ -510,7 +510,7 @@ def test_who_serves_must_be_able_to_read_the_hosts_table(stage):
 
 
 def test_a_hosts_table_that_is_too_long_is_said(stage, program):
-    """One of more than 8 MiB is not read: check and start say so, and so does who serves when it grows to it."""
+    """One of more than 8 MiB is not read: check, start and reload say so, and so does who serves when it grows to it."""
     config, origin = Config(stage), stage.origin(answers())
     hosts = config.folder / "hosts"
     hosts.write_text("127.0.0.1 here.test\n")
@@ -529,10 +529,12 @@ def test_a_hosts_table_that_is_too_long_is_said(stage, program):
         return any("warning: the hosts table has grown to 8 MiB or more" in line for line in proxy.lines)
     wait_until(is_said, "a line about the hosts table")
     assert ask("here.test") == 200
-    words = f"resolver.hosts_file: {hosts} cannot be read now (it has 8 MiB or more), so no name is taken from it"
+    words = f"resolver.hosts_file: {hosts} cannot be read now (it has 8 MiB or more); while that is so, a start takes no name from it"
     got = check(program, "-c", config.path)
     assert got.returncode == 0 and words in got.stderr
     config.start().wait_line(re.escape(words))
+    assert any(words in line for line in reload(proxy))
+    assert ask("here.test") == 200, "a reload is no start"
 
 
 def test_a_hosts_table_that_is_none_is_a_warning(stage, program):
@@ -543,7 +545,7 @@ def test_a_hosts_table_that_is_none_is_a_warning(stage, program):
     config.write(resolver={"hosts_file": str(config.folder)})
     got = check(program, "-c", config.path)
     assert got.returncode == 0
-    assert f"{config.folder} cannot be read now (Is a directory), so no name is taken from it" in got.stderr
+    assert f"{config.folder} cannot be read now (Is a directory); while that is so, a start takes no name from it" in got.stderr
 
 
 def test_a_folder_that_a_start_would_miss_is_a_warning_of_check(stage, program):
