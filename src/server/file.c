@@ -145,19 +145,39 @@ static bool walk_step(struct walk *walk, bool *ret_is_there)
     return is_fine;
 }
 
+/* Keeps errno. */
+static void walk_end(struct walk *walk)
+{
+    int error = errno;
+    if (walk->dir >= 0)
+        (void)close(walk->dir);
+    errno = error;
+}
+
+/* The whole way to `path`, or to its last name. False with errno, and nothing is open; else until walk_end. */
+static bool walk_go(struct walk *walk, const char *path, bool keeps_last)
+{
+    bool is_there = false;
+    bool is_fine = walk_begin(walk, path);
+    walk->keeps_last = keeps_last;
+    while (is_fine && !is_there)
+        is_fine = walk_step(walk, &is_there);
+    if (!is_fine)
+        walk_end(walk);
+    return is_fine;
+}
+
 /* open(2) under F1 and F2. -1 and errno, as there; EMLINK: only a stranger's link leads there. */
 static int file_walk(const char *path, int flags, mode_t mode)
 {
     struct walk walk;
     struct stat facts;
-    bool is_there = false;
-    bool is_fine = walk_begin(&walk, path);
-    while (is_fine && !is_there)
-        is_fine = walk_step(&walk, &is_there);
     int fd = -1;
-    if (is_fine && walk.has_foreign_link && (flags & O_ACCMODE) != O_RDONLY)
+    if (!walk_go(&walk, path, /* keeps_last= */ false))
+        return -1;
+    if (walk.has_foreign_link && (flags & O_ACCMODE) != O_RDONLY)
         errno = EMLINK;
-    else if (is_fine)
+    else
         fd = openat(walk.dir, walk.name, flags | (walk.ends_in_magic ? 0 : O_NOFOLLOW), mode);
     if (fd >= 0 && walk.has_foreign_link &&
         (fstat(fd, &facts) < 0 || facts.st_uid != walk.foreign_owner)) {
@@ -165,34 +185,22 @@ static int file_walk(const char *path, int flags, mode_t mode)
         fd = -1;
         errno = EMLINK;
     }
-    int error = errno;
-    if (walk.dir >= 0)
-        (void)close(walk.dir);
-    errno = error;
+    walk_end(&walk);
     return fd;
 }
 
 int file_open_folder(const char *path, char *into)
 {
     struct walk walk;
-    bool is_there = false;
-    bool is_fine = walk_begin(&walk, path);
-    walk.keeps_last = true;
-    while (is_fine && !is_there)
-        is_fine = walk_step(&walk, &is_there);
-    if (is_fine && walk.has_foreign_link && geteuid() == 0) {
+    if (!walk_go(&walk, path, /* keeps_last= */ true))
+        return -1;
+    if (walk.has_foreign_link) {
         errno = EMLINK;
-        is_fine = false;
+        walk_end(&walk);
+        return -1;
     }
-    if (is_fine) {
-        memcpy(into, walk.name, strlen(walk.name) + 1);
-        return walk.dir;
-    }
-    int error = errno;
-    if (walk.dir >= 0)
-        (void)close(walk.dir);
-    errno = error;
-    return -1;
+    memcpy(into, walk.name, strlen(walk.name) + 1);
+    return walk.dir;
 }
 
 static int file_open(const char *path, int flags, mode_t mode)
@@ -314,8 +322,8 @@ static enum status file_load_stream(const char *path, int fd, char **ret_text, s
     return ST_OK;
 }
 
-/* What is open already is used as it is: opening it again by name would ask for the rights of another user's pipe.
- */
+/* What is open already is used as it is: opening it again by name would ask for rights, and it may be another user's
+ * pipe. */
 int file_stream_descriptor(const char *path)
 {
     uint64_t number;

@@ -16,8 +16,8 @@ enum { FILE_BYTES_MAX = 4 << 20 };
  * Errors: ST_IO with errno, ST_NOMEM, ST_LIMIT; all with a fault. */
 enum status file_read(const char *path, char **ret_text, size_t *ret_len,
                       struct text *fault) MUST_USE;
-/* The folder in which the last name of `path` stands, or would, and that name; for what is made or removed there. Root
- * follows no link of somebody else on the way; the name itself may be one. `into` holds NAME_MAX + 1 bytes; O_PATH.
+/* The folder in which the last name of `path` stands, or would, and that name; for what root makes or removes there.
+ * No link of somebody else is followed on the way; the name itself may be one. `into` holds NAME_MAX + 1 bytes; O_PATH.
  * Errors: -1 with errno, for file_error. */
 int file_open_folder(const char *path, char *into);
 /* `error` for people, also that root does not follow a link (EMLINK). */
