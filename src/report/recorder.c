@@ -94,7 +94,6 @@ struct recorder {
     bool is_hanging;  /* the output took nothing the last time, and gets no second patience */
     struct access_log_style style;
     struct text buffer;
-    uint64_t buffered_lines;
     uint64_t dropped_said;
     uint64_t said_at_ns; /* monotonic */
 
@@ -226,8 +225,18 @@ static bool orders_are_urgent(struct recorder *recorder)
     return is_urgent;
 }
 
-/* Wait until the output takes a piece. False where it took nothing for long and an order is waiting. */
-static bool output_await(struct recorder *recorder)
+/* How many lines end from `at` on: one that went out in part is among them. A line feed in front belongs to the line
+ * before (R3), which was counted when its rest was given up. */
+static uint64_t buffer_lines(const struct text *buffer, size_t at)
+{
+    uint64_t lines = 0;
+    for (size_t i = at > 0 ? at : 1; i < buffer->len; i++)
+        lines += buffer->at[i] == '\n';
+    return lines;
+}
+
+/* Wait until the output takes what begins at `at`. False where it took nothing for long and an order is waiting. */
+static bool output_await(struct recorder *recorder, size_t at)
 {
     struct pollfd output = {.fd = recorder->fd, .events = POLLOUT};
     unsigned patience = recorder->is_hanging ? 1 : HANG_SLICES;
@@ -242,7 +251,7 @@ static bool output_await(struct recorder *recorder)
     }
     recorder->is_hanging = true;
     diag_say(NULL, DIAG_WARNING, "access log: the output takes nothing, %llu lines are given up",
-             (unsigned long long)recorder->buffered_lines);
+             (unsigned long long)buffer_lines(&recorder->buffer, at));
     return false;
 }
 
@@ -250,7 +259,7 @@ static bool output_await(struct recorder *recorder)
 static bool output_write_piece(struct recorder *recorder, size_t *at)
 {
     size_t rest = recorder->buffer.len - *at;
-    if (!recorder->is_file && !output_await(recorder))
+    if (!recorder->is_file && !output_await(recorder, *at))
         return false;
     size_t piece = recorder->is_file || rest < PIECE_BYTES ? rest : PIECE_BYTES;
     ssize_t written = write(recorder->fd, recorder->buffer.at + *at, piece);
@@ -274,11 +283,8 @@ static void output_flush(struct recorder *recorder)
         is_fine = output_write_piece(recorder, &at);
     if (at > 0)
         recorder->is_mid_line = buffer->at[at - 1] != '\n';
-    for (size_t i = at; !is_fine && i < buffer->len;
-         i++) /* a line that went out in part is lost, too */
-        count(&recorder->lost, buffer->at[i] == '\n');
+    count(&recorder->lost, buffer_lines(buffer, at));
     buffer->len = 0;
-    recorder->buffered_lines = 0;
 }
 
 /* ---- Records ---- */
@@ -296,7 +302,6 @@ static void record_take(struct recorder *recorder, const struct record *record)
         text_add_char(&recorder->buffer, '\n');
     access_log_add(record, &recorder->style, &recorder->buffer);
     CHECK(!recorder->buffer.is_cut);
-    recorder->buffered_lines++;
 }
 
 /* Up to DRAIN_MAX records of one ring. */

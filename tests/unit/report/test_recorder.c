@@ -217,6 +217,8 @@ static void an_output_that_takes_nothing_does_not_hold_the_end(void **state)
 {
     (void)state;
     char text[4096];
+    static char written[1 << 20];
+    size_t given_up = 0;
     hear_messages();
     (void)start_on_pipe(RING_BYTES);
     /* More than a pipe holds; nobody reads. */
@@ -227,6 +229,14 @@ static void an_output_that_takes_nothing_does_not_hold_the_end(void **state)
     ssize_t len = read(test.messages[0], text, sizeof(text) - 1);
     text[len > 0 ? len : 0] = '\0';
     assert_has(text, "the output takes nothing");
+
+    /* Each line was written, or is among those that are said to be given up. */
+    for (const char *at = text; (at = strstr(at, "takes nothing, ")) != NULL;) {
+        at += strlen("takes nothing, ");
+        given_up += strtoul(at, NULL, 10);
+    }
+    size_t whole = read_lines(test.output, SIZE_MAX, written, sizeof(written));
+    assert_int_equal(whole + given_up + ring_refused(test.rings[0]), 2000);
 }
 
 static void a_new_output_gets_the_next_lines(void **state)
