@@ -334,7 +334,7 @@ bool opening_overlaps(const struct opening *opening, const struct config_listen 
 static int opening_hold_file(const struct opening *opening, const char *name)
 {
     struct stat facts;
-    if (opening->kind != LISTEN_UNIX || opening->inode == 0)
+    if (opening->inode == 0)
         return -1;
     int fd = open(name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0 && (fstat(fd, &facts) < 0 || !S_ISSOCK(facts.st_mode) ||

@@ -22,8 +22,8 @@ struct opening {
     struct inet_endpoint bound;  /* as the kernel has it; INET_NONE for Unix sockets */
     char path[OPENING_PATH_MAX]; /* LISTEN_UNIX */
     dev_t device;                /* its file, so that nobody else's is removed */
-    ino_t inode;
-    unsigned count; /* 1: shared by all workers; otherwise one a worker */
+    ino_t inode;                 /* 0: we made no file, or it is not known */
+    unsigned count;              /* 1: shared by all workers; otherwise one a worker */
     int fds[OPENING_FDS_MAX];
 };
 
