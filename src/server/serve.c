@@ -47,6 +47,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#define BROKEN_RULES "what the parent sent breaks the rules"
+
 enum { DRAIN_LOOK_MS = 20, FAULT_TEXT = 900 };
 
 enum process_state { PROCESS_SERVING, PROCESS_DRAINING, PROCESS_ENDED };
@@ -176,9 +178,7 @@ static void process_on_bundle(struct process *process, struct channel_message *m
     if (status == ST_OK) {
         process_adopt(process, serial);
     } else if (status != ST_AGAIN) {
-        process_refuse(process, serial,
-                       status == ST_NOMEM ? "out of memory"
-                                          : "what the parent sent breaks the rules");
+        process_refuse(process, serial, status == ST_NOMEM ? "out of memory" : BROKEN_RULES);
     }
 }
 
@@ -196,9 +196,9 @@ static void process_miss(struct process *process, const struct channel_frame *fr
 /* Not even a frame: of a bundle that is on its way something may be missing now. */
 static void process_on_nonsense(struct process *process)
 {
-    diag_say(NULL, DIAG_ERROR, "what the parent sent breaks the rules");
+    diag_say(NULL, DIAG_ERROR, BROKEN_RULES);
     if (process->receipt.memory >= 0)
-        process_refuse(process, process->receipt.serial, "what the parent sent breaks the rules");
+        process_refuse(process, process->receipt.serial, BROKEN_RULES);
 }
 
 static void process_obey(struct process *process, struct channel_message *message)
