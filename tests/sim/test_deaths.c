@@ -162,8 +162,7 @@ static void origin_dies(const struct response_case *c, size_t at, enum death dea
         assert_false(peer_is_open(client));
     assert_int_equal(counter_get(&world->counters, COUNT_REQUESTS), 1);
     assert_int_not_equal(world_record(world)->end, END_NONE);
-    void *none = NULL;
-    (void)world_end(&none);
+    world_finish();
 }
 
 static void test_an_origin_dies_at_any_byte(void **state)
@@ -217,8 +216,7 @@ static void client_dies(const char *request, size_t at, enum death death)
     if (!is_whole &&
         is_answered) /* 400 for what is no request, 408 for what is late; 502 and 504 are the origin's */
         assert_true(status == 400 || status == 408 || status == 502 || status == 504);
-    void *none = NULL;
-    (void)world_end(&none);
+    world_finish();
 }
 
 static void test_a_client_dies_at_any_byte(void **state)

@@ -23,12 +23,6 @@ static struct scene scene_ask(const char *request)
     return s;
 }
 
-static void scene_end(void)
-{
-    void *none = NULL;
-    (void)world_end(&none);
-}
-
 /* Responses to HEAD, 204 and 304 have no body whatever their fields say; the connections stay (RFC 9112 §6.3). */
 static void test_responses_without_a_body(void **state)
 {
@@ -51,7 +45,7 @@ static void test_responses_without_a_body(void **state)
         expect_field(head, "Content-Length", NULL);
         expect_field(head, "Transfer-Encoding", NULL);
         assert_int_equal(s.world->reached_count, 1);
-        scene_end();
+        world_finish();
     }
 }
 
@@ -111,7 +105,7 @@ static void test_a_reset_is_no_end_of_a_body(void **state)
         expect_end(record, "exchange 200 rst upstream");
         expect_text(record, record->cause, "response_cut");
         assert_int_equal(mark_ms(record, MARK_X_FIN_U), 4);
-        scene_end();
+        world_finish();
     }
 }
 
@@ -144,7 +138,7 @@ static void test_interim_responses(void **state)
         }
         (void)peer_hears_head(s.client, "HTTP/1.1 200 OK");
         peer_hears(s.client, "ok");
-        scene_end();
+        world_finish();
     }
 }
 
@@ -395,7 +389,7 @@ static void test_an_upload_that_ends_behind_its_answer(void **state)
         const struct record *record = world_record(world);
         expect_end(record, "exchange 413 done -");
         assert_int_equal(record->request_body_bytes, 3);
-        scene_end();
+        world_finish();
     }
 }
 

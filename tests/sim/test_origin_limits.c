@@ -12,7 +12,6 @@ static void expect_failure(struct way way, const char *target, const char *statu
                            const char *token, const char *word)
 {
     char request[200];
-    void *none = NULL;
     struct world *world = world_create("");
     way.dns_ms = 20;
     world_way(world, way);
@@ -28,7 +27,7 @@ static void expect_failure(struct way way, const char *target, const char *statu
     expect_text(record, record->cause, word);
     expect_text(record, record->token, token);
     assert_true(peer_is_open(client)); /* the failure is not the client's: it may ask on */
-    (void)world_end(&none);
+    world_finish();
 }
 
 /* Every way to fail before a connection stands has its status and its Proxy-Status error (RFC 9209 §2.3). */

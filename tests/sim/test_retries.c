@@ -42,12 +42,6 @@ static void scene_ask(struct scene *s, const char *method, const char *rest)
     assert_true(s->stale->heard_len > 0);
 }
 
-static void scene_end(void)
-{
-    void *none = NULL;
-    (void)world_end(&none);
-}
-
 /* shows 9110-9.2.2-2 */
 /* Methods that are idempotent and have no body are sent once more on a new connection; the record says so. */
 static void test_idempotent_requests_are_sent_again(void **state)
@@ -74,7 +68,7 @@ static void test_idempotent_requests_are_sent_again(void **state)
         assert_true(record->retry_was_stale_pool);
         assert_int_equal(record->upstream_use, 1);
         assert_int_equal(counter_get(&s.world->counters, COUNT_RETRIES), 1);
-        scene_end();
+        world_finish();
     }
 }
 
@@ -100,7 +94,7 @@ static void test_post_is_never_sent_again(void **state)
         else
             peer_close(s.stale);
         expect_no_retry(&s, "no_response");
-        scene_end();
+        world_finish();
     }
 }
 
@@ -141,7 +135,7 @@ static void test_a_small_body_is_sent_again(void **state)
         else
             peer_close(s.stale);
         expect_sent_again(&s, cases[i / 2].body);
-        scene_end();
+        world_finish();
     }
 }
 
@@ -155,7 +149,7 @@ static void test_a_body_in_two_parts_is_sent_again(void **state)
     world_advance(s.world, 15);
     peer_say(s.client, "def");
     expect_sent_again(&s, "abcdef");
-    scene_end();
+    world_finish();
 }
 
 /* A body larger than what is kept is gone; so the request is not sent again. */
@@ -177,7 +171,7 @@ static void test_a_large_body_is_not_sent_again(void **state)
         peer_say(s.client, is_chunked ? "\r\n0\r\n\r\n" : "");
         peer_close(s.stale);
         expect_no_retry(&s, "no_response");
-        scene_end();
+        world_finish();
     }
 }
 

@@ -349,8 +349,7 @@ static char *play_once(const struct play *play, unsigned refused, bool is_for_go
         (void)world_record(s.world);
     assert_int_equal(records + counter_get(&s.world->counters, COUNT_TUNNELS_OPEN),
                      counter_get(&s.world->counters, COUNT_REQUESTS));
-    void *none = NULL;
-    (void)world_end(&none);
+    world_finish();
     memory.asked = asked;
     return heard;
 }

@@ -96,8 +96,7 @@ static void cut_everywhere(const struct exchange_case *c, bool is_request)
         outcome_done(&is);
     }
     outcome_done(&expected);
-    void *none = NULL;
-    (void)world_end(&none);
+    world_finish();
 }
 
 #define FIELDS "Host: a.test\r\nX-One: 1\r\nConnection: x-two\r\nX-Two: 2\r\nAccept: */*\r\n"
@@ -140,8 +139,7 @@ static void test_refused_requests(void **state)
             outcome_done(&is);
         }
         outcome_done(&expected);
-        void *none = NULL;
-        (void)world_end(&none);
+        world_finish();
     }
 }
 

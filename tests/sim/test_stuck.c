@@ -30,8 +30,7 @@ static void test_an_end_waits_for_the_queue(void **state)
         peer_ended_at(s.client, 0);
         peer_fin(s.client);
         expect_end(world_record(s.world), "tunnel 200 done upstream");
-        void *none = NULL;
-        (void)world_end(&none);
+        world_finish();
     }
 }
 
@@ -48,8 +47,7 @@ static void test_a_queue_that_breaks(void **state)
             peer_say(s.origin, "words");
         peer_reset_at(s.origin, 0);
         expect_end(world_record(s.world), "tunnel 200 rst client");
-        void *none = NULL;
-        (void)world_end(&none);
+        world_finish();
     }
 }
 
@@ -85,8 +83,7 @@ static void test_what_comes_for_an_ended_side_is_dropped(void **state)
         peer_fin(other);
         expect_end(world_record(s.world),
                    is_client ? "tunnel 200 done client" : "tunnel 200 done upstream");
-        void *none = NULL;
-        (void)world_end(&none);
+        world_finish();
     }
 }
 
@@ -140,8 +137,7 @@ static void test_ends_that_do_not_go_out_are_ends(void **state)
         const struct record *record = world_record(s.world);
         expect_end(record, "tunnel 200 timeout proxy");
         expect_text(record, record->cause, "tunnel_half_closed");
-        void *none = NULL;
-        (void)world_end(&none);
+        world_finish();
     }
 }
 

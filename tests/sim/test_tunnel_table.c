@@ -78,12 +78,6 @@ static struct cell cell_open(const char *yaml, enum cell_state state, bool is_cl
     return cell;
 }
 
-static void cell_close(void)
-{
-    void *none = NULL;
-    (void)world_end(&none);
-}
-
 /* Play each state in [first, last], near being the client and then the origin. */
 static void each_cell(const char *yaml, enum cell_state first, enum cell_state last,
                       void (*play)(struct cell *))
@@ -92,7 +86,7 @@ static void each_cell(const char *yaml, enum cell_state first, enum cell_state l
         for (int is_client = 0; is_client < 2; is_client++) {
             struct cell cell = cell_open(yaml, (enum cell_state)at, is_client);
             play(&cell);
-            cell_close();
+            world_finish();
         }
     }
 }

@@ -226,8 +226,7 @@ static void test_ends_wait_for_held_bytes(void **state)
         const struct record *record = world_record(s.world);
         assert_int_equal(record->end, END_DONE);
         assert_int_equal(mark_ms(record, MARK_T_LAST), 40);
-        void *none = NULL;
-        (void)world_end(&none);
+        world_finish();
     }
 }
 
@@ -263,8 +262,7 @@ static void test_a_reset_is_passed_on(void **state)
         expect_end(record, is_client ? "tunnel 200 rst client" : "tunnel 200 rst upstream");
         assert_int_equal(mark_ms(record, is_client ? MARK_X_FIN_C : MARK_X_FIN_U), 25);
         assert_int_equal(mark_ms(record, is_client ? MARK_X_FIN_U : MARK_X_FIN_C), -1);
-        void *none = NULL;
-        (void)world_end(&none);
+        world_finish();
     }
 }
 
@@ -285,8 +283,7 @@ static void test_a_reset_ends_a_loaded_tunnel(void **state)
         struct peer *other = is_client ? s.origin : s.client;
         peer_listen(other);
         assert_true(other->saw_reset);
-        void *none = NULL;
-        (void)world_end(&none);
+        world_finish();
     }
 }
 

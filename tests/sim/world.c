@@ -189,13 +189,12 @@ static void check_nothing_left(struct world *world)
     assert_true(loop_next_deadline_ns(world->loop) == UINT64_MAX);
 }
 
-int world_end(void **state)
+void world_finish(void)
 {
-    (void)state;
     struct world *world = the_world;
     the_world = NULL;
     if (world == NULL)
-        return 0;
+        return;
     proxy_end_all(&world->proxy);
     pool_flush(world->engine.pool);
     peer_destroy_all(world);
@@ -213,6 +212,12 @@ int world_end(void **state)
         free(CONTAINER_OF(link, struct record_node, link));
     free(world);
     clock_restore();
+}
+
+int world_end(void **state)
+{
+    (void)state;
+    world_finish();
     return 0;
 }
 

@@ -62,11 +62,14 @@ struct world {
     struct link *record_next; /* the first that world_record has not given out */
 };
 
-/* The world of this play, under a configuration in YAML ("" for the defaults). world_end, its teardown,
- * destroys it and asserts that nothing of it is left: no object, no block, no gauge above 0. */
+/* The world of this play, under a configuration in YAML ("" for the defaults). world_finish destroys it and asserts
+ * that nothing of it is left: no object, no block, no gauge above 0. */
 struct world *world_create(const char *yaml);
 /* The same with less memory for data blocks than a configuration may say. */
 struct world *world_create_small(const char *yaml, size_t block_bytes);
+/* For a play that makes several; none need be there. */
+void world_finish(void);
+/* The teardown of each play. */
 int world_end(void **state);
 /* What begins from now on is under this configuration; the pool keeps its connections, unlike at a reload. */
 void world_reconfigure(struct world *world, const char *yaml);
