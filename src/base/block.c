@@ -35,8 +35,8 @@ struct block_pool {
     size_t limit_bytes;
     size_t used_bytes;
     size_t kept_bytes;
-    _Atomic uint64_t
-        *published; /* NULL: nobody asks. Written by the pool's thread, relaxed, read by any */
+    /* NULL: nobody asks. Written by the pool's thread, relaxed, read by any. */
+    _Atomic uint64_t *published;
     struct block *free[BLOCK_CLASSES];
 };
 

@@ -82,11 +82,11 @@ struct stream {
     const char *fault_text;
     bool is_read_out;  /* the received message is complete */
     bool is_peer_done; /* the peer ended its direction in order: no further message follows */
-    bool
-        may_persist; /* another message pair may follow here; cleared by whoever knows better, and told
-                        * to the peer with the final response head */
-    uint64_t
-        begun_ns; /* when the first bytes of a head came that was not whole at once; 0 otherwise */
+    /* Another message pair may follow here; cleared by whoever knows better, and told to the peer with the final
+     * response head. */
+    bool may_persist;
+    /* When the first bytes of a head came that was not whole at once; 0 otherwise. */
+    uint64_t begun_ns;
 };
 
 /* Bytes as on the wire, above TLS; bodies without their framing. */

@@ -21,9 +21,9 @@ struct snapshot {
     struct tls_server_context **tls_server; /* one for each config->listen, NULL in clear */
     struct slice via;                       /* our pseudonym in Via and Proxy-Status */
     char via_text[64];
-    struct inet_endpoint
-        *bound; /* of each config->listen, as the kernel says; filled by the server, before
-                                    others see the snapshot; INET_NONE for Unix sockets */
+    /* Of each config->listen, as the kernel says; INET_NONE for Unix sockets. Filled by the server, before others see
+     * the snapshot. */
+    struct inet_endpoint *bound;
     struct slice admin_token; /* wiped at the end; empty: none is configured */
 };
 

@@ -108,8 +108,8 @@ static void late_tell(void)
         if ((event.events & EPOLLEXCLUSIVE) == 0) {
             (void)__real_epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event);
         } else if (__real_epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL) == 0) {
-            CHECK(__real_epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) ==
-                  0); /* it had room just now */
+            /* It had room just now. */
+            CHECK(__real_epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0);
         }
     }
 }
@@ -373,8 +373,8 @@ int __wrap_fcntl(int fd, int command, ...)
 {
     va_list rest;
     va_start(rest, command);
-    long value =
-        va_arg(rest, long); /* of ours each one fits; where there is none it is not looked at */
+    /* Of ours each one fits; where there is none it is not looked at. */
+    long value = va_arg(rest, long);
     va_end(rest);
     return fcntl_long(fd, command, value);
 }

@@ -60,9 +60,9 @@ struct loop {
     /* the mailbox */
     pthread_mutex_t mailbox_lock;
     struct link mailbox;
-    _Atomic bool
-        has_mail;   /* written by posters and the loop under the lock, relaxed; read by the loop
-                              without it, so that an empty mailbox costs no lock */
+    /* Written by posters and the loop under the lock, relaxed; read by the loop without it, so that an empty mailbox
+     * costs no lock. */
+    _Atomic bool has_mail;
     int mailbox_fd; /* written when has_mail becomes true */
     struct watch mailbox_watch;
 };

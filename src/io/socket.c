@@ -30,10 +30,10 @@
 
 enum { SOCKET_ACCEPT_TRIES = 64, SOCKET_PROBES = 3 };
 
+/* A hint: its failure harms nothing. */
 static void socket_set(int fd, int level, int name, int value)
 {
-    (void)setsockopt(fd, level, name, &value,
-                     sizeof(value)); /* a hint: its failure harms nothing */
+    (void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
 static void socket_set_user_timeout(int fd, unsigned user_timeout_ms)
@@ -52,10 +52,10 @@ static void socket_set_keepalive(int fd, unsigned keepalive_s)
     socket_set(fd, IPPROTO_TCP, TCP_KEEPCNT, SOCKET_PROBES);
 }
 
+/* An unknown name was warned of at the start. */
 static void socket_set_congestion(int fd, const char *congestion)
 {
-    if (congestion != NULL &&
-        congestion[0] != '\0') /* an unknown name was warned of at the start */
+    if (congestion != NULL && congestion[0] != '\0')
         (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
                          (socklen_t)strlen(congestion));
 }

@@ -46,8 +46,7 @@ enum { GATE_TAG = TAG('g', 'a', 't', 'e') };
 
 struct gate {
     uint32_t tag;
-    struct gate_options
-        options; /* its lists lie in `memory`, or in that of the gate it was made of */
+    struct gate_options options; /* lists in `memory`, or in that of the gate it was made of */
     max_align_t memory[];
 };
 

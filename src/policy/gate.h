@@ -18,8 +18,8 @@
 struct gate;
 
 struct gate_names {
-    const struct slice
-        *at; /* "example.com" or "*.example.com" (labels below, not the name itself) */
+    /* "example.com" or "*.example.com" (labels below, not the name itself). */
+    const struct slice *at;
     size_t count;
 };
 struct gate_prefixes {
@@ -30,9 +30,8 @@ struct gate_prefixes {
 struct gate_options {
     struct gate_prefixes allow; /* open part of the default deny list */
     struct gate_prefixes deny;
-    struct gate_names
-        allow_names; /* where there are any, every other name is refused, and so is every
-                                    literal address outside of `allow` */
+    /* Where there are any, every other name is refused, and so is every literal address outside of `allow`. */
+    struct gate_names allow_names;
     struct gate_names deny_names;
     struct gate_prefixes clients; /* where there are any, every other client is refused */
     const uint16_t *connect_ports;
@@ -41,8 +40,8 @@ struct gate_options {
     const uint16_t *plain_ports; /* bad ports that plain requests may go to all the same */
     size_t plain_port_count;
     bool plain_any_port;
-    const struct inet_endpoint
-        *own; /* proxy listeners; an unspecified address counts for all local ones */
+    /* Proxy listeners; an unspecified address counts for all local ones. */
+    const struct inet_endpoint *own;
     size_t own_count;
     struct inet_endpoint admin;         /* the admin listener; INET_NONE: none */
     const struct inet_addr *interfaces; /* addresses of interfaces other than loopback */

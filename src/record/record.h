@@ -91,8 +91,8 @@ struct record {
     uint8_t retries;
     bool retry_was_stale_pool;
 
-    struct inet_endpoint
-        client; /* as the kernel or the PROXY header says; INET_NONE for Unix sockets */
+    /* As the kernel or the PROXY header says; INET_NONE for Unix sockets. */
+    struct inet_endpoint client;
     struct inet_endpoint listener; /* our side of the client leg */
     struct inet_endpoint upstream; /* what was dialled */
     struct inet_endpoint source;   /* our side of the upstream leg */
@@ -113,9 +113,9 @@ struct record {
     uint64_t request_body_bytes; /* content without chunk framing */
     uint64_t response_body_bytes;
 
-    uint64_t stalled_by_client_ns; /* reading from upstream was off since the client did not read */
-    uint64_t
-        stalled_by_upstream_ns; /* reading from the client was off since the origin did not read */
+    /* Reading from one side was off since the other one did not read. */
+    uint64_t stalled_by_client_ns;
+    uint64_t stalled_by_upstream_ns;
 
     struct record_tls client_tls;
     struct record_tls upstream_tls;

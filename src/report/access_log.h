@@ -28,8 +28,8 @@ enum { ACCESS_LOG_LINE_MAX = 32768 };
 struct access_log_style {
     enum access_log_format format;
     bool has_color; /* only for ACCESS_LOG_LINE, as is what follows */
-    unsigned
-        columns; /* width of the line, 72 to 200; 0: 110. The recorder asks a terminal for its own. */
+    /* Width of the line, 72 to 200; 0: 110. The recorder asks a terminal for its own. */
+    unsigned columns;
 };
 
 /* Add the line for `record`, with its line feed. No byte that a peer chose reaches it raw: control bytes

@@ -20,8 +20,8 @@ struct recorder;
 enum { RECORDER_NAP_MS = 20 };
 
 struct recorder_options {
-    struct ring *const
-        *rings; /* one a worker; the array is copied, the rings outlive the recorder */
+    /* One a worker; the array is copied, the rings outlive the recorder. */
+    struct ring *const *rings;
     size_t ring_count;
     int fd; /* output, or -1 for none; see recorder_set_output */
     struct access_log_style style;

@@ -327,8 +327,8 @@ static int process_run(struct process *process, struct bundle *bundle)
     }
     while (process->state != PROCESS_ENDED)
         process_turn(process);
-    if (!process->has_parent ||
-        process->channel < 0) /* the parent removes them, unless it is gone */
+    /* The parent removes them, unless it is gone. */
+    if (!process->has_parent || process->channel < 0)
         bundle_remove_files(process->serving.bundle, NULL);
     address_watch_end(&process->watch);
     serving_end(&process->serving);
@@ -382,8 +382,8 @@ static int serve_signals(void)
     sigset_t signals;
     struct sigaction plain = {.sa_handler = SIG_DFL};
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)sigaction(SIGCHLD, &plain,
-                    NULL); /* a starter that ignores it would keep deaths from the parent */
+    /* A starter that ignores it would keep deaths from the parent. */
+    (void)sigaction(SIGCHLD, &plain, NULL);
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGHUP);
     (void)sigaddset(&signals, SIGTERM);

@@ -29,8 +29,8 @@ struct engine {
     struct counters *counters;
     struct snapshot *snapshot; /* current; exchanges pin the one they began with */
     uint16_t worker;
-    uint32_t
-        idle_max; /* idle connections that its descriptors allow, beside limits.pool_total; 0: any number */
+    /* Idle connections that its descriptors allow, beside limits.pool_total; 0: any number. */
+    uint32_t idle_max;
     uint64_t next_conn_id;
     void (*reach_start)(struct reach *);
     void (*reach_cancel)(struct reach *);

@@ -99,8 +99,8 @@ struct response_case {
     const char *request;
     enum method asked;
     const char *response;
-    size_t
-        whole_from; /* from so many bytes on the response is whole, if the origin then ends in order */
+    /* From so many bytes on the response is whole, if the origin then ends in order. */
+    size_t whole_from;
 };
 
 static const char get11[] = "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n";
@@ -205,16 +205,16 @@ static void client_dies(const char *request, size_t at, enum death death)
         assert_null(origin);
     if (origin != NULL && !is_connect) {
         enum came came = how_it_came(origin, /* is_request= */ true, METHOD_OTHER, &status);
+        /* What came whole had nonsense for the last bytes of its body. */
         if (!is_whole && came == CAME_WHOLE)
-            assert_int_equal(death,
-                             DEATH_NONSENSE); /* which stood in for the last bytes of the body */
+            assert_int_equal(death, DEATH_NONSENSE);
         if (came == CAME_PART)
             assert_false(peer_is_open(origin));
     }
     bool is_answered =
         how_it_came(client, /* is_request= */ false, METHOD_GET, &status) == CAME_WHOLE;
-    if (!is_whole &&
-        is_answered) /* 400 for what is no request, 408 for what is late; 502 and 504 are the origin's */
+    /* 400 for what is no request, 408 for what is late; 502 and 504 are the origin's. */
+    if (!is_whole && is_answered)
         assert_true(status == 400 || status == 408 || status == 502 || status == 504);
     world_finish();
 }

@@ -10,8 +10,7 @@
 struct scene {
     struct world *world;
     struct peer *client;
-    struct peer
-        *stale; /* an origin's connection in the pool, that died without the proxy knowing */
+    struct peer *stale; /* an origin's pooled connection that died without the proxy knowing */
 };
 
 /* A client that was served once, 300 ms ago. */

@@ -97,8 +97,8 @@ static void test_both_ends_wait_for_the_queue(void **state)
     near->flush_says = ST_AGAIN;
     peer_fin(s.origin);
     peer_fin(s.client);
-    near_end(s.client)->base.ready |=
-        WATCH_READ; /* there is nothing but its end: no reason to look again */
+    /* There is nothing but its end: no reason to look again. */
+    near_end(s.client)->base.ready |= WATCH_READ;
     near->base.on_ready(&near->base);
     world_settle(s.world);
     assert_false(world_has_record(s.world));

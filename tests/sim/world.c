@@ -184,8 +184,8 @@ static void check_nothing_left(struct world *world)
     assert_true(list_is_empty(&world->reaching));
     for (size_t i = 0; i < COUNT_OF(gauges); i++)
         assert_int_equal(counter_get(&world->counters, gauges[i]), 0);
-    assert_int_equal(atomic_load(&world->snapshot->refs),
-                     3); /* ours, the engine's and that of `made` */
+    /* Ours, the engine's and that of `made`. */
+    assert_int_equal(atomic_load(&world->snapshot->refs), 3);
     assert_true(loop_next_deadline_ns(world->loop) == UINT64_MAX);
 }
 

@@ -29,8 +29,8 @@ struct way {
     unsigned connect_ms;
     unsigned tls_ms;     /* https targets only; nothing is encrypted */
     const char *address; /* NULL: WORLD_ADDRESS */
-    enum dial_cause
-        fails; /* DIAL_NONE: it does not; DNS causes at the end of dns_ms, others of connect_ms */
+    /* DIAL_NONE: it does not; DNS causes at the end of dns_ms, others of connect_ms. */
+    enum dial_cause fails;
     enum reach_result ends; /* https targets only: how TLS ends */
     bool is_silent;         /* never answers */
 };

@@ -139,13 +139,13 @@ static int memory_splice_fd(struct transport *transport)
     return -1;
 }
 
+/* Bits are all there is to ask. */
 static bool memory_is_quiet(const struct transport *transport, enum transport_look look)
 {
     unsigned ready = transport->ready;
     if (look == LOOK_INSIDE)
         ready &= ~(unsigned)WATCH_READ;
-    return (ready & (WATCH_READ | WATCH_HANGUP | WATCH_ERROR)) ==
-           0; /* bits are all there is to ask */
+    return (ready & (WATCH_READ | WATCH_HANGUP | WATCH_ERROR)) == 0;
 }
 
 static const char *memory_fault(struct transport *transport)

@@ -10,8 +10,8 @@
 #endif
 #endif
 #ifndef KEEPS_NOTHING
-#define KEEPS_NOTHING \
-    0 /* under AddressSanitizer nothing is kept, so that a use after free is seen */
+/* Under AddressSanitizer nothing is kept, so that a use after free is seen. */
+#define KEEPS_NOTHING 0
 #endif
 
 /* An object is cleared each time it is handed out. */

@@ -30,8 +30,8 @@ static void nothing_said_gives_the_defaults(void **state)
     assert_int_equal(config->timeouts.connect_attempt_ns, 250 * NS_PER_MS);
     assert_int_equal(config->timeouts.response_head_ns, 60 * NS_PER_S);
     assert_int_equal(config->timeouts.tunnel_idle_ns, 900 * NS_PER_S);
-    assert_int_equal(config->tcp.user_timeout_ns,
-                     0); /* or a download that is paused for so long would be cut */
+    /* Or a download that is paused for so long would be cut. */
+    assert_int_equal(config->tcp.user_timeout_ns, 0);
     assert_int_equal(config->timeouts.tunnel_lifetime_ns, 0);
     assert_int_equal(config->timeouts.drain_ns, 30 * NS_PER_S);
     assert_false(config->log.has_format);

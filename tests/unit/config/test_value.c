@@ -95,8 +95,8 @@ static void values_print_in_one_spelling(void **state)
             fail_msg("%s does not take %s", rows[i][0], rows[i][1]);
         assert_prints(&test, rows[i][0], rows[i][2]);
         size_t len = strlen(rows[i][2]);
-        if (rows[i][2][0] !=
-            '"') { /* what has quotes is read back through YAML, in test_config.c */
+        /* What has quotes is read back through YAML, in test_config.c. */
+        if (rows[i][2][0] != '"') {
             assert_int_equal(set(&test, rows[i][0], slice_of(rows[i][2], len)), ST_OK);
             assert_prints(&test, rows[i][0], rows[i][2]);
         }

@@ -14,8 +14,8 @@
 
 /* ---- a kernel of our own: these stand before those of the C library ---- */
 
-static const char *const
-    *kernel_addrs; /* what the interfaces have; "" for an entry without an address */
+/* What the interfaces have; "" for an entry without an address. */
+static const char *const *kernel_addrs;
 static size_t kernel_count;
 static int kernel_error;
 static size_t kernel_lists; /* not yet freed */

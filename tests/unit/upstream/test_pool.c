@@ -317,8 +317,8 @@ static void idle_connections_expire_one_by_one(void **state)
     assert_int_equal(idle_count(test), 1);
     assert_true(ends[0]->is_fin_in);
     assert_false(ends[1]->is_fin_in);
-    assert_true(loop_next_deadline_ns(test->loop) >=
-                1014 * NS_PER_S); /* the timer waits for the other */
+    /* The timer waits for the other. */
+    assert_true(loop_next_deadline_ns(test->loop) >= 1014 * NS_PER_S);
     clock_advance(4 * NS_PER_S);
     turn(test);
     assert_int_equal(idle_count(test), 0);
