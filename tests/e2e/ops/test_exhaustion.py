@@ -1,14 +1,13 @@
 """Descriptors, local ports, memory and kernel pipes run out. What is open goes on, who asks for more is told why, and
 a reload, a reopened log and the end work in the middle of it. Afterwards all is as before."""
-import collections
 import os
-import re
 import signal
 
 import pytest
 
 from support.admin import in_own_network, metric
 from support.bounds import wait_until
+from support.gauges import Baseline
 from support.message import request
 from support.ops import Config, answers, reload
 from support.origin import echoes
@@ -32,7 +31,7 @@ class House:
         self.kept = stage.client(self.proxy.connect())
         self.works()
         wait_until(lambda: metric(self.proxy, "upstream_idle_connections") == 1, "the end of the exchange")
-        self.before = self.counts()
+        self.baseline = Baseline(self.proxy)
         self.tunnel = stage.client(self.proxy.connect())
         self.tunnel.send(request("CONNECT", self.mirror.authority))
         assert self.tunnel.read_head().status == 200
@@ -67,25 +66,6 @@ class House:
         os.rename(self.config.log, self.config.log.with_suffix(".1"))
         reload(self.proxy, signal.SIGUSR1, "the access log is open again|the old file stays")
 
-    def counts(self):
-        """The process's own counts, and what the kernel has open for it, by kind."""
-        own = {name: metric(self.proxy, name) for name in
-               ("client_connections", "requests", "tunnels", "upstream_idle_connections", "buffer_bytes")}
-        fds = f"/proc/{self.proxy.serving_pid()}/fd"
-        kinds = collections.Counter()
-        for name in os.listdir(fds):
-            try:
-                kinds[re.match(r"(socket|pipe|anon_inode)?", os.readlink(f"{fds}/{name}")).group() or "file"] += 1
-            except FileNotFoundError:
-                pass
-        kinds["pipe"] -= 2 * metric(self.proxy, "splice_pipes")
-        return {**own, **kinds}
-
-    def is_as_before(self):
-        """But for the connection that asks, and a socket that is opened once to look up sources."""
-        now = self.counts()
-        return all(now.get(name, 0) <= count + (2 if name == "socket" else 0) for name, count in self.before.items())
-
 
 def in_its_place(name, program, play):
     if name == "memory" and has_sanitizer(program):
@@ -110,10 +90,7 @@ def test_a_shortage_passes(stage, program, name):
         house.kept = stage.client(house.proxy.connect())
         reload(house.proxy)
         house.works()
-        try:
-            wait_until(house.is_as_before, "counts as before")
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {house.before} became {house.counts()}") from None
+        house.baseline.check()
     in_its_place(name, program, play)
 
 
