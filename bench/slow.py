@@ -14,7 +14,7 @@ parts:
 A good request that fails, or a slow client that is lost, fails the run. Proxy, peers and whatever else runs share
 the cores of this machine: the figures compare, and say how busy others were meanwhile.
 
-Usage: slow.py build/fairlead [--count N] [--rate N] [--seconds N] [--rounds N] [--interval S] [--kinds A,B]
+Usage: slow.py build [--count N] [--rate N] [--seconds N] [--rounds N] [--interval S] [--kinds A,B]
                [--no-memory] [--profile FILE]"""
 import argparse
 import contextlib
@@ -31,7 +31,6 @@ import tempfile
 import time
 import urllib.request
 
-HERE = pathlib.Path(__file__).parent
 KINDS = ("head", "body", "reader", "deaf", "tls", "tunnel", "never", "trickle")
 LIMITS = ("client_head", "client_tls", "response_head", "body_stall", "tunnel_idle", "keepalive")
 GAUGES = ("client_connections", "tunnels", "buffer_bytes")
@@ -125,8 +124,7 @@ class Meter:
 class Bench:
     def __init__(self, options, folder, players):
         self.options, self.folder, self.players = options, folder, players
-        self.peers = folder / "slow_peers"
-        subprocess.run(["cc", "-std=gnu17", "-O2", "-o", self.peers, HERE / "slow_peers.c"], check=True)
+        self.peers = options.build / "bench" / "slow-peers"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                         "-subj", "/CN=localhost", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
                        check=True, stderr=subprocess.DEVNULL)
@@ -163,7 +161,7 @@ class Bench:
         taken = [cpu_seconds(proxy.pid)]
 
         def is_quiet():
-            time.sleep(1)
+            time.sleep(min(1, self.options.seconds))
             taken.append(cpu_seconds(proxy.pid))
             steps = [now - then for then, now in zip(taken, taken[1:])][-3:]
             return len(steps) == 3 and max(steps) - min(steps) < QUIET_SECONDS
@@ -187,8 +185,8 @@ class Bench:
     def run_good(self, proxy, crowd, meanwhile=lambda: None):
         """Latencies in microseconds, and the proxy's CPU in microseconds a request."""
         with Meter(proxy, [*self.origin_pids, *(each.pid for each in crowd)]) as meter:
-            good = self.start("good", self.options.rate, self.options.seconds, CONNECTIONS, proxy.clear,
-                              self.good_origin)
+            good = self.start("good", self.options.rate, max(1, round(self.options.rate * self.options.seconds)),
+                              CONNECTIONS, proxy.clear, self.good_origin)
             meanwhile()
             output = good.communicate()[0]
         if good.returncode != 0:
@@ -209,7 +207,7 @@ class Bench:
 
     def run(self):
         options = self.options
-        proxy = Proxy(options.fairlead, self.folder, self.players)
+        proxy = Proxy(options.build / "fairlead", self.folder, self.players)
         alone, coming, amid, crowd_load = [], [], [], []
         self.run_good(proxy, [])  # warm
         for number in range(options.rounds):
@@ -238,7 +236,7 @@ class Bench:
     def tell(self, alone, coming, amid, crowd_load):
         options = self.options
         print(f"\n{options.count:,} slow clients ({', '.join(options.kinds)}), an act every {options.interval} ms; "
-              f"{options.rate:,} good requests a second;\nrounds: {options.rounds} of {options.seconds} s each, one "
+              f"{options.rate:,} good requests a second;\nrounds: {options.rounds} of {options.seconds:g} s each, one "
               "worker; medians (least to most)\n")
         print(f"  {'':20}{'alone':>28}{'while the crowd comes':>42}{'amid the crowd':>42}")
         rows = [("p50", "latency, p50", "µs"), ("p90", "p90", "µs"), ("p99", "p99", "µs"), ("p99.9", "p99.9", "µs")]
@@ -261,7 +259,7 @@ class Bench:
         print(f"  {'':10}{'resident':>12}{'of it blocks':>16}")
         for kind in self.options.kinds:
             with contextlib.ExitStack() as players:
-                proxy = Proxy(self.options.fairlead, self.folder, players)
+                proxy = Proxy(self.options.build / "fairlead", self.folder, players)
                 self.run_good(proxy, [])
                 before = proxy.resident_bytes()
                 crowd = self.come(proxy, BY_KIND, [kind])
@@ -282,11 +280,11 @@ def against(values, base):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("fairlead")
+    parser.add_argument("build", type=pathlib.Path, help="the folder with fairlead and bench/slow-peers")
     parser.add_argument("--count", type=int, default=4000, help="slow clients in all")
     parser.add_argument("--rate", type=int, default=1000, help="good requests a second")
     parser.add_argument("--interval", type=int, default=1000, help="milliseconds between two acts of a slow client")
-    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--kinds", type=lambda text: text.split(","), default=list(KINDS))
     parser.add_argument("--no-memory", action="store_true", help="leave the memory of each kind out")

@@ -1,30 +1,27 @@
 /* The peers of bench/slow.py: an origin, a crowd of slow clients, and good clients that measure. One thread and
  * one epoll each, with a clock that ticks a hundred times a second, so that they cost little beside the proxy.
  *
- *     slow_peers origin
+ *     slow-peers origin
  *         says its port. /good is answered at once, /never not at all, /trickle a byte at a time, /big without
  *         end as far as it is taken; what is posted is read; a tunnel is poured into.
- *     slow_peers crowd KIND COUNT PORT ORIGIN INTERVAL_MS
+ *     slow-peers crowd KIND COUNT PORT ORIGIN INTERVAL_MS
  *         opens so many connections to the proxy, says "open", and does what its kind does once in an interval.
  *         A line on stdin: says how many are still there, as JSON, and ends.
- *     slow_peers good RATE SECONDS CONNECTIONS PORT ORIGIN
- *         sends so many requests a second at fixed times, whether those before were answered or not, and says
- *         how long they took from the time at which they were due, as JSON. */
-#define _GNU_SOURCE
+ *     slow-peers good RATE TOTAL CONNECTIONS PORT ORIGIN
+ *         sends so many requests a second at fixed times, whether those before were answered or not, so many in
+ *         all, and says how long they took from the time at which they were due, as JSON. */
+#include "common/tool.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -34,9 +31,7 @@ enum {
     BODY = 200,      /* bytes of a good answer */
     CONNECTING = 64, /* connections under way at a time */
     NARROW = 4096,   /* receive buffer of those who read slowly */
-    SENDING =
-        65536, /* send buffer of the origin: a thousand of the usual ones are all that the kernel allows */
-    SIP = 16, /* bytes that they read at a time */
+    SIP = 16,        /* bytes that they read at a time */
 };
 
 enum kind { HEAD, BODY_UP, READER, DEAF, TLS, TUNNEL, NEVER, TRICKLE, KINDS };
@@ -58,29 +53,13 @@ struct peer {
 static int poller, ticker;
 static char scratch[1 << 16];
 
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
+/* Above 0. */
 static uint64_t number(const char *text)
 {
-    char *end;
-    errno = 0;
-    uint64_t value = strtoull(text, &end, 10);
-    if (errno != 0 || *end != '\0' || value == 0) {
-        (void)fprintf(stderr, "slow_peers: not a number: %s\n", text);
-        exit(2);
-    }
+    uint64_t value = tool_number(text, UINT32_MAX);
+    if (value == 0)
+        tool_die(text);
     return value;
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 static void watch(int fd, struct peer *peer, uint32_t events)
@@ -88,7 +67,7 @@ static void watch(int fd, struct peer *peer, uint32_t events)
     struct epoll_event event = {.events = events, .data.ptr = peer};
     if (epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) != 0 &&
         epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event) != 0)
-        die("epoll_ctl");
+        tool_die("epoll_ctl");
 }
 
 static void tick_at(uint64_t first_ns, uint64_t every_ns)
@@ -97,19 +76,16 @@ static void tick_at(uint64_t first_ns, uint64_t every_ns)
         .it_value = {(time_t)(first_ns / 1000000000), (long)(first_ns % 1000000000)},
         .it_interval = {0, (long)every_ns}};
     if (timerfd_settime(ticker, TFD_TIMER_ABSTIME, &spec, NULL) != 0)
-        die("timerfd_settime");
+        tool_die("timerfd_settime");
 }
 
 static void begin(void)
 {
-    struct rlimit limit;
-    (void)getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    tool_start();
     poller = epoll_create1(0);
     ticker = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
     if (poller < 0 || ticker < 0)
-        die("epoll");
+        tool_die("epoll");
     watch(ticker, NULL, EPOLLIN);
 }
 
@@ -126,13 +102,13 @@ static int dial(int port, int receive_bytes)
     const struct linger reset = {1, 0}; /* who leaves does not wait for an answer */
     struct sockaddr_in to = loopback(port);
     if (fd < 0)
-        die("socket");
+        tool_die("socket");
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     if (receive_bytes > 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
     if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0 && errno != EINPROGRESS)
-        die("connect");
+        tool_die("connect");
     return fd;
 }
 
@@ -165,7 +141,7 @@ static void origin_trickle(struct peer *peer)
         trickling_room = trickling_room * 2 + 64;
         trickling = realloc(trickling, trickling_room * sizeof(*trickling));
         if (trickling == NULL)
-            die("realloc");
+            tool_die("realloc");
     }
     trickling[trickling_count++] = peer;
 }
@@ -235,12 +211,9 @@ static void origin_tick(void)
 
 static void origin_accept(int door)
 {
-    int fd, one = 1;
-    while ((fd = accept4(door, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
-        struct peer *peer = calloc(1, sizeof(*peer));
-        if (peer == NULL)
-            die("calloc");
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    int fd;
+    while ((fd = socket_accept(door)) >= 0) {
+        struct peer *peer = tool_alloc(sizeof(*peer));
         peer->fd = fd;
         peer->is_open = true;
         watch(fd, peer, EPOLLIN);
@@ -249,16 +222,13 @@ static void origin_accept(int door)
 
 static void be_origin(void)
 {
-    struct sockaddr_in at = loopback(0);
-    socklen_t len = sizeof(at);
     static struct peer door;
-    door.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    if (bind(door.fd, (struct sockaddr *)&at, len) != 0 || listen(door.fd, 4096) != 0 ||
-        getsockname(door.fd, (struct sockaddr *)&at, &len) != 0)
-        die("listen");
-    printf("%d\n", ntohs(at.sin_port));
+    door.fd = socket_listen(INADDR_LOOPBACK, 0);
+    if (door.fd < 0)
+        tool_die("listen");
+    printf("%d\n", socket_port(door.fd));
     watch(door.fd, &door, EPOLLIN);
-    tick_at(now_ns(), TICK_NS);
+    tick_at(tool_now_ns(), TICK_NS);
     for (;;) {
         struct epoll_event events[EVENTS];
         int count = epoll_wait(poller, events, EVENTS, -1);
@@ -357,18 +327,18 @@ static void be_crowd(char **argv)
     while (crowd_kind < KINDS && strcmp(argv[0], kind_names[crowd_kind]) != 0)
         crowd_kind++;
     if (crowd_kind == KINDS)
-        die(argv[0]);
+        tool_die(argv[0]);
     crowd_count = number(argv[1]);
     int port = (int)number(argv[2]);
     size_t ticks = number(argv[4]) / (TICK_NS / 1000000), turn = 0;
-    crowd = calloc(crowd_count, sizeof(*crowd));
-    if (crowd == NULL || ticks == 0)
-        die("crowd");
+    if (ticks == 0)
+        tool_die(argv[4]);
+    crowd = tool_alloc(crowd_count * sizeof(*crowd));
     for (size_t i = 0; i < crowd_count; i++)
         crowd[i].len = crowd_request(crowd[i].head, (int)number(argv[3]));
     struct peer orders = {.fd = STDIN_FILENO};
     watch(STDIN_FILENO, &orders, EPOLLIN);
-    tick_at(now_ns(), TICK_NS);
+    tick_at(tool_now_ns(), TICK_NS);
     for (bool is_told = false;;) {
         struct epoll_event events[EVENTS];
         crowd_connect(port);
@@ -415,8 +385,7 @@ static bool good_hear(struct peer *peer)
     if (would_block(got))
         return false;
     if (got <= 0) {
-        (void)fputs("slow_peers: a good connection ended\n", stderr);
-        exit(1);
+        tool_die("a good connection ended");
     }
     peer->len += (size_t)got;
     peer->head[peer->len] = '\0';
@@ -439,23 +408,21 @@ static void good_tell(size_t total)
 static void be_good(char **argv)
 {
     uint64_t every_ns = 1000000000 / number(argv[0]);
-    size_t total = number(argv[1]) * number(argv[0]), begun = 0;
+    size_t total = number(argv[1]), begun = 0;
     size_t connections = number(argv[2]);
     char request[HEAD_MAX];
     int len = snprintf(request, sizeof(request),
                        "GET http://127.0.0.1:%s/good HTTP/1.1\r\nHost: 127.0.0.1:%s\r\n\r\n",
                        argv[4], argv[4]);
-    struct peer *all = calloc(connections, sizeof(*all));
-    idle = calloc(connections, sizeof(struct peer *));
-    took_ns = calloc(total, sizeof(*took_ns));
-    if (all == NULL || idle == NULL || took_ns == NULL)
-        die("calloc");
+    struct peer *all = tool_alloc(connections * sizeof(*all));
+    idle = tool_alloc(connections * sizeof(struct peer *));
+    took_ns = tool_alloc(total * sizeof(*took_ns));
     for (size_t i = 0; i < connections; i++) {
         all[i].fd = dial((int)number(argv[3]), 0);
         watch(all[i].fd, &all[i], EPOLLIN);
         idle[idle_count++] = &all[i];
     }
-    uint64_t first_ns = now_ns() + 20 * TICK_NS;
+    uint64_t first_ns = tool_now_ns() + 20 * TICK_NS;
     tick_at(first_ns, every_ns);
     while (took_count < total) {
         struct epoll_event events[EVENTS];
@@ -468,11 +435,11 @@ static void be_good(char **argv)
                 (void)!read(ticker, scratch, 8);
             } else if (good_hear(peer)) {
                 failed_count += strncmp(peer->head, "HTTP/1.1 200", 12) != 0;
-                took_ns[took_count++] = now_ns() - peer->due_ns;
+                took_ns[took_count++] = tool_now_ns() - peer->due_ns;
                 idle[idle_count++] = peer;
             }
         }
-        for (uint64_t now = now_ns(); begun < total && idle_count > 0; begun++) {
+        for (uint64_t now = tool_now_ns(); begun < total && idle_count > 0; begun++) {
             uint64_t due_ns = first_ns + begun * every_ns;
             if (due_ns > now)
                 break;

@@ -59,6 +59,17 @@ def test_a_proxy_that_fails_a_unit_fails_the_case(build, tmp_path):
     assert "the status is not 200 (status 403)" in done.stdout and "failed: get-1k: fairlead" in done.stdout
 
 
+def test_slow_clients_of_each_kind_stay_amid_good_ones(build):
+    """A tiny run with two of each kind: none is lost, no good request fails, and the proxy is empty behind them."""
+    command = [sys.executable, ROOT / "bench" / "slow.py", build, "--count", "16", "--rate", "100", "--seconds", "0.2",
+               "--rounds", "1", "--interval", "50", "--no-memory"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120 * SLOW, env=clean_environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "good requests failed: 0 of 60; slow clients lost: 0" in done.stdout
+    for row in ("latency, p50", "CPU a good request", "CPU of the crowd"):
+        assert f"\n  {row} " in done.stdout
+
+
 @pytest.fixture
 def modules(monkeypatch):
     """The bench's own modules, without what they are called elsewhere."""
