@@ -43,6 +43,12 @@ struct stream_ops {
      * Errors: ST_AGAIN, ST_BAD broken framing, ST_IO cut short. */
     enum status (*recv_body)(struct stream *, struct slice *ret_view);
     void (*consume)(struct stream *, size_t len);
+    /* How many of the next body bytes can go past the process, through a kernel pipe: as many as are on the wire as
+     * they are, none of them in memory. 0: none, as over TLS. */
+    uint64_t (*recv_splice_max)(const struct stream *);
+    /* Receive and consume up to `cap`, at most recv_splice_max, of them into an empty kernel pipe. Errors: ST_AGAIN
+     * nothing came this way, but recv_body may give something; ST_IO. */
+    enum status (*recv_splice)(struct stream *, int pipe, size_t cap, size_t *ret_len);
     /* Trailers of a complete message; NULL where there are none. */
     const struct fields *(*recv_trailers)(struct stream *);
     /* Queue a head. It is written anew from its parts; the fields for `body`, for what the head says besides
@@ -50,6 +56,10 @@ struct stream_ops {
     enum status (*send_head)(struct stream *, const struct head *, struct framing body);
     /* Send body bytes; takes what fits. Errors: ST_AGAIN, ST_IO. */
     enum status (*send_body)(struct stream *, struct slice bytes, size_t *ret_taken);
+    /* Whether body bytes can be sent from a kernel pipe. */
+    bool (*may_send_splice)(const struct stream *);
+    /* Send from the `len` body bytes that a kernel pipe holds. Errors: as send_body. */
+    enum status (*send_splice)(struct stream *, int pipe, size_t len, size_t *ret_taken);
     /* The message is complete; `trailers` may be NULL. Errors: ST_NOMEM; ST_BAD fewer or more bytes
      * were sent than announced. */
     enum status (*send_end)(struct stream *, const struct fields *trailers);

@@ -58,17 +58,22 @@ static char *wire_make_room(struct wire *wire, size_t *ret_room)
     return fresh->data + wire->in.len;
 }
 
-/* One receive, stamped: marks tell when bytes came, not when they were understood. */
-static enum status wire_receive(struct wire *wire, char *into, size_t room, size_t *ret_got)
+/* What a receive came to, stamped: marks tell when bytes came, not when they were understood. */
+static enum status wire_received(struct wire *wire, enum status status, size_t got)
 {
-    enum status status = transport_recv(wire->transport, into, room, ret_got);
     if (status == ST_OK)
-        wire->in_bytes += *ret_got;
+        wire->in_bytes += got;
     if (status == ST_EOF)
         wire->is_eof = true;
     if (status == ST_OK || status == ST_EOF)
         wire->received_ns = clock_monotonic_ns();
     return status;
+}
+
+static enum status wire_receive(struct wire *wire, char *into, size_t room, size_t *ret_got)
+{
+    enum status status = transport_recv(wire->transport, into, room, ret_got);
+    return wire_received(wire, status, *ret_got);
 }
 
 /* A receive could only say that nothing is there (T1), which is a system call. */
@@ -108,6 +113,15 @@ enum status wire_fill_scratch(struct wire *wire)
     if (status == ST_OK)
         wire->in = slice_of(wire->shared->scratch, got);
     return status;
+}
+
+enum status wire_recv_splice(struct wire *wire, int pipe, size_t cap, size_t *ret_len)
+{
+    DCHECK(wire->in.len == 0);
+    if (wire_is_dry(wire))
+        return ST_AGAIN;
+    enum status status = transport_recv_splice(wire->transport, pipe, cap, ret_len);
+    return wire_received(wire, status, *ret_len);
 }
 
 void wire_consume(struct wire *wire, size_t len)
@@ -203,4 +217,14 @@ enum status wire_send(struct wire *wire, struct slice body, size_t *ret_taken)
         return status;
     }
     return wire_send_through(wire, body, ret_taken);
+}
+
+enum status wire_send_splice(struct wire *wire, int pipe, size_t len, size_t *ret_taken)
+{
+    enum status status = wire_flush(wire);
+    if (status == ST_OK)
+        status = transport_send_splice(wire->transport, pipe, len, ret_taken);
+    if (status == ST_OK)
+        wire->out_bytes += *ret_taken;
+    return status;
 }

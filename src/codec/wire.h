@@ -57,6 +57,9 @@ enum status wire_fill(struct wire *wire, size_t max_bytes) MUST_USE;
 /* Receive once into the shared scratch; only while `in` is empty. All of its room is used only where the last receive
  * filled what it had and the other side took it. Errors: as wire_fill. */
 enum status wire_fill_scratch(struct wire *wire) MUST_USE;
+/* Receive once, past the process, into an empty kernel pipe; only from a plain transport, and while `in` is empty.
+ * Errors: as transport_recv_splice. */
+enum status wire_recv_splice(struct wire *wire, int pipe, size_t cap, size_t *ret_len) MUST_USE;
 /* Mark `len` bytes of the input as used. */
 void wire_consume(struct wire *wire, size_t len);
 /* Move unread bytes out of the scratch and let an empty block go. Errors: ST_NOMEM, the bytes are lost
@@ -68,6 +71,8 @@ enum status wire_put(struct wire *wire, struct slice bytes) MUST_USE;
 /* Send what is queued and then as much of `body` as is taken. Small bodies are queued, so that one send
  * carries head and body. Errors: ST_AGAIN nothing of `body` was taken; ST_IO, ST_BAD, ST_NOMEM. */
 enum status wire_send(struct wire *wire, struct slice body, size_t *ret_taken) MUST_USE;
+/* Send what is queued and then from the `len` bytes of a kernel pipe; only to a plain transport. Errors: as wire_send. */
+enum status wire_send_splice(struct wire *wire, int pipe, size_t len, size_t *ret_taken) MUST_USE;
 /* Send what is queued. ST_OK: all of it reached the kernel. Errors: ST_AGAIN, ST_IO, ST_BAD. */
 enum status wire_flush(struct wire *wire) MUST_USE;
 

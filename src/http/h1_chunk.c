@@ -197,6 +197,17 @@ enum status h1_chunk_next(struct h1_chunk *chunk, struct slice input, size_t *re
     return len > 0 ? ST_OK : ST_AGAIN;
 }
 
+uint64_t h1_chunk_left(const struct h1_chunk *chunk)
+{
+    return chunk->state == STATE_DATA ? chunk->left : 0;
+}
+
+void h1_chunk_skip(struct h1_chunk *chunk, size_t len)
+{
+    CHECK(len > 0 && len <= h1_chunk_left(chunk));
+    chunk_take(chunk, len);
+}
+
 size_t h1_chunk_prefix(uint64_t size, char into[static H1_CHUNK_PREFIX_MAX])
 {
     CHECK(size > 0);

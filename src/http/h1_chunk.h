@@ -41,6 +41,11 @@ void h1_chunk_init(struct h1_chunk *chunk);
 enum status h1_chunk_next(struct h1_chunk *chunk, struct slice input, size_t *ret_consumed,
                           struct slice *ret_data) MUST_USE;
 
+/* Of the open chunk's data, what comes next in the input; 0 where something else does. */
+uint64_t h1_chunk_left(const struct h1_chunk *chunk);
+/* `len` bytes of it, at most h1_chunk_left, passed by elsewhere. */
+void h1_chunk_skip(struct h1_chunk *chunk, size_t len);
+
 /* Write "SIZE CRLF" for a chunk of `size` (above 0) bytes; returns its length. After the data stands
  * H1_CHUNK_CRLF, at the end H1_CHUNK_LAST, trailers and H1_CHUNK_CRLF. */
 size_t h1_chunk_prefix(uint64_t size, char into[static H1_CHUNK_PREFIX_MAX]);

@@ -288,15 +288,14 @@ enum status socket_peek(int fd, void *into, size_t cap, size_t *ret_len)
     return socket_recv_flags(fd, into, cap, MSG_PEEK, ret_len);
 }
 
-enum status socket_send(int fd, const struct iovec *iov, int count, bool more, size_t *ret_len)
+enum status socket_send(int fd, const struct iovec *iov, int count, size_t *ret_len)
 {
-    int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov,
                              .msg_iovlen = (size_t)count};
     ssize_t sent;
     do
-        sent = count == 1 ? send(fd, iov[0].iov_base, iov[0].iov_len, flags)
-                          : sendmsg(fd, &message, flags);
+        sent = count == 1 ? send(fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL)
+                          : sendmsg(fd, &message, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     if (sent < 0)
         return errno == EAGAIN ? ST_AGAIN : ST_IO;
@@ -304,9 +303,9 @@ enum status socket_send(int fd, const struct iovec *iov, int count, bool more, s
     return ST_OK;
 }
 
-enum status socket_splice(int from, int to, size_t max, bool more, size_t *ret_len)
+enum status socket_splice(int from, int to, size_t max, size_t *ret_len)
 {
-    unsigned flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0);
+    const unsigned flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
     ssize_t moved;
     do
         moved = splice(from, NULL, to, NULL, max, flags);

@@ -77,11 +77,10 @@ void socket_keep_urgent(int fd);
 enum status socket_recv(int fd, void *into, size_t cap, size_t *ret_len) MUST_USE;
 /* Look without taking. Errors: as socket_recv. */
 enum status socket_peek(int fd, void *into, size_t cap, size_t *ret_len) MUST_USE;
-/* Send what fits; MSG_NOSIGNAL always, MSG_MORE when `more`. Errors: ST_AGAIN, ST_IO. */
-enum status socket_send(int fd, const struct iovec *iov, int count, bool more,
-                        size_t *ret_len) MUST_USE;
+/* Send what fits, with MSG_NOSIGNAL. Errors: ST_AGAIN, ST_IO. */
+enum status socket_send(int fd, const struct iovec *iov, int count, size_t *ret_len) MUST_USE;
 /* splice(2) from `from` to `to`, one of which is a pipe. Errors: ST_AGAIN, ST_EOF, ST_IO. */
-enum status socket_splice(int from, int to, size_t max, bool more, size_t *ret_len) MUST_USE;
+enum status socket_splice(int from, int to, size_t max, size_t *ret_len) MUST_USE;
 /* An empty non-blocking pipe enlarged towards `want_bytes`; *ret_bytes is what the kernel gave.
  * Errors: ST_LIMIT out of descriptors, ST_IO. */
 enum status socket_pipe(size_t want_bytes, int ret_ends[2], size_t *ret_bytes) MUST_USE;

@@ -88,7 +88,7 @@ static enum status tcp_send(struct transport *transport, const struct iovec *iov
         wanted += iov[i].iov_len;
 
     size_t len = 0;
-    enum status status = socket_send(tcp->watch.fd, iov, count, /* more= */ false, &len);
+    enum status status = socket_send(tcp->watch.fd, iov, count, &len);
     if (status == ST_IO)
         transport_broke(transport, errno);
     if (status == ST_AGAIN)
@@ -144,9 +144,30 @@ static void tcp_close(struct transport *transport, bool is_abort)
     loop_bury(transport->loop, &tcp->grave);
 }
 
-static int tcp_splice_fd(struct transport *transport)
+static enum status tcp_recv_splice(struct transport *transport, int pipe, size_t cap,
+                                   size_t *ret_len)
 {
-    return tcp_of(transport)->watch.fd;
+    enum status status = socket_splice(tcp_of(transport)->watch.fd, pipe, cap, ret_len);
+    if (status == ST_OK)
+        return ST_OK;
+    if (status == ST_IO)
+        transport->os_error = errno;
+    bool may_have_more =
+        status == ST_EOF || (transport->ready & (WATCH_HANGUP | WATCH_ERROR | WATCH_URGENT)) != 0;
+    if (status == ST_AGAIN && !may_have_more)
+        transport->ready &= ~(unsigned)WATCH_READ;
+    return status == ST_EOF ? ST_AGAIN : status;
+}
+
+static enum status tcp_send_splice(struct transport *transport, int pipe, size_t len,
+                                   size_t *ret_len)
+{
+    enum status status = socket_splice(pipe, tcp_of(transport)->watch.fd, len, ret_len);
+    if (status == ST_AGAIN)
+        transport->ready &= ~(unsigned)WATCH_WRITE;
+    if (status == ST_IO)
+        transport_broke(transport, errno);
+    return status;
 }
 
 static bool tcp_is_quiet(const struct transport *transport, enum transport_look look)
@@ -174,7 +195,8 @@ static const struct transport_ops tcp_ops = {
     .flush = tcp_flush,
     .shut = tcp_shut,
     .close = tcp_close,
-    .splice_fd = tcp_splice_fd,
+    .recv_splice = tcp_recv_splice,
+    .send_splice = tcp_send_splice,
     .is_quiet = tcp_is_quiet,
     .fault = tcp_fault,
 };

@@ -540,12 +540,6 @@ static void tls_close(struct transport *transport, bool is_abort)
     tls_end(tls);
 }
 
-static int tls_splice_fd(struct transport *transport)
-{
-    (void)transport;
-    return -1;
-}
-
 /* An end or a fault may have come in one receive with the bytes before it, of which alone recv told. */
 static bool tls_is_quiet(const struct transport *transport, enum transport_look look)
 {
@@ -568,7 +562,6 @@ static const struct transport_ops TLS_OPS = {
     .flush = tls_flush,
     .shut = tls_shut,
     .close = tls_close,
-    .splice_fd = tls_splice_fd,
     .is_quiet = tls_is_quiet,
     .fault = tls_fault_text,
 };

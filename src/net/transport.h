@@ -50,9 +50,12 @@ struct transport_ops {
     enum status (*shut)(struct transport *);
     /* Close both directions and bury the object at the end of the turn. `is_abort`: with a reset. */
     void (*close)(struct transport *, bool is_abort);
-    /* The descriptor that splice(2) may read or write, -1 where there is none (TLS). Bytes that the
-     * transport holds itself make it -1 too. */
-    int (*splice_fd)(struct transport *);
+    /* Bytes from the peer into a kernel pipe, splice(2). NULL where the stream is none of the kernel's (TLS). Urgent
+     * data and the end stop a splice as if nothing were there, so that only `recv` tells of them. Errors: ST_AGAIN
+     * nothing came this way, and a recv may give something as far as T1 says so; ST_IO. */
+    enum status (*recv_splice)(struct transport *, int pipe, size_t cap, size_t *ret_len);
+    /* As `send`, of `len` bytes that are in a kernel pipe. NULL as above. */
+    enum status (*send_splice)(struct transport *, int pipe, size_t len, size_t *ret_len);
     /* True where nothing of the peer is there that was not received: no byte, no end, no fault. Takes nothing. */
     bool (*is_quiet)(const struct transport *, enum transport_look);
     /* What went wrong in words for people ("certificate has expired"), "" for nothing known; static or
@@ -108,9 +111,20 @@ static inline void transport_broke(struct transport *t, int os_error)
     t->os_error = os_error;
     t->is_broken = t->is_broken || os_error != EPIPE;
 }
-static inline int transport_splice_fd(struct transport *t)
+/* It is the kernel's own stream: it can be spliced, and to close it says as much to the peer as to shut it. */
+static inline bool transport_is_plain(const struct transport *t)
 {
-    return t->ops->splice_fd(t);
+    return t->ops->recv_splice != NULL;
+}
+static inline enum status transport_recv_splice(struct transport *t, int pipe, size_t cap,
+                                                size_t *ret_len)
+{
+    return t->ops->recv_splice(t, pipe, cap, ret_len);
+}
+static inline enum status transport_send_splice(struct transport *t, int pipe, size_t len,
+                                                size_t *ret_len)
+{
+    return t->ops->send_splice(t, pipe, len, ret_len);
 }
 static inline bool transport_is_quiet(const struct transport *t, enum transport_look look)
 {

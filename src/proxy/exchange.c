@@ -606,6 +606,7 @@ enum next step_finish(struct exchange *x)
         proxy->handler->forget(proxy->handler, x);
     finish_release(x);
     x->tag = 0;
+    forward_release(x);
     retry_done(x);
     arena_done(&x->arena);
     snapshot_unref(&x->snapshot);

@@ -48,6 +48,14 @@ struct exchange_bytes {
     uint64_t client_in, client_out, upstream_in, upstream_out;
 };
 
+/* A body on its way from one stream to the other. */
+struct flow {
+    struct kernel_pipe *pipe; /* what was spliced is in it; NULL while nothing is */
+    bool trickles;            /* the last splice brought so little that a copy is cheaper */
+    uint64_t paused_ns;       /* the receiver holds the sender up since; 0: it does not */
+    uint64_t stalled_ns;      /* and did so long before */
+};
+
 struct exchange {
     uint32_t tag;
     enum step step;
@@ -103,10 +111,8 @@ struct exchange {
     uint16_t upstream_status;
     uint8_t upstream_minor;
     const struct hop *response_hop; /* of the final head; lives as long as that */
-    uint64_t paused_up_ns;          /* by back-pressure since; 0 while not paused */
-    uint64_t paused_down_ns;
-    uint64_t stalled_by_client_ns;
-    uint64_t stalled_by_upstream_ns;
+    struct flow request_flow;
+    struct flow response_flow;
     uint64_t moved_bytes; /* on both legs, when it was looked at last */
     uint64_t progress_ns; /* when that changed, or the step began to wait; 0: it has not yet */
     struct exchange_bytes counted;
@@ -167,6 +173,8 @@ bool acquire_permit(void *owner, const struct inet_endpoint *endpoint);
 /* When the present wait of step forward is over, monotonic; and what its end is called. */
 uint64_t forward_deadline_ns(const struct exchange *x);
 enum cause forward_late_cause(const struct exchange *x);
+/* Give back what bodies on their way hold. */
+void forward_release(struct exchange *x);
 
 /* ---- retry.c ---- */
 

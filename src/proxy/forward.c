@@ -13,7 +13,11 @@
 #include "proxy/share.h"
 #include "upstream/versions.h"
 
-enum { FORWARD_ROUNDS = 16 };
+enum {
+    FORWARD_ROUNDS = 16,
+    FORWARD_SPLICE_MIN = 32 * 1024, /* of a body still to come: less is not worth the calls */
+    FORWARD_TRICKLE = 4096,         /* a splice of less is dearer than a copy */
+};
 
 /* ---- waits ---- */
 
@@ -34,11 +38,11 @@ enum cause forward_late_cause(const struct exchange *x)
 {
     if (forward_awaits_head(x))
         return CAUSE_RESPONSE_TIMEOUT;
-    if (x->paused_down_ns != 0 || (x->response_done && !x->response_sent))
+    if (x->response_flow.paused_ns != 0 || (x->response_done && !x->response_sent))
         return CAUSE_CLIENT_STALLED;
     if (x->response_head_done && !x->response_done)
         return CAUSE_RESPONSE_STALLED;
-    if (x->paused_up_ns != 0 || x->request_done || x->is_up_deaf)
+    if (x->request_flow.paused_ns != 0 || x->request_done || x->is_up_deaf)
         return CAUSE_SEND_STALLED;
     return CAUSE_BODY_TIMEOUT;
 }
@@ -54,18 +58,25 @@ static enum next forward_up_failed(struct exchange *x, enum cause cause, const c
     return exchange_give_up(x, cause, detail);
 }
 
-/* Count the time during which the receiver held the sender up. */
-static void forward_pause(uint64_t *paused_ns, uint64_t *sum_ns, bool is_paused)
+/* Count the time during which the receiver holds the sender up. */
+static void flow_pause(struct flow *flow, bool is_paused)
 {
-    if (is_paused && *paused_ns == 0) {
-        *paused_ns = clock_monotonic_ns();
-    } else if (!is_paused && *paused_ns != 0) {
-        *sum_ns += clock_monotonic_ns() - *paused_ns;
-        *paused_ns = 0;
+    if (is_paused && flow->paused_ns == 0) {
+        flow->paused_ns = clock_monotonic_ns();
+    } else if (!is_paused && flow->paused_ns != 0) {
+        flow->stalled_ns += clock_monotonic_ns() - flow->paused_ns;
+        flow->paused_ns = 0;
     }
 }
 
-enum pump { PUMP_WAIT, PUMP_BUSY, PUMP_DONE, PUMP_FROM_FAILED, PUMP_TO_FAILED, PUMP_SHED };
+enum pump {
+    PUMP_WAIT,
+    PUMP_BUSY, /* there may be more to move */
+    PUMP_DONE,
+    PUMP_FROM_FAILED,
+    PUMP_TO_FAILED,
+    PUMP_SHED
+};
 
 /* The end of a message, with those of its trailers that may pass. */
 static enum pump forward_end(struct exchange *x, struct stream *from, struct stream *to)
@@ -89,38 +100,115 @@ static void forward_note_request_body(struct exchange *x, struct slice bytes)
     retry_keep(x, bytes);
 }
 
-/* Move a body from one stream to the other. */
+/* What a send came to. */
+static enum pump flow_sent(struct flow *flow, enum status status)
+{
+    if (status != ST_OK && status != ST_AGAIN)
+        return status == ST_NOMEM ? PUMP_SHED : PUMP_TO_FAILED;
+    flow_pause(flow, status == ST_AGAIN);
+    return status == ST_AGAIN ? PUMP_WAIT : PUMP_BUSY;
+}
+
+/* One receive and one send, by copy; counts what was taken. */
+static enum pump forward_copy(struct exchange *x, struct stream *from, struct stream *to,
+                              struct flow *flow, size_t *moved)
+{
+    struct slice view = SLICE_NONE;
+    enum status status = from->ops->recv_body(from, &view);
+    if (status == ST_AGAIN)
+        return PUMP_WAIT;
+    if (status == ST_EOF)
+        return forward_end(x, from, to);
+    if (status != ST_OK)
+        return status == ST_NOMEM ? PUMP_SHED : PUMP_FROM_FAILED;
+    size_t taken = 0;
+    status = to->ops->send_body(to, view, &taken);
+    if (status == ST_OK) {
+        if (from == x->down)
+            forward_note_request_body(x, slice_first(view, taken));
+        from->ops->consume(from, taken);
+        *moved += taken;
+    }
+    return flow_sent(flow, status);
+}
+
+/* Send from the kernel pipe. */
+static enum pump flow_push(struct flow *flow, struct stream *to, size_t *moved)
+{
+    size_t taken = 0;
+    enum status status = to->ops->send_splice(to, flow->pipe->ends[0], flow->pipe->len, &taken);
+    if (status == ST_OK) {
+        flow->pipe->len -= taken;
+        *moved += taken;
+    }
+    return flow_sent(flow, status);
+}
+
+/* Whether so much of the body is still to come as it is that a splice is worth its calls. */
+static bool forward_wants_splice(struct exchange *x, struct stream *from, struct stream *to,
+                                 struct flow *flow)
+{
+    if (flow->trickles || from->ops->recv_splice_max(from) < FORWARD_SPLICE_MIN ||
+        !to->ops->may_send_splice(to))
+        return false;
+    if (flow->pipe == NULL)
+        flow->pipe = kernel_pipe_take(&x->proxy->pipes);
+    return flow->pipe != NULL;
+}
+
+/* One receive into the kernel pipe and one send from it. PUMP_DONE: nothing came this way. */
+static enum pump forward_splice(struct exchange *x, struct stream *from, struct stream *to,
+                                struct flow *flow, size_t *moved)
+{
+    struct kernel_pipe *pipe = flow->pipe;
+    uint64_t max = from->ops->recv_splice_max(from);
+    size_t cap = max < pipe->cap ? (size_t)max : pipe->cap;
+    enum status status = from->ops->recv_splice(from, pipe->ends[1], cap, &pipe->len);
+    if (status == ST_AGAIN)
+        return PUMP_DONE;
+    if (status != ST_OK)
+        return PUMP_FROM_FAILED;
+    flow->trickles = pipe->len < FORWARD_TRICKLE;
+    if (from == x->down) {
+        x->awaits_continue = false;
+        retry_forget(x);
+    }
+    return flow_push(flow, to, moved);
+}
+
+static enum pump forward_round(struct exchange *x, struct stream *from, struct stream *to,
+                               struct flow *flow, size_t *moved)
+{
+    if (flow->pipe != NULL && flow->pipe->len > 0)
+        return flow_push(flow, to, moved);
+    if (forward_wants_splice(x, from, to, flow)) {
+        enum pump pump = forward_splice(x, from, to, flow, moved);
+        if (pump != PUMP_DONE)
+            return pump;
+    }
+    return forward_copy(x, from, to, flow, moved);
+}
+
+/* Move a body from one stream to the other. Between two runs only a receiver that is slow makes it hold a pipe. */
 static enum pump forward_pump(struct exchange *x, struct stream *from, struct stream *to,
-                              size_t share, uint64_t *paused_ns, uint64_t *stalled_ns)
+                              size_t share, struct flow *flow)
 {
     size_t moved = 0;
-    for (int round = 0; round < FORWARD_ROUNDS && moved <= share; round++) {
-        struct slice view = SLICE_NONE;
-        enum status status = from->ops->recv_body(from, &view);
-        if (status == ST_AGAIN)
-            return PUMP_WAIT;
-        if (status == ST_EOF) {
-            return forward_end(x, from, to);
-        }
-        if (status != ST_OK)
-            return status == ST_NOMEM ? PUMP_SHED : PUMP_FROM_FAILED;
-        size_t taken = 0;
-        status = to->ops->send_body(to, view, &taken);
-        if (status == ST_OK) {
-            if (from == x->down)
-                forward_note_request_body(x, slice_first(view, taken));
-            from->ops->consume(from, taken);
-            moved += taken;
-            x->is_bulk |= moved >= SHARE_FIRST;
-        }
-        if (status != ST_OK && status != ST_AGAIN)
-            return status == ST_NOMEM ? PUMP_SHED : PUMP_TO_FAILED;
-        bool is_held = status == ST_AGAIN;
-        forward_pause(paused_ns, stalled_ns, is_held);
-        if (is_held)
-            return PUMP_WAIT;
-    }
-    return PUMP_BUSY;
+    enum pump pump = PUMP_BUSY;
+    for (int round = 0; pump == PUMP_BUSY && round < FORWARD_ROUNDS && moved <= share; round++)
+        pump = forward_round(x, from, to, flow, &moved);
+    x->is_bulk |= moved >= SHARE_FIRST;
+    flow->trickles &= moved < SHARE_FIRST;
+    bool holds_some = flow->pipe != NULL && flow->pipe->len > 0;
+    if (!holds_some || (pump != PUMP_WAIT && pump != PUMP_BUSY))
+        kernel_pipe_give(&x->proxy->pipes, &flow->pipe);
+    return pump;
+}
+
+void forward_release(struct exchange *x)
+{
+    kernel_pipe_give(&x->proxy->pipes, &x->request_flow.pipe);
+    kernel_pipe_give(&x->proxy->pipes, &x->response_flow.pipe);
 }
 
 /* Marks of what came are those of the receive that brought it. */
@@ -156,7 +244,7 @@ static enum pump forward_pump_request(struct exchange *x, struct stream *up, siz
     }
     if (is_again)
         retry_done(x); /* there is no second retry */
-    return forward_pump(x, x->down, up, share, &x->paused_up_ns, &x->stalled_by_upstream_ns);
+    return forward_pump(x, x->down, up, share, &x->request_flow);
 }
 
 /* The body broke off: its framing did, or the client ended it. One who was told early and ended in order still reads
@@ -391,8 +479,7 @@ static enum next forward_response(struct exchange *x, size_t share)
 {
     struct stream *down = x->down;
     if (!x->response_done) {
-        enum pump pump = forward_pump(x, x->lease.stream, down, share, &x->paused_down_ns,
-                                      &x->stalled_by_client_ns);
+        enum pump pump = forward_pump(x, x->lease.stream, down, share, &x->response_flow);
         if (pump == PUMP_FROM_FAILED)
             return forward_response_failed(x);
         if (pump == PUMP_SHED)

@@ -8,82 +8,23 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "io/socket.h"
 #include "proxy/share.h"
 
-#include <errno.h>
 #include <string.h>
 
-/* A kernel pipe of less than PIPE_BYTES_MIN is slower than a copy; a splice of less than PIPE_TRICKLE, too. */
-enum { PIPE_ROUNDS = 8, PIPE_BYTES_MIN = 64 * 1024, PIPE_TRICKLE = 4096 };
-
-void pipe_pool_init(struct pipe_pool *pool, unsigned limit, struct counters *counters)
-{
-    *pool = (struct pipe_pool){.limit = limit, .pipe_bytes = PIPE_BYTES, .counters = counters};
-}
-
-static void pipe_pool_close(struct pipe_pool *pool, int ends[2])
-{
-    socket_close(&ends[0]);
-    socket_close(&ends[1]);
-    counter_sub(pool->counters, COUNT_PIPES, 1);
-}
-
-void pipe_pool_done(struct pipe_pool *pool)
-{
-    while (pool->spare_count > 0)
-        pipe_pool_close(pool, pool->spare[--pool->spare_count]);
-}
-
-static bool pipe_pool_take(struct pipe_pool *pool, int ends[2])
-{
-    if (pool->spare_count > 0) {
-        pool->spare_count--;
-        memcpy(ends, pool->spare[pool->spare_count], sizeof(pool->spare[0]));
-        pool->used++;
-        return true;
-    }
-    size_t bytes = 0;
-    if (pool->used >= pool->limit || socket_pipe(pool->pipe_bytes, ends, &bytes) != ST_OK)
-        return false;
-    counter_add(pool->counters, COUNT_PIPES, 1);
-    if (bytes < PIPE_BYTES_MIN) { /* the kernel's allowance is used up: a copy is quicker */
-        pipe_pool_close(pool, ends);
-        return false;
-    }
-    pool->used++;
-    return true;
-}
-
-/* Give back a pipe; one that still holds bytes is closed. */
-static void pipe_pool_give(struct pipe_pool *pool, int ends[2], bool is_empty)
-{
-    pool->used--;
-    if (is_empty && pool->spare_count < PIPE_SPARE_MAX) {
-        memcpy(pool->spare[pool->spare_count++], ends, sizeof(pool->spare[0]));
-        ends[0] = ends[1] = -1;
-        return;
-    }
-    pipe_pool_close(pool, ends);
-}
+/* A splice of less than PIPE_TRICKLE is slower than a copy. */
+enum { PIPE_ROUNDS = 8, PIPE_TRICKLE = 4096 };
 
 void pipe_init(struct pipe *pipe, struct transport *from, struct transport *to,
-               struct wire_shared *shared, struct pipe_pool *pool)
+               struct wire_shared *shared, struct kernel_pipe_pool *pool)
 {
-    *pipe = (struct pipe){.from = from, .to = to, .shared = shared, .pool = pool, .ends = {-1, -1}};
-    pipe->may_splice = transport_splice_fd(from) >= 0 && transport_splice_fd(to) >= 0;
-}
-
-static void pipe_leave_splice(struct pipe *pipe)
-{
-    if (pipe->ends[0] >= 0)
-        pipe_pool_give(pipe->pool, pipe->ends, pipe->in_kernel == 0);
-    pipe->in_kernel = 0;
+    *pipe = (struct pipe){.from = from, .to = to, .shared = shared, .pool = pool};
+    pipe->may_splice = transport_is_plain(from) && transport_is_plain(to);
 }
 
 void pipe_done(struct pipe *pipe)
 {
-    pipe_leave_splice(pipe);
+    kernel_pipe_give(pipe->pool, &pipe->kernel);
     block_unref(&pipe->block);
     pipe->held = SLICE_NONE;
 }
@@ -168,17 +109,13 @@ static enum status pipe_copy_round(struct pipe *pipe, bool *ret_is_sending)
 /* Push what the kernel pipe holds. ST_OK when it is empty. */
 static enum status pipe_push(struct pipe *pipe)
 {
-    while (pipe->in_kernel > 0) {
+    struct kernel_pipe *kernel = pipe->kernel;
+    while (kernel->len > 0) {
         size_t moved = 0;
-        enum status status = socket_splice(pipe->ends[0], transport_splice_fd(pipe->to),
-                                           pipe->in_kernel, false, &moved);
-        if (status == ST_AGAIN)
-            pipe->to->ready &= ~(unsigned)WATCH_WRITE;
-        if (status == ST_IO)
-            transport_broke(pipe->to, errno);
+        enum status status = transport_send_splice(pipe->to, kernel->ends[0], kernel->len, &moved);
         if (status != ST_OK)
             return status;
-        pipe->in_kernel -= moved;
+        kernel->len -= moved;
         pipe->bytes += moved;
     }
     return ST_OK;
@@ -187,39 +124,42 @@ static enum status pipe_push(struct pipe *pipe)
 /* One round by splice; results as pipe_copy_round. */
 static enum status pipe_splice_round(struct pipe *pipe, bool *ret_is_sending)
 {
+    struct kernel_pipe *kernel = pipe->kernel;
     *ret_is_sending = true;
     enum status status = pipe_push(pipe);
     if (status != ST_OK)
         return status;
     *ret_is_sending = false;
-    size_t moved = 0;
-    status = socket_splice(transport_splice_fd(pipe->from), pipe->ends[1], pipe->pool->pipe_bytes,
-                           false, &moved);
+    status = transport_recv_splice(pipe->from, kernel->ends[1], kernel->cap, &kernel->len);
     if (status != ST_OK)
-        pipe_leave_splice(pipe);
-    /* Urgent data stops a splice, which says that nothing is there, or the end: only a receive knows. */
-    if (status == ST_AGAIN || status == ST_EOF)
+        kernel_pipe_give(pipe->pool, &pipe->kernel);
+    if (status == ST_AGAIN && (pipe->from->ready & WATCH_READ) != 0)
         return pipe_copy_round(pipe, ret_is_sending);
     if (status != ST_OK)
         return status;
-    pipe->in_kernel = moved;
+    pipe->is_bulk = kernel->len >= PIPE_TRICKLE;
     pipe_stamp(pipe);
     *ret_is_sending = true;
-    status = pipe_push(pipe);
-    pipe->is_bulk = moved >= PIPE_TRICKLE;
-    return status;
+    return pipe_push(pipe);
 }
 
 /* Choose between copy and splice for the next round. */
 static bool pipe_wants_splice(struct pipe *pipe)
 {
-    if (pipe->in_kernel > 0)
+    if (pipe->kernel != NULL && pipe->kernel->len > 0)
         return true;
-    if (!pipe->is_bulk || !pipe->may_splice) {
-        pipe_leave_splice(pipe);
-        return false;
-    }
-    return pipe->ends[0] >= 0 || pipe_pool_take(pipe->pool, pipe->ends);
+    if (!pipe->is_bulk || !pipe->may_splice)
+        kernel_pipe_give(pipe->pool, &pipe->kernel);
+    else if (pipe->kernel == NULL)
+        pipe->kernel = kernel_pipe_take(pipe->pool);
+    return pipe->kernel != NULL;
+}
+
+/* Nothing moves before more comes. */
+static bool pipe_is_dry(const struct pipe *pipe)
+{
+    return (pipe->kernel == NULL || pipe->kernel->len == 0) &&
+           (pipe->from->ready & WATCH_READ) == 0;
 }
 
 /* After the last byte: the end of file goes on. */
@@ -238,7 +178,7 @@ static enum pipe_result pipe_finish(struct pipe *pipe)
 /* After the last byte of the last direction: closing `to`, which comes now, says as much as an end of file. */
 static bool pipe_may_close(const struct pipe *pipe)
 {
-    return pipe->is_last && transport_splice_fd(pipe->to) >= 0;
+    return pipe->is_last && transport_is_plain(pipe->to);
 }
 
 /* The transport's own queue must be empty before more is received. */
@@ -292,8 +232,8 @@ enum pipe_result pipe_run(struct pipe *pipe)
     for (int round = 0; !pipe->from_ended && round < PIPE_ROUNDS && pipe->bytes < share_end;
          round++) {
         bool is_sending = false;
-        if (pipe->in_kernel == 0 && (pipe->from->ready & WATCH_READ) == 0) {
-            pipe_leave_splice(pipe); /* idle: it holds nothing (T3) */
+        if (pipe_is_dry(pipe)) {
+            kernel_pipe_give(pipe->pool, &pipe->kernel); /* idle: it holds nothing (T3) */
             return pipe_settle_output(pipe);
         }
         if (pipe_wants_splice(pipe))

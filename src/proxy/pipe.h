@@ -5,7 +5,7 @@
 #include "base/slice.h"
 #include "codec/wire.h"
 #include "net/transport.h"
-#include "record/counter.h"
+#include "proxy/kernel_pipe.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
  *
  * Small traffic is received into the worker's scratch and sent at once; what the receiver does not take
  * is held in a block, and nothing more is received until it went. Bulk goes by splice(2) through a kernel
- * pipe from a bounded pool while both ends have a descriptor. An idle pipe holds neither.
+ * pipe while both ends are plain. An idle pipe holds neither.
  *
  *   copy --(a receive of 64 KiB or more)--> splice --(a splice under 4 KiB)--> copy
  *
@@ -22,19 +22,6 @@
  *   P2  an end of file is passed on only after the last byte was taken.
  *   P3  after PIPE_ENDED nothing moves any more.
  *   P4  discarded bytes count neither as bytes nor as progress. */
-
-/* Kernel pipes of a worker that wait to be used. */
-enum { PIPE_SPARE_MAX = 16, PIPE_BYTES = 262144 };
-struct pipe_pool {
-    int spare[PIPE_SPARE_MAX][2];
-    unsigned spare_count;
-    unsigned used;
-    unsigned limit; /* in use together */
-    size_t pipe_bytes;
-    struct counters *counters; /* the worker's */
-};
-void pipe_pool_init(struct pipe_pool *pool, unsigned limit, struct counters *counters);
-void pipe_pool_done(struct pipe_pool *pool);
 
 enum pipe_result {
     PIPE_WAITING,     /* both ends did what they could */
@@ -49,24 +36,23 @@ struct pipe {
     struct transport *from; /* borrowed from the tunnel */
     struct transport *to;
     struct wire_shared *shared;
-    struct pipe_pool *pool;
+    struct kernel_pipe_pool *pool;
     uint64_t bytes;    /* taken by `to` so far */
     uint64_t first_ns; /* monotonic: when the first byte came; 0 none did */
     uint64_t last_ns;  /* and the last one, or the end of file */
     struct slice held; /* received, not yet taken; in `block` */
     struct block *block;
-    int ends[2];        /* kernel pipe, -1 while copying */
-    size_t in_kernel;   /* bytes in it */
-    bool from_ended;    /* end of file received */
-    bool is_ended;      /* and passed on */
-    bool is_discarding; /* `to` hears no more: what comes is thrown away */
+    struct kernel_pipe *kernel; /* NULL while copying */
+    bool from_ended;            /* end of file received */
+    bool is_ended;              /* and passed on */
+    bool is_discarding;         /* `to` hears no more: what comes is thrown away */
     bool is_last; /* the other direction is over: the tunnel closes both ends after this one */
     bool may_splice;
     bool is_bulk; /* the last round was large: splice the next */
 };
 
 void pipe_init(struct pipe *pipe, struct transport *from, struct transport *to,
-               struct wire_shared *shared, struct pipe_pool *pool);
+               struct wire_shared *shared, struct kernel_pipe_pool *pool);
 void pipe_done(struct pipe *pipe);
 /* Bytes that were read before the tunnel began. Errors: ST_NOMEM. */
 enum status pipe_preload(struct pipe *pipe, struct slice bytes) MUST_USE;

@@ -25,7 +25,8 @@ enum status proxy_init(struct proxy *proxy, struct engine *engine)
     proxy->record = malloc(sizeof(*proxy->record));
     if (proxy->record == NULL)
         return ST_NOMEM;
-    tunnel_room_init(&proxy->tunnels, engine, proxy->record, proxy_tunnel_ended);
+    kernel_pipe_pool_init(&proxy->pipes, engine->counters);
+    tunnel_room_init(&proxy->tunnels, engine, &proxy->pipes, proxy->record, proxy_tunnel_ended);
     slab_init(&proxy->client_slab, sizeof(struct client), PROXY_KEEP);
     slab_init_front(&proxy->exchange_slab, sizeof(struct exchange),
                     offsetof(struct exchange, reach), PROXY_KEEP);
@@ -52,6 +53,7 @@ void proxy_done(struct proxy *proxy)
 {
     CHECK(proxy_is_empty(proxy));
     tunnel_room_done(&proxy->tunnels);
+    kernel_pipe_pool_done(&proxy->pipes);
     slab_done(&proxy->client_slab);
     slab_done(&proxy->exchange_slab);
     free(proxy->record);

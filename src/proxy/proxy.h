@@ -13,6 +13,7 @@ struct handler;
 struct proxy {
     struct engine *engine;
     struct tunnel_room tunnels;
+    struct kernel_pipe_pool pipes;
     struct slab client_slab;
     struct slab exchange_slab;
     struct link clients; /* every open client connection */

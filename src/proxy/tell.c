@@ -105,8 +105,8 @@ void exchange_tell(struct exchange *x, struct record *record)
     record->response_body_bytes = tally.sent_body_bytes;
     record->upstream_status = x->upstream_status;
     record->upstream_minor = x->upstream_minor;
-    record->stalled_by_client_ns = x->stalled_by_client_ns;
-    record->stalled_by_upstream_ns = x->stalled_by_upstream_ns;
+    record->stalled_by_client_ns = x->response_flow.stalled_ns;
+    record->stalled_by_upstream_ns = x->request_flow.stalled_ns;
     record->retries = x->has_retried ? 1 : 0;
     record->retry_was_stale_pool = x->has_retried;
     record->timeline = x->timeline;

@@ -21,7 +21,6 @@ enum {
     TUNNEL_TAG = TAG('t', 'u', 'n', 'l'),
     TUNNEL_KEEP = 256,
     TUNNEL_RECORD_BYTES = 1536,
-    TUNNEL_PIPES_MAX = 64, /* kernel pipes in use together, a worker */
 };
 
 struct tunnel {
@@ -51,12 +50,13 @@ struct tunnel {
 static void tunnel_run(struct task *task);
 static void tunnel_time_out(struct timer *timer);
 
-void tunnel_room_init(struct tunnel_room *room, struct engine *engine, struct record *scratch,
+void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
+                      struct kernel_pipe_pool *pipes, struct record *scratch,
                       void (*on_ended)(struct tunnel_room *, struct record *))
 {
     room->engine = engine;
+    room->pipes = pipes;
     room->scratch = scratch;
-    pipe_pool_init(&room->pipes, TUNNEL_PIPES_MAX, engine->counters);
     slab_init(&room->slab, sizeof(struct tunnel), TUNNEL_KEEP);
     slab_init(&room->record_slab, TUNNEL_RECORD_BYTES, TUNNEL_KEEP);
     link_init(&room->open);
@@ -66,7 +66,6 @@ void tunnel_room_init(struct tunnel_room *room, struct engine *engine, struct re
 void tunnel_room_done(struct tunnel_room *room)
 {
     CHECK(list_is_empty(&room->open));
-    pipe_pool_done(&room->pipes);
     slab_done(&room->slab);
     slab_done(&room->record_slab);
 }
@@ -133,8 +132,8 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
     *tunnel = (struct tunnel){.tag = TUNNEL_TAG, .room = room, .limits = *limits};
     if (!tunnel_pack(tunnel, record))
         goto shed;
-    pipe_init(&tunnel->up, *client, *origin, &room->engine->shared, &room->pipes);
-    pipe_init(&tunnel->down, *origin, *client, &room->engine->shared, &room->pipes);
+    pipe_init(&tunnel->up, *client, *origin, &room->engine->shared, room->pipes);
+    pipe_init(&tunnel->down, *origin, *client, &room->engine->shared, room->pipes);
     if (pipe_preload(&tunnel->up, from_client) != ST_OK ||
         pipe_preload(&tunnel->down, from_origin) != ST_OK) {
         pipe_done(&tunnel->up);

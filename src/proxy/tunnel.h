@@ -28,7 +28,7 @@ struct tunnel_limits {
 /* What the tunnels of one worker share. */
 struct tunnel_room {
     struct engine *engine;
-    struct pipe_pool pipes;
+    struct kernel_pipe_pool *pipes; /* borrowed */
     struct slab slab;
     struct slab record_slab; /* packed records of usual size */
     struct link open;        /* all tunnels, oldest first */
@@ -39,8 +39,9 @@ struct tunnel_room {
 
 struct tunnel;
 
-/* `scratch` outlives the room. */
-void tunnel_room_init(struct tunnel_room *room, struct engine *engine, struct record *scratch,
+/* `pipes` and `scratch` outlive the room. */
+void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
+                      struct kernel_pipe_pool *pipes, struct record *scratch,
                       void (*on_ended)(struct tunnel_room *, struct record *));
 /* No tunnel is open, and those that ended are buried. */
 void tunnel_room_done(struct tunnel_room *room);

@@ -133,12 +133,6 @@ static void memory_close(struct transport *transport, bool is_abort)
     loop_bury(end->base.loop, &end->grave);
 }
 
-static int memory_splice_fd(struct transport *transport)
-{
-    (void)transport;
-    return -1;
-}
-
 /* Bits are all there is to ask. */
 static bool memory_is_quiet(const struct transport *transport, enum transport_look look)
 {
@@ -161,7 +155,6 @@ static const struct transport_ops MEMORY_OPS = {
     .flush = memory_flush,
     .shut = memory_shut,
     .close = memory_close,
-    .splice_fd = memory_splice_fd,
     .is_quiet = memory_is_quiet,
     .fault = memory_fault,
 };

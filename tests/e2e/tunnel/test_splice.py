@@ -16,8 +16,8 @@ from support.proxy import is_root
 from support.shortage import Hoard
 from support.site import pattern, sha256
 
-PIPES_MAX = 64  # in use together, a worker: TUNNEL_PIPES_MAX of src/proxy/tunnel.c
-SPARE_MAX = 16  # kept for the next: PIPE_SPARE_MAX of src/proxy/pipe.h
+PIPES_MAX = 64  # in use together, a worker: KERNEL_PIPES_MAX of src/proxy/kernel_pipe.h
+SPARE_MAX = 16  # kept for the next: KERNEL_PIPES_SPARE
 PART = pattern(100_000)
 PATIENT = 20 * SLOW
 

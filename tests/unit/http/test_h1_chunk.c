@@ -192,6 +192,29 @@ static void extensions_cannot_be_most_of_the_traffic(void **state)
     assert_int_equal(chunks, H1_CHUNK_EXTENSION_SLACK / sizeof(extension));
 }
 
+/* Data that pass by elsewhere are as good as data that were seen, and what follows them is syntax. */
+static void data_may_pass_by_elsewhere(void **state)
+{
+    (void)state;
+    struct h1_chunk chunk;
+    size_t used = 0;
+    struct slice data = SLICE_NONE;
+    h1_chunk_init(&chunk);
+    assert_int_equal(h1_chunk_left(&chunk), 0);
+    assert_int_equal(h1_chunk_next(&chunk, SLICE("a"), &used, &data), ST_AGAIN);
+    assert_int_equal(h1_chunk_left(&chunk), 0); /* not before the line is whole */
+    assert_int_equal(h1_chunk_next(&chunk, SLICE("\r\n123"), &used, &data), ST_OK);
+    assert_int_equal(h1_chunk_left(&chunk), 7);
+    h1_chunk_skip(&chunk, 4);
+    assert_int_equal(h1_chunk_left(&chunk), 3);
+    h1_chunk_skip(&chunk, 3);
+    assert_int_equal(h1_chunk_left(&chunk), 0);
+    assert_int_equal(chunk.data_bytes, 10);
+    assert_int_equal(h1_chunk_next(&chunk, SLICE("\r\n0\r\n"), &used, &data), ST_EOF);
+    assert_int_equal(used, 5);
+    assert_int_equal(h1_chunk_left(&chunk), 0);
+}
+
 static void prefixes_are_read_back(void **state)
 {
     (void)state;
@@ -213,6 +236,7 @@ int main(void)
         cmocka_unit_test(the_largest_size_is_taken),
         cmocka_unit_test(extensions_of_one_chunk_are_bounded),
         cmocka_unit_test(extensions_cannot_be_most_of_the_traffic),
+        cmocka_unit_test(data_may_pass_by_elsewhere),
         cmocka_unit_test(prefixes_are_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

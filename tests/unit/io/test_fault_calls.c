@@ -49,10 +49,10 @@ static void a_call_is_short(void **state)
     struct iovec bytes[] = {bytes_of("abc"), bytes_of("def")};
     make_pair(pair);
     begin("all.short=1");
-    assert_int_equal(socket_send(pair[0], bytes, 2, false, &len), ST_OK);
+    assert_int_equal(socket_send(pair[0], bytes, 2, &len), ST_OK);
     assert_int_equal(len, 1);
     fault_end();
-    assert_int_equal(socket_send(pair[0], bytes, 2, false, &len), ST_OK);
+    assert_int_equal(socket_send(pair[0], bytes, 2, &len), ST_OK);
     begin("all.short=1");
     assert_int_equal(socket_recv(pair[1], got, sizeof(got), &len), ST_OK);
     assert_int_equal(len, 1);
@@ -87,7 +87,7 @@ static void a_late_call_is_told_again(void **state)
     make_pair(pair);
     assert_int_equal(loop_create(&loop), ST_OK);
     assert_int_equal(loop_watch(loop, &heard.watch, pair[1], WATCH_READ), ST_OK);
-    assert_int_equal(socket_send(pair[0], &bytes, 1, false, &len), ST_OK);
+    assert_int_equal(socket_send(pair[0], &bytes, 1, &len), ST_OK);
     (void)loop_turn(loop, 0);
     (void)loop_turn(loop, 0);
     assert_int_equal(heard.count, 1);
@@ -117,7 +117,7 @@ static void an_interrupted_call_is_made_again(void **state)
     struct iovec bytes = bytes_of("abc");
     make_pair(pair);
     begin("harmless=0 all.interrupted=0.9");
-    assert_int_equal(socket_send(pair[0], &bytes, 1, false, &len), ST_OK);
+    assert_int_equal(socket_send(pair[0], &bytes, 1, &len), ST_OK);
     assert_int_equal(socket_recv(pair[1], got, sizeof(got), &len), ST_OK);
     assert_int_equal(len, 3);
     fault_end();
@@ -140,9 +140,9 @@ static void a_call_fails(void **state)
     struct block_pool *blocks = block_pool_create(0, 0);
     make_pair(pair);
     begin("all.fail=1");
-    assert_int_equal(socket_send(pair[0], &bytes, 1, false, &len), ST_IO);
+    assert_int_equal(socket_send(pair[0], &bytes, 1, &len), ST_IO);
     assert_int_equal(socket_recv(pair[1], got, sizeof(got), &len), ST_IO);
-    assert_int_equal(socket_splice(pair[1], pair[0], 10, false, &len), ST_IO);
+    assert_int_equal(socket_splice(pair[1], pair[0], 10, &len), ST_IO);
     assert_int_equal(socket_pipe(65536, ends, &len), ST_LIMIT);
     assert_int_equal(socket_dial(&endpoint, &plain, &fd), ST_LIMIT);
     assert_int_equal(socket_local(pair[0]).addr.family, INET_NONE);

@@ -87,10 +87,10 @@ static void trio_end(struct trio *trio)
     socket_close(&trio->server);
 }
 
-static enum status send_text(int fd, const char *text, bool more, size_t *ret_len)
+static enum status send_text(int fd, const char *text, size_t *ret_len)
 {
     struct iovec iov = {(void *)(uintptr_t)text, strlen(text)};
-    return socket_send(fd, &iov, 1, more, ret_len);
+    return socket_send(fd, &iov, 1, ret_len);
 }
 
 /* ---- connections ---- */
@@ -486,7 +486,7 @@ static void bytes_arrive_in_order_and_the_end_behind_them(void **state)
     assert_int_equal(socket_recv(trio.server, into, sizeof(into), &len), ST_AGAIN);
     assert_int_equal(socket_peek(trio.server, into, sizeof(into), &len), ST_AGAIN);
     assert_int_equal(len, 99);
-    assert_int_equal(socket_send(trio.client, iov, 2, /* more= */ false, &len), ST_OK);
+    assert_int_equal(socket_send(trio.client, iov, 2, &len), ST_OK);
     assert_int_equal(len, 4);
     assert_int_equal(socket_shutdown(trio.client), ST_OK);
     assert_true(wait_for(trio.server, POLLRDHUP));
@@ -500,25 +500,10 @@ static void bytes_arrive_in_order_and_the_end_behind_them(void **state)
     assert_int_equal(socket_peek(trio.server, into, sizeof(into), &len), ST_EOF);
 
     /* The other direction still works. */
-    assert_int_equal(send_text(trio.server, "back", false, &len), ST_OK);
+    assert_int_equal(send_text(trio.server, "back", &len), ST_OK);
     assert_true(wait_for(trio.client, POLLIN));
     assert_int_equal(socket_recv(trio.client, into, sizeof(into), &len), ST_OK);
     assert_slice(slice_of(into, len), "back");
-    trio_end(&trio);
-}
-
-static void more_holds_back_and_the_next_send_frees(void **state)
-{
-    (void)state;
-    struct trio trio;
-    char into[8];
-    size_t len;
-    trio_begin(&trio, "127.0.0.1:0");
-    assert_int_equal(send_text(trio.client, "ab", /* more= */ true, &len), ST_OK);
-    assert_int_equal(send_text(trio.client, "cd", /* more= */ false, &len), ST_OK);
-    assert_true(wait_for(trio.server, POLLIN));
-    assert_int_equal(socket_recv(trio.server, into, sizeof(into), &len), ST_OK);
-    assert_slice(slice_of(into, len), "abcd"); /* one segment */
     trio_end(&trio);
 }
 
@@ -532,7 +517,7 @@ static void a_full_socket_says_again(void **state)
     size_t len;
     trio_begin(&trio, "127.0.0.1:0");
     for (int i = 0; i < 10000 && status == ST_OK; i++)
-        status = socket_send(trio.client, &iov, 1, false, &len);
+        status = socket_send(trio.client, &iov, 1, &len);
     assert_int_equal(status, ST_AGAIN);
     trio_end(&trio);
 }
@@ -550,7 +535,7 @@ static void a_reset_is_an_error_and_no_end(void **state)
     assert_int_equal(socket_recv(trio.server, into, sizeof(into), &len), ST_IO);
     assert_int_equal(errno, ECONNRESET);
     /* And a send to it raises no signal, which would end this program. */
-    assert_int_equal(send_text(trio.server, "x", false, &len), ST_IO);
+    assert_int_equal(send_text(trio.server, "x", &len), ST_IO);
     assert_int_equal(errno, EPIPE);
     assert_int_equal(socket_shutdown(trio.server), ST_IO);
     trio_end(&trio);
@@ -567,16 +552,16 @@ static void splice_moves_bytes_through_a_pipe(void **state)
     trio_begin(&trio, "127.0.0.1:0");
     assert_int_equal(socket_pipe(262144, ends, &pipe_bytes), ST_OK);
     assert_true(pipe_bytes >= 4096);
-    assert_int_equal(socket_splice(trio.server, ends[1], 65536, false, &len), ST_AGAIN);
-    assert_int_equal(socket_splice(ends[0], trio.server, 65536, false, &len), ST_AGAIN);
-    assert_int_equal(send_text(trio.client, "through", false, &len), ST_OK);
+    assert_int_equal(socket_splice(trio.server, ends[1], 65536, &len), ST_AGAIN);
+    assert_int_equal(socket_splice(ends[0], trio.server, 65536, &len), ST_AGAIN);
+    assert_int_equal(send_text(trio.client, "through", &len), ST_OK);
     assert_int_equal(socket_shutdown(trio.client), ST_OK);
     assert_true(wait_for(trio.server, POLLRDHUP));
-    assert_int_equal(socket_splice(trio.server, ends[1], 65536, false, &len), ST_OK);
+    assert_int_equal(socket_splice(trio.server, ends[1], 65536, &len), ST_OK);
     assert_int_equal(len, 7);
-    assert_int_equal(socket_splice(ends[0], trio.server, len, false, &len), ST_OK);
+    assert_int_equal(socket_splice(ends[0], trio.server, len, &len), ST_OK);
     assert_int_equal(len, 7);
-    assert_int_equal(socket_splice(trio.server, ends[1], 65536, false, &len), ST_EOF);
+    assert_int_equal(socket_splice(trio.server, ends[1], 65536, &len), ST_EOF);
     assert_true(wait_for(trio.client, POLLIN));
     assert_int_equal(socket_recv(trio.client, into, sizeof(into), &len), ST_OK);
     assert_slice(slice_of(into, len), "through");
@@ -648,7 +633,6 @@ int main(void)
         cmocka_unit_test(a_file_that_is_no_socket_is_left_alone),
         cmocka_unit_test(a_path_that_is_too_long_is_a_limit),
         cmocka_unit_test(bytes_arrive_in_order_and_the_end_behind_them),
-        cmocka_unit_test(more_holds_back_and_the_next_send_frees),
         cmocka_unit_test(a_listener_can_be_tuned_back),
         cmocka_unit_test(a_full_socket_says_again),
         cmocka_unit_test(a_reset_is_an_error_and_no_end),

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -119,6 +120,89 @@ static void test_write_bit(void **state)
     end(&f);
 }
 
+static void open_pipe(int ends[2])
+{
+    size_t bytes = 0;
+    assert_int_equal(socket_pipe(65536, ends, &bytes), ST_OK);
+    assert_true(bytes >= 65536);
+}
+
+/* T1 for a splice: nothing there clears READ, unless what stopped it may be the end, of which a receive tells. */
+static void test_splice_in(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int pipe[2];
+    char bytes[16];
+    size_t len = 0;
+    begin(&f);
+    open_pipe(pipe);
+    assert_int_equal(write(f.peer_fd, "abcdef", 6), 6);
+    turn(&f);
+    assert_int_equal(transport_recv_splice(f.transport, pipe[1], 4, &len), ST_OK);
+    assert_int_equal(len, 4);
+    assert_int_equal(read(pipe[0], bytes, sizeof(bytes)), 4);
+    assert_memory_equal(bytes, "abcd", 4);
+    assert_int_equal(transport_recv_splice(f.transport, pipe[1], 65536, &len), ST_OK);
+    assert_int_equal(len, 2);
+    assert_int_equal(read(pipe[0], bytes, sizeof(bytes)), 2);
+    assert_true(f.transport->ready &
+                WATCH_READ); /* a short splice may have been stopped by the pipe */
+    assert_int_equal(transport_recv_splice(f.transport, pipe[1], 65536, &len), ST_AGAIN);
+    assert_false(f.transport->ready & WATCH_READ);
+
+    assert_int_equal(shutdown(f.peer_fd, SHUT_WR), 0);
+    turn(&f);
+    assert_int_equal(transport_recv_splice(f.transport, pipe[1], 65536, &len), ST_AGAIN);
+    assert_true(f.transport->ready & WATCH_READ);
+    assert_int_equal(transport_recv(f.transport, bytes, sizeof(bytes), &len), ST_EOF);
+    socket_close(&pipe[0]);
+    socket_close(&pipe[1]);
+    end(&f);
+}
+
+/* T2 for a splice; one that fails is remembered as a send is. */
+static void test_splice_out(void **state)
+{
+    (void)state;
+    static char bulk[65536];
+    struct fixture f;
+    int pipe[2];
+    size_t len = 0;
+    begin(&f);
+    open_pipe(pipe);
+    size_t in_pipe = 0, taken = 0;
+    enum status status = ST_OK;
+    while (status == ST_OK) {
+        if (in_pipe == 0) {
+            assert_int_equal(write(pipe[1], bulk, 32768), 32768);
+            in_pipe = 32768;
+        }
+        status = transport_send_splice(f.transport, pipe[0], in_pipe, &len);
+        in_pipe -= status == ST_OK ? len : 0;
+        taken += status == ST_OK ? len : 0;
+    }
+    assert_int_equal(status, ST_AGAIN);
+    assert_true(taken > 0);
+    assert_false(f.transport->ready & WATCH_WRITE);
+    while (read(f.peer_fd, bulk, sizeof(bulk)) > 0)
+        continue;
+    turn(&f);
+    assert_true(f.transport->ready & WATCH_WRITE);
+    assert_int_equal(transport_send_splice(f.transport, pipe[0], in_pipe, &len), ST_OK);
+    while (len < in_pipe) { /* it may have taken a part */
+        in_pipe -= len;
+        assert_int_equal(transport_send_splice(f.transport, pipe[0], in_pipe, &len), ST_OK);
+    }
+    socket_close(&f.peer_fd);
+    assert_int_equal(write(pipe[1], "x", 1), 1);
+    assert_int_equal(transport_send_splice(f.transport, pipe[0], 1, &len), ST_IO);
+    assert_int_equal(f.transport->os_error, EPIPE);
+    socket_close(&pipe[0]);
+    socket_close(&pipe[1]);
+    end(&f);
+}
+
 /* Our end is an orderly end; receiving goes on. */
 static void test_shut(void **state)
 {
@@ -207,7 +291,7 @@ static void test_close(void **state)
     struct fixture f;
     begin(&f);
     assert_true(tcp_fd(f.transport) >= 0);
-    assert_int_equal(transport_splice_fd(f.transport), tcp_fd(f.transport));
+    assert_true(transport_is_plain(f.transport));
     assert_string_equal(transport_fault(f.transport), "");
     assert_int_equal(write(f.peer_fd, "x", 1), 1);
     transport_close(&f.transport, /* is_abort= */ true);
@@ -236,10 +320,13 @@ static void test_unwatchable(void **state)
 
 int main(void)
 {
+    (void)signal(SIGPIPE, SIG_IGN); /* as the program does: splice(2) raises it */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_bit),
         cmocka_unit_test(test_end_is_not_missed),
         cmocka_unit_test(test_write_bit),
+        cmocka_unit_test(test_splice_in),
+        cmocka_unit_test(test_splice_out),
         cmocka_unit_test(test_shut),
         cmocka_unit_test(test_to_shut_twice_is_no_news),
         cmocka_unit_test(test_close),
