@@ -12,6 +12,8 @@ ELSEWHERE = {
     "src/admin/errand.c": ["tests/unit/admin/test_routes.c"],
     "src/admin/tunnels.c": ["tests/unit/admin/test_routes.c", "tests/e2e/admin/test_tunnels.py"],
     "src/base/fault_calls.c": ["tests/unit/io/test_fault_calls.c"],
+    "src/codec/h1_recv.c": ["tests/unit/codec/test_h1_codec.c", "tests/e2e/http/test_splice_body.py"],
+    "src/codec/h1_send.c": ["tests/unit/codec/test_h1_codec.c", "tests/e2e/http/test_splice_body.py"],
     "src/config/load_file.c": ["tests/unit/config/test_config.c"],
     "src/config/load_flags.c": ["tests/unit/config/test_flags.c"],
     "src/config/print.c": ["tests/unit/config/test_config.c"],
