@@ -84,7 +84,7 @@ void tls_client_context_unref(struct tls_client_context **context);
  * never inherits an old verdict. TLS 1.3 sessions are used once. Thread: the worker's own. */
 struct tls_sessions;
 
-/* Errors: NULL out of memory. */
+/* For `limit_count` sessions in all. Errors: NULL out of memory. */
 struct tls_sessions *tls_sessions_create(size_t limit_count) MUST_USE;
 /* Every transport that was given the cache must be gone. Takes NULL. */
 void tls_sessions_destroy(struct tls_sessions **sessions);

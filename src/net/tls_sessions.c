@@ -3,12 +3,13 @@
  * An entry stands for one name (a digest of the client context and the caller's key) and holds up to
  * SESSIONS_EACH sessions, newest last: servers send one or two TLS 1.3 tickets a connection, each of
  * which is used once (RFC 8446 appendix C.4), while a TLS 1.2 session is used again and again. Entries
- * are allocated at creation, so that remembering asks nothing of the heap; the least recently used one
- * makes room for a new name.
+ * are allocated at creation, so that remembering asks nothing of the heap. The least recently used one
+ * makes room for a session that would be beyond the limit. It is sessions that are counted, not names: each keeps the
+ * certificates of its server, which are kilobytes.
  *
  *     S1  A name has at most one entry. An entry in the table has at least one session and is in `used`,
  *         oldest first; any other is in `spare`.
- *     S2  table.count <= limit.
+ *     S2  count, the sessions of all entries, <= limit.
  *
  * Names are digests, because a pool key is long and an entry should be small. */
 #include "base/list.h"
@@ -30,6 +31,8 @@ struct session_entry {
 
 struct tls_sessions {
     uint32_t tag;
+    size_t limit;
+    size_t count;
     struct table table;
     struct link used; /* least recently used first */
     struct link spare;
@@ -48,6 +51,7 @@ struct tls_sessions *tls_sessions_create(size_t limit_count)
     if (sessions == NULL)
         return NULL;
     sessions->tag = TAG_SESSIONS;
+    sessions->limit = limit_count;
     table_init(&sessions->table);
     link_init(&sessions->used);
     link_init(&sessions->spare);
@@ -63,19 +67,23 @@ static void entry_forget(struct tls_sessions *sessions, struct session_entry *en
     for (unsigned i = 0; i < entry->count; i++) {
         SSL_SESSION_free(entry->sessions[i]);
     }
+    sessions->count -= entry->count;
     entry->count = 0;
     CHECK(table_remove(&sessions->table, entry->hash, entry));
     link_remove(&entry->link);
     list_append(&sessions->spare, &entry->link);
 }
 
+static void forget_oldest(struct tls_sessions *sessions)
+{
+    entry_forget(sessions, CONTAINER_OF(list_first(&sessions->used), struct session_entry, link));
+}
+
 void tls_sessions_clear(struct tls_sessions *sessions)
 {
     CHECK_TAG(sessions, TAG_SESSIONS);
-    while (!list_is_empty(&sessions->used)) {
-        entry_forget(sessions,
-                     CONTAINER_OF(list_first(&sessions->used), struct session_entry, link));
-    }
+    while (!list_is_empty(&sessions->used))
+        forget_oldest(sessions);
 }
 
 void tls_sessions_destroy(struct tls_sessions **sessions)
@@ -93,11 +101,7 @@ void tls_sessions_destroy(struct tls_sessions **sessions)
 size_t tls_sessions_count(const struct tls_sessions *sessions)
 {
     CHECK_TAG(sessions, TAG_SESSIONS);
-    size_t count = 0;
-    for (const struct link *at = sessions->used.next; at != &sessions->used; at = at->next) {
-        count += ((const struct session_entry *)(const void *)at)->count;
-    }
-    return count;
+    return sessions->count;
 }
 
 void tls_session_digest(uint64_t context_id, struct slice key, uint8_t into[TLS_SESSION_DIGEST])
@@ -137,19 +141,16 @@ SSL_SESSION *tls_sessions_take(struct tls_sessions *sessions,
         return session;
     }
     entry->count--;
+    sessions->count--;
     if (entry->count == 0)
         entry_forget(sessions, entry);
     return session;
 }
 
-/* A spare entry under this name, made out of the oldest one where none is left; NULL out of memory. */
+/* A spare entry under this name; there is one, since fewer than `limit` are used (S2). NULL out of memory. */
 static struct session_entry *entry_add(struct tls_sessions *sessions,
                                        const uint8_t digest[TLS_SESSION_DIGEST])
 {
-    if (list_is_empty(&sessions->spare)) {
-        entry_forget(sessions,
-                     CONTAINER_OF(list_first(&sessions->used), struct session_entry, link));
-    }
     struct session_entry *entry =
         CONTAINER_OF(list_first(&sessions->spare), struct session_entry, link);
     entry->hash = table_hash(slice_of((const char *)digest, TLS_SESSION_DIGEST));
@@ -164,6 +165,8 @@ void tls_sessions_give(struct tls_sessions *sessions, const uint8_t digest[TLS_S
                        SSL_SESSION *session)
 {
     CHECK_TAG(sessions, TAG_SESSIONS);
+    if (sessions->count == sessions->limit)
+        forget_oldest(sessions);
     struct session_entry *entry = entry_find(sessions, digest);
     if (entry == NULL)
         entry = entry_add(sessions, digest);
@@ -178,7 +181,9 @@ void tls_sessions_give(struct tls_sessions *sessions, const uint8_t digest[TLS_S
         memmove(entry->sessions, entry->sessions + 1,
                 (SESSIONS_EACH - 1) * sizeof(entry->sessions[0]));
         entry->count--;
+        sessions->count--;
     }
     entry->sessions[entry->count++] = session;
+    sessions->count++;
     list_append(&sessions->used, &entry->link);
 }

@@ -76,12 +76,35 @@ static void the_least_recently_used_name_makes_room(void **state)
 static void one_name_keeps_a_few_sessions_only(void **state)
 {
     (void)state;
-    struct tls_sessions *sessions = tls_sessions_create(1);
+    struct tls_sessions *sessions = tls_sessions_create(100);
     for (int i = 0; i < 100; i++) {
         (void)give(sessions, SLICE("a"), TLS1_3_VERSION);
     }
     assert_int_equal(tls_sessions_count(sessions), 4);
     tls_sessions_clear(sessions);
+    assert_int_equal(tls_sessions_count(sessions), 0);
+    tls_sessions_destroy(&sessions);
+}
+
+/* Not the names: what a session keeps is large. */
+static void sessions_are_counted_over_all_names(void **state)
+{
+    (void)state;
+    struct tls_sessions *sessions = tls_sessions_create(5);
+    const char *names = "abcdefghij";
+    for (size_t i = 0; i < 40; i++) {
+        (void)give(sessions, slice_of(names + i % 10, 1), i % 2 ? TLS1_3_VERSION : TLS1_2_VERSION);
+        assert_true(tls_sessions_count(sessions) <= 5);
+    }
+    tls_sessions_clear(sessions);
+    for (size_t i = 0; i < 4; i++)
+        (void)give(sessions, SLICE("a"), TLS1_3_VERSION);
+    (void)give(sessions, SLICE("b"), TLS1_3_VERSION);
+    assert_int_equal(tls_sessions_count(sessions), 5);
+    const SSL_SESSION *last = give(sessions, SLICE("a"), TLS1_3_VERSION); /* its own make room */
+    assert_int_equal(tls_sessions_count(sessions), 2);
+    assert_ptr_equal(take(sessions, SLICE("a")), last);
+    assert_non_null(take(sessions, SLICE("b")));
     assert_int_equal(tls_sessions_count(sessions), 0);
     tls_sessions_destroy(&sessions);
 }
@@ -107,6 +130,7 @@ int main(void)
         cmocka_unit_test(a_tls_1_2_session_is_used_again),
         cmocka_unit_test(the_least_recently_used_name_makes_room),
         cmocka_unit_test(one_name_keeps_a_few_sessions_only),
+        cmocka_unit_test(sessions_are_counted_over_all_names),
         cmocka_unit_test(contexts_and_keys_have_names_of_their_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
