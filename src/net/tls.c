@@ -99,6 +99,7 @@ static void on_lower_ready(struct transport *lower)
 static void run_again(struct task *task)
 {
     struct tls *tls = CONTAINER_OF(task, struct tls, again_task);
+    CHECK_TAG(tls, TAG_TLS);
     tls_tell(tls);
 }
 
@@ -383,8 +384,8 @@ static enum status tls_recv(struct transport *transport, void *into, size_t cap,
     tls_cork(tls);
     bool is_dry = read_records(tls, into, cap, &got);
     tls_uncork(tls);
-    if (tls->write_wants_read &&
-        tls->read_left < TLS_READ_MAX) { /* what it waited for may have come */
+    bool has_read = tls->read_left < TLS_READ_MAX;
+    if (tls->write_wants_read && has_read) { /* what it waited for may have come */
         tls->write_wants_read = false;
         loop_queue(tls->base.loop, &tls->again_task);
     }
@@ -533,9 +534,8 @@ static enum status tls_shut(struct transport *transport)
 static void tls_close(struct transport *transport, bool is_abort)
 {
     struct tls *tls = tls_of(transport);
-    if (!is_abort)
-        (void)tls_queue_push(
-            tls); /* the last chance; what stays is lost, and looks so to the peer (E5) */
+    if (!is_abort) /* the last chance; what stays is lost, and looks so to the peer (E5) */
+        (void)tls_queue_push(tls);
     transport_close(&tls->lower, is_abort);
     tls_end(tls);
 }

@@ -118,8 +118,9 @@ void tls_uncork(struct tls *tls)
     tls->corked_before = NULL;
     if (chain_is_empty(&tls->queue))
         hold_release(tls);
-    if (tls->is_cut_off) /* the kernel has told of those bytes already */
-        loop_queue(tls->base.loop, &tls->again_task);
+    /* The kernel has told of those bytes already. They are bulk, behind a whole share of it. */
+    if (tls->is_cut_off)
+        loop_queue_later(tls->base.loop, &tls->again_task);
 }
 
 /* Each takes at most half of what is free where its region begins, so that there is always room for a
