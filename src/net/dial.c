@@ -264,8 +264,9 @@ static bool dial_adopt(struct dial *dial, int index)
 {
     const struct question_half *half = &dial->question.half[index];
     unsigned room = DIAL_CANDIDATES_MAX / HALF_COUNT;
+    CHECK(half->count <= DIAL_INDEX_MASK + 1); /* D2: none is left out */
     dial->adopted |= (uint8_t)(1U << index);
-    for (size_t i = 0; i < half->count && i <= DIAL_INDEX_MASK; i++) {
+    for (size_t i = 0; i < half->count; i++) {
         struct inet_endpoint endpoint = dial_endpoint_of(dial, index, i);
         if (dial->dns_answers < UINT8_MAX)
             dial->dns_answers++;
