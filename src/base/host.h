@@ -20,16 +20,17 @@ enum host_fault {
     HOST_EMPTY_LABEL, /* ".." or a leading dot, or more than one trailing dot */
     HOST_BAD_IPV6,    /* brackets without a strict IPv6 address in them, or IPv6 without brackets */
     HOST_ZONE_ID,     /* "%" inside brackets */
-    HOST_IPV4_SPELLING, /* octal, hex, short or dword forms: anything whose last label is numeric or
-                             0x-hex and that is not a canonical dotted quad */
+    /* Octal, hex, short or dword forms: anything whose last label is numeric or 0x-hex and that is not a canonical
+     * dotted quad. */
+    HOST_IPV4_SPELLING,
 };
 
 struct host {
     enum host_kind kind;
     struct inet_addr addr; /* for the IP kinds */
     uint8_t len;
-    char text[HOST_MAX + 1]; /* lower case, one trailing dot stripped, terminated; IPv6 in RFC 5952
-                                form without brackets */
+    /* Lower case, one trailing dot stripped, terminated; IPv6 in RFC 5952 form without brackets. */
+    char text[HOST_MAX + 1];
 };
 
 /* Canonicalise `spelling`: a registered name, a dotted quad or a bracketed IPv6 literal. Letters,

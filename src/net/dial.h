@@ -56,8 +56,8 @@ struct dial_options {
     uint64_t resolution_delay_ns; /* 0: 50 ms */
     enum dial_mixed mixed;
     bool asks_as_is; /* no search list for names without a dot */
-    struct socket_dial_options
-        socket; /* `source` also limits the family; it must outlive the dial */
+    /* `source` also limits the family; it must outlive the dial. */
+    struct socket_dial_options socket;
 };
 
 struct dial;
@@ -99,8 +99,8 @@ struct dial {
     uint64_t connect_begin_ns;   /* first attempt; 0 none */
     uint64_t connect_end_ns;     /* the winner's; 0 none */
     uint32_t attempt_total;      /* also those that had no room in `attempts` */
-    uint8_t attempt_count;       /* rows of `attempts`; live ones have end_ns 0 and os_error
-                                        EINPROGRESS */
+    uint8_t attempt_count;       /* rows of `attempts` */
+    /* Live ones have end_ns 0 and os_error EINPROGRESS. */
     struct record_attempt attempts[RECORD_ATTEMPTS_MAX];
     /* private */
     bool is_active;     /* on_done is still to come */

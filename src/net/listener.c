@@ -29,8 +29,7 @@ struct listener {
     struct timer timer;
     struct grave grave;
     bool is_paused; /* out of descriptors or memory */
-    bool
-        has_ended; /* destroyed, maybe inside on_accept; the memory lasts until the end of the turn */
+    bool has_ended; /* destroyed, maybe inside on_accept; the memory lasts for the turn */
 };
 
 #define TAG_LISTENER TAG('l', 's', 't', 'n')

@@ -24,8 +24,8 @@ struct resolver_options {
     uint32_t max_ttl_s;                  /* longer ones are cut to it; 0: RESOLVER_MAX_TTL_S */
     uint32_t max_negative_ttl_s; /* the same for negative answers; 0: RESOLVER_MAX_NEGATIVE_S */
     uint64_t timeout_ns;         /* of one query in all, retries included; 0: 5 s */
-    void (*on_long_hosts)(
-        void); /* the hosts file has grown too long: the table is that of before; or NULL */
+    /* The hosts file has grown too long: the table is that of before. NULL: nobody listens. */
+    void (*on_long_hosts)(void);
 };
 
 enum {

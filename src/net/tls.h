@@ -40,8 +40,8 @@ enum status tls_accept_create(struct tls_scratch *scratch, struct transport **lo
 struct tls_connect_options {
     const struct host *host;       /* verified; sent as SNI unless it is an address; copied */
     struct tls_sessions *sessions; /* where to find and to leave sessions, or NULL */
-    struct slice session_key;      /* what makes two connections interchangeable (copied, at most
-                                      TLS_SESSION_KEY_MAX bytes, else nothing is resumed) */
+    /* What makes two connections interchangeable; copied. Over TLS_SESSION_KEY_MAX bytes: nothing is resumed. */
+    struct slice session_key;
 };
 enum { TLS_SESSION_KEY_MAX = 512 };
 

@@ -41,12 +41,10 @@ void tls_tickets_unref(struct tls_tickets **tickets);
 struct tls_server_options {
     struct slice certificate;     /* PEM: the certificate, then its chain */
     struct slice key;             /* PEM, not encrypted */
-    struct slice client_ca;       /* PEM: authorities for client certificates; SLICE_NONE: none are
-                                 asked for */
+    struct slice client_ca;       /* PEM: authorities for client certificates, or SLICE_NONE */
     bool client_cert_is_required; /* refuse clients without one; needs client_ca */
     bool was_served;              /* this certificate was shown before: its dates refuse nothing */
-    struct tls_tickets
-        *tickets; /* shared keys (a reference is taken), or NULL for keys of its own */
+    struct tls_tickets *tickets;  /* shared keys (a reference is taken); NULL: keys of its own */
 };
 
 /* Make a context out of PEM in memory; nothing of `options` is kept but the reference to the tickets.
