@@ -1,4 +1,5 @@
-/* Addresses as values. Parsing is strict: one spelling of IPv4, RFC 4291 spellings of IPv6. */
+/* Addresses as values. Parsing is strict: one spelling of IPv4, RFC 4291 spellings of IPv6. A prefix is unmapped when it
+ * is parsed, since addresses are before they are held against it. */
 
 #include "base/inet.h"
 
@@ -81,6 +82,16 @@ static uint8_t inet_masked(const struct inet_addr *addr, unsigned bits, unsigned
     return (uint8_t)(addr->bytes[i] & (0xff00u >> (bits - i * 8)));
 }
 
+/* ::ffff:10.0.0.0/104 as 10.0.0.0/8. One that holds more than mapped addresses stays. */
+static struct inet_prefix inet_prefix_unmap(const struct inet_prefix *prefix)
+{
+    struct inet_prefix plain = {inet_addr_unmap(&prefix->addr), prefix->bits};
+    if (prefix->addr.family == plain.addr.family || prefix->bits < 96)
+        return *prefix;
+    plain.bits = (uint8_t)(prefix->bits - 96);
+    return plain;
+}
+
 enum status inet_prefix_parse(struct slice text, struct inet_prefix *ret_prefix)
 {
     size_t slash = slice_find(text, '/');
@@ -99,7 +110,7 @@ enum status inet_prefix_parse(struct slice text, struct inet_prefix *ret_prefix)
         if (inet_masked(&prefix.addr, prefix.bits, i) != prefix.addr.bytes[i])
             return ST_BAD;
     }
-    *ret_prefix = prefix;
+    *ret_prefix = inet_prefix_unmap(&prefix);
     return ST_OK;
 }
 
@@ -187,15 +198,6 @@ struct inet_addr inet_addr_unmap(const struct inet_addr *addr)
         return *addr;
     struct inet_addr plain = {.family = INET_V4};
     memcpy(plain.bytes, addr->bytes + 12, 4);
-    return plain;
-}
-
-struct inet_prefix inet_prefix_unmap(const struct inet_prefix *prefix)
-{
-    struct inet_prefix plain = {inet_addr_unmap(&prefix->addr), prefix->bits};
-    if (prefix->addr.family == plain.addr.family || prefix->bits < 96)
-        return *prefix;
-    plain.bits = (uint8_t)(prefix->bits - 96);
     return plain;
 }
 

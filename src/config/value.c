@@ -261,7 +261,6 @@ static enum status value_add_prefix(struct memory *memory, void *list, struct sl
     struct inet_prefix prefix;
     if (inet_prefix_parse(text, &prefix) != ST_OK)
         return ST_BAD;
-    prefix = inet_prefix_unmap(&prefix); /* as addresses are, before they are compared */
     return list_add(memory, list, &prefix, sizeof(prefix));
 }
 

@@ -67,14 +67,10 @@ static void *packer_add(struct packer *packer, const void *from, size_t bytes)
     return to;
 }
 
-/* ::ffff:10.0.0.0/104 means 10.0.0.0/8, which is the form that addresses are judged in. */
+/* They were unmapped when they were parsed, which is the form that addresses are judged in. */
 static void gate_pack_prefixes(struct packer *packer, struct gate_prefixes *list)
 {
-    const struct inet_prefix *from = list->at;
-    struct inet_prefix *to = packer_add(packer, from, list->count * sizeof(*to));
-    for (size_t i = 0; to != NULL && i < list->count; i++)
-        to[i] = inet_prefix_unmap(&from[i]);
-    list->at = to;
+    list->at = packer_add(packer, list->at, list->count * sizeof(*list->at));
 }
 
 static void gate_pack_endpoints(struct packer *packer, const struct inet_endpoint **list,

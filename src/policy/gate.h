@@ -23,7 +23,7 @@ struct gate_names {
     size_t count;
 };
 struct gate_prefixes {
-    const struct inet_prefix *at;
+    const struct inet_prefix *at; /* as inet_prefix_parse makes them */
     size_t count;
 };
 
