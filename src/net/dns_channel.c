@@ -23,11 +23,11 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "net/file_mark.h"
 
 #include <ares.h>
 #include <arpa/nameser.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #define DNS_CHANNEL_TAG TAG('d', 'n', 's', 'c')
 
@@ -37,14 +37,6 @@ enum { DNS_TRIES = 3, DNS_SERVERS_TEXT = 1024 };
 static const uint64_t dns_first_look_ns = 250 * NS_PER_MS;
 /* And so soon where one of its sockets is not watched. */
 static const uint64_t dns_blind_look_ns = 20 * NS_PER_MS;
-
-/* What tells whether a file is still the one that was read. */
-struct dns_file_mark {
-    struct timespec changed;
-    off_t size;
-    ino_t inode;
-    bool is_present;
-};
 
 struct dns_channel {
     uint32_t tag;
@@ -59,7 +51,7 @@ struct dns_channel {
     struct link ready;   /* those with news */
     struct task task;
     struct timer timer;
-    struct dns_file_mark mark;
+    struct file_mark mark; /* of resolv.conf as it was read */
     char *resolv_path;
     size_t server_count;            /* named ones */
     char servers[DNS_SERVERS_TEXT]; /* "addr:port,..."; empty: resolv.conf */
@@ -202,25 +194,6 @@ static void dns_run(struct task *task)
 
 /* ---- the library's channel ---- */
 
-static struct dns_file_mark dns_file_mark_of(const char *path)
-{
-    struct stat now;
-    struct dns_file_mark mark = {0};
-    if (stat(path, &now) == 0) {
-        mark.changed = now.st_mtim;
-        mark.size = now.st_size;
-        mark.inode = now.st_ino;
-        mark.is_present = true;
-    }
-    return mark;
-}
-
-static bool dns_file_mark_equals(const struct dns_file_mark *a, const struct dns_file_mark *b)
-{
-    return a->is_present == b->is_present && a->size == b->size && a->inode == b->inode &&
-           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
 static enum status dns_open(struct dns_channel *channel, ares_channel *ret_ares)
 {
     struct ares_options options = {0};
@@ -245,7 +218,8 @@ static enum status dns_open(struct dns_channel *channel, ares_channel *ret_ares)
     mask |= ARES_OPT_UDP_MAX_QUERIES;
 #endif
     ares_channel ares;
-    channel->mark = dns_file_mark_of(channel->resolv_path);
+    if (file_mark_look(channel->resolv_path, &channel->mark) != ST_OK)
+        channel->mark = (struct file_mark){.is_present = false}; /* the next look tells more */
     int result = ares_init_options(&ares, &options, mask);
     if (result != ARES_SUCCESS)
         return result == ARES_ENOMEM ? ST_NOMEM : ST_BAD;
@@ -423,8 +397,9 @@ bool dns_channel_renew(struct dns_channel *channel, bool (*is_wanted)(struct dns
 bool dns_channel_refresh(struct dns_channel *channel)
 {
     CHECK_TAG(channel, DNS_CHANNEL_TAG);
-    struct dns_file_mark mark = dns_file_mark_of(channel->resolv_path);
-    if (channel->servers[0] != '\0' || dns_file_mark_equals(&mark, &channel->mark))
+    struct file_mark mark;
+    if (channel->servers[0] != '\0' || file_mark_look(channel->resolv_path, &mark) != ST_OK ||
+        file_mark_equals(&mark, &channel->mark))
         return false;
     return dns_channel_renew(channel, NULL);
 }

@@ -1,6 +1,6 @@
-/* The hosts table: hosts(5) read once into a hash table, and again when the file's times, size or inode
- * change. A file that cannot be read leaves the table as it is, and is tried again at the next look; one that
- * is too long leaves it, too, until it changes; one that is gone is an empty table.
+/* The hosts table: hosts(5) read once into a hash table, and again when the file's mark changes. A file that cannot be
+ * read leaves the table as it is, and is tried again at the next look; one that is too long leaves it, too, until it
+ * changes; one that is gone is an empty table. What is no regular file is not opened: that may wait, or do something.
  *
  * Lines are "address name name ...", '#' begins a comment. Names pass the canonicaliser, so that a look-up
  * is one comparison of bytes; lines and names that do not parse are skipped, since one bad line must not
@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/host.h"
 #include "base/table.h"
+#include "net/file_mark.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,12 +31,8 @@ struct hosts_entry {
 struct hosts {
     uint32_t tag;
     struct table entries;
-    struct timespec modified; /* content */
-    struct timespec changed;  /* content, mode or owner */
-    off_t size;
-    ino_t inode;
-    bool is_present;
-    bool is_too_long;
+    struct file_mark mark; /* of the file that was read last, or found too long */
+    bool is_too_long;      /* and told so */
     char path[];
 };
 
@@ -149,24 +146,34 @@ enum status hosts_parse(struct hosts *hosts, struct slice text)
     return ST_OK;
 }
 
-/* The file's content in fresh memory. Errors: ST_IO, ST_LIMIT too long, ST_NOMEM. */
-static enum status hosts_read_file(const char *path, char **ret_text, size_t *ret_len)
+/* ---- the file ---- */
+
+/* May a file with this mark be read? Errors: ST_BAD no regular file, ST_LIMIT too long. */
+static enum status hosts_judge(const struct file_mark *mark)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
+    if (!mark->is_regular)
+        return ST_BAD;
+    return mark->size < HOSTS_FILE_MAX ? ST_OK : ST_LIMIT;
+}
+
+/* Should another kind of file have come in its place, this waits for nobody. Errors: ST_IO with errno. */
+static enum status hosts_open(const char *path, int *ret_fd)
+{
+    *ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    return *ret_fd >= 0 ? ST_OK : ST_IO;
+}
+
+/* The content in fresh memory. Errors: ST_IO, also where it has grown too long meanwhile; ST_NOMEM. */
+static enum status hosts_read_file(const char *path, size_t size, char **ret_text, size_t *ret_len)
+{
+    int fd = -1;
+    if (hosts_open(path, &fd) != ST_OK)
         return ST_IO;
-    size_t cap = 64UL * 1024;
+    size_t cap = size + 1; /* room to meet its end */
     size_t len = 0;
     char *text = malloc(cap);
     ssize_t got = text != NULL ? 1 : -1;
-    while (got > 0 && len < HOSTS_FILE_MAX) {
-        if (len == cap) {
-            char *grown = realloc(text, cap * 2);
-            if (grown == NULL)
-                break;
-            text = grown;
-            cap *= 2;
-        }
+    while (got > 0 && len < cap) {
         got = read(fd, text + len, cap - len);
         if (got < 0 && errno == EINTR)
             got = 1;
@@ -176,7 +183,7 @@ static enum status hosts_read_file(const char *path, char **ret_text, size_t *re
     (void)close(fd); /* was only read */
     if (got != 0) {
         free(text);
-        return text == NULL ? ST_NOMEM : len >= HOSTS_FILE_MAX ? ST_LIMIT : ST_IO;
+        return text == NULL ? ST_NOMEM : ST_IO;
     }
     *ret_text = text;
     *ret_len = len;
@@ -185,65 +192,48 @@ static enum status hosts_read_file(const char *path, char **ret_text, size_t *re
 
 enum status hosts_check(const char *path)
 {
-    struct stat facts;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
+    struct file_mark mark;
+    if (file_mark_look(path, &mark) != ST_OK || !mark.is_present)
         return ST_IO;
-    int error = fstat(fd, &facts) < 0 ? errno : S_ISDIR(facts.st_mode) ? EISDIR : 0;
-    (void)close(fd);
-    errno = error;
-    if (error != 0)
+    enum status status = hosts_judge(&mark);
+    if (status != ST_OK)
+        return status;
+    int fd = -1;
+    if (hosts_open(path, &fd) != ST_OK)
         return ST_IO;
-    return facts.st_size < HOSTS_FILE_MAX ? ST_OK : ST_LIMIT;
+    (void)close(fd); /* nothing was asked of it */
+    return ST_OK;
 }
 
-static bool hosts_same_time(const struct timespec *a, const struct timespec *b)
+/* The table of a file with this mark. */
+static enum status hosts_load(struct hosts *hosts, const struct file_mark *mark)
 {
-    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-/* Is the file the one that was read last? */
-static bool hosts_is_same(const struct hosts *hosts, const struct stat *now)
-{
-    return hosts_same_time(&now->st_mtim, &hosts->modified) &&
-           hosts_same_time(&now->st_ctim, &hosts->changed) && now->st_size == hosts->size &&
-           now->st_ino == hosts->inode;
-}
-
-bool hosts_refresh(struct hosts *hosts)
-{
-    CHECK_TAG(hosts, HOSTS_TAG);
-    struct stat now = {0};
-    bool is_present = hosts->path[0] != '\0' && stat(hosts->path, &now) == 0;
-    if (!is_present && (!hosts->is_present || (errno != ENOENT && errno != ENOTDIR)))
-        return false;
-    if (is_present && hosts->is_present && hosts_is_same(hosts, &now))
-        return false;
-
     char *text = NULL;
     size_t len = 0;
-    /* What cannot be read leaves the old table, and no mark: the next look tries again. */
-    enum status status = ST_OK;
-    if (is_present)
-        status = hosts_read_file(hosts->path, &text, &len);
+    enum status status = mark->is_present ? hosts_judge(mark) : ST_OK;
+    if (status == ST_OK && mark->is_present)
+        status = hosts_read_file(hosts->path, (size_t)mark->size, &text, &len);
     if (status == ST_OK)
         status = hosts_parse(hosts, slice_of(text, len));
     free(text);
-    if (status != ST_OK && status != ST_LIMIT)
-        return false;
-    hosts->is_present = is_present;
-    hosts->is_too_long = status == ST_LIMIT;
-    hosts->modified = now.st_mtim;
-    hosts->changed = now.st_ctim;
-    hosts->size = now.st_size;
-    hosts->inode = now.st_ino;
-    return status == ST_OK;
+    return status;
 }
 
-bool hosts_is_too_long(const struct hosts *hosts)
+enum status hosts_refresh(struct hosts *hosts)
 {
     CHECK_TAG(hosts, HOSTS_TAG);
-    return hosts->is_too_long;
+    struct file_mark mark = {.is_present = false};
+    if (hosts->path[0] != '\0' && file_mark_look(hosts->path, &mark) != ST_OK)
+        return ST_IO;
+    if (file_mark_equals(&mark, &hosts->mark))
+        return ST_AGAIN;
+    enum status status = hosts_load(hosts, &mark);
+    if (status != ST_OK && status != ST_LIMIT)
+        return status; /* no mark: the next look tries again */
+    bool was_too_long = hosts->is_too_long;
+    hosts->mark = mark;
+    hosts->is_too_long = status == ST_LIMIT;
+    return hosts->is_too_long && was_too_long ? ST_AGAIN : status;
 }
 
 struct hosts *hosts_create(const char *path)
@@ -255,7 +245,7 @@ struct hosts *hosts_create(const char *path)
     hosts->tag = HOSTS_TAG;
     table_init(&hosts->entries);
     memcpy(hosts->path, path, len);
-    (void)hosts_refresh(hosts); /* empty where there is no file */
+    (void)hosts_refresh(hosts); /* empty where there is no file, or none that can be read */
     return hosts;
 }
 

@@ -10,7 +10,7 @@
 struct hosts;
 
 enum {
-    HOSTS_FILE_MAX = 8 * 1024 * 1024, /* a longer file counts as unreadable */
+    HOSTS_FILE_MAX = 8 * 1024 * 1024, /* a file of so many bytes counts as unreadable */
     HOSTS_ADDRESSES_MAX = 64,         /* of one name and family */
 };
 
@@ -20,13 +20,13 @@ struct hosts *hosts_create(const char *path) MUST_USE;
 /* Takes a pointer to NULL. */
 void hosts_destroy(struct hosts **hosts);
 
-/* Could `path` be read as a table now? Errors: ST_IO with errno, also where it is no regular file; ST_LIMIT too long. */
+/* Could `path` be read as a table now? Never waits for another process. Errors: ST_IO with errno; ST_BAD no regular file,
+ * which is not opened; ST_LIMIT too long. */
 enum status hosts_check(const char *path) MUST_USE;
-/* Look at the file's times and size, and read it again where they changed; true where it was read, or is gone. A file
- * that is there and cannot be read keeps the old table, and the next look tries again. */
-bool hosts_refresh(struct hosts *hosts);
-/* Was the file too long when it was looked at last? The table is that of before. */
-bool hosts_is_too_long(const struct hosts *hosts);
+/* Look whether the file changed, and read it again where it did. ST_OK: it was read, or is gone. All else leaves the
+ * table as it was. Errors: ST_AGAIN nothing new; ST_LIMIT it has grown too long, which is told once until it was
+ * shorter; ST_IO, ST_BAD no regular file, ST_NOMEM: the next look tries again. */
+enum status hosts_refresh(struct hosts *hosts);
 /* Replace the table by what `text` says, in the form of hosts(5). Errors: ST_NOMEM, nothing changed. */
 enum status hosts_parse(struct hosts *hosts, struct slice text) MUST_USE;
 

@@ -352,10 +352,8 @@ static void half_fetch(struct resolver *resolver, struct question_half *half, in
 
 static void resolver_look_at_hosts(struct resolver *resolver)
 {
-    bool was_too_long = hosts_is_too_long(resolver->hosts);
-    (void)hosts_refresh(resolver->hosts); /* the table is what it is */
-    if (hosts_is_too_long(resolver->hosts) && !was_too_long &&
-        resolver->options.on_long_hosts != NULL)
+    enum status status = hosts_refresh(resolver->hosts); /* the table is what it is */
+    if (status == ST_LIMIT && resolver->options.on_long_hosts != NULL)
         resolver->options.on_long_hosts();
 }
 

@@ -92,14 +92,16 @@ static void advise_congestion(const struct config *config, const char *const *se
 
 /* ---- the hosts table ---- */
 
-enum { HOSTS_TOO_LONG = 200 }; /* no number of an error */
+enum { HOSTS_TOO_LONG = 200, HOSTS_NO_FILE }; /* no numbers of errors */
 
 static int ask_hosts(const void *path)
 {
-    enum status status = hosts_check(path);
-    if (status == ST_LIMIT)
-        return HOSTS_TOO_LONG;
-    return status == ST_OK ? 0 : errno;
+    switch (hosts_check(path)) {
+    case ST_OK: return 0;
+    case ST_LIMIT: return HOSTS_TOO_LONG;
+    case ST_BAD: return HOSTS_NO_FILE;
+    default: return errno;
+    }
 }
 
 /* As the user that serves, who reads it: root may read what that one may not. 0: nothing is known against it. */
@@ -126,14 +128,16 @@ static void advise_hosts(const struct config *config, void (*say)(const char *li
     if (path.len == 0)
         return;
     int error = hosts_error(config);
-    if (error == 0 || (error != HOSTS_TOO_LONG && slice_equals(path, SLICE("/etc/hosts"))))
+    bool is_there = error == HOSTS_TOO_LONG || error == HOSTS_NO_FILE;
+    if (error == 0 || (!is_there && slice_equals(path, SLICE("/etc/hosts"))))
         return;
     config_add_origin(config, &config->resolver.hosts_file, &text);
     text_add_format(&text, "%s cannot be read now (", path.at);
     if (error == HOSTS_TOO_LONG)
         text_add_format(&text, "it has %d MiB or more", HOSTS_FILE_MAX >> 20);
     else
-        text_add_format(&text, "%s", strerror(error));
+        text_add_format(&text, "%s",
+                        error == HOSTS_NO_FILE ? "it is no regular file" : strerror(error));
     text_add_format(&text, "); while that is so, a start takes no name from it");
     say(text_string(&text));
 }

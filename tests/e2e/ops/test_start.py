@@ -538,14 +538,18 @@ def test_a_hosts_table_that_is_too_long_is_said(stage, program):
 
 
 def test_a_hosts_table_that_is_none_is_a_warning(stage, program):
-    """A folder in its place can be opened, and not be read."""
+    """A folder in its place, a device or a FIFO is not read, nor waited for: check and start say so."""
     got = check(program, "--listen", "127.0.0.1:0", "-c", "/dev/null")
     assert got.stderr == ""
     config = Config(stage)
-    config.write(resolver={"hosts_file": str(config.folder)})
-    got = check(program, "-c", config.path)
-    assert got.returncode == 0
-    assert f"{config.folder} cannot be read now (Is a directory); while that is so, a start takes no name from it" in got.stderr
+    fifo = config.folder / "fifo"
+    os.mkfifo(fifo)
+    for path in (config.folder, fifo, "/dev/zero"):
+        config.write(resolver={"hosts_file": str(path)})
+        got = check(program, "-c", config.path)
+        words = f"{path} cannot be read now (it is no regular file); while that is so, a start takes no name from it"
+        assert got.returncode == 0 and words in got.stderr
+        config.start().wait_line(re.escape(words))
 
 
 def test_a_folder_that_a_start_would_miss_is_a_warning_of_check(stage, program):

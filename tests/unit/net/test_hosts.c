@@ -11,9 +11,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 static void write_file(const char *path, const char *text)
@@ -76,22 +75,22 @@ static void test_refresh(void **state)
     close(fd);
     struct hosts *hosts = hosts_create(path);
     assert_int_equal(hosts_count(hosts), 0);
-    assert_false(hosts_refresh(hosts));
+    assert_int_equal(hosts_refresh(hosts), ST_AGAIN);
 
     write_file(path, "10.0.0.1 one\n");
-    assert_true(hosts_refresh(hosts));
-    assert_false(hosts_refresh(hosts));
+    assert_int_equal(hosts_refresh(hosts), ST_OK);
+    assert_int_equal(hosts_refresh(hosts), ST_AGAIN);
     assert_true(hosts_find(hosts, SLICE("one"), INET_V4, &set));
 
     assert_int_equal(unlink(path), 0);
-    assert_true(hosts_refresh(hosts));
+    assert_int_equal(hosts_refresh(hosts), ST_OK);
     assert_false(hosts_find(hosts, SLICE("one"), INET_V4, &set));
-    assert_false(hosts_refresh(hosts));
+    assert_int_equal(hosts_refresh(hosts), ST_AGAIN);
     hosts_destroy(&hosts);
 }
 
-/* A file that cannot be read at one look keeps the table, and is read at the next look where it can be. It is a socket
- * meanwhile, which open(2) refuses root, too. */
+/* A file that cannot be read at one look keeps the table, and is read at the next look where it can be. It is a link to
+ * itself meanwhile, which leads root nowhere, too. */
 static void test_unreadable_for_a_while(void **state)
 {
     (void)state;
@@ -102,24 +101,55 @@ static void test_unreadable_for_a_while(void **state)
     (void)snprintf(aside, sizeof(aside), "%s-a", path);
     assert_int_equal(hosts_count(hosts), 1);
 
-    assert_int_equal(rename(path, aside), 0);
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, path, sizeof(path));
-    int blocker = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(blocker, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_false(hosts_refresh(hosts));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink(path, path), 0);
+    assert_int_equal(hosts_refresh(hosts), ST_IO);
+    assert_int_equal(hosts_check(path), ST_IO);
+    assert_int_equal(errno, ELOOP);
     assert_true(hosts_find(hosts, SLICE("one"), INET_V4, &set));
-    close(blocker);
 
     write_file(aside, "10.0.0.2 two\n");
     assert_int_equal(rename(aside, path), 0);
-    assert_true(hosts_refresh(hosts));
+    assert_int_equal(hosts_refresh(hosts), ST_OK);
     assert_true(hosts_find(hosts, SLICE("two"), INET_V4, &set));
     assert_int_equal(unlink(path), 0);
+    assert_int_equal(hosts_check(path), ST_IO);
+    assert_int_equal(errno, ENOENT);
     hosts_destroy(&hosts);
 }
 
-/* A file that has grown too long is told of, keeps the table, and is good again when it is shorter. */
+/* A FIFO or a device may wait for somebody, or do something, when it is opened: it is not, and the table stays. */
+static void test_no_regular_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/fairlead-hosts-XXXXXX";
+    struct address_set *set = NULL;
+    struct hosts *hosts = create_with_one(path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int opens = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    assert_true(inotify_add_watch(opens, path, IN_OPEN) >= 0);
+    assert_int_equal(hosts_refresh(hosts), ST_BAD);
+    assert_int_equal(hosts_check(path), ST_BAD);
+    char event[256];
+    assert_int_equal(read(opens, event, sizeof(event)), -1);
+    assert_int_equal(errno, EAGAIN);
+    close(opens);
+    assert_true(hosts_find(hosts, SLICE("one"), INET_V4, &set));
+    hosts_destroy(&hosts);
+
+    hosts = hosts_create(path); /* at a start, too */
+    assert_int_equal(hosts_count(hosts), 0);
+    assert_int_equal(unlink(path), 0);
+    write_file(path, "10.0.0.2 two\n");
+    assert_int_equal(hosts_refresh(hosts), ST_OK);
+    assert_true(hosts_find(hosts, SLICE("two"), INET_V4, &set));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(hosts_check("/"), ST_BAD);
+    hosts_destroy(&hosts);
+}
+
+/* A file that has grown too long is told of once, keeps the table, and is good again when it is shorter. */
 static void test_too_long(void **state)
 {
     (void)state;
@@ -127,20 +157,39 @@ static void test_too_long(void **state)
     struct address_set *set = NULL;
     struct hosts *hosts = create_with_one(path);
     assert_int_equal(hosts_check(path), ST_OK);
-    assert_false(hosts_is_too_long(hosts));
     assert_int_equal(truncate(path, HOSTS_FILE_MAX), 0);
     assert_int_equal(hosts_check(path), ST_LIMIT);
-    assert_false(hosts_refresh(hosts));
-    assert_true(hosts_is_too_long(hosts));
-    assert_true(hosts_find(hosts, SLICE("one"), INET_V4, &set));
-    write_file(path, "10.0.0.2 two\n");
-    assert_true(hosts_refresh(hosts));
-    assert_false(hosts_is_too_long(hosts));
-    assert_true(hosts_find(hosts, SLICE("two"), INET_V4, &set));
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(truncate(path, HOSTS_FILE_MAX + 1), 0);
+        assert_int_equal(hosts_refresh(hosts), ST_LIMIT);
+        assert_int_equal(truncate(path, HOSTS_FILE_MAX), 0);
+        assert_int_equal(hosts_refresh(hosts), ST_AGAIN);
+        assert_true(hosts_find(hosts, round == 0 ? SLICE("one") : SLICE("two"), INET_V4, &set));
+        write_file(path, "10.0.0.2 two\n");
+        assert_int_equal(hosts_refresh(hosts), ST_OK);
+        assert_true(hosts_find(hosts, SLICE("two"), INET_V4, &set));
+    }
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(hosts_check(path), ST_IO);
-    assert_int_equal(hosts_check("/"), ST_IO);
-    assert_int_equal(errno, EISDIR);
+    hosts_destroy(&hosts);
+}
+
+/* The longest file that is read is read whole. */
+static void test_longest(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/fairlead-hosts-XXXXXX";
+    struct address_set *set = NULL;
+    struct hosts *hosts = create_with_one(path);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    static const char last[] = "\n10.0.0.2 last";
+    off_t at = HOSTS_FILE_MAX - 1 - (off_t)strlen(last);
+    assert_int_equal(pwrite(fd, last, strlen(last), at), strlen(last));
+    close(fd);
+    assert_int_equal(hosts_refresh(hosts), ST_OK);
+    assert_true(hosts_find(hosts, SLICE("one"), INET_V4, &set));
+    assert_true(hosts_find(hosts, SLICE("last"), INET_V4, &set));
+    assert_int_equal(unlink(path), 0);
     hosts_destroy(&hosts);
 }
 
@@ -162,7 +211,7 @@ static void test_change_time(void **state)
         assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
         assert_int_equal(stat(path, &after), 0);
     }
-    assert_true(hosts_refresh(hosts));
+    assert_int_equal(hosts_refresh(hosts), ST_OK);
     assert_true(hosts_find(hosts, SLICE("two"), INET_V4, &set));
     assert_int_equal(unlink(path), 0);
     hosts_destroy(&hosts);
@@ -185,9 +234,10 @@ static void test_set_outlives_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),       cmocka_unit_test(test_refresh),
-        cmocka_unit_test(test_too_long),    cmocka_unit_test(test_unreadable_for_a_while),
-        cmocka_unit_test(test_change_time), cmocka_unit_test(test_set_outlives_table),
+        cmocka_unit_test(test_parse),           cmocka_unit_test(test_refresh),
+        cmocka_unit_test(test_too_long),        cmocka_unit_test(test_unreadable_for_a_while),
+        cmocka_unit_test(test_change_time),     cmocka_unit_test(test_set_outlives_table),
+        cmocka_unit_test(test_no_regular_file), cmocka_unit_test(test_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
