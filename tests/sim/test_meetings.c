@@ -38,6 +38,22 @@ static void peer_break(struct peer *peer, unsigned sends)
     was_broken = false;
 }
 
+static enum status break_receive(struct transport *transport, void *into, size_t cap,
+                                 size_t *ret_len)
+{
+    (void)transport, (void)into, (void)cap, (void)ret_len;
+    return ST_IO;
+}
+
+/* The proxy's receives from this peer fail, before the poller has told why. */
+static void peer_break_receives(struct peer *peer)
+{
+    struct transport *near = &peer->end->peer->base;
+    breaking = *near->ops;
+    breaking.recv = break_receive;
+    near->ops = &breaking;
+}
+
 /* Whichever of many pipelined requests, all answered here, meets a broken connection: the client ends with it. */
 static void test_any_answer_may_be_the_last(void **state)
 {
@@ -138,6 +154,25 @@ static void test_a_body_that_flows_waits_for_no_100(void **state)
 }
 
 /* ---- too early, and too late ---- */
+
+/* A client that breaks off behind the head of an early answer, and not in order, gets no more of it. */
+static void test_an_upload_that_breaks_behind_its_answer(void **state)
+{
+    (void)state;
+    struct world *world = world_create("");
+    struct peer *client = world_client(world);
+    peer_say(client,
+             "POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000\r\n\r\nabc");
+    struct peer *origin = world_origin(world);
+    (void)peer_hears_head(origin, "POST / HTTP/1.1");
+    peer_say(origin, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 10\r\n\r\n01234");
+    (void)peer_hears_head(client, "HTTP/1.1 413 Content Too Large");
+    peer_break_receives(client);
+    peer_say(client, "def");
+    assert_false(peer_is_open(origin));
+    assert_false(peer_is_open(client));
+    expect_end(world_record(world), "exchange 413 error client");
+}
 
 /* 101 before the whole request is with the origin: what waits of it would come into the tunnel. */
 static void test_an_early_101_is_refused(void **state)
@@ -284,6 +319,7 @@ int main(void)
         PLAY(test_any_answer_may_be_the_last),
         PLAY(test_chunks_behind_a_queue_arrive_whole),
         PLAY(test_a_body_that_flows_waits_for_no_100),
+        PLAY(test_an_upload_that_breaks_behind_its_answer),
         PLAY(test_an_early_101_is_refused),
         PLAY(test_an_end_with_the_response_is_seen),
         PLAY(test_bytes_win_over_a_deadline),

@@ -19,8 +19,8 @@ class Ended(AssertionError):
 
 
 class Wire:
-    """`events` is a list of (monotonic ns, word, bytes) with the words "open", "received", "sent",
-    "eof", "reset", "shut" and "closed"."""
+    """`events` is a list of (monotonic ns, word, bytes) with the words "open", "received", "sending" before and
+    "sent" after the call, "eof", "reset", "shutting" and "shut", and "closed"."""
 
     def __init__(self, sock, name="wire"):
         self.sock = sock
@@ -64,6 +64,7 @@ class Wire:
     # ---- writing
     def send(self, data, bound=BOUND):
         self.sock.settimeout(bound)
+        self.stamp("sending")
         try:
             self._push(data)
         except TimeoutError:
@@ -72,6 +73,7 @@ class Wire:
 
     def half_close(self):
         """End our direction only: FIN, under TLS close_notify and FIN. Nothing where the peer was faster."""
+        self.stamp("shutting")
         try:
             self._shut()
         except OSError:
