@@ -4,7 +4,7 @@
  *        |                                              ^
  *     struct tls   SSL_read_ex, SSL_write_ex            |
  *        |                                              |
- *      the BIO     reads: straight from the lower transport into the library's 64 KiB buffer
+ *      the BIO     reads: straight from the lower transport into the library's buffer of four records
  *        |         writes: into the thread's scratch, which leaves with one lower send when the call ends
  *        v                                              |
  *      lower          recv, send, shut ...          on_ready
@@ -343,8 +343,9 @@ static bool read_records(struct tls *tls, char *into, size_t cap, size_t *ret_le
         int result = SSL_read_ex(tls->ssl, into + got, cap - got, &len);
         if (result == 1) {
             got += len;
-            if (!SSL_has_pending(tls->ssl))
-                break; /* the lower transport is asked again by the next call */
+            tls->read_most += len;
+            if (!SSL_has_pending(tls->ssl) && (tls->lower->ready & WATCH_READ) == 0)
+                break;
             continue;
         }
         int error = SSL_get_error(tls->ssl, result);
@@ -384,8 +385,7 @@ static enum status tls_recv(struct transport *transport, void *into, size_t cap,
     tls_cork(tls);
     bool is_dry = read_records(tls, into, cap, &got);
     tls_uncork(tls);
-    bool has_read = tls->read_left < TLS_READ_MAX;
-    if (tls->write_wants_read && has_read) { /* what it waited for may have come */
+    if (tls->write_wants_read && tls->read_len > 0) { /* what it waited for may have come */
         tls->write_wants_read = false;
         loop_queue(tls->base.loop, &tls->again_task);
     }

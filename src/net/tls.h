@@ -14,8 +14,8 @@
  * transport is writable (transport_flush asks whether it is empty). An idle connection holds no buffer. */
 
 enum {
-    TLS_QUEUE_MAX = 160 * 1024,
-    TLS_SEND_MAX = 64 * 1024 /* plaintext one send takes at most */
+    TLS_QUEUE_MAX = 288 * 1024,
+    TLS_SEND_MAX = 128 * 1024 /* plaintext one send takes at most */
 };
 
 /* ---- what the TLS transports of one thread share ---- */

@@ -25,6 +25,14 @@ struct tls_client_context {
     uint64_t id; /* unique in the process; sessions are remembered under it */
 };
 
+/* The longest records, with AES-GCM: header, content with the type (RFC 8446 §5.2), tag; header, nonce, content, tag
+ * (RFC 5288 §3). */
+enum {
+    TLS_RECORD_1_3 = 5 + 16384 + 1 + 16,
+    TLS_RECORD_1_2 = 5 + 8 + 16384 + 16,
+    TLS_READ_RECORDS = 4, /* the library's buffer for what was received */
+};
+
 #define TAG_TLS_SERVER TAG('t', 'l', 's', 'S')
 #define TAG_TLS_CLIENT TAG('t', 'l', 's', 'C')
 

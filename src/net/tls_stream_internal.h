@@ -13,8 +13,8 @@
 enum {
     TLS_RECORD = 16384,
     TLS_RECORD_EXTRA = 5 + 256, /* its header, and what a cipher adds at most (RFC 8446 §5.2) */
-    TLS_REGION = TLS_SEND_MAX + 16 * 1024, /* four records with headers and tags, and some more */
-    TLS_READ_MAX = TLS_REGION, /* ciphertext one call reads at most: what one send makes, whole */
+    TLS_REGION = TLS_SEND_MAX + 16 * 1024, /* eight records with headers and tags, and some more */
+    TLS_READ_MAX = 80 * 1024, /* ciphertext a call reads at most beyond the content it gives */
     TLS_SCRATCH = 2 * TLS_REGION,
     TLS_FAULT_TEXT = 200,
 };
@@ -45,7 +45,8 @@ struct tls {
     struct task flush_task;
     struct task again_task; /* tells the owner to go on, after a call that was cut off */
     struct grave grave;
-    size_t read_left;      /* ciphertext that the call which runs may still read */
+    size_t read_len;       /* ciphertext that the call which runs has read */
+    size_t read_most;      /* and may read: more with each byte of content */
     enum status lower_end; /* how reading from below ended: ST_OK not yet, ST_EOF, ST_IO */
     enum status recv_end;  /* the result of every further recv, ST_OK while there may be bytes */
     enum status send_end;  /* likewise for send: ST_OK, ST_IO, ST_BAD */
@@ -54,7 +55,7 @@ struct tls {
     bool is_first_seen;    /* the peer's first bytes were looked at */
     bool spoke_http;
     bool is_reading_held;  /* the library wants to read, and `queue` is too long */
-    bool is_cut_off;       /* `read_left` is used up, and there is more */
+    bool is_cut_off;       /* `read_most` is used up, and there is more */
     bool write_wants_read; /* nothing can be sent before the rest of a handshake message came */
     bool is_end_told;      /* the owner was given recv_end */
     bool has_session_digest;

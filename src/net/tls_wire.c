@@ -2,7 +2,8 @@
  *
  * Outwards: what the library writes in one call gathers in the thread's scratch and leaves with one
  * lower send when the call ends (tls_uncork). What was not taken waits in the connection's queue, in blocks
- * of the pool. Inwards the library's own read-ahead buffer is filled straight from below.
+ * of the pool. Inwards the library's own read-ahead buffer is filled straight from below, with as many records as it
+ * holds whole.
  *
  * TLS over TLS: the lower transport's calls nest inside ours, so the scratch is used as a stack, and each
  * level has a region behind the one above.
@@ -21,10 +22,10 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
-enum { QUEUE_STOP = 72 * 1024, QUEUE_PIECES = 16, KEEP_OBJECTS = 64 };
+enum { QUEUE_STOP = 136 * 1024, QUEUE_PIECES = 16, KEEP_OBJECTS = 64 };
 
-/* Reading stops at QUEUE_STOP, and one call adds at most a region and a handshake flight. What one send makes stops
- * no reading: the directions are independent. */
+/* Reading stops at QUEUE_STOP, and what was read by then adds at most a region and a handshake flight. What one send
+ * makes stops no reading: the directions are independent. */
 _Static_assert(QUEUE_STOP >= TLS_SEND_MAX + TLS_SEND_MAX / TLS_RECORD * TLS_RECORD_EXTRA,
                "one send holds no reading");
 _Static_assert(QUEUE_STOP + TLS_REGION < TLS_QUEUE_MAX, "the queue's bound holds");
@@ -103,7 +104,8 @@ void tls_cork(struct tls *tls)
     tls->corked_before = scratch->corked;
     tls->out_start = scratch->out_len;
     scratch->corked = tls;
-    tls->read_left = TLS_READ_MAX;
+    tls->read_len = 0;
+    tls->read_most = TLS_READ_MAX;
     tls->is_cut_off = false;
     ERR_clear_error();
 }
@@ -142,6 +144,14 @@ static bool first_bytes_are_fine(struct tls *tls, struct slice first)
     return !tls->spoke_http;
 }
 
+/* How much to ask for where `most` bytes have room, or may be read: whole records of the longest kind, which bulk
+ * consists of. The library asks for as much as its buffer holds where a record begins, and for the rest of one else. */
+static size_t whole_records(const struct tls *tls, size_t most)
+{
+    size_t record = SSL_version(tls->ssl) >= TLS1_3_VERSION ? TLS_RECORD_1_3 : TLS_RECORD_1_2;
+    return most > record ? most - most % record : most;
+}
+
 static int bio_read(BIO *bio, char *into, int cap)
 {
     struct tls *tls = BIO_get_data(bio);
@@ -155,12 +165,13 @@ static int bio_read(BIO *bio, char *into, int cap)
     }
     if ((tls->lower->ready & WATCH_READ) == 0)
         return -1;
-    if (tls->read_left == 0) { /* records without content could keep the library reading for ever */
+    size_t left = tls->read_most - tls->read_len;
+    if (left == 0) { /* records without content could keep the library reading for ever */
         tls->is_cut_off = true;
         return -1;
     }
     size_t len = 0;
-    size_t most = (size_t)cap < tls->read_left ? (size_t)cap : tls->read_left;
+    size_t most = whole_records(tls, (size_t)cap < left ? (size_t)cap : left);
     enum status status = transport_recv(tls->lower, into, most, &len);
     if (status == ST_AGAIN)
         return -1;
@@ -170,7 +181,7 @@ static int bio_read(BIO *bio, char *into, int cap)
     }
     if (!first_bytes_are_fine(tls, slice_of(into, len)))
         return -1;
-    tls->read_left -= len;
+    tls->read_len += len;
     BIO_clear_retry_flags(bio);
     return (int)len;
 }
