@@ -334,9 +334,7 @@ void h1_consume(struct stream *stream, size_t len)
 uint64_t h1_recv_splice_max(const struct stream *stream)
 {
     const struct h1_codec *codec = h1_codec_view(stream);
-    const struct wire *wire = &codec->codec.wire;
-    if (codec->receiving != H1_RECV_BODY || wire->in.len > 0 ||
-        !transport_is_plain(wire->transport))
+    if (codec->receiving != H1_RECV_BODY || !wire_may_splice(&codec->codec.wire))
         return 0;
     switch (codec->body.kind) {
     case FRAMING_LENGTH: return codec->body_left;

@@ -43,8 +43,8 @@ struct stream_ops {
      * Errors: ST_AGAIN, ST_BAD broken framing, ST_IO cut short. */
     enum status (*recv_body)(struct stream *, struct slice *ret_view);
     void (*consume)(struct stream *, size_t len);
-    /* How many of the next body bytes can go past the process, through a kernel pipe: as many as are on the wire as
-     * they are, none of them in memory. 0: none, as over TLS. */
+    /* How many of the next body bytes can go past the process, through a kernel pipe: as many as come as they are, none
+     * of them in memory. 0: none, as over TLS, or none has come. */
     uint64_t (*recv_splice_max)(const struct stream *);
     /* Receive and consume up to `cap`, at most recv_splice_max, of them into an empty kernel pipe. Errors: ST_AGAIN
      * nothing came this way, but recv_body may give something; ST_IO. */

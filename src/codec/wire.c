@@ -115,11 +115,14 @@ enum status wire_fill_scratch(struct wire *wire)
     return status;
 }
 
+bool wire_may_splice(const struct wire *wire)
+{
+    return wire->in.len == 0 && transport_is_plain(wire->transport) && !wire_is_dry(wire);
+}
+
 enum status wire_recv_splice(struct wire *wire, int pipe, size_t cap, size_t *ret_len)
 {
-    DCHECK(wire->in.len == 0);
-    if (wire_is_dry(wire))
-        return ST_AGAIN;
+    DCHECK(wire_may_splice(wire));
     enum status status = transport_recv_splice(wire->transport, pipe, cap, ret_len);
     return wire_received(wire, status, *ret_len);
 }

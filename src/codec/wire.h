@@ -57,6 +57,8 @@ enum status wire_fill(struct wire *wire, size_t max_bytes) MUST_USE;
 /* Receive once into the shared scratch; only while `in` is empty. All of its room is used only where the last receive
  * filled what it had and the other side took it. Errors: as wire_fill. */
 enum status wire_fill_scratch(struct wire *wire) MUST_USE;
+/* Something may be there to be received, and nothing of it would have to go behind `in`: it can be spliced. */
+bool wire_may_splice(const struct wire *wire);
 /* Receive once, past the process, into an empty kernel pipe; only from a plain transport, and while `in` is empty.
  * Errors: as transport_recv_splice. */
 enum status wire_recv_splice(struct wire *wire, int pipe, size_t cap, size_t *ret_len) MUST_USE;

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -58,6 +59,13 @@ static void socket_set_congestion(int fd, const char *congestion)
     if (congestion != NULL && congestion[0] != '\0')
         (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
                          (socklen_t)strlen(congestion));
+}
+
+/* Urgent data at its place in the stream (RFC 6093 §5). Before the first byte: a receive that meets such a byte
+ * without it skips the byte. */
+static void socket_keep_urgent(int fd)
+{
+    socket_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 }
 
 /* Close without losing errno. */
@@ -182,6 +190,7 @@ enum status socket_dial(const struct inet_endpoint *endpoint,
     if (fd < 0)
         return socket_no_descriptor();
     socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    socket_keep_urgent(fd);
     socket_set_user_timeout(fd, options->user_timeout_ms);
     socket_set_congestion(fd, options->congestion);
     if (options->source != NULL && options->source->family == endpoint->addr.family) {
@@ -226,11 +235,6 @@ struct inet_endpoint socket_local(int fd)
     if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
         return (struct inet_endpoint){0};
     return inet_from_sockaddr((struct sockaddr *)&address, len);
-}
-
-void socket_keep_urgent(int fd)
-{
-    socket_set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 }
 
 /* The congestion control that a new socket has. */
@@ -318,7 +322,9 @@ enum status socket_pipe(size_t want_bytes, int ret_ends[2], size_t *ret_bytes)
     int ends[2];
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
         return socket_no_descriptor();
-    (void)fcntl(ends[1], F_SETPIPE_SZ, (int)want_bytes); /* refused beyond the user's allowance */
+    /* Refused beyond the user's allowance, where less may do. */
+    for (size_t size = want_bytes; size > PIPE_BUF && fcntl(ends[1], F_SETPIPE_SZ, (int)size) < 0;)
+        size /= 4;
     int got = fcntl(ends[1], F_GETPIPE_SZ);
     memcpy(ret_ends, ends, sizeof(ends));
     *ret_bytes = got < 0 ? 0 : (size_t)got;

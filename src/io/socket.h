@@ -43,7 +43,7 @@ struct socket_dial_options {
     const char *congestion;         /* TCP_CONGESTION; borrowed; NULL or "": the system's */
 };
 
-/* Begin a non-blocking connect with TCP_NODELAY set. ST_OK: *ret_fd is connected or in progress
+/* Begin a non-blocking connect with TCP_NODELAY set, and urgent data at its place in the stream (RFC 6093 §5). ST_OK: *ret_fd is connected or in progress
  * (then it becomes writable; ask socket_error). Errors: ST_LIMIT out of descriptors, ST_IO. */
 enum status socket_dial(const struct inet_endpoint *endpoint,
                         const struct socket_dial_options *options, int *ret_fd) MUST_USE;
@@ -67,9 +67,6 @@ struct socket_tuning {
 /* All of it, as far as the kernel takes it, and urgent data at its place in the stream (RFC 6093 §5). The socket may
  * have been tuned before: 0 and "" bring the system's back. */
 void socket_tune_listener(int fd, const struct socket_tuning *tuning);
-
-/* Urgent data that waits, and what comes later, stands at its place in the stream (RFC 6093 §5). */
-void socket_keep_urgent(int fd);
 
 /* ---- bytes ---- */
 

@@ -43,8 +43,6 @@ static void tcp_on_ready(struct watch *watch, unsigned ready)
     CHECK_TAG(tcp, TCP_TAG);
 
     tcp->base.ready |= ready;
-    if (ready & WATCH_URGENT)
-        socket_keep_urgent(watch->fd);
     if (ready & (WATCH_ERROR | WATCH_HANGUP))
         tcp->base.ready |= WATCH_READ;
     if (ready & WATCH_ERROR)

@@ -165,9 +165,12 @@ void tls_sessions_give(struct tls_sessions *sessions, const uint8_t digest[TLS_S
                        SSL_SESSION *session)
 {
     CHECK_TAG(sessions, TAG_SESSIONS);
-    if (sessions->count == sessions->limit)
-        forget_oldest(sessions);
     struct session_entry *entry = entry_find(sessions, digest);
+    bool replaces = entry != NULL && entry->count == SESSIONS_EACH;
+    if (sessions->count == sessions->limit && !replaces) {
+        forget_oldest(sessions);
+        entry = entry_find(sessions, digest); /* it may have been the oldest */
+    }
     if (entry == NULL)
         entry = entry_add(sessions, digest);
     else

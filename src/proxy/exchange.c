@@ -171,6 +171,7 @@ void exchange_drop_upstream(struct exchange *x)
     if (up == NULL)
         return;
     exchange_note_upstream(x);
+    forward_release(x);
     up->ops->reset(up, STREAM_CANCEL);
     pool_give(x->proxy->engine->pool, &x->lease);
 }
@@ -594,6 +595,7 @@ enum next step_finish(struct exchange *x)
     task_cancel(&x->task);
     counter_sub(proxy->engine->counters, COUNT_REQUESTS_OPEN, 1);
     finish_cut(x);
+    forward_release(x);
     if (!x->is_tunnel) {
         timeline_mark(&x->timeline, MARK_X_END);
         finish_judge(x);
@@ -606,7 +608,6 @@ enum next step_finish(struct exchange *x)
         proxy->handler->forget(proxy->handler, x);
     finish_release(x);
     x->tag = 0;
-    forward_release(x);
     retry_done(x);
     arena_done(&x->arena);
     snapshot_unref(&x->snapshot);

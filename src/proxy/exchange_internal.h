@@ -40,7 +40,6 @@ struct exchange_leg {
     uint64_t age_ns; /* when it was taken */
     uint64_t paid_dns_ns, paid_connect_ns, paid_tls_ns;
     uint64_t in_bytes, out_bytes;
-    uint64_t body_bytes;
 };
 
 /* What the metrics know of so far. */
@@ -173,7 +172,7 @@ bool acquire_permit(void *owner, const struct inet_endpoint *endpoint);
 /* When the present wait of step forward is over, monotonic; and what its end is called. */
 uint64_t forward_deadline_ns(const struct exchange *x);
 enum cause forward_late_cause(const struct exchange *x);
-/* Give back what bodies on their way hold. */
+/* No body moves any more: give back what is held of them, and end their pauses. May be repeated. */
 void forward_release(struct exchange *x);
 
 /* ---- retry.c ---- */

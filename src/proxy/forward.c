@@ -15,8 +15,7 @@
 
 enum {
     FORWARD_ROUNDS = 16,
-    FORWARD_SPLICE_MIN = 32 * 1024, /* of a body still to come: less is not worth the calls */
-    FORWARD_TRICKLE = 4096,         /* a splice of less is dearer than a copy */
+    FORWARD_SPLICE_MIN = 32 * 1024, /* a splice of less is dearer than a copy */
 };
 
 /* ---- waits ---- */
@@ -162,13 +161,15 @@ static enum pump forward_splice(struct exchange *x, struct stream *from, struct 
 {
     struct kernel_pipe *pipe = flow->pipe;
     uint64_t max = from->ops->recv_splice_max(from);
-    size_t cap = max < pipe->cap ? (size_t)max : pipe->cap;
+    size_t cap = pipe->cap < SHARE_BULK ? pipe->cap : SHARE_BULK;
+    if (max < cap)
+        cap = (size_t)max;
     enum status status = from->ops->recv_splice(from, pipe->ends[1], cap, &pipe->len);
     if (status == ST_AGAIN)
         return PUMP_DONE;
     if (status != ST_OK)
         return PUMP_FROM_FAILED;
-    flow->trickles = pipe->len < FORWARD_TRICKLE;
+    flow->trickles = pipe->len < FORWARD_SPLICE_MIN;
     if (from == x->down) {
         x->awaits_continue = false;
         retry_forget(x);
@@ -207,6 +208,8 @@ static enum pump forward_pump(struct exchange *x, struct stream *from, struct st
 
 void forward_release(struct exchange *x)
 {
+    flow_pause(&x->request_flow, false);
+    flow_pause(&x->response_flow, false);
     kernel_pipe_give(&x->proxy->pipes, &x->request_flow.pipe);
     kernel_pipe_give(&x->proxy->pipes, &x->response_flow.pipe);
 }

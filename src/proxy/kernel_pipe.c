@@ -6,8 +6,10 @@
 #include "base/check.h"
 #include "io/socket.h"
 
-/* One with less room than this is slower than a copy. */
-enum { KERNEL_PIPE_BYTES_MIN = 64 * 1024 };
+enum {
+    KERNEL_PIPE_BYTES_MIN = 64 * 1024, /* one with less room is slower than a copy */
+    KERNEL_PIPE_HOLDOFF = 64,          /* to ask costs as much as several copies of little */
+};
 
 void kernel_pipe_pool_init(struct kernel_pipe_pool *pool, struct counters *counters)
 {
@@ -60,17 +62,24 @@ struct kernel_pipe *kernel_pipe_take(struct kernel_pipe_pool *pool)
     }
     if (pool->closed == NULL)
         return NULL;
+    if (pool->holdoff > 0) {
+        pool->holdoff--;
+        return NULL;
+    }
     struct kernel_pipe *pipe = pool->closed;
     bool is_large = pool->large_count < KERNEL_PIPES_LARGE;
     size_t want = is_large ? KERNEL_PIPE_LARGE_BYTES : KERNEL_PIPE_BYTES;
-    if (socket_pipe(want, pipe->ends, &pipe->cap) != ST_OK)
+    if (socket_pipe(want, pipe->ends, &pipe->cap) != ST_OK) {
+        pool->holdoff = KERNEL_PIPE_HOLDOFF;
         return NULL;
+    }
     (void)kernel_pipe_pop(&pool->closed);
     pool->large_count += pipe->cap == KERNEL_PIPE_LARGE_BYTES;
     counter_add(pool->counters, COUNT_PIPES, 1);
     if (pipe->cap >= KERNEL_PIPE_BYTES_MIN)
         return pipe;
     kernel_pipe_close(pool, pipe); /* the kernel's allowance is used up */
+    pool->holdoff = KERNEL_PIPE_HOLDOFF;
     return NULL;
 }
 

@@ -33,7 +33,8 @@ struct kernel_pipe_pool {
     struct kernel_pipe *spare;
     struct kernel_pipe *closed;
     unsigned spare_count;
-    unsigned large_count;      /* open ones of KERNEL_PIPE_LARGE_BYTES */
+    unsigned large_count; /* open ones of KERNEL_PIPE_LARGE_BYTES */
+    unsigned holdoff; /* so many takes are refused without asking the kernel, which just refused */
     struct counters *counters; /* the worker's */
 };
 

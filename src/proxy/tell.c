@@ -47,7 +47,6 @@ void exchange_note_upstream(struct exchange *x)
         .paid_tls_ns = up->paid_tls_ns,
         .in_bytes = leg->in_bytes + tally.received_bytes - tally.unread_bytes,
         .out_bytes = leg->out_bytes + tally.sent_bytes,
-        .body_bytes = tally.received_body_bytes,
     };
 }
 
@@ -65,8 +64,6 @@ static void tell_upstream(const struct exchange *x, struct record *record)
     record->paid_tls_ns = leg->paid_tls_ns;
     record->upstream_in_bytes = leg->in_bytes;
     record->upstream_out_bytes = leg->out_bytes;
-    if (!x->is_local)
-        record->response_body_bytes = leg->body_bytes;
 }
 
 /* The way to the origin, if one was made or tried. */

@@ -132,7 +132,7 @@ def test_the_number_of_pipes_is_bounded(stage):
 
 @pytest.mark.parametrize("goes", ["fin", "reset"])
 def test_a_client_that_goes_leaves_no_pipe(stage, serial, goes):
-    """In the middle of a splice: what the pipe holds is nobody's, and it is closed."""
+    """In the middle of a splice."""
     def pours(conn):
         conn.read_request()
         conn.send(ok(b"", f"Content-Length: {10 ** 12}", length=False))
@@ -151,8 +151,24 @@ def test_a_client_that_goes_leaves_no_pipe(stage, serial, goes):
         else:
             client.close()
     record, = serial.records(1)
-    assert record.end == "rst" and record.bytes["response_body"] >= 2_000_000
-    wait_until(lambda: metric(serial, "splice_pipes") == 0, "the pipe that holds bytes to be closed")
+    assert record.end == "rst" and 2_000_000 <= record.bytes["response_body"] < record.bytes["client_out"]
+    assert record.bytes["client_out"] - record.bytes["response_body"] < 1000  # the head: no byte counts that stayed here
+    wait_until(lambda: metric(serial, "splice_pipes") <= 1, "no pipe but an empty one to be left")
+
+
+def test_a_stall_that_ends_an_exchange_counts(stage):
+    """The client never reads again: the time until it was given up is the client's."""
+    def play():
+        narrow_buffers()
+        origin = stage.origin(replies_forever(answer_in("length")))
+        proxy = stage.proxy("--workers", "1", "--timeout", "body_stall=1s")
+        with proxy.connect(receive_buffer=65536) as client:
+            client.send(request("GET", origin.url + "/"))
+            client.read(BIG // 2, PATIENT)
+            record, = proxy.records(1)
+        assert record.cause == "client_stalled" and record.stalled["by_client"] >= 900_000
+        wait_until(lambda: metric(proxy, "splice_pipes") == 0, "the pipe that holds bytes to be closed")
+    in_own_network(play)
 
 
 @pytest.mark.parametrize("end", ["fin", "reset"])

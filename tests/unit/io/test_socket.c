@@ -142,6 +142,16 @@ static void both_ends_send_without_delay(void **state)
     trio_end(&trio);
 }
 
+/* From the beginning: when an urgent byte is told of, a receive may have skipped it. */
+static void a_dialled_connection_keeps_urgent_data_at_its_place(void **state)
+{
+    (void)state;
+    struct trio trio;
+    trio_begin(&trio, "127.0.0.1:0");
+    assert_int_equal(option(trio.client, SOL_SOCKET, SO_OOBINLINE), 1);
+    trio_end(&trio);
+}
+
 static void accept_says_when_nothing_waits(void **state)
 {
     (void)state;
@@ -617,6 +627,7 @@ int main(void)
         cmocka_unit_test(a_connection_knows_both_ends),
         cmocka_unit_test(all_descriptors_are_nonblocking_and_closed_on_exec),
         cmocka_unit_test(both_ends_send_without_delay),
+        cmocka_unit_test(a_dialled_connection_keeps_urgent_data_at_its_place),
         cmocka_unit_test(accept_says_when_nothing_waits),
         cmocka_unit_test(many_aborted_connections_are_not_an_empty_queue),
         cmocka_unit_test(running_out_of_descriptors_is_a_limit),
