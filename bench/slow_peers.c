@@ -256,22 +256,30 @@ static struct peer *crowd;
 static size_t crowd_count, begun_count, connected_count, lost_count;
 static enum kind crowd_kind;
 
+/* What one of them says at first; %d is the origin's port. */
+static const char *crowd_words(void)
+{
+    switch (crowd_kind) {
+    case HEAD: return "GET http://127.0.0.1:%d/never HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ";
+    case BODY_UP:
+        return "POST http://127.0.0.1:%d/post HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+               "Content-Length: 1000000\r\n\r\n";
+    case READER:
+    case DEAF: return "GET http://127.0.0.1:%d/big HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    case TLS: return "\x16\x03\x01\x02";
+    case TUNNEL: return "CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\npour";
+    case NEVER: return "GET http://127.0.0.1:%d/never HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    case TRICKLE: return "GET http://127.0.0.1:%d/trickle HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    case KINDS: break;
+    }
+    tool_die("no such crowd");
+}
+
 static size_t crowd_request(char *into, int origin)
 {
-    static const char *const forms[KINDS] = {
-        [HEAD] = "GET http://127.0.0.1:%d/never HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ",
-        [BODY_UP] = ("POST http://127.0.0.1:%d/post HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-                     "Content-Length: 1000000\r\n\r\n"),
-        [READER] = "GET http://127.0.0.1:%d/big HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-        [DEAF] = "GET http://127.0.0.1:%d/big HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-        [TLS] = "\x16\x03\x01\x02",
-        [TUNNEL] = "CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\npour",
-        [NEVER] = "GET http://127.0.0.1:%d/never HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-        [TRICKLE] = "GET http://127.0.0.1:%d/trickle HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-    };
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    return (size_t)snprintf(into, HEAD_MAX, forms[crowd_kind], origin);
+    return (size_t)snprintf(into, HEAD_MAX, crowd_words(), origin);
 #pragma GCC diagnostic pop
 }
 
