@@ -5,6 +5,7 @@ Markers: `raw` for plays with scripted players alone, `clients` for real clients
 Environment: FAIRLEAD_BINARY (default build/fairlead), FAIRLEAD_TEST_SLOW (factor on every wait)."""
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +21,9 @@ from support.stage import Stage  # noqa: E402
 
 
 def pytest_configure(config):
+    # A shell that plays in the background ignores SIGINT, and programs inherit that; none inherits a handler.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for line in ("raw: scripted players alone; also run on sanitizer builds", "clients: real clients",
                  "ops: start, stop, reload, logs", "threads: where threads talk; also run under TSan",
                  "last_word: claims that a word arrives which is said just before a close, for which the proxy does "
