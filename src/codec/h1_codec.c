@@ -205,14 +205,14 @@ static void h1_begin_next(struct h1_codec *codec)
 }
 
 /* Bytes behind a response would be taken for the next one's (RFC 9112 §9.2), and an end that came with it leaves
- * nobody to ask; what waits in the kernel is is_usable's to find. Behind a request its client's next ones are read
- * first. */
+ * nobody to ask. A splice takes a body alone and leaves them in the kernel. What comes later is is_usable's to find.
+ * Behind a request its client's next ones are read first. */
 static bool h1_has_unasked(const struct h1_codec *codec)
 {
     const struct wire *wire = &codec->codec.wire;
     if (codec->role == H1_SERVER)
         return false;
-    return wire->in.len > 0 || !transport_is_quiet(wire->transport, LOOK_INSIDE);
+    return wire->in.len > 0 || !transport_is_quiet(wire->transport, LOOK_IF_TOLD);
 }
 
 /* Both messages ended, nobody said close, and all that was sent is with the kernel. */

@@ -174,7 +174,7 @@ static bool tcp_is_quiet(const struct transport *transport, enum transport_look 
     size_t len = 0;
     if ((transport->ready & (WATCH_HANGUP | WATCH_ERROR)) != 0)
         return false;
-    bool asks = look == LOOK_ASK || (look == LOOK_IF_TOLD && (transport->ready & WATCH_READ) != 0);
+    bool asks = look == LOOK_ASK || (transport->ready & WATCH_READ) != 0;
     return !asks || socket_peek(tcp_fd(transport), &byte, 1, &len) == ST_AGAIN;
 }
 

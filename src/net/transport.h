@@ -26,7 +26,6 @@ struct transport;
 
 /* When `is_quiet` asks the kernel besides what the transport knows by itself. */
 enum transport_look {
-    LOOK_INSIDE,  /* never */
     LOOK_IF_TOLD, /* where its last word was that there may be something (T1) */
     LOOK_ASK,     /* in any case: that word may be old */
 };
