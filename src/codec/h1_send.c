@@ -96,7 +96,8 @@ static enum status h1_put_chunk_line(struct h1_codec *codec, size_t len)
     return wire_put(&codec->codec.wire, slice_of(line, h1_chunk_prefix(len, line)));
 }
 
-/* How much of `len` bytes of the body may go out now; 0: there are too many. A chunk is begun where none is open. */
+/* Before a part of the body goes out: *len becomes what the chunk that is open has room for, or the length that was
+ * announced; a chunk is begun where none is open. Errors: as send_body; ST_BAD there is no room at all. */
 static enum status h1_begin_part(struct h1_codec *codec, size_t *len)
 {
     CHECK(codec->sending == H1_SEND_BODY);

@@ -184,8 +184,8 @@ static void worker_obey(struct message *message)
         if (order->snapshot != worker->engine.snapshot) {
             worker_use_snapshot(worker, order->snapshot);
             pool_flush(worker->engine.pool);
-            tls_sessions_clear(
-                worker->engine.tls_sessions); /* of contexts that are no longer used */
+            /* Those of contexts that are used no longer are never found again. */
+            tls_sessions_clear(worker->engine.tls_sessions);
         }
         worker_take_listeners(worker, order);
         break;
