@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 
+from support.admin import list_tunnels
 from support.bounds import BOUND, Late, wait_until
 from support.message import request
 from support.record import Record
@@ -216,6 +217,11 @@ class Tunnel:
         self.expect_prefix(end)
         other = self.pair(self._side(end))[1]
         assert len(end.heard) == other.said, f"{end.name} heard {len(end.heard)} bytes of {other.said}"
+
+    def passed(self, end):
+        """How much of what it said has the other side's socket taken, by what the proxy says?"""
+        record = next(each for each in list_tunnels(self.hall.proxy)["tunnels"] if each["client"] == self.client_name)
+        return record["bytes"]["request_body" if end is self.client else "response_body"]
 
     def stall(self, end):
         """The other one talks to this deaf end until nothing more is taken."""

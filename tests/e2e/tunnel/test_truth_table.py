@@ -72,14 +72,15 @@ def held(tunnel, near, far):
 
 
 def heldcopy(tunnel, near, far):
-    """The same, said in pieces too small for splice: a block is full."""
+    """The same, said in pieces too small for splice, each after the last one was taken: a block is full."""
     far.is_deaf = True
 
-    def blocks():
-        if not near.plain:
-            near.say(BURST // 3)
-        return not near.push() and bool(near.unsent)
-    tunnel.hall.settle_until(blocks)
+    def is_held():
+        if tunnel.passed(near) < near.said:
+            return True
+        near.say(BURST // 3)
+        return False
+    tunnel.hall.settle_until(is_held)
 
 
 def heldboth(tunnel, near, far):
