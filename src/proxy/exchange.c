@@ -210,6 +210,7 @@ static struct exchange *exchange_create(struct client *client, struct stream *do
     x->request = head;
     x->method = head->method;
     x->id = engine_conn_id(proxy->engine);
+    x->detail[0] = x->rule[0] = x->remedy[0] = '\0';
     task_init(&x->task, exchange_run_task);
     timer_init(&x->timer, exchange_time_out);
     arena_init(&x->arena, proxy->engine->shared.blocks, EXCHANGE_ARENA_BYTES);

@@ -10,6 +10,8 @@
 #include "proxy/handler.h"
 #include "upstream/pool.h"
 
+#include <stddef.h>
+
 /* What the files of an exchange share: exchange.c (the engine, beginning and end), acquire.c (the way to
  * an origin), forward.c (both messages), retry.c (once more on a new connection), rewrite.c (heads), reply.c
  * (answers made here), tell.c (record). */
@@ -119,16 +121,20 @@ struct exchange {
 
     /* failure and refusal */
     enum cause cause;
-    char detail[256];
-    char rule[160];
-    char remedy[160];
     uint8_t ended_by; /* enum record_leg */
     uint8_t end;      /* enum record_end */
 
     struct slice reply_body; /* what the kernel has not taken of a local answer */
+
+    /* not cleared from here on: what begins otherwise, or is set where a flag above says so */
     struct timeline timeline;
-    struct reach reach; /* last: not cleared, and set where has_reached becomes true */
+    char detail[256];   /* of the failure, "" where there is nothing to add */
+    char rule[160];     /* of the refusal, "" where none */
+    char remedy[160];   /* what would change it */
+    struct reach reach; /* has_reached */
 };
+
+enum { EXCHANGE_FRONT = offsetof(struct exchange, timeline) }; /* what is cleared */
 
 static inline const struct config *exchange_config(const struct exchange *x)
 {

@@ -6,7 +6,6 @@
 #include "proxy/client.h"
 #include "proxy/exchange_internal.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 
 enum { PROXY_KEEP = 256 };
@@ -28,8 +27,7 @@ enum status proxy_init(struct proxy *proxy, struct engine *engine)
     kernel_pipe_pool_init(&proxy->pipes, engine->counters);
     tunnel_room_init(&proxy->tunnels, engine, &proxy->pipes, proxy->record, proxy_tunnel_ended);
     slab_init(&proxy->client_slab, sizeof(struct client), PROXY_KEEP);
-    slab_init_front(&proxy->exchange_slab, sizeof(struct exchange),
-                    offsetof(struct exchange, reach), PROXY_KEEP);
+    slab_init_front(&proxy->exchange_slab, sizeof(struct exchange), EXCHANGE_FRONT, PROXY_KEEP);
     link_init(&proxy->clients);
     return ST_OK;
 }
