@@ -2,13 +2,19 @@
  *
  * Messages lie one behind the other with a length in front, padded to 8 bytes; a message never wraps: where it
  * would, a length of all ones sends the reader to the start. The writer publishes with a release store of its
- * position, the reader frees with a release store of its own; each reads the other's with acquire. */
+ * position, the reader frees with a release store of its own; each reads the other's with acquire.
+ *
+ * Where the writer finds the ring empty it begins at the start of the memory again: `base` is the position that lies
+ * there. The reader looks at `base` only while a message is there, and the writer sets it only while none is, so that
+ * `written` and `read` order the two. Without that each record would go to memory that was not touched for long, and
+ * all of the ring would be resident after a few thousand of them. */
 
 #include "record/ring.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { RING_ALIGN = 8 };
 #define RING_SKIP UINT32_MAX
@@ -18,6 +24,8 @@ struct ring {
     _Alignas(64) _Atomic uint64_t read;    /* writer: the reader; reader: the writer */
     _Alignas(64) _Atomic uint64_t refused; /* writer: the writer; readers: any */
     uint64_t size;
+    uint64_t base;    /* the writer's, while the ring is empty: the position of bytes[0] */
+    uint64_t touched; /* the writer's: bytes from the start that may be resident */
     char *bytes;
 };
 
@@ -36,8 +44,8 @@ struct ring *ring_create(size_t bytes)
         return NULL;
     memset(ring, 0, sizeof(*ring));
     ring->size = size;
-    ring->bytes = malloc(size);
-    if (ring->bytes == NULL) {
+    ring->bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (ring->bytes == MAP_FAILED) {
         free(ring);
         return NULL;
     }
@@ -48,9 +56,14 @@ void ring_destroy(struct ring **ring)
 {
     if (*ring == NULL)
         return;
-    free((*ring)->bytes);
+    (void)munmap((*ring)->bytes, (*ring)->size);
     free(*ring);
     *ring = NULL;
+}
+
+static uint64_t ring_offset(const struct ring *ring, uint64_t position)
+{
+    return (position - ring->base) & (ring->size - 1);
 }
 
 bool ring_put(struct ring *ring, const void *message, uint32_t len)
@@ -58,7 +71,9 @@ bool ring_put(struct ring *ring, const void *message, uint32_t len)
     uint64_t written = atomic_load_explicit(&ring->written, memory_order_relaxed);
     uint64_t read = atomic_load_explicit(&ring->read, memory_order_acquire);
     uint64_t need = ring_padded(len);
-    uint64_t at = written & (ring->size - 1);
+    if (read == written)
+        ring->base = written;
+    uint64_t at = ring_offset(ring, written);
     uint64_t skip = ring->size - at < need ? ring->size - at : 0;
     if (len == RING_SKIP || ring->size - (written - read) < need + skip) {
         uint64_t refused = atomic_load_explicit(&ring->refused, memory_order_relaxed);
@@ -70,6 +85,8 @@ bool ring_put(struct ring *ring, const void *message, uint32_t len)
         memcpy(ring->bytes + at, &mark, sizeof(mark));
         at = 0;
     }
+    if (ring->touched < at + need)
+        ring->touched = at + need;
     memcpy(ring->bytes + at, &len, sizeof(len));
     memcpy(ring->bytes + at + RING_ALIGN, message, len);
     atomic_store_explicit(&ring->written, written + skip + need, memory_order_release);
@@ -79,7 +96,7 @@ bool ring_put(struct ring *ring, const void *message, uint32_t len)
 /* Step over the mark at the end of the buffer, if it is there; the position of the next message. */
 static uint64_t ring_skip(struct ring *ring, uint64_t read, uint32_t *ret_len)
 {
-    uint64_t at = read & (ring->size - 1);
+    uint64_t at = ring_offset(ring, read);
     memcpy(ret_len, ring->bytes + at, sizeof(*ret_len));
     if (*ret_len != RING_SKIP)
         return read;
@@ -94,7 +111,7 @@ const void *ring_peek(struct ring *ring, uint32_t *ret_len)
     if (read == atomic_load_explicit(&ring->written, memory_order_acquire))
         return NULL;
     read = ring_skip(ring, read, ret_len);
-    return ring->bytes + (read & (ring->size - 1)) + RING_ALIGN;
+    return ring->bytes + ring_offset(ring, read) + RING_ALIGN;
 }
 
 void ring_drop(struct ring *ring)
@@ -103,6 +120,16 @@ void ring_drop(struct ring *ring)
     uint32_t len;
     read = ring_skip(ring, read, &len);
     atomic_store_explicit(&ring->read, read + ring_padded(len), memory_order_release);
+}
+
+void ring_tidy(struct ring *ring)
+{
+    uint64_t written = atomic_load_explicit(&ring->written, memory_order_relaxed);
+    uint64_t read = atomic_load_explicit(&ring->read, memory_order_acquire);
+    if (read != written || ring->touched <= RING_WARM)
+        return;
+    (void)madvise(ring->bytes + RING_WARM, ring->size - RING_WARM, MADV_DONTNEED);
+    ring->touched = RING_WARM;
 }
 
 uint64_t ring_refused(const struct ring *ring)

@@ -11,6 +11,8 @@
  * thread, without locks. A full ring refuses and counts; the writer never waits. */
 struct ring;
 
+enum { RING_WARM = 64 * 1024 }; /* of a large ring, what is used as long as the reader keeps up */
+
 /* `bytes` is rounded up to a power of two. Errors: NULL out of memory. */
 struct ring *ring_create(size_t bytes);
 void ring_destroy(struct ring **ring);
@@ -21,6 +23,8 @@ bool ring_put(struct ring *ring, const void *message, uint32_t len);
 const void *ring_peek(struct ring *ring, uint32_t *ret_len);
 /* Drop the message that ring_peek gave. Thread: the reader's. */
 void ring_drop(struct ring *ring);
+/* Give back what an empty ring has touched beyond RING_WARM; call it now and then. Thread: the writer's. */
+void ring_tidy(struct ring *ring);
 /* Messages refused so far. Thread: any. */
 uint64_t ring_refused(const struct ring *ring);
 

@@ -7,8 +7,9 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { SIZE = 4096, HEADER = 8 };
+enum { SIZE = 4096, HEADER = 8, LARGE = 1 << 20 };
 
 static char pattern[2 * SIZE];
 
@@ -23,7 +24,7 @@ static int fill_pattern(void **state)
 static struct ring *ring_of(size_t bytes)
 {
     struct ring *ring = ring_create(bytes);
-    assert_non_null(ring);
+    CHECK(ring != NULL);
     return ring;
 }
 
@@ -125,12 +126,14 @@ static void an_impossible_message_is_refused(void **state)
 static void a_message_never_wraps(void **state)
 {
     (void)state;
-    for (uint32_t before = 0; before < SIZE - HEADER; before += HEADER) {
+    for (uint32_t before = 1016; before < SIZE - 2 * HEADER; before += HEADER) {
         struct ring *ring = ring_of(SIZE);
         assert_true(put(ring, before));
+        assert_true(put(ring, 0)); /* stays, so that the ring is not empty */
         assert_next(ring, before);
-        assert_true(put(ring, 1000)); /* fits before the end, or after it, in an empty ring */
+        assert_true(put(ring, 1000)); /* before the end, or after it */
         assert_true(put(ring, 5));
+        assert_next(ring, 0);
         assert_next(ring, 1000);
         assert_next(ring, 5);
         assert_empty(ring);
@@ -138,16 +141,16 @@ static void a_message_never_wraps(void **state)
     }
 }
 
-/* Half of the ring always fits into an empty one, wherever the last message ended. */
-static void half_a_ring_fits_into_an_empty_one(void **state)
+/* All of the ring is there for an empty one, wherever the last message ended. */
+static void an_empty_ring_is_there_as_a_whole(void **state)
 {
     (void)state;
     for (uint32_t before = 0; before <= SIZE - HEADER; before += HEADER) {
         struct ring *ring = ring_of(SIZE);
         assert_true(put(ring, before));
         assert_next(ring, before);
-        assert_true(put(ring, SIZE / 2 - HEADER));
-        assert_next(ring, SIZE / 2 - HEADER);
+        assert_true(put(ring, SIZE - HEADER));
+        assert_next(ring, SIZE - HEADER);
         ring_destroy(&ring);
     }
 }
@@ -194,6 +197,68 @@ static void a_long_mixture_comes_out_right(void **state)
     ring_destroy(&ring);
 }
 
+/* Pages of this ring that are resident. */
+static size_t resident(const void *first)
+{
+    enum { PAGES = LARGE / 4096 };
+    unsigned char is_there[PAGES];
+    size_t count = 0;
+    assert_int_equal(mincore((void *)((uintptr_t)first & ~(uintptr_t)4095), LARGE, is_there), 0);
+    for (size_t i = 0; i < PAGES; i++)
+        count += is_there[i] & 1;
+    return count;
+}
+
+static const void *first_message(struct ring *ring)
+{
+    uint32_t len;
+    return ring_peek(ring, &len);
+}
+
+/* As long as the reader keeps up, messages go to the same memory again and again. */
+static void a_ring_that_runs_empty_begins_anew(void **state)
+{
+    (void)state;
+    struct ring *ring = ring_of(LARGE);
+    assert_true(put(ring, 1000));
+    const void *first = first_message(ring);
+    assert_next(ring, 1000);
+    for (int i = 0; i < 10 * LARGE / 1000; i++) {
+        assert_true(put(ring, 1000));
+        assert_true(put(ring, 3));
+        assert_next(ring, 1000);
+        assert_next(ring, 3);
+    }
+    assert_empty(ring);
+    assert_int_equal(resident(first), 1);
+    ring_destroy(&ring);
+}
+
+/* What a burst touched goes back when it was read, and not before. */
+static void a_burst_is_tidied_up(void **state)
+{
+    (void)state;
+    struct ring *ring = ring_of(LARGE);
+    assert_true(put(ring, 1000));
+    const void *first = first_message(ring);
+    for (int i = 1; i < LARGE / 1008; i++)
+        assert_true(put(ring, 1000));
+    ring_tidy(ring);
+    for (int i = 0; i < LARGE / 1008; i++)
+        assert_next(ring, 1000);
+    assert_empty(ring);
+    assert_true(resident(first) > LARGE / 4096 / 2);
+    ring_tidy(ring);
+    assert_int_equal(resident(first) * 4096, RING_WARM);
+    for (uint32_t len = 0; len < 2000; len += 77) {
+        assert_true(put(ring, len));
+        assert_next(ring, len);
+        ring_tidy(ring);
+    }
+    assert_empty(ring);
+    ring_destroy(&ring);
+}
+
 enum { THREAD_MESSAGES = 100000 };
 
 static uint32_t length_of(uint64_t number)
@@ -210,15 +275,15 @@ static void *write_numbers(void *with)
         memcpy(message, &number, sizeof(number));
         while (!ring_put(ring, message, length_of(number)))
             (void)sched_yield();
+        if (number % 64 == 0)
+            ring_tidy(ring);
     }
     return NULL;
 }
 
-/* One thread writes while another reads: each message arrives whole, once and in order. */
-static void two_threads_share_a_ring(void **state)
+static void share_a_ring(size_t bytes)
 {
-    (void)state;
-    struct ring *ring = ring_of(SIZE);
+    struct ring *ring = ring_of(bytes);
     pthread_t writer;
     assert_int_equal(pthread_create(&writer, NULL, write_numbers, ring), 0);
     for (uint64_t expected = 0; expected < THREAD_MESSAGES; expected++) {
@@ -240,6 +305,14 @@ static void two_threads_share_a_ring(void **state)
     ring_destroy(&ring);
 }
 
+/* One thread writes while another reads: each message arrives whole, once and in order. */
+static void two_threads_share_a_ring(void **state)
+{
+    (void)state;
+    share_a_ring(SIZE);
+    share_a_ring(LARGE); /* which begins anew, and is tidied */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,9 +321,11 @@ int main(void)
         cmocka_unit_test(a_full_ring_refuses_and_counts),
         cmocka_unit_test(an_impossible_message_is_refused),
         cmocka_unit_test(a_message_never_wraps),
-        cmocka_unit_test(half_a_ring_fits_into_an_empty_one),
+        cmocka_unit_test(an_empty_ring_is_there_as_a_whole),
         cmocka_unit_test(what_is_skipped_counts_as_taken),
         cmocka_unit_test(a_long_mixture_comes_out_right),
+        cmocka_unit_test(a_ring_that_runs_empty_begins_anew),
+        cmocka_unit_test(a_burst_is_tidied_up),
         cmocka_unit_test(two_threads_share_a_ring),
     };
     return cmocka_run_group_tests(tests, fill_pattern, NULL);
