@@ -30,6 +30,13 @@ enum { BLOCK_TAG = TAG('b', 'l', 'c', 'k'), BLOCK_CLASSES = 4 };
 static const uint32_t class_bytes[BLOCK_CLASSES] = {BLOCK_SMALL, BLOCK_MEDIUM, BLOCK_LARGE,
                                                     BLOCK_HUGE};
 
+/* The free blocks of a size. */
+struct block_class {
+    struct block *first;
+    size_t count;
+    size_t spare; /* the least of `count` since block_pool_tidy: these were not needed */
+};
+
 struct block_pool {
     size_t keep_bytes;
     size_t limit_bytes;
@@ -37,7 +44,7 @@ struct block_pool {
     size_t kept_bytes;
     /* NULL: nobody asks. Written by the pool's thread, relaxed, read by any. */
     _Atomic uint64_t *published;
-    struct block *free[BLOCK_CLASSES];
+    struct block_class free[BLOCK_CLASSES];
 };
 
 struct block_pool *block_pool_create(size_t keep_bytes, size_t limit_bytes)
@@ -57,7 +64,7 @@ void block_pool_destroy(struct block_pool **pool)
     CHECK((*pool)->used_bytes == 0);
     for (int i = 0; i < BLOCK_CLASSES; i++) {
         struct block *next;
-        for (struct block *block = (*pool)->free[i]; block != NULL; block = next) {
+        for (struct block *block = (*pool)->free[i].first; block != NULL; block = next) {
             next = block->next_free;
             free(block);
         }
@@ -98,6 +105,34 @@ static int block_class(size_t min_bytes)
     return -1;
 }
 
+/* A kept block, or NULL. */
+static struct block *block_pool_take(struct block_pool *pool, int class)
+{
+    struct block_class *blocks = &pool->free[class];
+    struct block *block = blocks->first;
+    if (block == NULL)
+        return NULL;
+    blocks->first = block->next_free;
+    if (--blocks->count < blocks->spare)
+        blocks->spare = blocks->count;
+    pool->kept_bytes -= block->size;
+    ASAN_UNPOISON_MEMORY_REGION(block->data, block->size);
+    return block;
+}
+
+size_t block_pool_tidy(struct block_pool *pool, bool *ret_has_more)
+{
+    size_t kept = pool->kept_bytes;
+    for (int class = 0; class < BLOCK_CLASSES; class ++) {
+        struct block_class *blocks = &pool->free[class];
+        for (size_t spare = blocks->spare; spare > 0; spare--)
+            free(block_pool_take(pool, class));
+        blocks->spare = blocks->count;
+    }
+    *ret_has_more = pool->kept_bytes > 0;
+    return kept - pool->kept_bytes;
+}
+
 struct block *block_create(struct block_pool *pool, size_t min_bytes)
 {
     int class = block_class(min_bytes);
@@ -106,12 +141,8 @@ struct block *block_create(struct block_pool *pool, size_t min_bytes)
     size_t size = class_bytes[class];
     if (pool->limit_bytes > 0 && pool->used_bytes + size > pool->limit_bytes)
         return NULL;
-    struct block *block = pool->free[class];
-    if (block != NULL) {
-        pool->free[class] = block->next_free;
-        pool->kept_bytes -= size;
-        ASAN_UNPOISON_MEMORY_REGION(block->data, size);
-    } else {
+    struct block *block = block_pool_take(pool, class);
+    if (block == NULL) {
         block = malloc(sizeof(*block) + size);
         if (block == NULL)
             return NULL;
@@ -149,8 +180,9 @@ void block_unref(struct block **unref)
         return;
     }
     int class = block_class(block->size);
-    block->next_free = pool->free[class];
-    pool->free[class] = block;
+    block->next_free = pool->free[class].first;
+    pool->free[class].first = block;
+    pool->free[class].count++;
     pool->kept_bytes += block->size;
     ASAN_POISON_MEMORY_REGION(block->data, block->size);
 }

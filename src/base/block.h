@@ -4,13 +4,14 @@
 #include "base/status.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Refcounted data blocks in a few sizes, from a pool that belongs to one thread.
  *
  * The pool keeps returned blocks on free lists, up to `keep_bytes` in all, and hands the memory back
- * beyond that; in the steady state nothing is asked of the heap. Counts are plain integers: a block
+ * beyond that, and what block_pool_tidy finds; in the steady state nothing is asked of the heap. Counts are plain integers: a block
  * never crosses a thread. */
 struct block_pool;
 
@@ -32,6 +33,10 @@ void block_pool_destroy(struct block_pool **pool);
 /* Bytes handed out at present, and bytes kept on the free lists; for tests. */
 size_t block_pool_used(const struct block_pool *pool);
 size_t block_pool_kept(const struct block_pool *pool);
+
+/* Free what lay on the free lists ever since the last call; call it now and then. Gives the bytes that were freed, and
+ * tells whether the next call may free more. */
+size_t block_pool_tidy(struct block_pool *pool, bool *ret_has_more);
 
 /* Where the bytes handed out are written at each change, for readers of other threads; outlives the pool. */
 void block_pool_publish(struct block_pool *pool, _Atomic uint64_t *used_bytes);

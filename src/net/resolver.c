@@ -40,7 +40,6 @@ static const uint64_t resolver_look_ns = NS_PER_S;
 static const uint64_t resolver_shed_ns = 50 * NS_PER_MS;
 
 enum {
-    RESOLVER_FETCH_KEEP = 64,
     RESOLVER_KEPT_ADDRESSES = 64, /* an answer of more is not cached: memory */
 };
 
@@ -485,7 +484,7 @@ enum status resolver_create(struct loop *loop, const struct resolver_options *op
     table_init(&resolver->fetches);
     link_init(&resolver->all);
     link_init(&resolver->ended);
-    slab_init(&resolver->slab, sizeof(struct resolver_fetch), RESOLVER_FETCH_KEEP);
+    slab_init(&resolver->slab, sizeof(struct resolver_fetch));
     task_init(&resolver->tell, resolver_tell);
 
     const struct dns_channel_options channel = {
@@ -519,6 +518,11 @@ static void fetch_abandon(struct resolver_fetch *fetch)
     }
     (void)table_remove(&fetch->resolver->fetches, fetch->key.hash, fetch); /* gone if it ended */
     fetch_destroy(fetch);
+}
+
+bool resolver_tidy(struct resolver *resolver)
+{
+    return slab_tidy(&resolver->slab);
 }
 
 void resolver_destroy(struct resolver **destroy)

@@ -41,6 +41,8 @@ enum status resolver_create(struct loop *loop, const struct resolver_options *op
                             struct counters *counters, struct resolver **ret_resolver) MUST_USE;
 /* No callback comes after this; questions that still wait are cancelled. Takes a pointer to NULL. */
 void resolver_destroy(struct resolver **resolver);
+/* As slab_tidy. */
+bool resolver_tidy(struct resolver *resolver);
 
 /* Index of a family's half in a question. */
 enum { HALF_V4, HALF_V6, HALF_COUNT };

@@ -18,7 +18,7 @@
 
 #include <errno.h>
 
-enum { TCP_TAG = TAG('t', 'c', 'p', ' '), TCP_KEEP = 512 };
+enum { TCP_TAG = TAG('t', 'c', 'p', ' ') };
 
 struct tcp {
     uint32_t tag;
@@ -201,7 +201,7 @@ static const struct transport_ops tcp_ops = {
 
 void tcp_slab_init(struct slab *slab)
 {
-    slab_init(slab, sizeof(struct tcp), TCP_KEEP);
+    slab_init(slab, sizeof(struct tcp));
 }
 
 enum status tcp_create(struct loop *loop, struct slab *slab, int fd, unsigned ready,

@@ -27,6 +27,8 @@ struct tls_scratch;
 struct tls_scratch *tls_scratch_create(struct block_pool *pool) MUST_USE;
 /* After the turn in which the last transport was closed. *scratch is NULL afterwards. Takes NULL. */
 void tls_scratch_destroy(struct tls_scratch **scratch);
+/* As slab_tidy. */
+bool tls_scratch_tidy(struct tls_scratch *scratch);
 
 /* ---- creation ---- */
 

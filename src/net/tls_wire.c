@@ -22,7 +22,7 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
-enum { QUEUE_STOP = 136 * 1024, QUEUE_PIECES = 16, KEEP_OBJECTS = 64 };
+enum { QUEUE_STOP = 136 * 1024, QUEUE_PIECES = 16 };
 
 /* Reading stops at QUEUE_STOP, and what was read by then adds at most a region and a handshake flight. What one send
  * makes stops no reading: the directions are independent. */
@@ -248,8 +248,13 @@ struct tls_scratch *tls_scratch_create(struct block_pool *pool)
     scratch->bio_method = method;
     scratch->corked = NULL;
     scratch->out_len = 0;
-    slab_init(&scratch->objects, sizeof(struct tls), KEEP_OBJECTS);
+    slab_init(&scratch->objects, sizeof(struct tls));
     return scratch;
+}
+
+bool tls_scratch_tidy(struct tls_scratch *scratch)
+{
+    return slab_tidy(&scratch->objects);
 }
 
 void tls_scratch_destroy(struct tls_scratch **scratch)

@@ -8,8 +8,6 @@
 
 #include <stdlib.h>
 
-enum { PROXY_KEEP = 256 };
-
 static void proxy_tunnel_ended(struct tunnel_room *room, struct record *record)
 {
     struct proxy *proxy = CONTAINER_OF(room, struct proxy, tunnels);
@@ -26,10 +24,17 @@ enum status proxy_init(struct proxy *proxy, struct engine *engine)
         return ST_NOMEM;
     kernel_pipe_pool_init(&proxy->pipes, engine->counters);
     tunnel_room_init(&proxy->tunnels, engine, &proxy->pipes, proxy->record, proxy_tunnel_ended);
-    slab_init(&proxy->client_slab, sizeof(struct client), PROXY_KEEP);
-    slab_init_front(&proxy->exchange_slab, sizeof(struct exchange), EXCHANGE_FRONT, PROXY_KEEP);
+    slab_init(&proxy->client_slab, sizeof(struct client));
+    slab_init_front(&proxy->exchange_slab, sizeof(struct exchange), EXCHANGE_FRONT);
     link_init(&proxy->clients);
     return ST_OK;
+}
+
+bool proxy_tidy(struct proxy *proxy)
+{
+    bool has_more = slab_tidy(&proxy->client_slab);
+    has_more = slab_tidy(&proxy->exchange_slab) || has_more;
+    return tunnel_room_tidy(&proxy->tunnels) || has_more;
 }
 
 static void client_end_exchanges(struct client *client)

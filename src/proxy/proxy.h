@@ -32,6 +32,8 @@ struct proxy {
 enum status proxy_init(struct proxy *proxy, struct engine *engine) MUST_USE;
 /* Ends whatever is open. */
 void proxy_done(struct proxy *proxy);
+/* Give memory back that was not needed since the last call; as slab_tidy. */
+bool proxy_tidy(struct proxy *proxy);
 /* Close idle clients, and the others after their exchange. */
 void proxy_drain(struct proxy *proxy);
 /* Nothing is open any more. */

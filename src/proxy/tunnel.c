@@ -19,7 +19,6 @@
 
 enum {
     TUNNEL_TAG = TAG('t', 'u', 'n', 'l'),
-    TUNNEL_KEEP = 256,
     TUNNEL_RECORD_BYTES = 1536,
 };
 
@@ -57,8 +56,8 @@ void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
     room->engine = engine;
     room->pipes = pipes;
     room->scratch = scratch;
-    slab_init(&room->slab, sizeof(struct tunnel), TUNNEL_KEEP);
-    slab_init(&room->record_slab, TUNNEL_RECORD_BYTES, TUNNEL_KEEP);
+    slab_init(&room->slab, sizeof(struct tunnel));
+    slab_init(&room->record_slab, TUNNEL_RECORD_BYTES);
     link_init(&room->open);
     room->on_ended = on_ended;
 }
@@ -68,6 +67,12 @@ void tunnel_room_done(struct tunnel_room *room)
     CHECK(list_is_empty(&room->open));
     slab_done(&room->slab);
     slab_done(&room->record_slab);
+}
+
+bool tunnel_room_tidy(struct tunnel_room *room)
+{
+    bool has_more = slab_tidy(&room->slab);
+    return slab_tidy(&room->record_slab) || has_more;
 }
 
 static void tunnel_on_ready(struct transport *transport)

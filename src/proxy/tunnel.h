@@ -46,6 +46,9 @@ void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
 /* No tunnel is open, and those that ended are buried. */
 void tunnel_room_done(struct tunnel_room *room);
 
+/* As slab_tidy. */
+bool tunnel_room_tidy(struct tunnel_room *room);
+
 /* Start a tunnel. Takes over both transports and copies the record so far; `from_client` and
  * `from_origin` are bytes that were read already. Errors: ST_NOMEM, both transports are closed. */
 enum status tunnel_start(struct tunnel_room *room, struct transport **client,

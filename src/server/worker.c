@@ -16,12 +16,20 @@
 #include "upstream/pool.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKER_KEEP_BYTES = 8 << 20, WORKER_SESSIONS = 1024, WORKER_LISTENERS_MAX = 64 };
+enum {
+    WORKER_KEEP_BYTES = 8 << 20,
+    WORKER_TRIM_BYTES = 1 << 20, /* freed at once: worth asking the heap to give it back */
+    WORKER_SESSIONS = 1024,
+    WORKER_LISTENERS_MAX = 64,
+};
+
+static const uint64_t worker_tidy_ns = NS_PER_S;
 
 struct worker_listener {
     struct worker *worker;
@@ -42,6 +50,7 @@ struct worker {
     struct worker_listener listeners[WORKER_LISTENERS_MAX];
     size_t listener_count;
     struct timer retry; /* set while one of the listeners is not watched */
+    struct timer tidy;  /* set by what begins and what ends */
 };
 
 enum order_kind { ORDER_ADOPT, ORDER_USE_GATE, ORDER_DRAIN, ORDER_STOP };
@@ -61,9 +70,35 @@ struct order {
     bool is_done;
 };
 
+static void worker_tidy_soon(struct worker *worker)
+{
+    if (!timer_is_set(&worker->tidy))
+        timer_set_in(worker->loop, &worker->tidy, worker_tidy_ns);
+}
+
+/* Give back what was not needed since the last time: what a crowd left goes with the second time after it. */
+static void worker_tidy(struct timer *timer)
+{
+    struct worker *worker = CONTAINER_OF(timer, struct worker, tidy);
+    struct engine *engine = &worker->engine;
+    bool has_more = proxy_tidy(&worker->proxy);
+    has_more = pool_tidy(engine->pool) || has_more;
+    has_more = resolver_tidy(engine->resolver) || has_more;
+    has_more = tls_scratch_tidy(engine->tls_scratch) || has_more;
+    has_more = slab_tidy(&engine->tcp_slab) || has_more;
+    bool has_blocks = false;
+    if (block_pool_tidy(worker->blocks, &has_blocks) >= WORKER_TRIM_BYTES)
+        (void)malloc_trim(0);
+    if (worker->options.ring != NULL)
+        ring_tidy(worker->options.ring);
+    if (has_more || has_blocks)
+        worker_tidy_soon(worker);
+}
+
 static void worker_on_record(struct proxy *proxy, const struct record *record)
 {
     struct worker *worker = proxy->owner;
+    worker_tidy_soon(worker);
     if (worker->options.ring == NULL)
         return;
     (void)ring_put(worker->options.ring, record, record->size); /* a full ring counts and is said */
@@ -86,6 +121,7 @@ static void worker_on_accept(void *owner, int fd, const struct inet_endpoint *pe
     const struct snapshot *snapshot = worker->engine.snapshot;
     bool is_any = inet_addr_is_unspecified(&from->bound.addr);
     struct client_door door = {.peer = *peer, .local = is_any ? socket_local(fd) : from->bound};
+    worker_tidy_soon(worker);
     int index = from->listen.index;
     if (index >= 0) {
         door.listen = &snapshot->config->listen[index];
@@ -286,6 +322,7 @@ enum status worker_create(const struct worker_options *options, struct worker **
         return ST_NOMEM;
     worker->options = *options;
     timer_init(&worker->retry, worker_retry_listeners);
+    timer_init(&worker->tidy, worker_tidy);
     enum status status = loop_create(&worker->loop);
     worker->blocks =
         block_pool_create(WORKER_KEEP_BYTES, options->snapshot->config->limits.buffer_bytes);

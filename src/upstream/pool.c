@@ -139,12 +139,18 @@ struct pool *pool_create(struct engine *engine)
         return NULL;
     pool->engine = engine;
     table_init(&pool->origins);
-    slab_init(&pool->origin_slab, sizeof(struct pool_origin), 64);
-    slab_init(&pool->upstream_slab, sizeof(struct upstream), 64);
+    slab_init(&pool->origin_slab, sizeof(struct pool_origin));
+    slab_init(&pool->upstream_slab, sizeof(struct upstream));
     link_init(&pool->by_age);
     timer_init(&pool->timer, pool_expire);
     task_init(&pool->sweep, pool_sweep);
     return pool;
+}
+
+bool pool_tidy(struct pool *pool)
+{
+    bool has_more = slab_tidy(&pool->origin_slab);
+    return slab_tidy(&pool->upstream_slab) || has_more;
 }
 
 void pool_flush(struct pool *pool)

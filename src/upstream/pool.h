@@ -61,6 +61,8 @@ struct pool *pool_create(struct engine *engine);
 void pool_destroy(struct pool **pool);
 /* Close all idle connections: drain and reload. */
 void pool_flush(struct pool *pool);
+/* As slab_tidy. */
+bool pool_tidy(struct pool *pool);
 /* Close idle connections to addresses that the engine's gate refuses: it has just changed. */
 void pool_judge(struct pool *pool);
 

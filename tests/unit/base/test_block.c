@@ -92,6 +92,35 @@ static void returned_blocks_are_kept_up_to_the_bound(void **state)
     block_pool_destroy(&pool);
 }
 
+/* What lay on the free lists from one tidying to the next is freed; what was taken from them and came back is not. */
+static void blocks_nobody_needed_are_freed(void **state)
+{
+    (void)state;
+    struct block_pool *pool = pool_of(1 << 20, 0);
+    struct block *blocks[4];
+    bool has_more = true;
+    assert_int_equal(block_pool_tidy(pool, &has_more), 0);
+    assert_false(has_more);
+    for (size_t i = 0; i < COUNT_OF(blocks); i++)
+        blocks[i] = block_create(pool, i == 0 ? BLOCK_MEDIUM : 1);
+    for (size_t i = 0; i < COUNT_OF(blocks); i++)
+        block_unref(&blocks[i]);
+    assert_int_equal(block_pool_tidy(pool, &has_more), 0); /* all were needed until now */
+    assert_true(has_more);
+    blocks[0] = block_create(pool, 1);
+    block_unref(&blocks[0]);
+    assert_int_equal(block_pool_tidy(pool, &has_more), BLOCK_MEDIUM + 2 * BLOCK_SMALL);
+    assert_true(has_more);
+    assert_int_equal(block_pool_kept(pool), BLOCK_SMALL);
+    assert_int_equal(block_pool_tidy(pool, &has_more), BLOCK_SMALL);
+    assert_false(has_more);
+    blocks[0] = block_create(pool, 1);
+    assert_non_null(blocks[0]);
+    memset(blocks[0]->data, 1, BLOCK_SMALL);
+    block_unref(&blocks[0]);
+    block_pool_destroy(&pool);
+}
+
 /* A kept block serves only requests of its own class. */
 static void a_kept_block_serves_its_own_class(void **state)
 {
@@ -175,6 +204,7 @@ int main(void)
         cmocka_unit_test(a_request_is_rounded_up_to_its_class),
         cmocka_unit_test(the_last_reference_gives_the_block_back),
         cmocka_unit_test(returned_blocks_are_kept_up_to_the_bound),
+        cmocka_unit_test(blocks_nobody_needed_are_freed),
         cmocka_unit_test(a_kept_block_serves_its_own_class),
         cmocka_unit_test(blocks_in_use_stay_within_the_limit),
         cmocka_unit_test(what_is_handed_out_is_published),
