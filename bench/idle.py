@@ -10,7 +10,7 @@ import time
 from cases import IDLE_GOAL_BYTES
 from stage import ORIGIN, Endpoint, Failure, Stage, tree
 
-SETTLE_S, ROUNDS = 0.5, 3
+SETTLE_S, ROUNDS = 2.5, 3
 
 
 def user_bytes(pid):
@@ -42,7 +42,7 @@ def hold(stage, case, endpoint):
     try:
         if process.stdout.readline() != "ready\n":
             raise Failure("not all tunnels could be opened")
-        time.sleep(SETTLE_S)  # what the kernel and the proxy give back after a burst
+        time.sleep(SETTLE_S)  # what the kernel and, within two seconds, the proxy give back after a burst
         after = user_bytes(endpoint.process.pid), slab_bytes()
         output, _ = process.communicate("", timeout=60)
         if '"failures": 0' not in output:

@@ -16,18 +16,21 @@
 #include "io/socket.h"
 #include "net/tls.h"
 
+#include <assert.h>
 #include <errno.h>
 
 enum { TCP_TAG = TAG('t', 'c', 'p', ' ') };
 
 struct tcp {
     uint32_t tag;
+    bool is_shut;
     struct slab *slab;
     struct watch watch;
     struct grave grave;
-    bool is_shut;
     struct transport base;
 };
+
+static_assert(sizeof(struct tcp) <= 96, "each idle connection has one, each idle tunnel two");
 
 static struct tcp *tcp_of(struct transport *transport)
 {

@@ -16,25 +16,31 @@
 enum { PIPE_ROUNDS = 8, PIPE_TRICKLE = 4096 };
 
 void pipe_init(struct pipe *pipe, struct transport *from, struct transport *to,
-               struct wire_shared *shared, struct kernel_pipe_pool *pool)
+               const struct pipe_means *means)
 {
-    *pipe = (struct pipe){.from = from, .to = to, .shared = shared, .pool = pool};
+    *pipe = (struct pipe){.from = from, .to = to, .means = means};
     pipe->may_splice = transport_is_plain(from) && transport_is_plain(to);
 }
 
 void pipe_done(struct pipe *pipe)
 {
-    kernel_pipe_give(pipe->pool, &pipe->kernel);
+    kernel_pipe_give(pipe->means->kernels, &pipe->kernel);
     block_unref(&pipe->block);
-    pipe->held = SLICE_NONE;
+    pipe->held_len = 0;
 }
 
-/* Something came. */
+/* Bytes came. */
 static void pipe_stamp(struct pipe *pipe)
 {
     pipe->last_ns = clock_monotonic_ns();
     if (pipe->first_ns == 0)
         pipe->first_ns = pipe->last_ns;
+}
+
+static void pipe_end_from(struct pipe *pipe)
+{
+    pipe->from_ended = true;
+    pipe->ended_ns = clock_monotonic_ns();
 }
 
 enum status pipe_preload(struct pipe *pipe, struct slice bytes)
@@ -44,11 +50,12 @@ enum status pipe_preload(struct pipe *pipe, struct slice bytes)
         return ST_OK;
     if (pipe->first_ns == 0)
         pipe_stamp(pipe);
-    pipe->block = block_create(pipe->shared->blocks, bytes.len);
+    pipe->block = block_create(pipe->means->shared->blocks, bytes.len);
     if (pipe->block == NULL)
         return ST_NOMEM;
     memcpy(pipe->block->data, bytes.at, bytes.len);
-    pipe->held = slice_of(pipe->block->data, bytes.len);
+    pipe->held_at = 0;
+    pipe->held_len = (uint32_t)bytes.len;
     return ST_OK;
 }
 
@@ -68,12 +75,14 @@ static enum status pipe_send(struct pipe *pipe, struct slice bytes, size_t *ret_
 /* Send what is held. ST_OK when nothing is left. */
 static enum status pipe_unload(struct pipe *pipe)
 {
-    while (pipe->held.len > 0) {
+    while (pipe->held_len > 0) {
         size_t sent = 0;
-        enum status status = pipe_send(pipe, pipe->held, &sent);
+        struct slice held = slice_of(pipe->block->data + pipe->held_at, pipe->held_len);
+        enum status status = pipe_send(pipe, held, &sent);
         if (status != ST_OK)
             return status;
-        pipe->held = slice_from(pipe->held, sent);
+        pipe->held_at += (uint32_t)sent;
+        pipe->held_len -= (uint32_t)sent;
     }
     block_unref(&pipe->block);
     return ST_OK;
@@ -84,13 +93,13 @@ static enum status pipe_copy_round(struct pipe *pipe, bool *ret_is_sending)
 {
     *ret_is_sending = false;
     size_t got = 0;
-    size_t room = pipe->is_bulk ? pipe->shared->scratch_bytes : SHARE_FIRST;
-    enum status status = transport_recv(pipe->from, pipe->shared->scratch, room, &got);
+    size_t room = pipe->is_bulk ? pipe->means->shared->scratch_bytes : SHARE_FIRST;
+    enum status status = transport_recv(pipe->from, pipe->means->shared->scratch, room, &got);
     if (status != ST_OK)
         return status;
     pipe_stamp(pipe);
     *ret_is_sending = true;
-    struct slice rest = slice_of(pipe->shared->scratch, got);
+    struct slice rest = slice_of(pipe->means->shared->scratch, got);
     while (rest.len > 0) {
         size_t sent = 0;
         status = pipe_send(pipe, rest, &sent);
@@ -132,7 +141,7 @@ static enum status pipe_splice_round(struct pipe *pipe, bool *ret_is_sending)
     *ret_is_sending = false;
     status = transport_recv_splice(pipe->from, kernel->ends[1], kernel->cap, &kernel->len);
     if (status != ST_OK)
-        kernel_pipe_give(pipe->pool, &pipe->kernel);
+        kernel_pipe_give(pipe->means->kernels, &pipe->kernel);
     if (status == ST_AGAIN && (pipe->from->ready & WATCH_READ) != 0)
         return pipe_copy_round(pipe, ret_is_sending);
     if (status != ST_OK)
@@ -149,9 +158,9 @@ static bool pipe_wants_splice(struct pipe *pipe)
     if (pipe->kernel != NULL && pipe->kernel->len > 0)
         return true;
     if (!pipe->is_bulk || !pipe->may_splice)
-        kernel_pipe_give(pipe->pool, &pipe->kernel);
+        kernel_pipe_give(pipe->means->kernels, &pipe->kernel);
     else if (pipe->kernel == NULL)
-        pipe->kernel = kernel_pipe_take(pipe->pool);
+        pipe->kernel = kernel_pipe_take(pipe->means->kernels);
     return pipe->kernel != NULL;
 }
 
@@ -205,13 +214,12 @@ static enum pipe_result pipe_drain(struct pipe *pipe)
         size_t got = 0;
         if ((pipe->from->ready & WATCH_READ) == 0)
             break;
-        status =
-            transport_recv(pipe->from, pipe->shared->scratch, pipe->shared->scratch_bytes, &got);
+        status = transport_recv(pipe->from, pipe->means->shared->scratch,
+                                pipe->means->shared->scratch_bytes, &got);
     }
-    if (status == ST_EOF && !pipe->from->is_truncated) {
-        pipe->from_ended = true;
-        pipe->last_ns = clock_monotonic_ns();
-    } else if (status != ST_OK && status != ST_AGAIN)
+    if (status == ST_EOF && !pipe->from->is_truncated)
+        pipe_end_from(pipe);
+    else if (status != ST_OK && status != ST_AGAIN)
         return PIPE_FROM_FAILED;
     if (pipe->is_ended && pipe->from_ended)
         return PIPE_ENDED;
@@ -233,7 +241,7 @@ enum pipe_result pipe_run(struct pipe *pipe)
          round++) {
         bool is_sending = false;
         if (pipe_is_dry(pipe)) {
-            kernel_pipe_give(pipe->pool, &pipe->kernel); /* idle: it holds nothing (T3) */
+            kernel_pipe_give(pipe->means->kernels, &pipe->kernel); /* idle: it holds nothing (T3) */
             return pipe_settle_output(pipe);
         }
         if (pipe_wants_splice(pipe))
@@ -245,8 +253,7 @@ enum pipe_result pipe_run(struct pipe *pipe)
         if (status == ST_EOF && !is_sending && pipe->from->is_truncated)
             return PIPE_FROM_FAILED; /* TLS without close_notify: cut, not ended (RFC 8446 §6.1) */
         if (status == ST_EOF && !is_sending) {
-            pipe->from_ended = true;
-            pipe->last_ns = clock_monotonic_ns();
+            pipe_end_from(pipe);
         } else if (status == ST_NOMEM) {
             return PIPE_SHED;
         } else if (status != ST_OK) {

@@ -32,27 +32,35 @@ enum pipe_result {
     PIPE_SHED,        /* out of memory for what the receiver does not take */
 };
 
-struct pipe {
-    struct transport *from; /* borrowed from the tunnel */
-    struct transport *to;
+/* What the pipes of a worker share. */
+struct pipe_means {
     struct wire_shared *shared;
-    struct kernel_pipe_pool *pool;
-    uint64_t bytes;    /* taken by `to` so far */
-    uint64_t first_ns; /* monotonic: when the first byte came; 0 none did */
-    uint64_t last_ns;  /* and the last one, or the end of file */
-    struct slice held; /* received, not yet taken; in `block` */
-    struct block *block;
-    struct kernel_pipe *kernel; /* NULL while copying */
-    bool from_ended;            /* end of file received */
-    bool is_ended;              /* and passed on */
-    bool is_discarding;         /* `to` hears no more: what comes is thrown away */
-    bool is_last; /* the other direction is over: the tunnel closes both ends after this one */
-    bool may_splice;
-    bool is_bulk; /* the last round was large: splice the next */
+    struct kernel_pipe_pool *kernels;
 };
 
+struct pipe {
+    struct transport *from; /* owned by the tunnel */
+    struct transport *to;
+    const struct pipe_means *means;
+    uint64_t bytes;             /* taken by `to` so far */
+    uint64_t first_ns;          /* monotonic: when the first byte came; 0 none did */
+    uint64_t last_ns;           /* and the last one */
+    uint64_t ended_ns;          /* and the end of file; set by the tunnel where it broke */
+    struct kernel_pipe *kernel; /* NULL while copying */
+    struct block *block;        /* received, not yet taken: `held_len` bytes from `held_at` */
+    uint32_t held_at;
+    uint32_t held_len;
+    bool from_ended : 1;    /* end of file received */
+    bool is_ended : 1;      /* and passed on */
+    bool is_discarding : 1; /* `to` hears no more: what comes is thrown away */
+    bool is_last : 1; /* the other direction is over: the tunnel closes both ends after this one */
+    bool may_splice : 1;
+    bool is_bulk : 1; /* the last round was large: splice the next */
+};
+
+/* `means` outlives the pipe. */
 void pipe_init(struct pipe *pipe, struct transport *from, struct transport *to,
-               struct wire_shared *shared, struct kernel_pipe_pool *pool);
+               const struct pipe_means *means);
 void pipe_done(struct pipe *pipe);
 /* Bytes that were read before the tunnel began. Errors: ST_NOMEM. */
 enum status pipe_preload(struct pipe *pipe, struct slice bytes) MUST_USE;

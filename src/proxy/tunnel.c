@@ -1,7 +1,7 @@
 /* Tunnels: both pipes run in one task, ends are judged after each run.
  *
- * The record so far is packed into memory of its own size, so that an open tunnel costs little; the marks
- * and counts it adds live in the tunnel and are joined to it when somebody looks or when it ends.
+ * The record so far is packed (record/shelf), so that an open tunnel costs little; the marks and counts it adds live
+ * in its pipes and are joined to the record when somebody looks or when it ends.
  *
  * Timers: one for each tunnel, moved lazily. It carries the nearest of idle, half-closed and lifetime
  * limits; progress only writes a time. */
@@ -15,36 +15,33 @@
 #include "proxy/failure.h"
 #include "proxy/share.h"
 
-#include <string.h>
+#include <assert.h>
 
-enum {
-    TUNNEL_TAG = TAG('t', 'u', 'n', 'l'),
-    TUNNEL_RECORD_BYTES = 1536,
-};
+enum { TUNNEL_TAG = TAG('t', 'u', 'n', 'l') };
 
 struct tunnel {
     uint32_t tag;
     uint8_t ended_by;
     uint8_t end;
-    struct tunnel_room *room;
-    struct link link;
-    struct task task;
-    struct timer timer;
-    struct grave grave;
-    struct transport *client;
-    struct transport *origin;
-    struct pipe up;   /* client to origin */
-    struct pipe down; /* origin to client */
-    struct tunnel_limits limits;
     bool is_late; /* the timer fired */
     bool is_bulk; /* its last run moved SHARE_FIRST or more */
+    struct tunnel_room *room;
+    struct link link;
+    struct timer timer;
+    union { /* the grave begins where the task ends */
+        struct task task;
+        struct grave grave;
+    };
+    struct pipe up;   /* client to origin; both transports are the tunnel's */
+    struct pipe down; /* origin to client */
+    struct tunnel_limits limits;
     uint64_t opened_ns;
     uint64_t progress_ns;
-    uint64_t counted_up; /* bytes of `up` and `down` that the metrics know of */
-    uint64_t counted_down;
-    struct record *record;      /* packed: `record->size` bytes are there */
-    struct block *record_block; /* where it lies when it is large; else NULL */
+    uint64_t id; /* of the record */
+    struct record_packed *record;
 };
+
+static_assert(sizeof(struct tunnel) <= 328, "idle tunnels come by the thousand");
 
 static void tunnel_run(struct task *task);
 static void tunnel_time_out(struct timer *timer);
@@ -54,10 +51,10 @@ void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
                       void (*on_ended)(struct tunnel_room *, struct record *))
 {
     room->engine = engine;
-    room->pipes = pipes;
+    room->means = (struct pipe_means){&engine->shared, pipes};
     room->scratch = scratch;
     slab_init(&room->slab, sizeof(struct tunnel));
-    slab_init(&room->record_slab, TUNNEL_RECORD_BYTES);
+    record_shelf_init(&room->shelf);
     link_init(&room->open);
     room->on_ended = on_ended;
 }
@@ -66,13 +63,13 @@ void tunnel_room_done(struct tunnel_room *room)
 {
     CHECK(list_is_empty(&room->open));
     slab_done(&room->slab);
-    slab_done(&room->record_slab);
+    record_shelf_done(&room->shelf);
 }
 
 bool tunnel_room_tidy(struct tunnel_room *room)
 {
     bool has_more = slab_tidy(&room->slab);
-    return slab_tidy(&room->record_slab) || has_more;
+    return record_shelf_tidy(&room->shelf) || has_more;
 }
 
 static void tunnel_on_ready(struct transport *transport)
@@ -84,29 +81,6 @@ static void tunnel_on_ready(struct transport *transport)
         loop_queue_later(loop, &tunnel->task);
     else
         loop_queue(loop, &tunnel->task);
-}
-
-/* A copy of the used part of a record, in a place of the usual size or in a block. */
-static bool tunnel_pack(struct tunnel *tunnel, const struct record *record)
-{
-    if (record->size <= TUNNEL_RECORD_BYTES) {
-        tunnel->record = slab_alloc(&tunnel->room->record_slab);
-    } else {
-        tunnel->record_block = block_create(tunnel->room->engine->shared.blocks, record->size);
-        if (tunnel->record_block != NULL)
-            tunnel->record = (struct record *)(void *)tunnel->record_block->data;
-    }
-    if (tunnel->record != NULL)
-        memcpy(tunnel->record, record, record->size);
-    return tunnel->record != NULL;
-}
-
-static void tunnel_unpack(struct tunnel *tunnel)
-{
-    if (tunnel->record != NULL && tunnel->record_block == NULL)
-        slab_free(&tunnel->room->record_slab, tunnel->record);
-    block_unref(&tunnel->record_block);
-    tunnel->record = NULL;
 }
 
 /* Has a direction ended, or does it end? Where both have, the tunnel is over, unless one discards. */
@@ -134,22 +108,21 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
     struct tunnel *tunnel = slab_alloc(&room->slab);
     if (tunnel == NULL)
         goto shed;
-    *tunnel = (struct tunnel){.tag = TUNNEL_TAG, .room = room, .limits = *limits};
-    if (!tunnel_pack(tunnel, record))
+    *tunnel = (struct tunnel){.tag = TUNNEL_TAG, .room = room, .limits = *limits, .id = record->id};
+    tunnel->record = record_shelf_put(&room->shelf, record);
+    if (tunnel->record == NULL)
         goto shed;
-    pipe_init(&tunnel->up, *client, *origin, &room->engine->shared, room->pipes);
-    pipe_init(&tunnel->down, *origin, *client, &room->engine->shared, room->pipes);
+    pipe_init(&tunnel->up, *client, *origin, &room->means);
+    pipe_init(&tunnel->down, *origin, *client, &room->means);
     if (pipe_preload(&tunnel->up, from_client) != ST_OK ||
         pipe_preload(&tunnel->down, from_origin) != ST_OK) {
         pipe_done(&tunnel->up);
         pipe_done(&tunnel->down);
         goto shed;
     }
-    tunnel->client = *client;
-    tunnel->origin = *origin;
+    transport_listen(*client, tunnel, tunnel_on_ready);
+    transport_listen(*origin, tunnel, tunnel_on_ready);
     *client = *origin = NULL;
-    transport_listen(tunnel->client, tunnel, tunnel_on_ready);
-    transport_listen(tunnel->origin, tunnel, tunnel_on_ready);
     tunnel->opened_ns = tunnel->progress_ns = loop_now_ns(room->engine->loop);
     task_init(&tunnel->task, tunnel_run);
     timer_init(&tunnel->timer, tunnel_time_out);
@@ -162,7 +135,7 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
 
 shed:
     if (tunnel != NULL) {
-        tunnel_unpack(tunnel);
+        record_shelf_drop(&room->shelf, &tunnel->record);
         slab_free(&room->slab, tunnel);
     }
     transport_close(client, /* is_abort= */ true);
@@ -170,17 +143,27 @@ shed:
     return ST_NOMEM;
 }
 
-/* Join what the tunnel counted to its record. */
-static void tunnel_tell(struct tunnel *tunnel, struct record *record)
+/* When the last byte came, of either side. */
+static uint64_t tunnel_last_ns(const struct tunnel *tunnel)
 {
+    return tunnel->up.last_ns > tunnel->down.last_ns ? tunnel->up.last_ns : tunnel->down.last_ns;
+}
+
+/* The record as it stands now: what it was at the beginning, and what the pipes know. */
+static void tunnel_tell(const struct tunnel *tunnel, struct record *record)
+{
+    record_unpack(tunnel->record, record);
     record->client_in_bytes += tunnel->up.bytes;
     record->upstream_out_bytes += tunnel->up.bytes;
     record->upstream_in_bytes += tunnel->down.bytes;
     record->client_out_bytes += tunnel->down.bytes;
     record->request_body_bytes = tunnel->up.bytes;
     record->response_body_bytes = tunnel->down.bytes;
-    record->ended_by = tunnel->ended_by;
-    record->end = tunnel->end;
+    timeline_mark_at(&record->timeline, MARK_T_UP, tunnel->up.first_ns);
+    timeline_mark_at(&record->timeline, MARK_T_DOWN, tunnel->down.first_ns);
+    timeline_mark_at(&record->timeline, MARK_T_LAST, tunnel_last_ns(tunnel));
+    timeline_mark_at(&record->timeline, MARK_X_FIN_C, tunnel->up.ended_ns);
+    timeline_mark_at(&record->timeline, MARK_X_FIN_U, tunnel->down.ended_ns);
 }
 
 static void tunnel_bury(struct grave *grave)
@@ -189,37 +172,22 @@ static void tunnel_bury(struct grave *grave)
     slab_free(&tunnel->room->slab, tunnel);
 }
 
-/* The finished record, with room for the cause, which the packed one has not. */
+/* The finished record. */
 static void tunnel_hand_in(struct tunnel *tunnel, enum cause cause)
 {
     struct tunnel_room *room = tunnel->room;
-    struct record *record = tunnel->record;
+    struct record *record = room->scratch;
+    tunnel_tell(tunnel, record);
+    timeline_mark(&record->timeline, MARK_X_END);
+    record->ended_by = tunnel->ended_by;
+    record->end = tunnel->end;
     if (cause != CAUSE_NONE) {
         const struct failure_row *row = failure_row(cause);
-        record = room->scratch;
-        memcpy(record, tunnel->record, tunnel->record->size);
         record_set(record, &record->cause, slice_from_string(row->word), 64);
         record_set(record, &record->detail, slice_from_string(row->sentence), 128);
         record_seal(record);
     }
     room->on_ended(room, record);
-}
-
-/* Tell the metrics what moved since the last time. False where nothing did. */
-static bool tunnel_count(struct tunnel *tunnel)
-{
-    struct counters *counters = tunnel->room->engine->counters;
-    uint64_t up = tunnel->up.bytes - tunnel->counted_up;
-    uint64_t down = tunnel->down.bytes - tunnel->counted_down;
-    if (up + down == 0)
-        return false;
-    tunnel->counted_up += up;
-    tunnel->counted_down += down;
-    counter_add(counters, COUNT_CLIENT_IN_BYTES, up);
-    counter_add(counters, COUNT_UPSTREAM_OUT_BYTES, up);
-    counter_add(counters, COUNT_UPSTREAM_IN_BYTES, down);
-    counter_add(counters, COUNT_CLIENT_OUT_BYTES, down);
-    return true;
 }
 
 static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record_end end,
@@ -233,19 +201,15 @@ static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record
     }
     pipe_done(&tunnel->up);
     pipe_done(&tunnel->down);
-    transport_close(&tunnel->client, is_abort);
-    transport_close(&tunnel->origin, is_abort);
+    transport_close(&tunnel->up.from, is_abort);
+    transport_close(&tunnel->up.to, is_abort);
     timer_cancel(&tunnel->timer);
     task_cancel(&tunnel->task);
     link_remove(&tunnel->link);
     tunnel->tag = 0;
-    timeline_mark(&tunnel->record->timeline, MARK_X_END);
-    tunnel_tell(tunnel, tunnel->record);
-    struct counters *counters = room->engine->counters;
-    counter_sub(counters, COUNT_TUNNELS_OPEN, 1);
-    (void)tunnel_count(tunnel);
+    counter_sub(room->engine->counters, COUNT_TUNNELS_OPEN, 1);
     tunnel_hand_in(tunnel, cause);
-    tunnel_unpack(tunnel);
+    record_shelf_drop(&room->shelf, &tunnel->record);
     tunnel->grave.bury = tunnel_bury;
     loop_bury(room->engine->loop, &tunnel->grave);
 }
@@ -271,27 +235,30 @@ static void tunnel_judge_late(struct tunnel *tunnel)
     tunnel_finish(tunnel, LEG_PROXY, END_TIMEOUT, cause);
 }
 
-/* When the last byte came, of either side. */
-static uint64_t tunnel_last_ns(const struct tunnel *tunnel)
+/* What went each way. */
+struct tunnel_bytes {
+    uint64_t up, down;
+};
+
+static struct tunnel_bytes tunnel_bytes(const struct tunnel *tunnel)
 {
-    return tunnel->up.last_ns > tunnel->down.last_ns ? tunnel->up.last_ns : tunnel->down.last_ns;
+    return (struct tunnel_bytes){tunnel->up.bytes, tunnel->down.bytes};
 }
 
-/* Note first bytes, ends and progress after a run. */
-static void tunnel_note(struct tunnel *tunnel)
+/* Note progress and ends after a run, and tell the metrics; `before` is what had gone before it. */
+static void tunnel_note(struct tunnel *tunnel, struct tunnel_bytes before)
 {
-    struct timeline *timeline = &tunnel->record->timeline;
-    if (tunnel_count(tunnel)) {
+    struct counters *counters = tunnel->room->engine->counters;
+    uint64_t up = tunnel->up.bytes - before.up;
+    uint64_t down = tunnel->down.bytes - before.down;
+    tunnel->is_bulk = up + down >= SHARE_FIRST;
+    if (up + down > 0) {
         tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop);
-        timeline_mark_at(timeline, MARK_T_UP, tunnel->up.first_ns);
-        timeline_mark_at(timeline, MARK_T_DOWN, tunnel->down.first_ns);
-        timeline_clear(timeline, MARK_T_LAST);
-        timeline_mark_at(timeline, MARK_T_LAST, tunnel_last_ns(tunnel));
+        counter_add(counters, COUNT_CLIENT_IN_BYTES, up);
+        counter_add(counters, COUNT_UPSTREAM_OUT_BYTES, up);
+        counter_add(counters, COUNT_UPSTREAM_IN_BYTES, down);
+        counter_add(counters, COUNT_CLIENT_OUT_BYTES, down);
     }
-    if (tunnel->up.from_ended)
-        timeline_mark_at(timeline, MARK_X_FIN_C, tunnel->up.last_ns);
-    if (tunnel->down.from_ended)
-        timeline_mark_at(timeline, MARK_X_FIN_U, tunnel->down.last_ns);
     if (tunnel->end == END_NONE && (tunnel->up.from_ended || tunnel->down.from_ended)) {
         tunnel->end = END_DONE;
         tunnel->ended_by = tunnel->up.from_ended ? LEG_CLIENT : LEG_UPSTREAM;
@@ -328,12 +295,20 @@ static bool tunnel_stops(const struct pipe *from, struct pipe *to, enum pipe_res
     return true;
 }
 
+/* A side broke: that is its end, unless it had ended in order before. */
+static void tunnel_break(struct tunnel *tunnel, enum record_leg by, struct pipe *from)
+{
+    if (from->ended_ns == 0)
+        from->ended_ns = clock_monotonic_ns();
+    tunnel_finish(tunnel, by, END_RST, CAUSE_NONE);
+}
+
 static void tunnel_run(struct task *task)
 {
     struct tunnel *tunnel = CONTAINER_OF(task, struct tunnel, task);
     CHECK_TAG(tunnel, TUNNEL_TAG);
     bool was_half = tunnel_is_half(tunnel);
-    uint64_t moved = tunnel->up.bytes + tunnel->down.bytes;
+    struct tunnel_bytes before = tunnel_bytes(tunnel);
     tunnel->up.is_last = tunnel->down.is_ended && !tunnel->down.is_discarding;
     enum pipe_result up = pipe_run(&tunnel->up);
     tunnel->down.is_last = tunnel->up.is_ended && !tunnel->up.is_discarding;
@@ -342,8 +317,7 @@ static void tunnel_run(struct task *task)
         down = pipe_run(&tunnel->down);
     if (up != PIPE_FROM_FAILED && tunnel_stops(&tunnel->down, &tunnel->up, up))
         up = pipe_run(&tunnel->up);
-    tunnel_note(tunnel);
-    tunnel->is_bulk = tunnel->up.bytes + tunnel->down.bytes - moved >= SHARE_FIRST;
+    tunnel_note(tunnel, before);
     if (tunnel_was_reset(&tunnel->up, &tunnel->down))
         up = PIPE_FROM_FAILED;
     if (tunnel_was_reset(&tunnel->down, &tunnel->up))
@@ -353,13 +327,11 @@ static void tunnel_run(struct task *task)
         return;
     }
     if (up == PIPE_FROM_FAILED || down == PIPE_TO_FAILED) {
-        timeline_mark(&tunnel->record->timeline, MARK_X_FIN_C);
-        tunnel_finish(tunnel, LEG_CLIENT, END_RST, CAUSE_NONE);
+        tunnel_break(tunnel, LEG_CLIENT, &tunnel->up);
         return;
     }
     if (up == PIPE_TO_FAILED || down == PIPE_FROM_FAILED) {
-        timeline_mark(&tunnel->record->timeline, MARK_X_FIN_U);
-        tunnel_finish(tunnel, LEG_UPSTREAM, END_RST, CAUSE_NONE);
+        tunnel_break(tunnel, LEG_UPSTREAM, &tunnel->down);
         return;
     }
     if (up == PIPE_ENDED && down == PIPE_ENDED) {
@@ -387,7 +359,7 @@ bool tunnel_room_kill(struct tunnel_room *room, uint64_t id)
 {
     LIST_EACH(link, &room->open) {
         struct tunnel *tunnel = CONTAINER_OF(link, struct tunnel, link);
-        if (tunnel->record->id != id)
+        if (tunnel->id != id)
             continue;
         tunnel_finish(tunnel, LEG_PROXY, END_KILLED, CAUSE_NONE);
         return true;
@@ -399,7 +371,6 @@ void tunnel_snapshot(struct link *link, struct record *into)
 {
     struct tunnel *tunnel = CONTAINER_OF(link, struct tunnel, link);
     CHECK_TAG(tunnel, TUNNEL_TAG);
-    memcpy(into, tunnel->record, tunnel->record->size);
     tunnel_tell(tunnel, into);
     into->end = END_NONE; /* half-closed is not ended: the marks tell of it */
     into->ended_by = LEG_NONE;

@@ -135,7 +135,8 @@ struct record {
     struct record_text user_agent;
 
     uint16_t text_len;
-    char text[RECORD_TEXT_MAX];
+    /* the fixed part is whole words, for record/shelf */
+    _Alignas(uint64_t) char text[RECORD_TEXT_MAX];
 };
 
 /* Clear the fixed part and start with no text. */

@@ -1,0 +1,106 @@
+"""Memory at rest: an idle tunnel costs little, and what many needed together is given back when they are gone."""
+import contextlib
+import re
+import resource
+import socket
+from pathlib import Path
+
+import pytest
+
+from support.bounds import SLOW, wait_until
+from support.message import ok, request
+from support.proxy import has_sanitizer
+
+TUNNELS, TOGETHER = 2000, 50
+EACH = 1024  # bytes that an idle tunnel may cost, its record and all included
+REST = 512 * 1024  # what may differ from one moment to another
+ROUNDS, CLIENTS = 300, 8
+PATIENT = 30 * SLOW
+
+
+@pytest.fixture(autouse=True)
+def own_memory(program):
+    if has_sanitizer(program):
+        pytest.skip("a sanitizer has the heap of this build")
+
+
+@pytest.fixture
+def many_descriptors():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def own_bytes(proxy):
+    """Memory of the serving process that belongs to no file."""
+    text = Path(f"/proc/{proxy.serving_pid()}/smaps_rollup").read_text()
+    return int(re.search(r"^Anonymous: +(\d+) kB", text, re.M)[1]) * 1024
+
+
+def wait_below(proxy, limit, what):
+    seen = []
+
+    def is_below():
+        seen.append(own_bytes(proxy))
+        return seen[-1] <= limit
+    try:
+        wait_until(is_below, what, PATIENT, step=0.05)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {seen[0]} went to {seen[-1]}, allowed are {limit}") from None
+
+
+def open_tunnels(proxy, listener, count, held):
+    """So many at once; both ends of each go to `held`."""
+    authority = "127.0.0.1:%d" % listener.getsockname()[1]
+    clients = [held.enter_context(proxy.connect()) for _ in range(count)]
+    for client in clients:
+        client.send(request("CONNECT", authority))
+    for client in clients:
+        assert client.read_head().status == 200
+        held.enter_context(listener.accept()[0])
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_an_idle_tunnel_costs_less_than_a_kibibyte(stage):
+    """Of two thousand idle tunnels each costs at most 1 KiB; when they are closed the memory is back."""
+    proxy = stage.proxy("--workers", "1")
+    with socket.create_server(("127.0.0.1", 0), backlog=TOGETHER) as listener:
+        listener.settimeout(PATIENT)
+        with contextlib.ExitStack() as held:
+            open_tunnels(proxy, listener, 1, held)
+        before = own_bytes(proxy)
+        with contextlib.ExitStack() as held:
+            for _ in range(TUNNELS // TOGETHER):
+                open_tunnels(proxy, listener, TOGETHER, held)
+            wait_below(proxy, before + TUNNELS * EACH, "the tunnels to be cheap")
+        wait_below(proxy, before + REST, "the memory to be back")
+
+
+def asks_all(client, origin):
+    """One of each kind, the last of which ends the connection; gives the statuses."""
+    client.send(request("GET", origin.url + "/") + request("POST", origin.url + "/", body=b"x" * 5000) +
+                request("GET", "http://10.255.255.1/") + request("GET", "/no-proxy-request"))
+    return [client.read_response().status for _ in range(4)]
+
+
+def test_requests_leave_no_memory_behind(stage):
+    """Thousands of requests of all kinds, answered and refused, leave the memory where it was after the first."""
+    proxy = stage.proxy("--workers", "1")
+
+    def answers(conn):
+        while conn.read_request():
+            conn.send(ok(b"y" * 5000))
+    origin = stage.origin(answers)
+
+    def play():
+        clients = [proxy.connect() for _ in range(CLIENTS)]
+        seen = [asks_all(client, origin) for client in clients]
+        for client in clients:
+            client.close()
+        return seen
+    first = play()
+    before = own_bytes(proxy)
+    for _ in range(ROUNDS):
+        assert play() == first
+    wait_below(proxy, before + REST, "the memory to be back")
