@@ -11,6 +11,9 @@
 
 enum inet_family { INET_NONE = 0, INET_V4 = 4, INET_V6 = 6 };
 
+/* Without padding: of what is packed or compared as bytes, all are set. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
 struct inet_addr {
     uint8_t family;    /* enum inet_family */
     uint8_t bytes[16]; /* network order; the first 4 for IPv4, the rest 0 */
@@ -18,8 +21,10 @@ struct inet_addr {
 
 struct inet_endpoint {
     struct inet_addr addr;
-    uint16_t port; /* host order */
+    uint8_t unused; /* 0 */
+    uint16_t port;  /* host order */
 };
+#pragma GCC diagnostic pop
 
 struct inet_prefix {
     struct inet_addr addr; /* host bits are 0 */

@@ -194,7 +194,7 @@ enum status socket_dial(const struct inet_endpoint *endpoint,
     socket_set_user_timeout(fd, options->user_timeout_ms);
     socket_set_congestion(fd, options->congestion);
     if (options->source != NULL && options->source->family == endpoint->addr.family) {
-        struct inet_endpoint source = {*options->source, 0};
+        struct inet_endpoint source = {.addr = *options->source};
         struct sockaddr_storage from;
         socklen_t from_len = inet_to_sockaddr(&source, &from);
         socket_set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);

@@ -66,7 +66,7 @@ static struct inet_addr addr_source_look(struct addr_source *sources, const stru
     struct sockaddr_storage storage;
     struct sockaddr *sa = (struct sockaddr *)(void *)&storage;
     const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
-    const struct inet_endpoint endpoint = {*to, 53};
+    const struct inet_endpoint endpoint = {.addr = *to, .port = 53};
     socklen_t len = inet_to_sockaddr(&endpoint, &storage);
     (void)connect(*fd, &nowhere, sizeof(nowhere)); /* fails where it was not connected */
     if (connect(*fd, sa, len) != 0)

@@ -539,7 +539,8 @@ static bool gate_judge_inner(const struct gate *gate, const struct inet_endpoint
         const struct carrier *carrier = &carriers[i];
         if (!inet_prefix_contains(&carrier->prefix, &endpoint->addr))
             continue;
-        struct inet_endpoint inner = {carrier_unwrap(carrier, &endpoint->addr), endpoint->port};
+        struct inet_endpoint inner = {.addr = carrier_unwrap(carrier, &endpoint->addr),
+                                      .port = endpoint->port};
         bool is_fine = carrier->is_guess ? gate_judge_floor(gate, &inner, writer)
                                          : gate_judge(gate, &inner, writer);
         if (!is_fine)
@@ -585,7 +586,8 @@ static void gate_add_remedies(const struct gate *gate, const struct inet_endpoin
         const struct carrier *carrier = &carriers[i];
         if (!inet_prefix_contains(&carrier->prefix, &endpoint->addr))
             continue;
-        struct inet_endpoint inner = {carrier_unwrap(carrier, &endpoint->addr), endpoint->port};
+        struct inet_endpoint inner = {.addr = carrier_unwrap(carrier, &endpoint->addr),
+                                      .port = endpoint->port};
         is_possible = gate_add_remedy(gate, &inner, carrier->is_guess, remedy) && is_possible;
     }
     is_possible = gate_add_remedy(gate, endpoint, /* is_guess= */ false, remedy) && is_possible;
@@ -598,7 +600,7 @@ bool gate_address(const struct gate *gate, const struct inet_endpoint *endpoint,
 {
     CHECK_TAG(gate, GATE_TAG);
     struct writer writer = writer_on(ret_answer);
-    struct inet_endpoint plain = {inet_addr_unmap(&endpoint->addr), endpoint->port};
+    struct inet_endpoint plain = {.addr = inet_addr_unmap(&endpoint->addr), .port = endpoint->port};
     if (plain.addr.family == INET_NONE) {
         text_add(&writer.rule, SLICE("not an IP address"));
         return gate_refuse(&writer);

@@ -49,12 +49,16 @@ enum {
     RECORD_TEXT_MAX = 4096,
 };
 
+/* What is copied into a record has no padding: a shelf looks at all of its bytes. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
+
 /* One connect attempt of the race (RFC 8305). */
 struct record_attempt {
     struct inet_endpoint peer;
+    int os_error; /* 0: connected, ECANCELED: loser, EACCES with begin 0: refused by the gate */
     uint64_t begin_ns; /* monotonic */
     uint64_t end_ns;   /* 0: cancelled as loser before it ended */
-    int os_error; /* 0: connected, ECANCELED: loser, EACCES with begin 0: refused by the gate */
 };
 
 /* A text inside the record. */
@@ -68,8 +72,11 @@ struct record_tls {
     uint16_t version; /* 0x0303, 0x0304 */
     uint16_t cipher;  /* IANA number */
     bool resumed;
+    uint8_t unused[3];       /* 0 */
     const char *cipher_name; /* IANA name, static storage; NULL unknown */
 };
+
+#pragma GCC diagnostic pop
 
 struct record {
     uint32_t size;    /* bytes of this record that are in use: the fixed part and the used text */

@@ -29,7 +29,7 @@ enum { ADVICE_TEXT = 600, CONTROLS_MAX = 400, ADVICE_PATH = 4096 };
 /* True also where it cannot be found out. */
 static bool address_is_here(const struct inet_addr *addr)
 {
-    struct inet_endpoint endpoint = {*addr, 0};
+    struct inet_endpoint endpoint = {.addr = *addr};
     struct sockaddr_storage at;
     socklen_t len = inet_to_sockaddr(&endpoint, &at);
     int fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);

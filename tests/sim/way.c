@@ -84,7 +84,7 @@ static void walk_end_dns(struct walk *walk)
     struct inet_addr addr = reach->host->addr;
     if (reach->host->kind == HOST_NAME)
         CHECK(inet_addr_parse(slice_from_string(walk->way.address), &addr) == ST_OK);
-    reach->peer = (struct inet_endpoint){addr, reach->port};
+    reach->peer = (struct inet_endpoint){.addr = addr, .port = reach->port};
     reach->dns_answers = 1;
     if (!reach->permit(reach->owner, &reach->peer)) {
         walk_fail(walk, DIAL_DENIED);
@@ -92,8 +92,10 @@ static void walk_end_dns(struct walk *walk)
     }
     reach->connect_begin_ns = clock_monotonic_ns();
     reach->attempt_count = 1;
-    reach->attempts[0] =
-        (struct record_attempt){reach->peer, reach->connect_begin_ns, 0, EINPROGRESS};
+    reach->attempts[0] = (struct record_attempt){.peer = reach->peer,
+                                                 .begin_ns = reach->connect_begin_ns,
+                                                 .end_ns = 0,
+                                                 .os_error = EINPROGRESS};
     walk_wait(walk, STAGE_CONNECT, walk->way.connect_ms);
 }
 

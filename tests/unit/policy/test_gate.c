@@ -404,7 +404,7 @@ static void any_number_of_addresses_belongs_to_the_floor(void **state)
     options.interface_count = MANY;
     struct gate *gate = gate_of(&options);
     for (size_t i = 0; i < MANY; i++) {
-        struct inet_endpoint where = {interfaces[i], 80};
+        struct inet_endpoint where = {.addr = interfaces[i], .port = 80};
         struct gate_answer answer;
         assert_false(gate_address(gate, &where, &answer));
     }

@@ -317,13 +317,20 @@ static void json_lists_the_attempts(void **state)
 {
     (void)state;
     record.attempt_count = 4;
-    record.attempts[0] = (struct record_attempt){test_endpoint("10.0.0.1:80"), 0, 0, EACCES};
-    record.attempts[1] = (struct record_attempt){
-        test_endpoint("192.0.2.1:80"), TEST_BASE_NS + MS(3), TEST_BASE_NS + MS(4), ECONNREFUSED};
-    record.attempts[2] =
-        (struct record_attempt){test_endpoint("192.0.2.2:80"), TEST_BASE_NS + MS(4), 0, ECANCELED};
-    record.attempts[3] = (struct record_attempt){test_endpoint("192.0.2.3:80"),
-                                                 TEST_BASE_NS + MS(5), TEST_BASE_NS + MS(15), 0};
+    record.attempts[0] = (struct record_attempt){
+        .peer = test_endpoint("10.0.0.1:80"), .begin_ns = 0, .end_ns = 0, .os_error = EACCES};
+    record.attempts[1] = (struct record_attempt){.peer = test_endpoint("192.0.2.1:80"),
+                                                 .begin_ns = TEST_BASE_NS + MS(3),
+                                                 .end_ns = TEST_BASE_NS + MS(4),
+                                                 .os_error = ECONNREFUSED};
+    record.attempts[2] = (struct record_attempt){.peer = test_endpoint("192.0.2.2:80"),
+                                                 .begin_ns = TEST_BASE_NS + MS(4),
+                                                 .end_ns = 0,
+                                                 .os_error = ECANCELED};
+    record.attempts[3] = (struct record_attempt){.peer = test_endpoint("192.0.2.3:80"),
+                                                 .begin_ns = TEST_BASE_NS + MS(5),
+                                                 .end_ns = TEST_BASE_NS + MS(15),
+                                                 .os_error = 0};
     assert_has(line_of(ACCESS_LOG_JSON, false),
                "\"attempts\":[{\"peer\":\"10.0.0.1:80\",\"result\":\"refused\"},"
                "{\"peer\":\"192.0.2.1:80\",\"begin_us\":3000,\"end_us\":4000,"

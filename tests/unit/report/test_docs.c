@@ -86,12 +86,17 @@ static void fill(struct record *record)
     record->upstream_age_ns = record->paid_dns_ns = record->paid_connect_ns = MS(1);
     record->paid_tls_ns = record->stalled_by_client_ns = record->stalled_by_upstream_ns = MS(1);
     record->client_tls = record->upstream_tls =
-        (struct record_tls){0x0304, 0x1301, true, "TLS_AES_128_GCM_SHA256"};
+        (struct record_tls){.version = 0x0304,
+                            .cipher = 0x1301,
+                            .resumed = true,
+                            .cipher_name = "TLS_AES_128_GCM_SHA256"};
     record->dns_source = DNS_QUERY;
     record->dns_answers = 2;
     record->attempt_count = 1;
-    record->attempts[0] = (struct record_attempt){test_endpoint("192.0.2.1:80"), TEST_BASE_NS,
-                                                  TEST_BASE_NS, ECONNREFUSED};
+    record->attempts[0] = (struct record_attempt){.peer = test_endpoint("192.0.2.1:80"),
+                                                  .begin_ns = TEST_BASE_NS,
+                                                  .end_ns = TEST_BASE_NS,
+                                                  .os_error = ECONNREFUSED};
 }
 
 static void every_json_member_is_described(void **state)

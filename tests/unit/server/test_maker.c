@@ -112,7 +112,7 @@ static void an_address_of_others_fails_the_whole(void **state)
     (void)state;
     char taken[40];
     int others;
-    struct inet_endpoint any = {{INET_V4, {127, 0, 0, 1}}, 0};
+    struct inet_endpoint any = {.addr = {INET_V4, {127, 0, 0, 1}}};
     struct socket_listen_options options = {.backlog = 1};
     assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL, NULL), ST_OK);
     assert_int_equal(socket_listen(&any, &options, &others), ST_OK);

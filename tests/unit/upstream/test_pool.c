@@ -505,8 +505,8 @@ static struct lease connect_to_peer(struct pool_test *test, const struct inet_en
     return lease;
 }
 
-static const struct inet_endpoint one = {{INET_V4, {1, 1, 1, 1}}, 80};
-static const struct inet_endpoint two = {{INET_V4, {2, 2, 2, 2}}, 80};
+static const struct inet_endpoint one = {.addr = {INET_V4, {1, 1, 1, 1}}, .port = 80};
+static const struct inet_endpoint two = {.addr = {INET_V4, {2, 2, 2, 2}}, .port = 80};
 
 /* Where an address becomes one of this machine, idle connections to it are closed, and no others. */
 static void a_new_gate_closes_what_it_refuses(void **state)
