@@ -56,7 +56,7 @@ enum status inet_endpoint_parse(struct slice text, struct inet_endpoint *ret_end
     bool is_bracketed = host.len >= 2 && host.at[0] == '[' && host.at[host.len - 1] == ']';
     if (is_bracketed)
         host = slice_first(slice_from(host, 1), host.len - 2);
-    struct inet_endpoint endpoint;
+    struct inet_endpoint endpoint = {0};
     uint64_t port;
     if (port_text.len > 5 || slice_to_u64(port_text, 65535, &port) != ST_OK ||
         inet_addr_parse(host, &endpoint.addr) != ST_OK ||
