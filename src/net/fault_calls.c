@@ -23,7 +23,9 @@ static void *tls_malloc(size_t size, const char *file, int line)
 {
     (void)file;
     (void)line;
-    return fault_next(FAULT_CALL_tls_heap) == FAULT_NONE ? __real_malloc(size) : NULL;
+    if (size == 0 || fault_next(FAULT_CALL_tls_heap) != FAULT_NONE)
+        return NULL; /* for nothing OpenSSL's own gives nothing, which is what saves it where a length was not had */
+    return __real_malloc(size);
 }
 
 static void *tls_realloc(void *memory, size_t size, const char *file, int line)
