@@ -7,12 +7,15 @@
 
 #include "base/check.h"
 
+#include <assert.h>
+
 struct chain_piece {
     struct chain_piece *next;
     struct block *block;
     uint32_t from; /* of data[] of the block */
     uint32_t to;
 };
+static_assert(sizeof(struct chain_piece) <= BLOCK_HUGE - CHAIN_PIECE_MAX, "a piece has its room");
 
 void chain_init(struct chain *chain, struct block_pool *pool)
 {
@@ -54,6 +57,15 @@ static void chain_cut_back(struct chain *chain, struct chain_piece *keep, uint32
     }
 }
 
+/* The last piece, which holds nothing. */
+static void chain_drop_last(struct chain *chain)
+{
+    struct chain_piece *keep = NULL;
+    for (struct chain_piece *piece = chain->first; piece != chain->last; piece = piece->next)
+        keep = piece;
+    chain_cut_back(chain, keep, keep == NULL ? 0 : keep->to);
+}
+
 static struct chain_piece *chain_grow(struct chain *chain, size_t want)
 {
     size_t size = want + sizeof(struct chain_piece);
@@ -92,6 +104,28 @@ enum status chain_append(struct chain *chain, struct slice bytes)
         bytes = slice_from(bytes, take);
     }
     return ST_OK;
+}
+
+char *chain_reserve(struct chain *chain, size_t want, size_t *ret_room)
+{
+    struct chain_piece *piece = chain->last;
+    DCHECK(want > 0 && want <= CHAIN_PIECE_MAX);
+    if (piece == NULL || piece->block->size - piece->to < want)
+        piece = chain_grow(chain, want);
+    if (piece == NULL)
+        return NULL;
+    *ret_room = piece->block->size - piece->to;
+    return piece->block->data + piece->to;
+}
+
+void chain_commit(struct chain *chain, size_t len)
+{
+    struct chain_piece *piece = chain->last;
+    CHECK(len <= piece->block->size - piece->to);
+    piece->to += (uint32_t)len;
+    chain->len += len;
+    if (piece->from == piece->to)
+        chain_drop_last(chain);
 }
 
 int chain_iovec(const struct chain *chain, struct iovec *iov, int max)

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <sys/uio.h>
 
+enum { CHAIN_PIECE_MAX = BLOCK_HUGE - 64 };
+
 /* A queue of bytes held in blocks of a pool: appended at the end, taken from the front.
  * An empty chain holds no block. Embedded by its owner. */
 struct chain {
@@ -28,6 +30,11 @@ static inline bool chain_is_empty(const struct chain *chain)
 
 /* Copy `bytes` to the end. Errors: ST_NOMEM, with nothing appended. */
 enum status chain_append(struct chain *chain, struct slice bytes) MUST_USE;
+/* Room for at least `want` (at most CHAIN_PIECE_MAX) bytes to be written behind the last one; chain_commit follows, and
+ * nothing before it. Errors: NULL out of memory. */
+char *chain_reserve(struct chain *chain, size_t want, size_t *ret_room) MUST_USE;
+/* The first `len` bytes of the room are there now; 0 gives it up. */
+void chain_commit(struct chain *chain, size_t len);
 /* Fill `iov` with up to `max` pieces from the front; returns how many. */
 int chain_iovec(const struct chain *chain, struct iovec *iov, int max);
 /* Drop `len` bytes (at most chain->len) from the front. */

@@ -45,28 +45,35 @@ static void h1_write_options(const struct h1_codec *codec, struct h1_writer *wri
         h1_write_field(writer, SLICE("Connection"), text_slice(&text));
 }
 
+static enum status h1_write_head(const struct h1_codec *codec, const struct head *head,
+                                 struct framing body, struct text *text)
+{
+    struct h1_writer writer;
+    h1_write_begin(&writer, text);
+    if (head->is_request)
+        h1_write_request_line(&writer, head->method_name, head->target);
+    else
+        h1_write_status_line(&writer, head->status, head->reason);
+    h1_write_fields(&writer, &head->fields);
+    h1_write_framing(&writer, head, body);
+    h1_write_options(codec, &writer, head);
+    return h1_write_end(&writer);
+}
+
+/* Into the queue at once; a large head takes more than one try. */
 static enum status h1_put_head(struct h1_codec *codec, const struct head *head, struct framing body)
 {
-    struct block *block = block_create(codec->codec.wire.shared->blocks, BLOCK_MEDIUM);
-    enum status status = ST_NOMEM;
-    for (size_t size = BLOCK_MEDIUM; block != NULL; size = BLOCK_HUGE) {
-        struct text text = text_on(block->data, block->size);
-        struct h1_writer writer;
-        h1_write_begin(&writer, &text);
-        if (head->is_request)
-            h1_write_request_line(&writer, head->method_name, head->target);
-        else
-            h1_write_status_line(&writer, head->status, head->reason);
-        FIELDS_EACH(field, &head->fields)
-            h1_write_field(&writer, field->name, field->value);
-        h1_write_framing(&writer, head, body);
-        h1_write_options(codec, &writer, head);
-        status = h1_write_end(&writer);
-        if (status == ST_OK)
-            status = wire_put(&codec->codec.wire, text_slice(&text));
-        block_unref(&block);
-        if (status == ST_LIMIT && size < BLOCK_HUGE)
-            block = block_create(codec->codec.wire.shared->blocks, BLOCK_HUGE);
+    static const size_t wants[] = {BLOCK_SMALL - 64, BLOCK_MEDIUM - 64, CHAIN_PIECE_MAX};
+    struct wire *wire = &codec->codec.wire;
+    enum status status = ST_LIMIT;
+    for (size_t i = 0; i < COUNT_OF(wants) && status == ST_LIMIT; i++) {
+        size_t room = 0;
+        char *at = wire_reserve(wire, wants[i], &room);
+        if (at == NULL)
+            return ST_NOMEM;
+        struct text text = text_on(at, room);
+        status = h1_write_head(codec, head, body, &text);
+        wire_commit(wire, status == ST_OK ? text.len : 0);
     }
     return status;
 }

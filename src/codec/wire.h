@@ -70,6 +70,17 @@ enum status wire_settle(struct wire *wire) MUST_USE;
 
 /* Queue bytes of bounded length: heads and framing. Errors: ST_NOMEM. */
 enum status wire_put(struct wire *wire, struct slice bytes) MUST_USE;
+/* The queue's room for `want` bytes more, as chain_reserve and chain_commit. */
+static inline char *MUST_USE wire_reserve(struct wire *wire, size_t want, size_t *ret_room)
+{
+    return chain_reserve(&wire->out, want, ret_room);
+}
+
+static inline void wire_commit(struct wire *wire, size_t len)
+{
+    chain_commit(&wire->out, len);
+}
+
 /* Send what is queued and then as much of `body` as is taken. Small bodies are queued, so that one send
  * carries head and body. Errors: ST_AGAIN nothing of `body` was taken; ST_IO, ST_BAD, ST_NOMEM. */
 enum status wire_send(struct wire *wire, struct slice body, size_t *ret_taken) MUST_USE;

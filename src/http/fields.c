@@ -23,7 +23,7 @@ void fields_clear(struct fields *fields)
     fields->seen = 0;
 }
 
-static enum status grow(struct fields *fields)
+enum status fields_grow(struct fields *fields)
 {
     CHECK(fields->cap <= UINT32_MAX / 2); /* no arena holds so many */
     uint32_t cap = fields->cap == 0 ? FIRST_CAP : fields->cap * 2;
@@ -40,14 +40,8 @@ static enum status grow(struct fields *fields)
 enum status fields_add_token(struct fields *fields, enum token token, struct slice name,
                              struct slice value)
 {
-    if (fields->count == fields->cap) {
-        enum status status = grow(fields);
-        if (status != ST_OK)
-            return status;
-    }
-    fields->at[fields->count++] = (struct field){name, value, (uint8_t)token};
-    fields->seen |= token_bit(token);
-    return ST_OK;
+    const struct field field = {.name = name, .value = value, .token = (uint8_t)token};
+    return fields_append(fields, &field);
 }
 
 enum status fields_add(struct fields *fields, struct slice name, struct slice value)

@@ -12,6 +12,7 @@ struct field {
     struct slice name;  /* original spelling */
     struct slice value; /* without the white space around it */
     uint8_t token;      /* enum token of the name */
+    bool is_line; /* in memory ": " stands behind the name, the value behind that, then CRLF */
 };
 
 /* The fields of a head or trailer section in their order, repeated ones included.
@@ -34,6 +35,21 @@ enum status fields_add_token(struct fields *fields, enum token token, struct sli
                              struct slice value) MUST_USE;
 /* Append a field; looks up the token. */
 enum status fields_add(struct fields *fields, struct slice name, struct slice value) MUST_USE;
+/* Room for one more. Errors: as fields_add_token. */
+enum status fields_grow(struct fields *fields) MUST_USE;
+
+/* Append a field of another list, or one that a parser has found. Errors: as fields_add_token. */
+static inline enum status MUST_USE fields_append(struct fields *fields, const struct field *field)
+{
+    if (fields->count == fields->cap) {
+        enum status status = fields_grow(fields);
+        if (status != ST_OK)
+            return status;
+    }
+    fields->at[fields->count++] = *field;
+    fields->seen |= token_bit((enum token)field->token);
+    return ST_OK;
+}
 
 /* True where a field of that token is there; one instruction. */
 static inline bool fields_has(const struct fields *fields, enum token token)

@@ -2,7 +2,8 @@
  *
  * What was checked is what is sent: every message is written anew from its parts, and each part is looked
  * at once more here, so that whatever path it came by (another protocol version, configuration, a reply of
- * our own) it cannot hold a line end. Nothing of a part that fails is written.
+ * our own) it cannot hold a line end. Nothing of a part that fails is written. Lines that the parser found to stand as
+ * they would be written are copied, as many at once as stand together and stay.
  *
  * It does not decide which fields go out; that is the caller's (http/hop.h, http/framing.h). */
 #include "http/h1_write.h"
@@ -80,10 +81,8 @@ void h1_write_status_line(struct h1_writer *writer, unsigned status, struct slic
     (void)put(at, SLICE("\r\n")); /* nothing follows */
 }
 
-void h1_write_field(struct h1_writer *writer, struct slice name, struct slice value)
+static inline void write_line(struct h1_writer *writer, struct slice name, struct slice value)
 {
-    if (!refuse_unless(writer, syntax_is_token(name) && syntax_is_value(value)))
-        return;
     char *at = reserve(writer, name.len + 2 + value.len + 2);
     if (at == NULL)
         return;
@@ -92,6 +91,39 @@ void h1_write_field(struct h1_writer *writer, struct slice name, struct slice va
     *at++ = ' ';
     at = put(at, value);
     (void)put(at, SLICE("\r\n")); /* nothing follows */
+}
+
+void h1_write_field(struct h1_writer *writer, struct slice name, struct slice value)
+{
+    if (refuse_unless(writer, syntax_is_token(name) && syntax_is_value(value)))
+        write_line(writer, name, value);
+}
+
+static inline const char *line_end(const struct field *field)
+{
+    return field->value.at + field->value.len + 2;
+}
+
+void h1_write_fields(struct h1_writer *writer, const struct fields *fields)
+{
+    const struct field *end = fields->count > 0 ? fields->at + fields->count : fields->at;
+    for (const struct field *field = fields->at; field != end;) {
+        const struct field *first = field++;
+        if (!first->is_line) {
+            bool is_token = first->token != TOKEN_OTHER || syntax_is_token(first->name);
+            if (refuse_unless(writer, is_token && syntax_is_value(first->value)))
+                write_line(writer, first->name, first->value);
+            continue;
+        }
+        while (field != end && field->is_line && field->name.at == line_end(field - 1))
+            field++;
+        if (writer->status != ST_OK)
+            return;
+        size_t len = (size_t)(line_end(field - 1) - first->name.at);
+        char *at = reserve(writer, len);
+        if (at != NULL)
+            memcpy(at, first->name.at, len);
+    }
 }
 
 void h1_write_field_u64(struct h1_writer *writer, struct slice name, uint64_t value)

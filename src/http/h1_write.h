@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-/* Writes an HTTP/1.1 head into bounded text. Every part is checked, so that no CR, LF, NUL or other control
- * byte gets out inside of one; the first failure sticks and h1_write_end tells it. */
+/* Writes an HTTP/1.1 head into bounded text. Every part is checked here or by the parser, so that no CR, LF, NUL or
+ * other control byte gets out inside of one; the first failure sticks and h1_write_end tells it. */
 struct h1_writer {
     struct text *text;
     enum status status; /* ST_OK, ST_BAD: a part that must not be sent, ST_LIMIT: no room */
@@ -20,6 +20,8 @@ void h1_write_request_line(struct h1_writer *writer, struct slice method, struct
 void h1_write_status_line(struct h1_writer *writer, unsigned status, struct slice reason);
 /* "Name: value CRLF". */
 void h1_write_field(struct h1_writer *writer, struct slice name, struct slice value);
+/* All of the list; neighbours that were received as such lines (is_line) go as one piece, unchecked: the parser did. */
+void h1_write_fields(struct h1_writer *writer, const struct fields *fields);
 void h1_write_field_u64(struct h1_writer *writer, struct slice name, uint64_t value);
 /* The empty line. On ST_BAD or ST_LIMIT the text must not be sent. Also ends a trailer section. */
 enum status h1_write_end(struct h1_writer *writer) MUST_USE;

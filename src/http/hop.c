@@ -248,9 +248,7 @@ bool hop_via_holds(const struct fields *fields, struct slice pseudonym)
 
 void hop_via_write(struct text *text, const struct head *received, struct slice pseudonym)
 {
-    text_add_u64(text, received->major);
-    text_add_char(text, '.');
-    text_add_u64(text, received->minor);
-    text_add_char(text, ' ');
+    const char version[] = {(char)('0' + received->major), '.', (char)('0' + received->minor), ' '};
+    text_add(text, slice_of(version, sizeof(version)));
     text_add(text, pseudonym);
 }

@@ -5,10 +5,11 @@
  * start would need an order of initialisation; the unit test derives each bit anew from the RFC's sets.
  *
  * Values and targets are most of a head's bytes and nearly always clean, so they are walked eight bytes a
- * step by plain word arithmetic, which only asks "is there any byte below a bound, or DEL?"; the table then
- * decides about the few bytes of a word that is not clean. */
+ * step by plain word arithmetic, which finds the first byte that is below a bound, or DEL; the table then
+ * decides about that one. */
 #include "http/syntax.h"
 
+#include <endian.h>
 #include <string.h>
 
 /* clang-format off */
@@ -58,31 +59,66 @@ bool syntax_is_token(struct slice s)
     return s.len > 0 && syntax_token_span(s) == s.len;
 }
 
-/* True where one of eight bytes is below `bound` (at most 0x80) or DEL; bytes from 0x80 on are neither. */
-static inline bool word_has_control(const char *at, unsigned char bound)
+static const uint64_t ones = 0x0101010101010101u;
+
+/* The top bit of each byte that is 0. A borrow may also set that of bytes above the first such one. */
+static inline uint64_t zeros_of(uint64_t word)
 {
-    const uint64_t ones = 0x0101010101010101u;
-    const uint64_t tops = 0x8080808080808080u;
+    return (word - ones) & ~word & (ones * 0x80);
+}
+
+/* The index of the first byte whose top bit is set; one is. */
+static inline size_t first_of(uint64_t tops)
+{
+    return (size_t)__builtin_ctzll(tops) / 8;
+}
+
+/* Eight bytes, the first one lowest. */
+static inline uint64_t load8(const char *at)
+{
     uint64_t word;
     memcpy(&word, at, sizeof(word));
-    uint64_t below = (word - ones * bound) & ~word;
-    uint64_t without_del = word ^ (ones * 0x7f);
-    uint64_t del = (without_del - ones) & ~without_del;
-    return ((below | del) & tops) != 0;
+    return le64toh(word);
+}
+
+/* The top bit of each byte that is below `bound` (at most 0x80) or DEL, at least of the first one; not of bytes from 0x80
+ * on. */
+static inline uint64_t controls_of(uint64_t word, unsigned char bound)
+{
+    uint64_t below = (word - ones * bound) & ~word & (ones * 0x80);
+    return below | zeros_of(word ^ (ones * 0x7f));
 }
 
 static inline size_t span(const char *from, const char *end, unsigned char bound, unsigned classes)
 {
     const char *at = from;
-    for (;;) {
-        while (end - at >= 8 && !word_has_control(at, bound))
+    while (end - at >= 8) {
+        uint64_t controls = controls_of(load8(at), bound);
+        if (controls == 0) {
             at += 8;
-        const char *stop = end - at < 8 ? end : at + 8;
-        while (at < stop && syntax_is(*at, classes))
-            at++;
-        if (at < stop || at == end)
+            continue;
+        }
+        at += first_of(controls);
+        if (!syntax_is(*at, classes))
             return (size_t)(at - from);
+        at++; /* HTAB in a value */
     }
+    while (at < end && syntax_is(*at, classes))
+        at++;
+    return (size_t)(at - from);
+}
+
+size_t syntax_find_colon(const char *at, const char *end)
+{
+    const char *from = at;
+    for (; end - at >= 8; at += 8) {
+        uint64_t colons = zeros_of(load8(at) ^ (ones * ':'));
+        if (colons != 0)
+            return (size_t)(at - from) + first_of(colons);
+    }
+    while (at < end && *at != ':')
+        at++;
+    return (size_t)(at - from);
 }
 
 size_t syntax_value_span(const char *at, const char *end)

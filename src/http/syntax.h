@@ -25,6 +25,8 @@ static inline bool syntax_is(char c, unsigned classes)
 size_t syntax_value_span(const char *at, const char *end);
 /* The same for SYNTAX_TARGET. */
 size_t syntax_target_span(const char *at, const char *end);
+/* How many bytes from `at` on stand before the first colon, or before `end` where none is. */
+size_t syntax_find_colon(const char *at, const char *end);
 
 /* Length of the token at the front of `s`; 0 where none is. */
 size_t syntax_token_span(struct slice s);

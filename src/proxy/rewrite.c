@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "http/status_code.h"
 
-enum { REWRITE_VIA_MAX = 300 };
+enum { REWRITE_VERSION = sizeof("1.1 ") };
 
 static enum status rewrite_add(struct head *head, enum token token, struct slice value)
 {
@@ -22,11 +22,13 @@ static enum status rewrite_add(struct head *head, enum token token, struct slice
 static enum status rewrite_add_via(struct exchange *x, const struct head *received,
                                    struct head *head)
 {
-    char via[REWRITE_VIA_MAX];
-    struct text text = text_on(via, sizeof(via));
+    size_t room = REWRITE_VERSION + x->snapshot->via.len;
+    char *at = arena_alloc(&x->arena, room);
+    if (at == NULL)
+        return ST_NOMEM;
+    struct text text = text_on(at, room);
     hop_via_write(&text, received, x->snapshot->via);
-    struct slice copy = arena_copy(&x->arena, text_slice(&text));
-    return copy.at == NULL ? ST_NOMEM : rewrite_add(head, TOKEN_VIA, copy);
+    return rewrite_add(head, TOKEN_VIA, text_slice(&text));
 }
 
 /* Our own number in place of what Max-Forwards said (RFC 9110 §7.6.2). */
@@ -132,7 +134,7 @@ enum status rewrite_request(struct exchange *x, struct head *head, struct framin
     enum status status = rewrite_add(head, TOKEN_HOST, target_host_field(&x->target));
     FIELDS_EACH(field, &request->fields) {
         if (status == ST_OK && !rewrite_drops_request_field(x, field))
-            status = fields_add_token(&head->fields, field->token, field->name, field->value);
+            status = fields_append(&head->fields, field);
     }
     if (status == ST_OK && (x->method == METHOD_TRACE || x->method == METHOD_OPTIONS))
         status = rewrite_add_max_forwards(x, head);
@@ -198,7 +200,7 @@ enum status rewrite_response(struct exchange *x, const struct head *response, st
         if (field->token == TOKEN_CONTENT_LENGTH)
             status = drops_length ? ST_OK : rewrite_add_told_length(head, field);
         else
-            status = fields_add_token(&head->fields, field->token, field->name, field->value);
+            status = fields_append(&head->fields, field);
     }
     if (status == ST_OK && !head_is_interim(response) && !fields_has(&response->fields, TOKEN_DATE))
         status = rewrite_add_date(x, head);
@@ -217,8 +219,7 @@ enum status rewrite_trailers(struct exchange *x, const struct hop *hop,
     FIELDS_EACH(field, trailers) {
         if (!hop_trailer_may_pass(hop, field))
             continue;
-        enum status status =
-            fields_add_token(passing, (enum token)field->token, field->name, field->value);
+        enum status status = fields_append(passing, field);
         if (status != ST_OK)
             return status;
     }

@@ -165,6 +165,51 @@ static void an_append_that_finds_no_memory_changes_nothing(void **state)
     block_pool_destroy(&pool);
 }
 
+/* Room is behind what is queued, in one piece, and is given up whole where nothing is written. */
+static void room_can_be_written_to(void **state)
+{
+    (void)state;
+    struct block_pool *pool = pool_of(0);
+    struct chain chain;
+    size_t from = 0, room = 0;
+    chain_init(&chain, pool);
+    static const size_t lengths[] = {0, 1, 4000, 0, 100, 0, 4032, 16000, CHAIN_PIECE_MAX, 0, 3};
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        size_t used = block_pool_used(pool);
+        char *at = chain_reserve(&chain, lengths[i] > 0 ? lengths[i] : 30000, &room);
+        assert_non_null(at);
+        assert_true(room >= lengths[i]);
+        memcpy(at, pattern + from, lengths[i]);
+        chain_commit(&chain, lengths[i]);
+        from += lengths[i];
+        assert_int_equal(chain.len, from);
+        if (lengths[i] == 0)
+            assert_int_equal(block_pool_used(pool), used);
+    }
+    assert_int_equal(chain_append(&chain, slice_of(pattern + from, 50)), ST_OK);
+    take_all(&chain, 0, 777);
+    assert_int_equal(block_pool_used(pool), 0);
+    block_pool_destroy(&pool);
+}
+
+/* Out of memory nothing changes. */
+static void no_room_leaves_all_as_it_was(void **state)
+{
+    (void)state;
+    struct block_pool *pool = pool_of(BLOCK_SMALL);
+    struct chain chain;
+    size_t room = 0;
+    chain_init(&chain, pool);
+    assert_int_equal(chain_append(&chain, slice_of(pattern, 4000)), ST_OK);
+    assert_null(chain_reserve(&chain, 1000, &room));
+    assert_int_equal(chain.len, 4000);
+    assert_non_null(chain_reserve(&chain, 10, &room));
+    chain_commit(&chain, 0);
+    take_all(&chain, 0, 4000);
+    assert_int_equal(block_pool_used(pool), 0);
+    block_pool_destroy(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +219,8 @@ int main(void)
         cmocka_unit_test(small_appends_share_a_block),
         cmocka_unit_test(iovec_names_all_pieces_up_to_its_size),
         cmocka_unit_test(an_append_that_finds_no_memory_changes_nothing),
+        cmocka_unit_test(room_can_be_written_to),
+        cmocka_unit_test(no_room_leaves_all_as_it_was),
     };
     return cmocka_run_group_tests(tests, fill_pattern, NULL);
 }

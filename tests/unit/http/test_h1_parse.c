@@ -397,6 +397,47 @@ static void every_fault_has_its_answer(void **state)
     assert_string_equal(h1_fault_text(H1_FAULT_OBS_FOLD), "a field line is folded");
 }
 
+/* A field is marked as a line exactly where its bytes stand as they would be written. */
+static void lines_that_can_be_copied_are_marked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        bool is_line;
+    } cases[] = {
+        {"Accept: text/html\r\n", true},
+        {"aCCEPT: text/html\r\n", true},
+        {"X-Unknown!#$: \x80 \tx\r\n", true},
+        {"A: b\r\n", true},
+        {"Accept:text/html\r\n", false},
+        {"Accept:  text/html\r\n", false},
+        {"Accept: \ttext/html\r\n", false},
+        {"Accept:\ttext/html\r\n", false},
+        {"Accept: text/html \r\n", false},
+        {"Accept: text/html\t\r\n", false},
+        {"Accept:\r\n", false},
+        {"Accept: \r\n", false},
+        {"X-Name-that-is-longer-than-those-for-which-a-colon-is-looked-for-in-words: x\r\n", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char head[256];
+        struct http_test test;
+        http_test_begin(&test);
+        (void)snprintf(head, sizeof(head), "GET / HTTP/1.1\r\n%s\r\n", cases[i].line);
+        const struct fields *fields = &http_test_request(&test, head)->fields;
+        assert_int_equal(fields->count, 1);
+        const struct field *field = fields->at;
+        assert_int_equal(field->is_line, cases[i].is_line);
+        assert_int_equal(field->token, token_of(field->name));
+        if (field->is_line) {
+            struct slice line =
+                slice_of(field->name.at, field->name.len + 2 + field->value.len + 2);
+            assert_slice(line, cases[i].line);
+        }
+        http_test_end(&test);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,6 +454,7 @@ int main(void)
         cmocka_unit_test(what_was_understood_stays_after_a_fault),
         cmocka_unit_test(trailers_are_fields_that_do_not_frame),
         cmocka_unit_test(every_fault_has_its_answer),
+        cmocka_unit_test(lines_that_can_be_copied_are_marked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,79 @@ static void a_text_with_a_hole_is_not_written_on(void **state)
     assert_int_equal(text.len, 0);
 }
 
+/* What is copied is what was received, without the fields between that are left out, or added. */
+static void received_lines_are_copied(void **state)
+{
+    (void)state;
+    struct http_test test;
+    http_test_begin(&test);
+    const struct fields *got =
+        &http_test_request(&test, "GET / HTTP/1.1\r\nA: 1\r\nhOST: a\r\nB:2\r\n"
+                                  "C: 3\r\nD: 4\r\nE: 5\r\n\r\n")
+             ->fields;
+    for (unsigned left_out = 0; left_out < 1u << 6; left_out++) {
+        char into[256], expected[256];
+        struct text text = text_on(into, sizeof(into));
+        struct text all = text_on(expected, sizeof(expected));
+        struct h1_writer writer;
+        struct fields fields;
+        fields_init(&fields, &test.arena);
+        for (uint32_t i = 0; i < got->count; i++) {
+            if ((left_out & 1u << i) != 0)
+                continue;
+            assert_int_equal(fields_append(&fields, &got->at[i]), ST_OK);
+            text_add(&all, got->at[i].name);
+            text_add(&all, SLICE(": "));
+            text_add(&all, got->at[i].value);
+            text_add(&all, SLICE("\r\n"));
+        }
+        assert_int_equal(fields_add(&fields, SLICE("Via"), SLICE("1.1 x")), ST_OK);
+        text_add(&all, SLICE("Via: 1.1 x\r\n\r\n"));
+        h1_write_begin(&writer, &text);
+        h1_write_fields(&writer, &fields);
+        assert_int_equal(h1_write_end(&writer), ST_OK);
+        assert_slice(text_slice(&text), text_string(&all));
+        for (size_t room = 0; room < text.len; room++) { /* never more than there is room for */
+            struct text small = text_on(into, room);
+            h1_write_begin(&writer, &small);
+            h1_write_fields(&writer, &fields);
+            assert_int_equal(h1_write_end(&writer), ST_LIMIT);
+            assert_true(small.len <= room);
+        }
+    }
+    http_test_end(&test);
+}
+
+/* A list is checked but for what a parser checked. */
+static void lists_are_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        struct slice name;
+        struct slice value;
+        enum status status;
+    } cases[] = {
+        {{"Via", 3}, {"1.1 x", 5}, ST_OK}, {{"Via", 3}, {"1.1 x\r\nA: b", 11}, ST_BAD},
+        {{"X-A", 3}, {"\n", 1}, ST_BAD},   {{"X A", 3}, {"x", 1}, ST_BAD},
+        {{"X:\r\n", 4}, {"x", 1}, ST_BAD},
+    };
+    struct http_test test;
+    http_test_begin(&test);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char into[64];
+        struct text text = text_on(into, sizeof(into));
+        struct h1_writer writer;
+        struct fields fields;
+        fields_init(&fields, &test.arena);
+        assert_int_equal(fields_add(&fields, cases[i].name, cases[i].value), ST_OK);
+        h1_write_begin(&writer, &text);
+        h1_write_fields(&writer, &fields);
+        assert_int_equal(h1_write_end(&writer), cases[i].status);
+        assert_int_equal(text.len > 0, cases[i].status == ST_OK);
+    }
+    http_test_end(&test);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +210,8 @@ int main(void)
         cmocka_unit_test(no_control_byte_gets_out),
         cmocka_unit_test(every_missing_byte_of_room_is_told),
         cmocka_unit_test(a_text_with_a_hole_is_not_written_on),
+        cmocka_unit_test(received_lines_are_copied),
+        cmocka_unit_test(lists_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

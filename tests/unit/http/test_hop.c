@@ -294,7 +294,8 @@ static void trailers_pass_unless_they_frame_route_or_authenticate(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct slice name = slice_from_string(cases[i].name);
-        const struct field field = {name, SLICE("x"), (uint8_t)token_of(name)};
+        const struct field field = {
+            .name = name, .value = SLICE("x"), .token = (uint8_t)token_of(name)};
         assert_int_equal(hop_trailer_may_pass(&hop, &field), cases[i].passes);
     }
     http_test_end(&test);

@@ -111,6 +111,22 @@ static void words_are_measured(void **state)
     assert_int_equal(syntax_token_span(SLICE("\"a\"")), 0);
 }
 
+/* The first colon is found wherever in its words of eight it stands, and nothing that looks like one is taken for it. */
+static void the_first_colon_is_found(void **state)
+{
+    (void)state;
+    char text[27];
+    for (size_t at = 0; at < sizeof(text); at++) {
+        for (unsigned c = 0; c < 256; c++) {
+            memset(text, (int)c, sizeof(text));
+            text[at] = ':';
+            text[sizeof(text) - 1] = ':';
+            assert_int_equal(syntax_find_colon(text, text + sizeof(text)), c == ':' ? 0 : at);
+            assert_int_equal(syntax_find_colon(text, text + at), c == ':' ? 0 : at);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +136,7 @@ int main(void)
         cmocka_unit_test(high_bytes_hide_nothing),
         cmocka_unit_test(tokens_and_values),
         cmocka_unit_test(words_are_measured),
+        cmocka_unit_test(the_first_colon_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
