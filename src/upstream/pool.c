@@ -1,8 +1,8 @@
 /* Idle connections by origin, newest first, with caps.
  *
- * An origin's entry lives as long as it has idle connections. All idle connections also stand in one list
- * ordered by the time they became idle; one timer walks its old end. Events of idle connections only mark
- * them stale and queue the sweep. */
+ * An origin's entry lives as long as a connection to it, leased ones included, so that giving one back looks nothing up.
+ * All idle connections also stand in one list ordered by the time they became idle; one timer walks its old end. Events
+ * of idle connections only mark them stale and queue the sweep. */
 
 #include "upstream/pool.h"
 
@@ -18,7 +18,8 @@ enum { UPSTREAM_TAG = TAG('u', 'p', 's', 't'), POOL_PEEK_AFTER_MS = 1000 };
 struct pool_origin {
     struct link idle; /* newest first */
     uint64_t hash;
-    uint32_t count;
+    uint32_t open_count; /* connections, idle or leased */
+    uint32_t idle_count;
     struct host host;
     uint16_t port;
     bool is_tls;
@@ -57,16 +58,21 @@ static uint64_t pool_hash(const struct pool_key *key)
 /* Take a connection out of the idle lists. */
 static void pool_detach(struct pool *pool, struct upstream *upstream)
 {
-    struct pool_origin *origin = upstream->origin;
     link_remove(&upstream->origin_link);
     link_remove(&upstream->age_link);
-    upstream->origin = NULL;
+    upstream->is_idle = false;
+    upstream->origin->idle_count--;
     pool->idle_count--;
     counter_sub(pool->engine->counters, COUNT_POOL_IDLE, 1);
-    if (--origin->count == 0) {
-        table_remove(&pool->origins, origin->hash, origin);
-        slab_free(&pool->origin_slab, origin);
-    }
+}
+
+/* A connection to this origin is closed. */
+static void pool_leave(struct pool *pool, struct pool_origin *origin)
+{
+    if (--origin->open_count > 0)
+        return;
+    table_remove(&pool->origins, origin->hash, origin);
+    slab_free(&pool->origin_slab, origin);
 }
 
 static void upstream_bury(struct grave *grave)
@@ -78,8 +84,10 @@ static void upstream_bury(struct grave *grave)
 static void upstream_close(struct upstream *upstream, bool is_abort)
 {
     CHECK_TAG(upstream, UPSTREAM_TAG);
-    CHECK(upstream->origin == NULL);
+    CHECK(!upstream->is_idle);
     upstream->tag = 0;
+    pool_leave(upstream->engine->pool, upstream->origin);
+    upstream->origin = NULL;
     upstream->codec->ops->close(upstream->codec, is_abort);
     snapshot_unref(&upstream->snapshot);
     upstream->grave.bury = upstream_bury;
@@ -215,7 +223,8 @@ bool pool_take(struct pool *pool, const struct host *host, uint16_t port, bool i
     struct pool_key key = {host, port, is_tls};
     uint64_t now = loop_now_ns(pool->engine->loop);
     struct pool_origin *origin;
-    while ((origin = table_find(&pool->origins, pool_hash(&key), pool_match, &key)) != NULL) {
+    while ((origin = table_find(&pool->origins, pool_hash(&key), pool_match, &key)) != NULL &&
+           origin->idle_count > 0) {
         struct upstream *upstream =
             CONTAINER_OF(list_first(&origin->idle), struct upstream, origin_link);
         bool is_usable = pool_is_alive(pool, upstream, now);
@@ -227,21 +236,25 @@ bool pool_take(struct pool *pool, const struct host *host, uint16_t port, bool i
     return false;
 }
 
-static struct pool_origin *pool_origin_for(struct pool *pool, const struct upstream *upstream)
+/* The entry of an origin, for one more connection. NULL out of memory. */
+static struct pool_origin *pool_enter(struct pool *pool, const struct reach *reach)
 {
-    struct pool_key key = {&upstream->host, upstream->port, upstream->is_tls};
+    struct pool_key key = {reach->host, reach->port, reach->is_tls};
     uint64_t hash = pool_hash(&key);
     struct pool_origin *origin = table_find(&pool->origins, hash, pool_match, &key);
-    if (origin != NULL)
+    if (origin != NULL) {
+        origin->open_count++;
         return origin;
+    }
     origin = slab_alloc(&pool->origin_slab);
     if (origin == NULL)
         return NULL;
     link_init(&origin->idle);
     origin->hash = hash;
-    origin->host = upstream->host;
-    origin->port = upstream->port;
-    origin->is_tls = upstream->is_tls;
+    origin->open_count = 1;
+    origin->host = *reach->host;
+    origin->port = reach->port;
+    origin->is_tls = reach->is_tls;
     if (table_add(&pool->origins, hash, origin) == ST_OK)
         return origin;
     slab_free(&pool->origin_slab, origin);
@@ -257,18 +270,19 @@ static uint64_t pool_total(const struct pool *pool)
 }
 
 /* Idle from now on, within the caps. */
-static void pool_put(struct pool *pool, struct pool_origin *origin, struct upstream *upstream)
+static void pool_put(struct pool *pool, struct upstream *upstream)
 {
     const struct config *config = pool->engine->snapshot->config;
-    upstream->origin = origin;
+    struct pool_origin *origin = upstream->origin;
+    upstream->is_idle = true;
     upstream->is_stale = false;
     upstream->idle_since_ns = loop_now_ns(pool->engine->loop);
     list_prepend(&origin->idle, &upstream->origin_link);
     list_append(&pool->by_age, &upstream->age_link);
-    origin->count++;
+    origin->idle_count++;
     pool->idle_count++;
     counter_add(pool->engine->counters, COUNT_POOL_IDLE, 1);
-    if (origin->count > config->limits.pool_per_origin)
+    if (origin->idle_count > config->limits.pool_per_origin)
         pool_close(pool, CONTAINER_OF(origin->idle.prev, struct upstream, origin_link));
     if (pool->idle_count > pool_total(pool))
         pool_close(pool, pool_oldest(pool));
@@ -293,14 +307,11 @@ void pool_give(struct pool *pool, struct lease *lease)
     struct upstream *upstream = lease->upstream;
     CHECK_TAG(upstream, UPSTREAM_TAG);
     const struct config *config = pool->engine->snapshot->config;
-    struct pool_origin *origin = NULL;
     enum codec_fate fate = upstream->codec->ops->release(upstream->codec, lease->stream);
     *lease = (struct lease){0};
     if (fate == CODEC_LASTS && pool_fits(pool, upstream) && config->limits.pool_total > 0 &&
         config->limits.pool_per_origin > 0)
-        origin = pool_origin_for(pool, upstream);
-    if (origin != NULL)
-        pool_put(pool, origin, upstream);
+        pool_put(pool, upstream);
     else
         upstream_close(upstream, /* is_abort= */ fate == CODEC_BREAKS);
 }
@@ -309,8 +320,11 @@ enum status pool_add(struct pool *pool, struct reach *reach, struct lease *ret_l
 {
     struct engine *engine = pool->engine;
     struct h1_limits limits = engine_head_limits(reach->snapshot->config);
-    struct upstream *upstream = slab_alloc(&pool->upstream_slab);
+    struct pool_origin *origin = pool_enter(pool, reach);
+    struct upstream *upstream = origin == NULL ? NULL : slab_alloc(&pool->upstream_slab);
     if (upstream == NULL) {
+        if (origin != NULL)
+            pool_leave(pool, origin);
         transport_close(&reach->transport, /* is_abort= */ false);
         return ST_NOMEM;
     }
@@ -323,9 +337,7 @@ enum status pool_add(struct pool *pool, struct reach *reach, struct lease *ret_l
     upstream->codec = &upstream->h1.codec;
     upstream->codec->owner = upstream;
     upstream->codec->on_ready = pool_on_ready;
-    upstream->host = *reach->host;
-    upstream->port = reach->port;
-    upstream->is_tls = reach->is_tls;
+    upstream->origin = origin;
     /* The base alone: a connection may outlive many gates. The pool takes no other than its own. */
     upstream->snapshot = snapshot_ref(snapshot_base(reach->snapshot));
     upstream->peer = reach->peer;

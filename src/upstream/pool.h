@@ -27,12 +27,10 @@ struct upstream {
     struct engine *engine;
     struct codec *codec; /* `h1` */
     struct h1_codec h1;
-    struct pool_origin *origin; /* while idle; NULL while leased */
-    struct link origin_link;
-    struct link age_link;
-    struct host host;
-    uint16_t port;
-    bool is_tls;
+    struct pool_origin *origin; /* where it leads */
+    struct link origin_link;    /* while idle */
+    struct link age_link;       /* while idle */
+    bool is_idle;
     bool is_stale;             /* idle, and seen readable */
     struct snapshot *snapshot; /* the base of what it was made under; pinned */
     struct inet_endpoint peer;

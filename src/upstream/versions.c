@@ -13,9 +13,12 @@ static uint64_t versions_hash(const struct host *host, uint16_t port)
 
 void versions_note(struct versions *versions, const struct host *host, uint16_t port, bool is_old)
 {
+    if (!is_old && !versions->has_any)
+        return;
     uint64_t hash = versions_hash(host, port);
     size_t place = hash % VERSIONS_PLACES;
     if (is_old) {
+        versions->has_any = true;
         versions->at[place].hash = hash;
         versions->at[place].until_ns = clock_monotonic_ns() + (uint64_t)VERSIONS_KEEP_S * NS_PER_S;
     } else if (versions->at[place].hash == hash) {

@@ -13,6 +13,7 @@
 enum { VERSIONS_PLACES = 512, VERSIONS_KEEP_S = 300 };
 
 struct versions {
+    bool has_any; /* since the beginning */
     struct {
         uint64_t hash;
         uint64_t until_ns; /* monotonic; 0: empty */

@@ -209,7 +209,7 @@ static void a_taken_connection_is_leased(void **state)
     lease = take(test);
     assert_ptr_equal(lease.upstream, same);
     assert_int_equal(lease.use, 2);
-    assert_null(lease.upstream->origin);
+    assert_false(lease.upstream->is_idle);
     assert_null(take(test).upstream);
     assert_int_equal(far->is_fin_in, false);
     give_back(test, lease);
