@@ -9,19 +9,22 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+/* Four numbers up to 255 without leading zeros, dots between them. */
 static bool inet_parse_v4(struct slice text, uint8_t bytes[4])
 {
-    struct slice part;
-    int count = 0;
-    bool ends_in_dot = text.len > 0 && text.at[text.len - 1] == '.';
-    while (slice_next_part(&text, '.', &part)) {
-        uint64_t value;
-        bool has_zero = part.len > 1 && part.at[0] == '0';
-        if (count == 4 || part.len > 3 || has_zero || slice_to_u64(part, 255, &value) != ST_OK)
+    size_t at = 0;
+    for (int i = 0; i < 4; i++) {
+        if (i > 0 && (at == text.len || text.at[at++] != '.'))
             return false;
-        bytes[count++] = (uint8_t)value;
+        size_t from = at;
+        unsigned value = 0;
+        while (at < text.len && at < from + 3 && char_is_digit(text.at[at]))
+            value = value * 10 + (unsigned)(text.at[at++] - '0');
+        if (at == from || value > 255 || (at > from + 1 && text.at[from] == '0'))
+            return false;
+        bytes[i] = (uint8_t)value;
     }
-    return count == 4 && !ends_in_dot;
+    return at == text.len;
 }
 
 enum status inet_addr_parse(struct slice text, struct inet_addr *ret_addr)
@@ -168,11 +171,12 @@ bool inet_prefix_contains(const struct inet_prefix *prefix, const struct inet_ad
 {
     if (prefix->addr.family != addr->family)
         return false;
-    for (unsigned i = 0; i < 16 && i * 8 < prefix->bits; i++) {
-        if (inet_masked(addr, prefix->bits, i) != prefix->addr.bytes[i])
+    unsigned whole = prefix->bits / 8;
+    for (unsigned i = 0; i < whole; i++) {
+        if (addr->bytes[i] != prefix->addr.bytes[i])
             return false;
     }
-    return true;
+    return whole == 16 || inet_masked(addr, prefix->bits, whole) == prefix->addr.bytes[whole];
 }
 
 bool inet_addr_is_loopback(const struct inet_addr *addr)

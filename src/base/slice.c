@@ -123,8 +123,8 @@ static enum status slice_number(struct slice s, unsigned base, uint64_t max, uin
         unsigned digit = (unsigned)slice_digit(s.at[i]);
         if (digit >= base)
             return ST_BAD;
-        is_over = is_over || value > (max - (digit < max ? digit : max)) / base || digit > max;
-        value = value * base + digit;
+        is_over |= __builtin_mul_overflow(value, base, &value);
+        is_over |= __builtin_add_overflow(value, digit, &value);
     }
     if (is_over || value > max)
         return ST_LIMIT;

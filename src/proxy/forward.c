@@ -295,9 +295,10 @@ static enum next forward_request(struct exchange *x, size_t share)
     if (status != ST_OK && status != ST_AGAIN)
         x->is_up_deaf = true;
     if (status == ST_OK) {
-        timeline_mark(&x->timeline, MARK_U_TXH);
+        uint64_t now_ns = clock_monotonic_ns();
+        timeline_mark_at(&x->timeline, MARK_U_TXH, now_ns);
         if (x->request_done) {
-            timeline_mark(&x->timeline, MARK_U_TX1);
+            timeline_mark_at(&x->timeline, MARK_U_TX1, now_ns);
             x->request_sent = true;
             x->waiting_ns = loop_now_ns(exchange_loop(x));
         }
@@ -499,12 +500,16 @@ static enum next forward_response(struct exchange *x, size_t share)
     if (status != ST_OK && status != ST_AGAIN)
         return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
     if (status == ST_OK && x->response_done) {
-        timeline_mark(&x->timeline, MARK_D_TX1);
+        uint64_t now_ns = clock_monotonic_ns();
+        timeline_mark_at(&x->timeline, MARK_D_TX1, now_ns);
         x->response_sent = true;
         /* An answer may come before the request was sent whole; the rest follows if both go on. */
         bool goes_on =
             !x->request_sent && !x->is_up_deaf && down->may_persist && x->lease.stream->may_persist;
-        return goes_on ? NEXT_WAIT : exchange_enter(x, STEP_finish);
+        if (goes_on)
+            return NEXT_WAIT;
+        timeline_mark_at(&x->timeline, MARK_X_END, now_ns);
+        return exchange_enter(x, STEP_finish);
     }
     return NEXT_WAIT;
 }

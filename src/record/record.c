@@ -47,13 +47,18 @@ static size_t url_authority_at(struct slice url)
 /* Where the credentials in front of the host begin and end; an empty range where there are none. */
 static void url_find_userinfo(struct slice url, size_t *ret_begin, size_t *ret_end)
 {
+    *ret_begin = *ret_end = 0;
+    if (slice_find(url, '@') == url.len)
+        return;
     size_t begin = url_authority_at(url);
     size_t end = begin;
     size_t behind = begin;
-    while (end < url.len && memchr("/?#", url.at[end], 3) == NULL) {
-        if (url.at[end] == '@')
+    for (; end < url.len; end++) {
+        char c = url.at[end];
+        if (c == '/' || c == '?' || c == '#')
+            break;
+        if (c == '@')
             behind = end + 1;
-        end++;
     }
     *ret_begin = begin;
     *ret_end = behind;
