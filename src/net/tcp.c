@@ -171,14 +171,19 @@ static enum status tcp_send_splice(struct transport *transport, int pipe, size_t
     return status;
 }
 
-static bool tcp_is_quiet(const struct transport *transport, enum transport_look look)
+static bool tcp_is_quiet(struct transport *transport, enum transport_look look)
 {
     char byte;
     size_t len = 0;
     if ((transport->ready & (WATCH_HANGUP | WATCH_ERROR)) != 0)
         return false;
     bool asks = look == LOOK_ASK || (transport->ready & WATCH_READ) != 0;
-    return !asks || socket_peek(tcp_fd(transport), &byte, 1, &len) == ST_AGAIN;
+    if (!asks)
+        return true;
+    if (socket_peek(tcp_fd(transport), &byte, 1, &len) != ST_AGAIN)
+        return false;
+    transport->ready &= ~(unsigned)(WATCH_READ | WATCH_URGENT);
+    return true;
 }
 
 static const char *tcp_fault(struct transport *transport)

@@ -541,7 +541,7 @@ static void tls_close(struct transport *transport, bool is_abort)
 }
 
 /* An end or a fault may have come in one receive with the bytes before it, of which alone recv told. */
-static bool tls_is_quiet(const struct transport *transport, enum transport_look look)
+static bool tls_is_quiet(struct transport *transport, enum transport_look look)
 {
     const struct tls *tls = tls_of_const(transport);
     if (tls->recv_end != ST_OK || tls->send_end != ST_OK || SSL_has_pending(tls->ssl))

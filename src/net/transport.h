@@ -55,8 +55,9 @@ struct transport_ops {
     enum status (*recv_splice)(struct transport *, int pipe, size_t cap, size_t *ret_len);
     /* As `send`, of `len` bytes that are in a kernel pipe. NULL as above. */
     enum status (*send_splice)(struct transport *, int pipe, size_t len, size_t *ret_len);
-    /* True where nothing of the peer is there that was not received: no byte, no end, no fault. Takes nothing. */
-    bool (*is_quiet)(const struct transport *, enum transport_look);
+    /* True where nothing of the peer is there that was not received: no byte, no end, no fault. Takes nothing; what it
+     * finds, T1 knows afterwards. */
+    bool (*is_quiet)(struct transport *, enum transport_look);
     /* What went wrong in words for people ("certificate has expired"), "" for nothing known; static or
      * owned by the transport. */
     const char *(*fault)(struct transport *);
@@ -125,7 +126,7 @@ static inline enum status transport_send_splice(struct transport *t, int pipe, s
 {
     return t->ops->send_splice(t, pipe, len, ret_len);
 }
-static inline bool transport_is_quiet(const struct transport *t, enum transport_look look)
+static inline bool transport_is_quiet(struct transport *t, enum transport_look look)
 {
     return t->ops->is_quiet(t, look);
 }

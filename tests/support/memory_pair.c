@@ -134,7 +134,7 @@ static void memory_close(struct transport *transport, bool is_abort)
 }
 
 /* Bits are all there is to ask. */
-static bool memory_is_quiet(const struct transport *transport, enum transport_look look)
+static bool memory_is_quiet(struct transport *transport, enum transport_look look)
 {
     (void)look;
     return (transport->ready & (WATCH_READ | WATCH_HANGUP | WATCH_ERROR)) == 0;

@@ -82,6 +82,24 @@ static void test_read_bit(void **state)
     end(&f);
 }
 
+/* T1 for a look: where nothing is there, the next one need not ask; what comes then is seen. */
+static void test_look(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    assert_true(f.transport->ready & WATCH_READ);
+    assert_true(transport_is_quiet(f.transport, LOOK_IF_TOLD));
+    assert_false(f.transport->ready & WATCH_READ);
+    assert_int_equal(write(f.peer_fd, "a", 1), 1);
+    assert_true(transport_is_quiet(f.transport, LOOK_IF_TOLD)); /* nobody told */
+    assert_false(transport_is_quiet(f.transport, LOOK_ASK));
+    turn(&f);
+    assert_true(f.transport->ready & WATCH_READ);
+    assert_false(transport_is_quiet(f.transport, LOOK_IF_TOLD));
+    end(&f);
+}
+
 /* After the peer's end was seen a short receive leaves READ set, since no further news will come. */
 static void test_end_is_not_missed(void **state)
 {
@@ -323,6 +341,7 @@ int main(void)
     (void)signal(SIGPIPE, SIG_IGN); /* as the program does: splice(2) raises it */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_bit),
+        cmocka_unit_test(test_look),
         cmocka_unit_test(test_end_is_not_missed),
         cmocka_unit_test(test_write_bit),
         cmocka_unit_test(test_splice_in),
