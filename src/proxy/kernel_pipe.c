@@ -49,15 +49,31 @@ void kernel_pipe_pool_done(struct kernel_pipe_pool *pool)
 {
     while (pool->spare != NULL)
         kernel_pipe_close(pool, kernel_pipe_pop(&pool->spare));
-    pool->spare_count = 0;
+    pool->spare_count = pool->idle_count = 0;
     for (size_t i = 0; i < KERNEL_PIPES_MAX; i++)
         CHECK(pool->pipes[i].ends[0] < 0);
+}
+
+bool kernel_pipe_pool_tidy(struct kernel_pipe_pool *pool)
+{
+    if (++pool->tidy_calls < KERNEL_PIPES_TIDY)
+        return pool->spare_count > 0;
+    pool->tidy_calls = 0;
+    struct kernel_pipe **needed = &pool->spare; /* the last used first */
+    for (unsigned kept = pool->spare_count - pool->idle_count; kept > 0; kept--)
+        needed = &(*needed)->next;
+    while (*needed != NULL)
+        kernel_pipe_close(pool, kernel_pipe_pop(needed));
+    pool->spare_count -= pool->idle_count;
+    pool->idle_count = pool->spare_count;
+    return pool->spare_count > 0;
 }
 
 struct kernel_pipe *kernel_pipe_take(struct kernel_pipe_pool *pool)
 {
     if (pool->spare != NULL) {
-        pool->spare_count--;
+        if (--pool->spare_count < pool->idle_count)
+            pool->idle_count = pool->spare_count;
         return kernel_pipe_pop(&pool->spare);
     }
     if (pool->closed == NULL)

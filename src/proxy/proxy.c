@@ -34,6 +34,7 @@ bool proxy_tidy(struct proxy *proxy)
 {
     bool has_more = slab_tidy(&proxy->client_slab);
     has_more = slab_tidy(&proxy->exchange_slab) || has_more;
+    has_more = kernel_pipe_pool_tidy(&proxy->pipes) || has_more;
     return tunnel_room_tidy(&proxy->tunnels) || has_more;
 }
 

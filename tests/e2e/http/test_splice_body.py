@@ -146,6 +146,16 @@ def test_the_number_of_pipes_is_bounded(stage):
     in_own_network(play)
 
 
+def test_pipes_that_nobody_needs_are_closed(stage, serial):
+    """The kernel's allowance for pipes is that of the user, for all workers and programs."""
+    origin = stage.origin(replies_forever(answer_in("length")))
+    with serial.connect() as client:
+        client.ask(request("GET", origin.url + "/"), PATIENT)
+        assert metric(serial, "splice_pipes") == 1
+        wait_until(lambda: metric(serial, "splice_pipes") == 0, "the pipe to be closed", PATIENT)
+        assert sha256(client.ask(request("GET", origin.url + "/"), PATIENT).body) == sha256(DATA)
+
+
 @pytest.mark.parametrize("goes", ["fin", "reset"])
 def test_a_client_that_goes_leaves_no_pipe(stage, serial, goes):
     """In the middle of a splice."""

@@ -94,6 +94,52 @@ static void their_number_is_bounded(void **state)
     assert_int_equal(f.pool.large_count, 0);
 }
 
+static bool tidy(struct fixture *f)
+{
+    bool has_more = false;
+    for (int i = 0; i < KERNEL_PIPES_TIDY; i++)
+        has_more = kernel_pipe_pool_tidy(&f->pool);
+    return has_more;
+}
+
+/* What was not needed in a round of calls is closed, and the last used are kept. */
+static void idle_ones_are_closed(void **state)
+{
+    (void)state;
+    enum { COUNT = 5 };
+    struct kernel_pipe *taken[COUNT];
+    struct fixture f = begin();
+    kernel_pipe_pool_init(&f.pool, &f.counters);
+    assert_false(tidy(&f));
+    for (size_t i = 0; i < COUNT; i++)
+        taken[i] = kernel_pipe_take(&f.pool);
+    assert_false(tidy(&f)); /* all are in use */
+    assert_int_equal(open_count(&f), COUNT);
+    int last = taken[COUNT - 1]->ends[0];
+    for (size_t i = 0; i < COUNT; i++)
+        kernel_pipe_give(&f.pool, &taken[i]);
+    assert_true(tidy(&f)); /* they were in use since the last call */
+    assert_int_equal(open_count(&f), COUNT);
+    for (size_t i = 0; i < 2; i++)
+        taken[i] = kernel_pipe_take(&f.pool);
+    for (size_t i = 2; i > 0; i--)
+        kernel_pipe_give(&f.pool, &taken[i - 1]);
+    assert_true(tidy(&f));
+    assert_int_equal(open_count(&f), 2);
+    taken[0] = kernel_pipe_take(&f.pool);
+    assert_int_equal(taken[0]->ends[0], last);
+    kernel_pipe_give(&f.pool, &taken[0]);
+    assert_true(tidy(&f));
+    assert_int_equal(open_count(&f), 1);
+    assert_false(tidy(&f));
+    assert_int_equal(open_count(&f), 0);
+    taken[0] = kernel_pipe_take(&f.pool);
+    assert_non_null(taken[0]);
+    kernel_pipe_give(&f.pool, &taken[0]);
+    kernel_pipe_pool_done(&f.pool);
+    assert_int_equal(open_count(&f), 0);
+}
+
 /* Without a descriptor there is none; the kernel is not asked again at once, and nothing is lost for later. */
 static void without_descriptors_there_is_none(void **state)
 {
@@ -127,6 +173,7 @@ int main(void)
         cmocka_unit_test(an_empty_pipe_is_kept),
         cmocka_unit_test(a_pipe_with_bytes_is_closed),
         cmocka_unit_test(their_number_is_bounded),
+        cmocka_unit_test(idle_ones_are_closed),
         cmocka_unit_test(without_descriptors_there_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
