@@ -5,6 +5,7 @@ import struct
 
 import pytest
 
+from support.bounds import wait_until
 from support.message import ok, request
 from support.origin import echoes, replies_forever
 from support.wire import connect
@@ -179,7 +180,7 @@ def test_a_header_that_never_ends_is_given_up(start):
             client.send(part)
             client.expect_end("rst", "fin")
     assert counted(proxy) == (0, 2)
-    assert sum("failed: it did not arrive in time" in line for line in proxy.lines) == 2
+    wait_until(lambda: sum("failed: it did not arrive in time" in line for line in proxy.lines) == 2, "both lines")
 
 
 def test_a_look_whether_somebody_listens_is_no_failure(start, stage):
