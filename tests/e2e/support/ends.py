@@ -219,9 +219,10 @@ class Tunnel:
         assert len(end.heard) == other.said, f"{end.name} heard {len(end.heard)} bytes of {other.said}"
 
     def passed(self, end):
-        """How much of what it said has the other side's socket taken, by what the proxy says?"""
-        record = next(each for each in list_tunnels(self.hall.proxy)["tunnels"] if each["client"] == self.client_name)
-        return record["bytes"]["request_body" if end is self.client else "response_body"]
+        """How much of what it said has the other side's socket taken, by what the proxy says? 0 once it is over."""
+        name = "request_body" if end is self.client else "response_body"
+        return sum(each["bytes"][name] for each in list_tunnels(self.hall.proxy)["tunnels"]
+                   if each["client"] == self.client_name)
 
     def stall(self, end):
         """The other one talks to this deaf end until nothing more is taken."""
