@@ -191,6 +191,7 @@ size_t loop_turn(struct loop *loop, uint64_t max_wait_ns)
     if (!loop->is_simulated)
         poller_wait(&loop->poller, loop_wait_ns(loop, max_wait_ns));
     loop->now_ns = clock_monotonic_ns();
+    loop->turn_count++;
 
     size_t ran = loop_dispatch(loop);
     ran += wheel_turn(&loop->wheel, loop->now_ns);
@@ -216,6 +217,11 @@ void loop_stop(struct loop *loop)
 uint64_t loop_now_ns(const struct loop *loop)
 {
     return loop->is_simulated ? clock_monotonic_ns() : loop->now_ns;
+}
+
+uint64_t loop_turn_count(const struct loop *loop)
+{
+    return loop->turn_count;
 }
 
 uint64_t loop_next_deadline_ns(const struct loop *loop)

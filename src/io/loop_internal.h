@@ -52,6 +52,7 @@ struct loop {
     bool is_simulated;
     bool is_stopping;
     uint64_t now_ns;
+    uint64_t turn_count;
     struct poller poller;
     struct wheel wheel;
     struct link ready;

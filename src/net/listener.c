@@ -1,15 +1,17 @@
 /* Accepting connections: one descriptor, one loop, bounded batches.
  *
- * The watch is edge-triggered and registered once; its callback queues a task, and the task accepts
- * until the kernel's queue is empty, at most `batch` in one go. When there is more it queues itself again,
- * so that connections that are already here have their turn.
+ * The watch is level-triggered: the poller reports as long as something waits, so that nobody has to ask the kernel
+ * whether its queue is empty, which would be one more system call for each connection that comes alone. A task
+ * accepts as many as are expected: one, and twice as many in each turn that follows another and found what it
+ * expected, up to `batch`. One that found the queue empty expects as many as it got. So a burst is taken in
+ * large steps, and connections that are already here have their turn between them.
  *
- *     L1  Not paused and the kernel's queue not known to be empty  =>  the task is queued.
+ *     L1  Not paused  <=>  the descriptor is watched.
  *     L2  Paused  <=>  the timer is set.
  *
  * Out of descriptors or memory, and errors that nobody can name, pause for LISTENER_RETRY_MS instead of
- * spinning: what waits stays in the kernel's queue. Since the watch is edge-triggered, leaving a pause
- * always tries first.
+ * spinning: what waits stays in the kernel's queue. The watch ends meanwhile, since it would report in every turn (one
+ * with EPOLLEXCLUSIVE cannot be changed).
  *
  * Not done here: opening and closing of the listening descriptor, connection caps. */
 #include "net/listener.h"
@@ -28,15 +30,26 @@ struct listener {
     struct task task;
     struct timer timer;
     struct grave grave;
-    bool is_paused; /* out of descriptors or memory */
-    bool has_ended; /* destroyed, maybe inside on_accept; the memory lasts for the turn */
+    unsigned expected; /* how many the next run accepts */
+    uint64_t last_run; /* the turn of the last one */
+    bool is_paused;    /* out of descriptors or memory */
+    bool has_ended;    /* destroyed, maybe inside on_accept; the memory lasts for the turn */
 };
 
 #define TAG_LISTENER TAG('l', 's', 't', 'n')
 
+static enum status listener_watch(struct listener *listener)
+{
+    unsigned ask = WATCH_READ | WATCH_LEVEL;
+    if (listener->options.is_shared)
+        ask |= WATCH_EXCLUSIVE;
+    return loop_watch(listener->loop, &listener->watch, listener->options.fd, ask);
+}
+
 static void listener_pause(struct listener *listener)
 {
     listener->is_paused = true;
+    loop_unwatch(listener->loop, &listener->watch, /* is_closing= */ false);
     timer_set_in(listener->loop, &listener->timer, LISTENER_RETRY_MS * NS_PER_MS);
 }
 
@@ -64,11 +77,17 @@ static void run_accept(struct task *task)
     CHECK_TAG(listener, TAG_LISTENER);
     if (listener->is_paused)
         return;
-    for (unsigned i = 0; i < listener->options.batch; i++) {
-        if (!accept_one(listener))
+    uint64_t turn = loop_turn_count(listener->loop);
+    bool follows = turn == listener->last_run + 1;
+    listener->last_run = turn;
+    for (unsigned i = 0; i < listener->expected; i++) {
+        if (!accept_one(listener)) {
+            listener->expected = i > 0 ? i : 1;
             return;
+        }
     }
-    loop_queue(listener->loop, &listener->task);
+    if (follows && listener->expected <= listener->options.batch / 2)
+        listener->expected *= 2;
 }
 
 static void on_ready(struct watch *watch, unsigned ready)
@@ -102,17 +121,16 @@ enum status listener_create(struct loop *loop, const struct listener_options *op
     listener->options = *options;
     if (options->batch == 0)
         listener->options.batch = LISTENER_BATCH;
+    listener->expected = 1;
     listener->watch = (struct watch){.fd = -1, .on_ready = on_ready};
     task_init(&listener->task, run_accept);
     timer_init(&listener->timer, on_timer);
     listener->grave.bury = bury_listener;
-    unsigned ask = WATCH_READ | (options->is_shared ? WATCH_EXCLUSIVE : 0U);
-    enum status status = loop_watch(loop, &listener->watch, options->fd, ask);
+    enum status status = listener_watch(listener);
     if (status != ST_OK) {
         free(listener);
         return status;
     }
-    loop_queue(loop, &listener->task); /* try first: what waits made no edge for us */
     *ret_listener = listener;
     return ST_OK;
 }
@@ -137,7 +155,10 @@ void listener_resume(struct listener *listener)
     CHECK_TAG(listener, TAG_LISTENER);
     if (!listener->is_paused)
         return;
+    if (listener_watch(listener) != ST_OK) {
+        timer_set_in(listener->loop, &listener->timer, LISTENER_RETRY_MS * NS_PER_MS);
+        return;
+    }
     listener->is_paused = false;
     timer_cancel(&listener->timer);
-    loop_queue(listener->loop, &listener->task);
 }

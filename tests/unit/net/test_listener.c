@@ -12,9 +12,19 @@
 
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { MANY = 80 };
+
+static size_t accept_calls;
+
+/* Stands before the C library's, and counts. */
+int accept4(int fd, __SOCKADDR_ARG address, socklen_t *len, int flags)
+{
+    accept_calls++;
+    return (int)syscall(SYS_accept4, fd, address.__sockaddr__, len, flags);
+}
 
 struct fixture {
     struct loop *loop;
@@ -24,7 +34,7 @@ struct fixture {
     struct counters counters;
     size_t accepted;
     bool ends_itself;
-    int clients[MANY];
+    int clients[2 * MANY];
     size_t client_count;
 };
 
@@ -41,6 +51,7 @@ static void on_accept(void *owner, int fd, const struct inet_endpoint *peer)
 static void begin(struct fixture *f)
 {
     memset(f, 0, sizeof(*f));
+    accept_calls = 0;
     assert_int_equal(loop_create(&f->loop), ST_OK);
     struct inet_endpoint any = {.port = 0};
     assert_int_equal(inet_addr_parse(SLICE("127.0.0.1"), &any.addr), ST_OK);
@@ -115,6 +126,46 @@ static void a_small_batch_goes_on_until_all_are_accepted(void **state)
     listen_now(&f, 2, /* is_shared= */ true);
     connect_clients(&f, 21);
     turn_until(&f, 21);
+    end(&f);
+}
+
+/* Nobody asks whether another one waits behind a connection that comes alone, nor behind the next. */
+static void one_alone_costs_one_call(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    listen_now(&f, 0, /* is_shared= */ false);
+    (void)loop_turn(f.loop, 0);
+    for (size_t i = 1; i <= 10; i++) {
+        connect_clients(&f, 1);
+        turn_until(&f, i);
+        assert_int_equal(loop_turn(f.loop, 0), 0); /* nothing runs */
+        assert_int_equal(accept_calls, i);
+    }
+    end(&f);
+}
+
+/* A burst is taken in a few turns: 1, 1 and 2 more, then twice as many in each, up to the batch. */
+static void a_burst_takes_few_turns(void **state)
+{
+    struct fixture f;
+    (void)state;
+    static const size_t after[] = {1, 2, 4, 8, 16, 32, 64, MANY};
+    begin(&f);
+    listen_now(&f, 0, /* is_shared= */ true);
+    (void)loop_turn(f.loop, 0);
+    (void)loop_turn(f.loop, 0);
+    connect_clients(&f, MANY);
+    for (size_t i = 0; i < COUNT_OF(after); i++) {
+        (void)loop_turn(f.loop, 0);
+        assert_int_equal(f.accepted, after[i]);
+    }
+    assert_int_equal(accept_calls, MANY + 1); /* the last turn expected more than there were */
+    (void)loop_turn(f.loop, 0);
+    connect_clients(&f, 20); /* it expects as many as there were */
+    (void)loop_turn(f.loop, 0);
+    assert_int_equal(f.accepted, MANY + 16);
     end(&f);
 }
 
@@ -194,6 +245,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_waited_before_and_what_comes_later_is_accepted),
         cmocka_unit_test(a_small_batch_goes_on_until_all_are_accepted),
+        cmocka_unit_test(one_alone_costs_one_call),
+        cmocka_unit_test(a_burst_takes_few_turns),
         cmocka_unit_test(it_may_be_destroyed_inside_its_own_callback),
         cmocka_unit_test(out_of_descriptors_pauses_without_spinning_and_a_freed_one_resumes),
         cmocka_unit_test(out_of_descriptors_ends_by_itself_after_a_while),
