@@ -176,7 +176,7 @@ enum status socket_accept(int listener, int *ret_fd, struct inet_endpoint *ret_p
         default: return ST_IO;
         }
     }
-    return ST_IO; /* more may wait, of which an edge-triggered watch would not tell again */
+    return ST_IO; /* more of the kind may wait: better to rest */
 }
 
 /* ---- dialling ---- */
@@ -189,7 +189,6 @@ enum status socket_dial(const struct inet_endpoint *endpoint,
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return socket_no_descriptor();
-    socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     socket_keep_urgent(fd);
     socket_set_user_timeout(fd, options->user_timeout_ms);
     socket_set_congestion(fd, options->congestion);
@@ -209,6 +208,11 @@ enum status socket_dial(const struct inet_endpoint *endpoint,
     }
     *ret_fd = fd;
     return ST_OK;
+}
+
+void socket_hurry(int fd)
+{
+    socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
 int socket_error(int fd)

@@ -24,6 +24,8 @@ enum { TCP_TAG = TAG('t', 'c', 'p', ' ') };
 struct tcp {
     uint32_t tag;
     bool is_shut;
+    bool may_dally; /* dialled, and TCP_NODELAY is not set yet */
+    bool has_sent;
     struct slab *slab;
     struct watch watch;
     struct grave grave;
@@ -80,6 +82,15 @@ static enum status tcp_recv(struct transport *transport, void *into, size_t cap,
     return ST_OK;
 }
 
+/* Before a send that may follow another: the kernel is not to wait until that one is acknowledged. */
+static void tcp_hurry(struct tcp *tcp)
+{
+    if (!tcp->may_dally)
+        return;
+    tcp->may_dally = false;
+    socket_hurry(tcp->watch.fd);
+}
+
 static enum status tcp_send(struct transport *transport, const struct iovec *iov, int count,
                             size_t *ret_len)
 {
@@ -88,6 +99,9 @@ static enum status tcp_send(struct transport *transport, const struct iovec *iov
     for (int i = 0; i < count; i++)
         wanted += iov[i].iov_len;
 
+    if (tcp->has_sent)
+        tcp_hurry(tcp);
+    tcp->has_sent = true;
     size_t len = 0;
     enum status status = socket_send(tcp->watch.fd, iov, count, &len);
     if (status == ST_IO)
@@ -163,7 +177,9 @@ static enum status tcp_recv_splice(struct transport *transport, int pipe, size_t
 static enum status tcp_send_splice(struct transport *transport, int pipe, size_t len,
                                    size_t *ret_len)
 {
-    enum status status = socket_splice(pipe, tcp_of(transport)->watch.fd, len, ret_len);
+    struct tcp *tcp = tcp_of(transport);
+    tcp_hurry(tcp); /* what is in the pipe may go out in several pieces */
+    enum status status = socket_splice(pipe, tcp->watch.fd, len, ret_len);
     if (status == ST_AGAIN)
         transport->ready &= ~(unsigned)WATCH_WRITE;
     if (status == ST_IO)
@@ -222,6 +238,7 @@ enum status tcp_create(struct loop *loop, struct slab *slab, int fd, unsigned re
     }
     *tcp = (struct tcp){
         .tag = TCP_TAG,
+        .may_dally = ready == 0,
         .slab = slab,
         .watch = {.fd = -1, .on_ready = tcp_on_ready},
         .grave = {.bury = tcp_bury},

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -257,6 +258,50 @@ static void begin_tcp(struct fixture *f)
     socket_close(&listener);
 }
 
+static int no_delay(const struct transport *transport)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+    assert_int_equal(getsockopt(tcp_fd(transport), IPPROTO_TCP, TCP_NODELAY, &value, &len), 0);
+    return value != 0;
+}
+
+/* A connection that was dialled sends its first bytes as they are; from the second send on, or where they come out of a
+ * kernel pipe, the kernel is told not to wait. What was accepted has that of its listener. */
+static void test_only_the_first_send_may_dally(void **state)
+{
+    (void)state;
+    for (int is_splice = 0; is_splice < 2; is_splice++) {
+        struct fixture f;
+        char bytes[4] = "abc";
+        const struct iovec iov = {bytes, 1};
+        size_t len = 0;
+        int ends[2];
+        begin_tcp(&f);
+        struct transport *accepted = f.transport;
+        assert_int_equal(
+            tcp_create(f.loop, &f.slab, dup(tcp_fd(accepted)), /* ready= */ 0, &f.transport),
+            ST_OK);
+        assert_int_equal(transport_send(f.transport, &iov, 1, &len), ST_OK);
+        assert_false(no_delay(f.transport));
+        assert_int_equal(transport_send(accepted, &iov, 1, &len), ST_OK);
+        assert_int_equal(transport_send(accepted, &iov, 1, &len), ST_OK);
+        assert_false(no_delay(accepted));
+        if (is_splice) {
+            assert_int_equal(pipe(ends), 0);
+            assert_int_equal(write(ends[1], "xyz", 3), 3);
+            assert_int_equal(transport_send_splice(f.transport, ends[0], 3, &len), ST_OK);
+            close(ends[0]);
+            close(ends[1]);
+        } else {
+            assert_int_equal(transport_send(f.transport, &iov, 1, &len), ST_OK);
+        }
+        assert_true(no_delay(f.transport));
+        transport_close(&accepted, /* is_abort= */ false);
+        end(&f);
+    }
+}
+
 /* The kernel reports a socket at each shutdown(2), also when it was shut before: an owner who shuts on every report has
  * rest after the first. */
 static void test_to_shut_twice_is_no_news(void **state)
@@ -348,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_splice_out),
         cmocka_unit_test(test_shut),
         cmocka_unit_test(test_to_shut_twice_is_no_news),
+        cmocka_unit_test(test_only_the_first_send_may_dally),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_unwatchable),
         cmocka_unit_test(test_a_reset_is_no_end_in_order),
