@@ -410,6 +410,8 @@ enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind)
         ST_OK) { /* both ends are closed */
         record->end = END_ERROR;
         x->proxy->on_record(x->proxy, record);
+    } else if (x->proxy->on_tunnel != NULL) {
+        x->proxy->on_tunnel(x->proxy);
     }
     x->is_tunnel = true;
     return exchange_enter(x, STEP_finish);

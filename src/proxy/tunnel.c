@@ -1,7 +1,8 @@
 /* Tunnels: both pipes run in one task, ends are judged after each run.
  *
- * The record so far is packed (record/shelf), so that an open tunnel costs little; the marks and counts it adds live
- * in its pipes and are joined to the record when somebody looks or when it ends.
+ * The record so far lies on a shelf (record/shelf), which packs it when the worker tidies up, so that a tunnel that
+ * stays open costs little; the marks and counts it adds live in its pipes and are joined to the record when somebody
+ * looks or when it ends.
  *
  * Timers: one for each tunnel, moved lazily. It carries the nearest of idle, half-closed and lifetime
  * limits; progress only writes a time. */
@@ -38,7 +39,7 @@ struct tunnel {
     uint64_t opened_ns;
     uint64_t progress_ns;
     uint64_t id; /* of the record */
-    struct record_packed *record;
+    struct record_kept record;
 };
 
 static_assert(sizeof(struct tunnel) <= 328, "idle tunnels come by the thousand");
@@ -109,8 +110,7 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
     if (tunnel == NULL)
         goto shed;
     *tunnel = (struct tunnel){.tag = TUNNEL_TAG, .room = room, .limits = *limits, .id = record->id};
-    tunnel->record = record_shelf_put(&room->shelf, record);
-    if (tunnel->record == NULL)
+    if (record_shelf_put(&room->shelf, record, &tunnel->record) != ST_OK)
         goto shed;
     pipe_init(&tunnel->up, *client, *origin, &room->means);
     pipe_init(&tunnel->down, *origin, *client, &room->means);
@@ -152,7 +152,7 @@ static uint64_t tunnel_last_ns(const struct tunnel *tunnel)
 /* The record as it stands now: what it was at the beginning, and what the pipes know. */
 static void tunnel_tell(const struct tunnel *tunnel, struct record *record)
 {
-    record_unpack(tunnel->record, record);
+    record_shelf_get(&tunnel->record, record);
     record->client_in_bytes += tunnel->up.bytes;
     record->upstream_out_bytes += tunnel->up.bytes;
     record->upstream_in_bytes += tunnel->down.bytes;

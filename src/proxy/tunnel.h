@@ -47,7 +47,7 @@ void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
 /* No tunnel is open, and those that ended are buried. */
 void tunnel_room_done(struct tunnel_room *room);
 
-/* As slab_tidy. */
+/* Pack the records of those that are open, and as slab_tidy. Due a while after a tunnel began or ended. */
 bool tunnel_room_tidy(struct tunnel_room *room);
 
 /* Start a tunnel. Takes over both transports and copies the record so far; `from_client` and

@@ -4,6 +4,8 @@
  *
  *     kept | bytes | {place and number, its bytes} of each kept word | text
  *
+ * Before that it lies as it was in a slab of its own, in a list by age; *kept* tells where, and is told when it moves.
+ *
  * A general compressor does no better on so few bytes, and takes longer than the request. Each packed record lies in a
  * slab for its size, and so takes at most SHELF_STEP more than it needs. */
 #include "record/shelf.h"
@@ -43,8 +45,20 @@ union packed_room {
     char bytes[PACKED_MAX + WORD_BYTES];
 };
 
+/* A record as it was put. */
+struct record_fresh {
+    struct link link;
+    struct record_kept *kept; /* where it is known */
+    char bytes[PACKED_FIXED + SHELF_FRESH_TEXT_MAX];
+};
+
+static_assert((int)SHELF_FRESH_TEXT_MAX <= (int)RECORD_TEXT_MAX, "more is never there");
+
 void record_shelf_init(struct record_shelf *shelf)
 {
+    slab_init_front(&shelf->fresh_slab, sizeof(struct record_fresh), 0);
+    link_init(&shelf->fresh);
+    shelf->fresh_count = 0;
     for (size_t i = 0; i < SHELF_STEPS; i++)
         slab_init_front(&shelf->slabs[i], (i + 1) * SHELF_STEP, 0);
     for (size_t i = 0; i < SHELF_LARGE; i++)
@@ -53,16 +67,9 @@ void record_shelf_init(struct record_shelf *shelf)
 
 void record_shelf_done(struct record_shelf *shelf)
 {
+    slab_done(&shelf->fresh_slab);
     for (size_t i = 0; i < SHELF_SLABS; i++)
         slab_done(&shelf->slabs[i]);
-}
-
-bool record_shelf_tidy(struct record_shelf *shelf)
-{
-    bool has_more = false;
-    for (size_t i = 0; i < SHELF_SLABS; i++)
-        has_more = slab_tidy(&shelf->slabs[i]) || has_more;
-    return has_more;
 }
 
 static struct slab *shelf_slab(struct record_shelf *shelf, size_t bytes)
@@ -116,15 +123,18 @@ static size_t mask_words(size_t mask)
     return left < 64 ? left : 64;
 }
 
-struct record_packed *record_shelf_put(struct record_shelf *shelf, const struct record *record)
+/* What a record is as it lies: its fixed part, and behind that its text, of which the fixed part has the length. */
+static struct record_packed *shelf_pack(struct record_shelf *shelf, const char *record)
 {
     union packed_room room;
-    const char *words = (const char *)record;
+    const char *words = record;
     char *at = room.packed.data;
+    uint16_t text_len;
+    memcpy(&text_len, record + offsetof(struct record, text_len), sizeof(text_len));
     for (size_t mask = 0; mask < PACKED_MASKS; mask++, words += (size_t)64 * WORD_BYTES)
         at = pack_words(words, mask_words(mask), at, &room.packed.kept[mask]);
-    memcpy(at, record->text, record->text_len);
-    at += record->text_len;
+    memcpy(at, record + PACKED_FIXED, text_len);
+    at += text_len;
     size_t bytes = (size_t)(at - room.bytes);
     room.packed.bytes = (uint16_t)bytes;
 
@@ -134,15 +144,85 @@ struct record_packed *record_shelf_put(struct record_shelf *shelf, const struct 
     return packed;
 }
 
-void record_shelf_drop(struct record_shelf *shelf, struct record_packed **drop)
+static struct record_fresh *kept_fresh(const struct record_kept *kept)
 {
-    struct record_packed *packed = *drop;
-    *drop = NULL;
-    if (packed != NULL)
+    return (kept->at & 1) != 0 ? (struct record_fresh *)(kept->at - 1) : NULL;
+}
+
+static struct record_packed *kept_packed(const struct record_kept *kept)
+{
+    return (kept->at & 1) == 0 ? (struct record_packed *)kept->at : NULL;
+}
+
+static void shelf_drop_fresh(struct record_shelf *shelf, struct record_fresh *fresh)
+{
+    link_remove(&fresh->link);
+    shelf->fresh_count--;
+    slab_free(&shelf->fresh_slab, fresh);
+}
+
+/* False: out of memory. */
+static bool shelf_pack_oldest(struct record_shelf *shelf)
+{
+    struct link *oldest = list_first(&shelf->fresh);
+    CHECK(oldest != NULL);
+    struct record_fresh *fresh = CONTAINER_OF(oldest, struct record_fresh, link);
+    struct record_packed *packed = shelf_pack(shelf, fresh->bytes);
+    if (packed == NULL)
+        return false;
+    fresh->kept->at = (uintptr_t)packed;
+    shelf_drop_fresh(shelf, fresh);
+    return true;
+}
+
+bool record_shelf_tidy(struct record_shelf *shelf)
+{
+    while (shelf->fresh_count > 0 && shelf_pack_oldest(shelf))
+        continue;
+    bool has_more = slab_tidy(&shelf->fresh_slab) || shelf->fresh_count > 0;
+    for (size_t i = 0; i < SHELF_SLABS; i++)
+        has_more = slab_tidy(&shelf->slabs[i]) || has_more;
+    return has_more;
+}
+
+static enum status shelf_put_packed(struct record_shelf *shelf, const struct record *record,
+                                    struct record_kept *kept)
+{
+    kept->at = (uintptr_t)shelf_pack(shelf, (const char *)record);
+    return kept->at == 0 ? ST_NOMEM : ST_OK;
+}
+
+enum status record_shelf_put(struct record_shelf *shelf, const struct record *record,
+                             struct record_kept *kept)
+{
+    if (record->text_len > SHELF_FRESH_TEXT_MAX)
+        return shelf_put_packed(shelf, record, kept);
+    if (shelf->fresh_count == SHELF_FRESH_MAX && !shelf_pack_oldest(shelf))
+        return ST_NOMEM;
+    struct record_fresh *fresh = slab_alloc(&shelf->fresh_slab);
+    if (fresh == NULL)
+        return ST_NOMEM;
+    fresh->kept = kept;
+    memcpy(fresh->bytes, record, (size_t)PACKED_FIXED + record->text_len);
+    link_init(&fresh->link);
+    list_append(&shelf->fresh, &fresh->link);
+    shelf->fresh_count++;
+    kept->at = (uintptr_t)fresh + 1;
+    return ST_OK;
+}
+
+void record_shelf_drop(struct record_shelf *shelf, struct record_kept *kept)
+{
+    struct record_fresh *fresh = kept_fresh(kept);
+    struct record_packed *packed = kept_packed(kept);
+    kept->at = 0;
+    if (fresh != NULL)
+        shelf_drop_fresh(shelf, fresh);
+    else if (packed != NULL)
         slab_free(shelf_slab(shelf, packed->bytes), packed);
 }
 
-void record_unpack(const struct record_packed *packed, struct record *into)
+static void unpack(const struct record_packed *packed, struct record *into)
 {
     union packed_room room;
     memcpy(&room, packed, packed->bytes);
@@ -154,7 +234,22 @@ void record_unpack(const struct record_packed *packed, struct record *into)
     memcpy(into->text, at, into->text_len);
 }
 
-size_t record_packed_bytes(const struct record_packed *packed)
+void record_shelf_get(const struct record_kept *kept, struct record *into)
 {
-    return packed->bytes;
+    const struct record_fresh *fresh = kept_fresh(kept);
+    if (fresh == NULL) {
+        const struct record_packed *packed = kept_packed(kept);
+        CHECK(packed != NULL); /* it was put */
+        unpack(packed, into);
+        return;
+    }
+    uint16_t text_len;
+    memcpy(&text_len, fresh->bytes + offsetof(struct record, text_len), sizeof(text_len));
+    memcpy(into, fresh->bytes, (size_t)PACKED_FIXED + text_len);
+}
+
+size_t record_packed_bytes(const struct record_kept *kept)
+{
+    const struct record_packed *packed = kept_packed(kept);
+    return packed == NULL ? 0 : packed->bytes;
 }

@@ -105,6 +105,11 @@ static void worker_on_record(struct proxy *proxy, const struct record *record)
     recorder_wake(worker->options.recorder);
 }
 
+static void worker_on_tunnel(struct proxy *proxy)
+{
+    worker_tidy_soon(proxy->owner);
+}
+
 static void worker_on_room(struct proxy *proxy)
 {
     struct worker *worker = proxy->owner;
@@ -335,6 +340,7 @@ enum status worker_create(const struct worker_options *options, struct worker **
     worker->proxy.handler = options->handler;
     worker->proxy.owner = worker;
     worker->proxy.on_record = worker_on_record;
+    worker->proxy.on_tunnel = worker_on_tunnel;
     worker->proxy.on_room = worker_on_room;
     if (status == ST_OK)
         *ret_worker = worker;

@@ -31,18 +31,27 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* What was packed comes back as it was, to the last byte; gives what it took. */
+static void assert_is_as_it_was(struct fixture *f, const struct record_kept *kept)
+{
+    memset(&f->back, 'x', sizeof(f->back));
+    record_shelf_get(kept, &f->back);
+    assert_memory_equal(&f->back, &f->record, f->record.size);
+}
+
+/* What was put comes back as it was, to the last byte, before it is packed and after that; gives what it took. */
 static size_t assert_comes_back(struct fixture *f)
 {
+    struct record_kept kept = {0};
     record_seal(&f->record);
-    struct record_packed *packed = record_shelf_put(&f->shelf, &f->record);
-    assert_non_null(packed);
-    record_unpack(packed, &f->back);
-    assert_memory_equal(&f->back, &f->record, f->record.size);
-    size_t bytes = record_packed_bytes(packed);
-    record_shelf_drop(&f->shelf, &packed);
-    assert_null(packed);
-    record_shelf_drop(&f->shelf, &packed); /* takes NULL */
+    assert_int_equal(record_shelf_put(&f->shelf, &f->record, &kept), ST_OK);
+    assert_is_as_it_was(f, &kept);
+    (void)record_shelf_tidy(&f->shelf);
+    assert_is_as_it_was(f, &kept);
+    size_t bytes = record_packed_bytes(&kept);
+    assert_true(bytes > 0);
+    record_shelf_drop(&f->shelf, &kept);
+    assert_int_equal(record_packed_bytes(&kept), 0);
+    record_shelf_drop(&f->shelf, &kept); /* takes an empty one */
     return bytes;
 }
 
@@ -144,19 +153,20 @@ static void records_do_not_disturb_each_other(void **state)
 {
     enum { MANY = 500 };
     struct fixture *f = *state;
-    static struct record_packed *packed[MANY];
+    static struct record_kept kept[MANY];
     for (size_t round = 0; round < 3; round++) {
         for (size_t i = 0; i < MANY; i++) {
-            record_shelf_drop(&f->shelf, &packed[i]);
+            record_shelf_drop(&f->shelf, &kept[i]);
             record_begin(&f->record);
             f->record.id = i + 1;
             f->record.text_len = (uint16_t)(i * (round + 1));
             memset(f->record.text, 'a' + (int)(i % 26), f->record.text_len);
-            packed[i] = record_shelf_put(&f->shelf, &f->record);
-            assert_non_null(packed[i]);
+            assert_int_equal(record_shelf_put(&f->shelf, &f->record, &kept[i]), ST_OK);
         }
+        if (round == 1)
+            (void)record_shelf_tidy(&f->shelf);
         for (size_t i = 0; i < MANY; i++) {
-            record_unpack(packed[i], &f->back);
+            record_shelf_get(&kept[i], &f->back);
             assert_int_equal(f->back.id, i + 1);
             assert_int_equal(f->back.text_len, i * (round + 1));
             for (size_t at = 0; at < f->back.text_len; at++)
@@ -164,7 +174,63 @@ static void records_do_not_disturb_each_other(void **state)
         }
     }
     for (size_t i = 0; i < MANY; i++)
-        record_shelf_drop(&f->shelf, &packed[i]);
+        record_shelf_drop(&f->shelf, &kept[i]);
+}
+
+/* Of many records the oldest are packed as others come, and the last ones lie as they are until somebody asks: a
+ * record that is dropped soon was never packed. */
+static void the_oldest_are_packed_as_others_come(void **state)
+{
+    enum { MANY = SHELF_FRESH_MAX + 3 };
+    struct fixture *f = *state;
+    static struct record_kept kept[MANY];
+    fill_as_usual(&f->record);
+    record_seal(&f->record);
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(record_shelf_put(&f->shelf, &f->record, &kept[i]), ST_OK);
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(record_packed_bytes(&kept[i]) > 0, i < 3);
+    record_shelf_drop(&f->shelf, &kept[5]);
+    struct record_kept next = {0};
+    assert_int_equal(record_shelf_put(&f->shelf, &f->record, &next), ST_OK);
+    assert_int_equal(record_packed_bytes(&kept[3]), 0); /* there was room */
+    (void)record_shelf_tidy(&f->shelf);
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(record_packed_bytes(&kept[i]) > 0, i != 5);
+    for (size_t i = 0; i < MANY; i++)
+        record_shelf_drop(&f->shelf, &kept[i]);
+    record_shelf_drop(&f->shelf, &next);
+}
+
+/* A record with much text is packed at once. */
+static void much_text_is_packed_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct record_kept kept = {0};
+    for (unsigned more = 0; more < 2; more++) {
+        f->record.text_len = (uint16_t)(SHELF_FRESH_TEXT_MAX + more);
+        assert_int_equal(record_shelf_put(&f->shelf, &f->record, &kept), ST_OK);
+        assert_int_equal(record_packed_bytes(&kept) > 0, more);
+        record_shelf_drop(&f->shelf, &kept);
+    }
+}
+
+/* What the records took before they were packed goes back with the second call after that. */
+static void packing_gives_back_what_was_not_needed(void **state)
+{
+    enum { MANY = 100 };
+    struct fixture *f = *state;
+    static struct record_kept kept[MANY];
+    fill_as_usual(&f->record);
+    record_seal(&f->record);
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(record_shelf_put(&f->shelf, &f->record, &kept[i]), ST_OK);
+    (void)record_shelf_tidy(&f->shelf); /* under the address sanitizer all goes back at once */
+    assert_false(record_shelf_tidy(&f->shelf));
+    for (size_t i = 0; i < MANY; i++) {
+        assert_is_as_it_was(f, &kept[i]);
+        record_shelf_drop(&f->shelf, &kept[i]);
+    }
 }
 
 int main(void)
@@ -175,6 +241,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_byte_comes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(texts_of_every_length_come_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(records_do_not_disturb_each_other, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_oldest_are_packed_as_others_come, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(much_text_is_packed_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(packing_gives_back_what_was_not_needed, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
