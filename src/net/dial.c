@@ -39,6 +39,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 static const uint64_t dial_attempt_delay_ns = 250 * NS_PER_MS;
 static const uint64_t dial_resolution_delay_ns = 50 * NS_PER_MS;
@@ -199,8 +200,9 @@ static void dial_note_denied(struct dial *dial, const struct inet_endpoint *endp
         dial->denied = *endpoint;
     if (dial->attempt_count == RECORD_ATTEMPTS_MAX)
         return;
-    struct record_attempt *row = &dial->attempts[dial->attempt_count++];
-    *row = (struct record_attempt){.peer = *endpoint, .os_error = EACCES};
+    unsigned row = dial->attempt_count++;
+    dial->attempts[row] = (struct record_attempt){.peer = *endpoint, .os_error = EACCES};
+    dial->race[row] = (struct dial_attempt){0};
 }
 
 /* First family first, then in turn (RFC 8305 §4), starting with another than the one tried last. */
@@ -485,13 +487,19 @@ static bool dial_is_starved(const struct dial *dial)
     return dial->live_count == 0 && dial->failure_weight == dial_weight_of(DIAL_CONNECT_LIMIT);
 }
 
+/* Is there another candidate, or may one come? */
+static bool dial_may_go_on(const struct dial *dial)
+{
+    return dial->candidate_next < dial->candidate_count || !dial_is_answered(dial);
+}
+
 static void dial_start_attempts(struct dial *dial)
 {
     while (dial->candidate_next < dial->candidate_count && !dial_is_starved(dial) &&
            (dial->is_pace_due || dial->live_count == 0)) {
         int error = dial_attempt_begin(dial);
         dial->is_pace_due = error != 0 && dial_cause_of_errno(error) != DIAL_CONNECT_LIMIT;
-        if (!dial->is_pace_due)
+        if (!dial->is_pace_due && dial_may_go_on(dial))
             timer_set_in(dial->engine->loop, &dial->pace, dial->options.attempt_delay_ns);
     }
     if (dial->live_count > 0)
@@ -578,15 +586,14 @@ void dial_start(struct dial *dial, const struct dial_engine *engine,
                 const struct dial_request *request)
 {
     CHECK(!dial->is_active);
-    *dial = (struct dial){
-        .is_active = true,
-        .port = request->port,
-        .engine = engine,
-        .options = request->options,
-        .owner = request->owner,
-        .permit = request->permit,
-        .on_done = request->on_done,
-    };
+    memset(dial, 0, DIAL_FRONT);
+    dial->is_active = true;
+    dial->port = request->port;
+    dial->engine = engine;
+    dial->options = request->options;
+    dial->owner = request->owner;
+    dial->permit = request->permit;
+    dial->on_done = request->on_done;
     if (dial->options.attempt_delay_ns == 0)
         dial->options.attempt_delay_ns = dial_attempt_delay_ns;
     if (dial->options.resolution_delay_ns == 0)

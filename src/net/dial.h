@@ -100,8 +100,6 @@ struct dial {
     uint64_t connect_end_ns;     /* the winner's; 0 none */
     uint32_t attempt_total;      /* also those that had no room in `attempts` */
     uint8_t attempt_count;       /* rows of `attempts` */
-    /* Live ones have end_ns 0 and os_error EINPROGRESS. */
-    struct record_attempt attempts[RECORD_ATTEMPTS_MAX];
     /* private */
     bool is_active;     /* on_done is still to come */
     bool is_racing;     /* the first attempt may begin, or began */
@@ -124,13 +122,18 @@ struct dial {
     struct timer deadline;
     struct timer pace; /* the next attempt, or the end of the resolution delay */
     struct task task;
+    /* not cleared from here on: set up to their counts */
     struct dial_attempt race[RECORD_ATTEMPTS_MAX]; /* row by row with `attempts` */
     uint16_t candidates[DIAL_CANDIDATES_MAX];      /* half << 15 | index in that half's answer */
+    /* For reading, `attempt_count` of them. Live ones have end_ns 0 and os_error EINPROGRESS. */
+    struct record_attempt attempts[RECORD_ATTEMPTS_MAX];
 };
 
+enum { DIAL_FRONT = offsetof(struct dial, race) }; /* what dial_start clears */
+
 /* Start; on_done runs once, in a later step, unless dial_cancel comes first.
- * Ownership: the caller owns `dial`, which need not be initialised before the first start but must be
- * all zero or ended otherwise; `engine` and `request->owner` must outlive the race. */
+ * Ownership: the caller owns `dial`, of which DIAL_FRONT bytes must be zero before the first start, and which must have
+ * ended before the next; `engine` and `request->owner` must outlive the race. */
 void dial_start(struct dial *dial, const struct dial_engine *engine,
                 const struct dial_request *request);
 /* The connection, which is the caller's from now on; NULL where there is none (any more). */

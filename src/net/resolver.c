@@ -113,7 +113,10 @@ static void half_answer_literal(struct question *question, const struct inet_add
         if (!half->is_wanted)
             continue;
         bool is_it = half_family(i) == (enum inet_family)addr->family;
-        half_answer(half, DNS_LITERAL, is_it ? ANSWER_FOUND : ANSWER_NODATA, NULL);
+        half->is_answered = true;
+        half->source = DNS_LITERAL;
+        half->result = is_it ? ANSWER_FOUND : ANSWER_NODATA;
+        half->answered_ns = question->asked_ns;
         half->addr = is_it ? &question->literal : NULL;
         half->count = is_it ? 1 : 0;
     }

@@ -106,8 +106,9 @@ enum next step_acquire(struct exchange *x)
         return exchange_give_up(x, CAUSE_SHED, "");
 
     bool is_tunnel = x->target.form == TARGET_AUTHORITY;
-    /* Of the first try: what that took later is no wait of ours. */
-    timeline_mark(&x->timeline, MARK_P_SLOT);
+    /* Of the first try: what that took later is no wait of ours. It follows the decision at once, since new connections
+     * need no slot so far. */
+    timeline_mark_at(&x->timeline, MARK_P_SLOT, x->timeline.at_ns[MARK_P_POLICY]);
     bool may_reuse = !is_tunnel && !x->is_upgrade && !x->has_retried;
     if (may_reuse && pool_take(engine->pool, &x->host, x->port, x->is_tls, &x->lease)) {
         if (!acquire_permit(x, &x->lease.upstream->peer)) {
@@ -118,17 +119,17 @@ enum next step_acquire(struct exchange *x)
         acquire_begin(x, /* is_reused= */ true);
         return exchange_enter(x, STEP_send);
     }
-    x->reach = (struct reach){
-        .engine = engine,
-        .snapshot = x->snapshot,
-        .host = &x->host,
-        .port = x->port,
-        .is_tls = x->is_tls,
-        .permit = acquire_permit,
-        .on_done = acquire_on_done,
-        .owner = x,
-    };
+    struct reach *reach = &x->reach;
+    reach_init(reach);
+    reach->engine = engine;
+    reach->snapshot = x->snapshot;
+    reach->host = &x->host;
+    reach->port = x->port;
+    reach->is_tls = x->is_tls;
+    reach->permit = acquire_permit;
+    reach->on_done = acquire_on_done;
+    reach->owner = x;
     x->has_reached = x->is_reaching = true;
-    engine->reach_start(&x->reach);
+    engine->reach_start(reach);
     return NEXT_WAIT;
 }

@@ -431,12 +431,14 @@ enum next step_open(struct exchange *x)
         timeline_mark(&x->timeline, MARK_D_TX0);
     }
     enum status status = down->ops->flush(down);
-    exchange_progress(x);
-    if (status == ST_AGAIN)
+    if (status == ST_AGAIN) {
+        exchange_progress(x);
         return NEXT_WAIT;
+    }
     if (status != ST_OK)
         return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
     timeline_mark(&x->timeline, MARK_D_TX1);
+    timeline_mark_at(&x->timeline, MARK_T_OPEN, x->timeline.at_ns[MARK_D_TX1]);
     return exchange_become_tunnel(x, RECORD_TUNNEL);
 }
 

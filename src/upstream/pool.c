@@ -344,7 +344,7 @@ enum status pool_add(struct pool *pool, struct reach *reach, struct lease *ret_l
     upstream->source = reach->source;
     upstream->tls = reach->tls;
     upstream->id = engine_conn_id(engine);
-    upstream->connected_ns = clock_monotonic_ns();
+    upstream->connected_ns = reach->tls_end_ns != 0 ? reach->tls_end_ns : reach->connect_end_ns;
     upstream->paid_dns_ns = reach->dns_end_ns - reach->dns_begin_ns;
     upstream->paid_connect_ns = reach->connect_end_ns - reach->connect_begin_ns;
     upstream->paid_tls_ns = reach->tls_end_ns - reach->tls_begin_ns;

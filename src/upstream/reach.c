@@ -74,7 +74,7 @@ static void reach_copy_facts(struct reach *reach)
     reach->connect_begin_ns = dial->connect_begin_ns;
     reach->connect_end_ns = dial->connect_end_ns;
     reach->attempt_count = dial->attempt_count;
-    memcpy(reach->attempts, dial->attempts, sizeof(reach->attempts));
+    memcpy(reach->attempts, dial->attempts, dial->attempt_count * sizeof(dial->attempts[0]));
 }
 
 /* Who failed, and what that says beyond the cause that the exchange makes of it. */

@@ -7,7 +7,9 @@
 #include "record/record.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Reaching an origin: name, connect, TLS, as one question with one answer.
  *
@@ -31,7 +33,7 @@ enum reach_result {
 };
 
 struct reach {
-    /* The question; set by the caller before reach_start. */
+    /* The question; set by the caller between reach_init and reach_start. */
     struct engine *engine;
     struct snapshot *snapshot; /* its settings hold to the end; borrowed */
     const struct host *host;   /* borrowed until the end */
@@ -54,19 +56,30 @@ struct reach {
     uint8_t dns_source;
     uint8_t dns_answers;
     uint8_t attempt_count;
-    struct record_attempt attempts[RECORD_ATTEMPTS_MAX];
-    char detail[160]; /* words of TLS or DNS, "" for none */
 
     /* private */
-    struct dial dial;
-    struct timer timer;
-    struct task task;
-    char session_key[HOST_MAX + 8];
     bool is_started;
     bool is_dialled; /* the dial ended, the task has not looked yet */
     bool is_handed;  /* on_done ran */
     bool is_late;    /* the handshake's time is over, the task has not looked yet */
+    struct timer timer;
+    struct task task;
+    struct dial dial;
+    char session_key[HOST_MAX + 8];
+
+    /* The answer, too. */
+    struct record_attempt attempts[RECORD_ATTEMPTS_MAX]; /* `attempt_count` of them */
+    char detail[160];                                    /* words of TLS or DNS, "" for none */
 };
+
+enum { REACH_FRONT = offsetof(struct reach, dial) + DIAL_FRONT };
+
+/* Make it one that was never begun. Only the first REACH_FRONT bytes need clearing, so that it costs little. */
+static inline void reach_init(struct reach *reach)
+{
+    memset(reach, 0, REACH_FRONT);
+    reach->detail[0] = '\0';
+}
 
 /* Begin. Thread: the worker's. on_done comes in a later step of the loop, never inside this call. */
 void reach_start(struct reach *reach);

@@ -97,6 +97,7 @@ static struct lease connect_over(struct pool_test *test, struct transport *trans
         .port = port,
         .is_tls = is_tls,
         .transport = transport,
+        .connect_end_ns = clock_monotonic_ns(),
     };
     struct lease lease = {0};
     assert_int_equal(pool_add(test->engine.pool, &reach, &lease), ST_OK);
