@@ -118,22 +118,22 @@ struct dial {
     void *owner;
     bool (*permit)(void *owner, const struct inet_endpoint *endpoint);
     void (*on_done)(void *owner, struct dial *dial);
-    struct question question;
     struct timer deadline;
     struct timer pace; /* the next attempt, or the end of the resolution delay */
     struct task task;
-    /* not cleared from here on: set up to their counts */
+    /* not cleared from here on: set anew, or up to their counts */
+    struct question question;
     struct dial_attempt race[RECORD_ATTEMPTS_MAX]; /* row by row with `attempts` */
     uint16_t candidates[DIAL_CANDIDATES_MAX];      /* half << 15 | index in that half's answer */
     /* For reading, `attempt_count` of them. Live ones have end_ns 0 and os_error EINPROGRESS. */
     struct record_attempt attempts[RECORD_ATTEMPTS_MAX];
 };
 
-enum { DIAL_FRONT = offsetof(struct dial, race) }; /* what dial_start clears */
+enum { DIAL_FRONT = offsetof(struct dial, question) }; /* what dial_start clears */
 
 /* Start; on_done runs once, in a later step, unless dial_cancel comes first.
- * Ownership: the caller owns `dial`, of which DIAL_FRONT bytes must be zero before the first start, and which must have
- * ended before the next; `engine` and `request->owner` must outlive the race. */
+ * Ownership: the caller owns `dial`, which need not be initialised before the first start, but for `is_active`, which
+ * must be false, and must have ended before the next; `engine` and `request->owner` must outlive the race. */
 void dial_start(struct dial *dial, const struct dial_engine *engine,
                 const struct dial_request *request);
 /* The connection, which is the caller's from now on; NULL where there is none (any more). */

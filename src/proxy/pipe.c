@@ -226,8 +226,17 @@ static enum pipe_result pipe_drain(struct pipe *pipe)
     return (pipe->from->ready & WATCH_READ) != 0 && !pipe->from_ended ? PIPE_BUSY : PIPE_WAITING;
 }
 
+/* A transport that is not plain may have a queue of its own. */
+bool pipe_is_idle(const struct pipe *pipe)
+{
+    return pipe->may_splice && pipe->held_len == 0 && pipe->kernel == NULL && !pipe->from_ended &&
+           !pipe->is_discarding && (pipe->from->ready & WATCH_READ) == 0;
+}
+
 enum pipe_result pipe_run(struct pipe *pipe)
 {
+    if (pipe_is_idle(pipe))
+        return PIPE_WAITING;
     if (pipe->is_discarding)
         return pipe_drain(pipe);
     if (pipe->is_ended)

@@ -67,6 +67,9 @@ enum status pipe_preload(struct pipe *pipe, struct slice bytes) MUST_USE;
 /* The receiver hears no more: drop what it has not taken, end its direction now, and read `from` to its end, so that
  * what was sent the other way is not lost to a reset. Once, and not after PIPE_ENDED. */
 void pipe_discard(struct pipe *pipe);
+/* Nothing can be moved, nor is there an end to pass on, before the transports tell of more. May be false for a pipe of
+ * which that is true, too. */
+bool pipe_is_idle(const struct pipe *pipe);
 /* Move what can be moved. */
 enum pipe_result pipe_run(struct pipe *pipe);
 

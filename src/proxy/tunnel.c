@@ -130,7 +130,8 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
     counter_add(room->engine->counters, COUNT_TUNNELS, 1);
     counter_add(room->engine->counters, COUNT_TUNNELS_OPEN, 1);
     tunnel_arm(tunnel);
-    loop_queue(room->engine->loop, &tunnel->task);
+    if (!pipe_is_idle(&tunnel->up) || !pipe_is_idle(&tunnel->down))
+        loop_queue(room->engine->loop, &tunnel->task);
     return ST_OK;
 
 shed:
@@ -252,10 +253,13 @@ static void tunnel_note(struct tunnel *tunnel, struct tunnel_bytes before)
     uint64_t up = tunnel->up.bytes - before.up;
     uint64_t down = tunnel->down.bytes - before.down;
     tunnel->is_bulk = up + down >= SHARE_FIRST;
-    if (up + down > 0) {
+    if (up + down > 0)
         tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop);
+    if (up > 0) {
         counter_add(counters, COUNT_CLIENT_IN_BYTES, up);
         counter_add(counters, COUNT_UPSTREAM_OUT_BYTES, up);
+    }
+    if (down > 0) {
         counter_add(counters, COUNT_UPSTREAM_IN_BYTES, down);
         counter_add(counters, COUNT_CLIENT_OUT_BYTES, down);
     }
@@ -295,6 +299,16 @@ static bool tunnel_stops(const struct pipe *from, struct pipe *to, enum pipe_res
     return true;
 }
 
+/* Most runs: neither side has ended, broke or is late, so that nothing is left to judge. */
+static bool tunnel_goes_on(const struct tunnel *tunnel)
+{
+    const struct pipe *up = &tunnel->up;
+    const struct pipe *down = &tunnel->down;
+    unsigned ready = up->from->ready | down->from->ready;
+    return !up->from_ended && !down->from_ended && !tunnel_is_half(tunnel) && !tunnel->is_late &&
+           (ready & WATCH_ERROR) == 0;
+}
+
 /* A side broke: that is its end, unless it had ended in order before. */
 static void tunnel_break(struct tunnel *tunnel, enum record_leg by, struct pipe *from)
 {
@@ -313,6 +327,10 @@ static void tunnel_run(struct task *task)
     enum pipe_result up = pipe_run(&tunnel->up);
     tunnel->down.is_last = tunnel->up.is_ended && !tunnel->up.is_discarding;
     enum pipe_result down = pipe_run(&tunnel->down);
+    if (up == PIPE_WAITING && down == PIPE_WAITING && tunnel_goes_on(tunnel)) {
+        tunnel_note(tunnel, before);
+        return;
+    }
     if (down != PIPE_FROM_FAILED && tunnel_stops(&tunnel->up, &tunnel->down, down))
         down = pipe_run(&tunnel->down);
     if (up != PIPE_FROM_FAILED && tunnel_stops(&tunnel->down, &tunnel->up, up))

@@ -72,12 +72,11 @@ struct reach {
     char detail[160];                                    /* words of TLS or DNS, "" for none */
 };
 
-enum { REACH_FRONT = offsetof(struct reach, dial) + DIAL_FRONT };
-
-/* Make it one that was never begun. Only the first REACH_FRONT bytes need clearing, so that it costs little. */
+/* Make it one that was never begun. What has its own beginning, or a count, is not cleared. */
 static inline void reach_init(struct reach *reach)
 {
-    memset(reach, 0, REACH_FRONT);
+    memset(reach, 0, offsetof(struct reach, dial));
+    reach->dial.is_active = false;
     reach->detail[0] = '\0';
 }
 
