@@ -373,6 +373,45 @@ static void test_an_upgrade_may_take_trailers(void **state)
     expect_field(head, "TE", "trailers");
 }
 
+static unsigned tunnels_begun;
+
+static void count_tunnel(struct proxy *proxy)
+{
+    (void)proxy;
+    tunnels_begun++;
+}
+
+/* A tunnel that begins says so, since its record is packed when the worker tidies up; nothing of it is lost by that. */
+static void test_a_tunnel_that_stays_open_is_packed(void **state)
+{
+    (void)state;
+    struct world *world = world_create("");
+    struct tunnel_room *room = &world->proxy.tunnels;
+    struct record before;
+    struct record after;
+    tunnels_begun = 0;
+    world->proxy.on_tunnel = count_tunnel;
+    struct peer *client = world_client(world);
+    peer_say(client, CONNECT);
+    (void)peer_hears_head(client, OPENED);
+    assert_int_equal(tunnels_begun, 1);
+    assert_int_equal(room->shelf.fresh_count, 1);
+    tunnel_snapshot(list_first(&room->open), &before);
+    (void)proxy_tidy(&world->proxy);
+    assert_int_equal(room->shelf.fresh_count, 0);
+    tunnel_snapshot(list_first(&room->open), &after);
+    assert_int_equal(after.size, before.size);
+    assert_memory_equal(&after, &before, before.size);
+    peer_say(client, "hello");
+    struct peer *origin = world_origin(world);
+    peer_hears(origin, "hello");
+    peer_fin(client);
+    peer_fin(origin);
+    const struct record *record = world_record(world);
+    assert_int_equal(record->id, before.id);
+    assert_int_equal(record->request_body_bytes, 5);
+}
+
 int main(void)
 {
     static const struct CMUnitTest plays[] = {
@@ -394,6 +433,7 @@ int main(void)
         PLAY(test_an_opening_that_nobody_takes),
         PLAY(test_an_upgrade_waits_for_its_client),
         PLAY(test_an_upgrade_may_take_trailers),
+        PLAY(test_a_tunnel_that_stays_open_is_packed),
     };
     return cmocka_run_group_tests(plays, NULL, NULL);
 }
