@@ -109,7 +109,7 @@ static uint64_t loop_wait_ns(struct loop *loop, uint64_t max_wait_ns)
     uint64_t next = wheel_next_ns(&loop->wheel);
     if (next == UINT64_MAX)
         return max_wait_ns;
-    /* By the clock of the last poll: a timer is late by what the turn took, as it would be in a turn that takes so long. */
+    /* By the clock of the last poll: a timer is late by what the turn took, as are those that fall into a turn. */
     uint64_t wait = next > loop->now_ns ? next - loop->now_ns : 0;
     return wait < max_wait_ns ? wait : max_wait_ns;
 }

@@ -19,7 +19,10 @@
 #include <assert.h>
 #include <errno.h>
 
-enum { TCP_TAG = TAG('t', 'c', 'p', ' ') };
+enum {
+    TCP_TAG = TAG('t', 'c', 'p', ' '),
+    TCP_ONE_SEGMENT = 536, /* fits into one whatever the path (RFC 9293 §3.7.1) */
+};
 
 struct tcp {
     uint32_t tag;
@@ -82,7 +85,7 @@ static enum status tcp_recv(struct transport *transport, void *into, size_t cap,
     return ST_OK;
 }
 
-/* Before a send that may follow another: the kernel is not to wait until that one is acknowledged. */
+/* Before a small segment that may follow another: the kernel is not to wait until that one is acknowledged. */
 static void tcp_hurry(struct tcp *tcp)
 {
     if (!tcp->may_dally)
@@ -99,7 +102,7 @@ static enum status tcp_send(struct transport *transport, const struct iovec *iov
     for (int i = 0; i < count; i++)
         wanted += iov[i].iov_len;
 
-    if (tcp->has_sent)
+    if (tcp->has_sent || wanted > TCP_ONE_SEGMENT)
         tcp_hurry(tcp);
     tcp->has_sent = true;
     size_t len = 0;

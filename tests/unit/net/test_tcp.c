@@ -266,6 +266,27 @@ static int no_delay(const struct transport *transport)
     return value != 0;
 }
 
+/* The end of a first send that is more than one segment is not to wait either. */
+static void test_a_long_first_send_does_not_dally(void **state)
+{
+    (void)state;
+    static char bytes[537];
+    for (size_t over = 0; over < 2; over++) {
+        struct fixture f;
+        const struct iovec iov[] = {{bytes, 500}, {bytes, 36 + over}};
+        size_t len = 0;
+        begin_tcp(&f);
+        struct transport *accepted = f.transport;
+        assert_int_equal(
+            tcp_create(f.loop, &f.slab, dup(tcp_fd(accepted)), /* ready= */ 0, &f.transport),
+            ST_OK);
+        assert_int_equal(transport_send(f.transport, iov, 2, &len), ST_OK);
+        assert_int_equal(no_delay(f.transport), over == 1);
+        transport_close(&accepted, /* is_abort= */ false);
+        end(&f);
+    }
+}
+
 /* A connection that was dialled sends its first bytes as they are; from the second send on, or where they come out of a
  * kernel pipe, the kernel is told not to wait. What was accepted has that of its listener. */
 static void test_only_the_first_send_may_dally(void **state)
@@ -393,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_splice_out),
         cmocka_unit_test(test_shut),
         cmocka_unit_test(test_to_shut_twice_is_no_news),
+        cmocka_unit_test(test_a_long_first_send_does_not_dally),
         cmocka_unit_test(test_only_the_first_send_may_dally),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_unwatchable),
