@@ -188,9 +188,10 @@ def give_up_a_reload(stage):
 def test_a_reload_without_an_answer_is_given_up(stage):
     """A serving process that hangs does not stop reloads for good; its late answer leads to one more."""
     _, proxy, child, _, path = give_up_a_reload(stage)
+    before = len(proxy.lines)
     os.kill(child, signal.SIGCONT)
-    proxy.wait_line("taken up a reload that was given up: reloading once more")
-    proxy.wait_line("listening on unix:")
+    proxy.wait_line("taken up a reload that was given up: reloading once more", after=before)
+    proxy.wait_line("admin on", after=before)  # the last line of the one more
     works(str(path), stage.origin(answers()))
     assert proxy.serving_pid() == child
     reload(proxy, listeners=2)

@@ -155,8 +155,11 @@ static void received_lines_are_copied(void **state)
             text_add(&all, got->at[i].value);
             text_add(&all, SLICE("\r\n"));
         }
-        assert_int_equal(fields_add(&fields, SLICE("Via"), SLICE("1.1 x")), ST_OK);
-        text_add(&all, SLICE("Via: 1.1 x\r\n\r\n"));
+        if (left_out % 3 != 0) {
+            assert_int_equal(fields_add(&fields, SLICE("Via"), SLICE("1.1 x")), ST_OK);
+            text_add(&all, SLICE("Via: 1.1 x\r\n"));
+        }
+        text_add(&all, SLICE("\r\n"));
         h1_write_begin(&writer, &text);
         h1_write_fields(&writer, &fields);
         assert_int_equal(h1_write_end(&writer), ST_OK);
