@@ -14,11 +14,13 @@
 #include "config/snapshot.h"
 #include "report/metrics_text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
-enum { ROUTES_DOORS_MAX = 256, ROUTES_TEXT_MAX = 2048 };
+enum { ROUTES_DOORS_MAX = 256, ROUTES_TEXT_MAX = 2048, ROUTES_WORKER_TEXT = 24 };
 
 struct route {
     const char *path; /* one that ends with '/' (but "/" itself) stands for all below */
@@ -114,10 +116,30 @@ static uint64_t count_lost_records(const struct admin *admin)
     return stats.dropped + stats.lost;
 }
 
+/* What each worker has open, so that an uneven spread is seen. */
+static size_t add_workers(const struct admin *admin, struct metrics_extra *extras,
+                          char (*names)[ROUTES_WORKER_TEXT])
+{
+    for (size_t i = 0; i < admin->counter_count; i++) {
+        const struct counters *counters = admin->counters[i];
+        int len = snprintf(names[i], ROUTES_WORKER_TEXT, "%zu", i);
+        extras[i] = (struct metrics_extra){
+            .name = "worker_connections",
+            .help = "Client connections and tunnels open, by worker",
+            .kind = GAUGE,
+            .label = "worker",
+            .value = slice_of(names[i], (size_t)len),
+            .number = counter_get(counters, COUNT_CONNECTIONS_OPEN) +
+                      counter_get(counters, COUNT_TUNNELS_OPEN),
+        };
+    }
+    return admin->counter_count;
+}
+
 static void serve_metrics(const struct call *call)
 {
     const struct admin *admin = call->admin;
-    const struct metrics_extra extras[] = {
+    const struct metrics_extra figures[] = {
         {.name = "records_lost_total",
          .help = "Records that are not in the access log: it was written too slowly, or failed",
          .kind = COUNTER,
@@ -137,7 +159,11 @@ static void serve_metrics(const struct call *call)
          .value = SLICE(FAIRLEAD_VERSION),
          .number = 1},
     };
-    size_t room = metrics_text_room(extras, COUNT_OF(extras));
+    char names[ERRAND_STOPS_MAX][ROUTES_WORKER_TEXT];
+    struct metrics_extra extras[COUNT_OF(figures) + ERRAND_STOPS_MAX];
+    memcpy(extras, figures, sizeof(figures));
+    size_t count = COUNT_OF(figures) + add_workers(admin, extras + COUNT_OF(figures), names);
+    size_t room = metrics_text_room(extras, count);
     char *memory = malloc(room);
     if (memory == NULL) {
         struct answer answer = {.status = 503};
@@ -145,7 +171,7 @@ static void serve_metrics(const struct call *call)
         return;
     }
     struct text text = text_on(memory, room);
-    metrics_text_add(admin->counters, admin->counter_count, extras, COUNT_OF(extras), &text);
+    metrics_text_add(admin->counters, admin->counter_count, extras, count, &text);
     CHECK(!text.is_cut);
     struct answer answer = {.status = 200, .type = METRICS_TEXT_TYPE, .body = text_slice(&text)};
     exchange_answer(call->exchange, &answer);

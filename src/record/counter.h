@@ -13,6 +13,8 @@
     X(CONNECTIONS_OPEN, GAUGE, "client_connections", "Client connections open")                    \
     X(CONNECTIONS_REFUSED, COUNTER, "client_connections_refused_total",                            \
       "Client connections closed at accept: client range or limit")                                \
+    X(HANDOVERS, COUNTER, "client_handovers_total",                                                \
+      "Client connections handed to a worker that had fewer open")                                 \
     X(ACCEPT_PAUSES, COUNTER, "accept_pauses_total", "Times accepting paused: out of descriptors") \
     X(CLIENT_TLS_HANDSHAKES, COUNTER, "client_tls_handshakes_total", "Client TLS handshakes done") \
     X(CLIENT_TLS_FAILURES, COUNTER, "client_tls_failures_total", "Client TLS handshakes failed")   \

@@ -50,9 +50,6 @@ static void url_find_userinfo(struct slice url, size_t *ret_begin, size_t *ret_e
     *ret_begin = *ret_end = 0;
     if (slice_find(url, '@') == url.len)
         return;
-    *ret_begin = *ret_end = 0;
-    if (slice_find(url, '@') == url.len)
-        return;
     size_t begin = url_authority_at(url);
     size_t end = begin;
     size_t behind = begin;

@@ -190,6 +190,7 @@ static enum status serving_start_worker(struct serving *serving, unsigned id,
         .ring = handler == NULL ? serving->rings[id] : NULL,
         .recorder = serving->recorder,
         .handler = handler,
+        .crew = handler == NULL ? &serving->crew : NULL,
         .idle_max = serving_idle_max(serving),
     };
     struct worker *worker = NULL;
@@ -227,6 +228,8 @@ static enum status serving_start_threads(struct serving *serving)
         status = serving_start_worker(serving, i, NULL, &serving->workers[i]);
         if (status != ST_OK)
             break;
+        crew_add(&serving->crew, worker_loop(serving->workers[i]),
+                 worker_proxy(serving->workers[i]), &serving->counters[i]);
         admin->counters[admin->counter_count++] = &serving->counters[i];
         admin->errands.stops[admin->errands.stop_count++] = (struct errand_stop){
             worker_loop(serving->workers[i]), worker_proxy(serving->workers[i])};
@@ -374,6 +377,8 @@ bool serving_is_idle(const struct serving *serving)
 void serving_end(struct serving *serving)
 {
     worker_stop(&serving->admin_worker); /* first, since it asks the others */
+    for (unsigned i = 0; i < serving->worker_count; i++)
+        worker_close(serving->workers[i]);
     for (unsigned i = 0; i < serving->worker_count; i++)
         worker_stop(&serving->workers[i]);
     recorder_stop(&serving->recorder);

@@ -15,6 +15,7 @@ struct serving {
     struct interfaces interfaces; /* what the snapshot's gate refuses as this machine */
     unsigned worker_count;
     struct worker *workers[BUNDLE_WORKERS_MAX];
+    struct crew crew; /* of them */
     struct worker *admin_worker;
     struct counters *counters; /* one for each worker, the admin worker's last */
     struct ring *rings[BUNDLE_WORKERS_MAX];

@@ -30,6 +30,8 @@ enum {
 };
 
 static const uint64_t worker_tidy_ns = NS_PER_S;
+static const uint64_t worker_look_ns =
+    5 * NS_PER_S; /* as long as something is open that may give something back */
 
 struct worker_listener {
     struct worker *worker;
@@ -50,10 +52,10 @@ struct worker {
     struct worker_listener listeners[WORKER_LISTENERS_MAX];
     size_t listener_count;
     struct timer retry; /* set while one of the listeners is not watched */
-    struct timer tidy;  /* set by what begins and what ends */
+    struct timer tidy;  /* set by what begins and what ends, and while something is open */
 };
 
-enum order_kind { ORDER_ADOPT, ORDER_USE_GATE, ORDER_DRAIN, ORDER_STOP };
+enum order_kind { ORDER_ADOPT, ORDER_USE_GATE, ORDER_CLOSE, ORDER_DRAIN, ORDER_STOP };
 
 /* A message with its answer: the main thread waits on `done`. */
 struct order {
@@ -93,6 +95,8 @@ static void worker_tidy(struct timer *timer)
         ring_tidy(worker->options.ring);
     if (has_more || has_blocks)
         worker_tidy_soon(worker);
+    else if (!worker_is_idle(worker) || counter_get(engine->counters, COUNT_POOL_IDLE) > 0)
+        timer_set_in(worker->loop, &worker->tidy, worker_look_ns);
 }
 
 static void worker_on_record(struct proxy *proxy, const struct record *record)
@@ -113,6 +117,7 @@ static void worker_on_tunnel(struct proxy *proxy)
 static void worker_on_room(struct proxy *proxy)
 {
     struct worker *worker = proxy->owner;
+    worker_tidy_soon(worker);
     for (size_t i = 0; i < worker->listener_count; i++) {
         if (worker->listeners[i].listener != NULL)
             listener_resume(worker->listeners[i].listener);
@@ -132,7 +137,9 @@ static void worker_on_accept(void *owner, int fd, const struct inet_endpoint *pe
         door.listen = &snapshot->config->listen[index];
         door.tls_server = snapshot->tls_server[index];
     }
-    client_accept(&worker->proxy, &door, fd);
+    struct crew *crew = worker->options.crew;
+    if (crew == NULL || !crew_hand_over(crew, worker->options.id, &door, fd))
+        client_accept(&worker->proxy, &door, fd);
 }
 
 static void worker_close_listeners(struct worker *worker)
@@ -234,6 +241,7 @@ static void worker_obey(struct message *message)
         worker_use_snapshot(worker, order->snapshot);
         pool_judge(worker->engine.pool);
         break;
+    case ORDER_CLOSE: worker_close_listeners(worker); break;
     case ORDER_DRAIN:
         worker_close_listeners(worker);
         proxy_drain(&worker->proxy);
@@ -379,6 +387,13 @@ void worker_use_gate(struct worker *worker, struct snapshot *snapshot)
     worker_order(worker, &order);
 }
 
+void worker_close(struct worker *worker)
+{
+    struct order order = {.kind = ORDER_CLOSE};
+    if (worker != NULL)
+        worker_order(worker, &order);
+}
+
 void worker_drain(struct worker *worker)
 {
     struct order order = {.kind = ORDER_DRAIN};
@@ -397,7 +412,9 @@ static void worker_settle(struct worker *worker)
 bool worker_is_idle(const struct worker *worker)
 {
     const struct counters *counters = worker->options.counters;
-    return counter_get(counters, COUNT_CONNECTIONS_OPEN) == 0 &&
+    const struct crew *crew = worker->options.crew;
+    return (crew == NULL || !crew_awaits(crew, worker->options.id)) &&
+           counter_get(counters, COUNT_CONNECTIONS_OPEN) == 0 &&
            counter_get(counters, COUNT_TUNNELS_OPEN) == 0;
 }
 

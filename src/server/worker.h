@@ -6,6 +6,7 @@
 #include "proxy/proxy.h"
 #include "record/counter.h"
 #include "report/recorder.h"
+#include "server/crew.h"
 
 /* One thread that serves: a loop, its listeners, its pools and its data plane; nothing is shared with other
  * workers but what is only read. */
@@ -25,7 +26,8 @@ struct worker_options {
     struct ring *ring; /* NULL: its exchanges are not recorded (admin) */
     struct recorder *recorder;
     const struct handler *handler; /* NULL: forwards */
-    uint32_t idle_max;             /* of engine.h */
+    struct crew *crew; /* it is the member `id` before it accepts; NULL: it keeps its clients */
+    uint32_t idle_max; /* of engine.h */
 };
 
 /* Errors: ST_NOMEM, ST_IO. */
@@ -45,11 +47,14 @@ enum status worker_adopt(struct worker *worker, struct snapshot *snapshot,
 /* The same as worker_adopt for a snapshot that differs in the gate alone: listeners stay, and so do those idle
  * connections that the gate lets pass. Thread: main. */
 void worker_use_gate(struct worker *worker, struct snapshot *snapshot);
+/* Stop accepting. What others shall have has been sent to them when this returns. Takes NULL. Thread: main. */
+void worker_close(struct worker *worker);
 /* Stop accepting, let what is open end. Thread: main. */
 void worker_drain(struct worker *worker);
-/* No client and no tunnel is left. Thread: any. */
+/* No client and no tunnel is left or on its way. Thread: any. */
 bool worker_is_idle(const struct worker *worker);
-/* End what is open, end the thread, free. A worker whose handler asks others ends before these do.
+/* End what is open, end the thread, free. A worker whose handler asks others ends before these do; a crew stops
+ * accepting (worker_close) before its first member is stopped.
  * Thread: main. */
 void worker_stop(struct worker **worker);
 

@@ -135,7 +135,7 @@ static void a_call_fails(void **state)
     int fd = -1;
     int one = 1;
     struct iovec bytes = bytes_of("abc");
-    struct inet_endpoint endpoint = {{INET_V4, {127, 0, 0, 1}}, 1};
+    struct inet_endpoint endpoint = {.addr = {INET_V4, {127, 0, 0, 1}}, .port = 1};
     struct socket_dial_options plain = {0};
     struct block_pool *blocks = block_pool_create(0, 0);
     make_pair(pair);
