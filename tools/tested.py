@@ -46,6 +46,7 @@ ELSEWHERE = {
     "src/upstream/reach.c": ["tests/e2e/http/test_https_origin.py", "tests/e2e/dns/test_names.py"],
     # Processes and threads, seen from outside.
     "src/cli/main.c": ["tests/e2e/ops/test_start.py"],
+    "src/server/crew.c": ["tests/e2e/listeners/test_spread.py"],
     "src/server/advice.c": ["tests/e2e/ops/test_start.py"],
     "src/server/compile.c": ["tests/e2e/ops/test_reload.py"],
     "src/server/opening.c": ["tests/unit/server/test_maker.c", "tests/e2e/ops/test_start.py"],
