@@ -130,6 +130,8 @@ enum status wire_recv_splice(struct wire *wire, int pipe, size_t cap, size_t *re
 void wire_consume(struct wire *wire, size_t len)
 {
     CHECK(len <= wire->in.len);
+    if (len == 0)
+        return; /* nothing was there, perhaps not even memory */
     wire->in.at += len;
     wire->in.len -= len;
 }
