@@ -17,6 +17,7 @@ from support.proxy import is_root
 from support.wire import connect
 
 PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+LISTEN = "0A"  # a state in /proc/net/tcp
 CROWD = 900  # clients that ask for memory
 BEGUN = b"GET / HTTP/1.1\r\nHost: a.test\r\nX-Long: " + b"x" * 30_000  # a head that is not whole
 
@@ -84,10 +85,19 @@ def is_over_limit(answer):
 
 
 def admin_is_quiet(proxy):
-    """No connection of the admin listener is open, whose descriptor would become free in the middle of a play."""
-    rows = [line.split() for line in Path("/proc/thread-self/net/tcp").read_text().splitlines()[1:]]
-    open_states, port = ("01", "08"), ":%04X" % proxy.admin[1]
-    return not any(row[1].endswith(port) and row[3] in open_states for row in rows)
+    """No connection of the admin listener is held, whose descriptor would become free in the middle of a play; nor any
+    that the kernel is done with."""
+    folder, net = Path(f"/proc/{proxy.serving_pid()}/fd"), Path("/proc/thread-self/net")
+    lasting, port = set(), ":%04X" % proxy.admin[1]
+    for table, column in (("tcp", 9), ("tcp6", 9), ("udp", 9), ("udp6", 9), ("unix", 6), ("netlink", 9)):
+        for row in map(str.split, (net / table).read_text().splitlines()[1:]):
+            if not (table == "tcp" and row[1].endswith(port) and row[3] != LISTEN):
+                lasting.add(f"socket:[{row[column]}]")
+    try:
+        held = {os.readlink(folder / name) for name in os.listdir(folder)}
+    except FileNotFoundError:  # closed meanwhile
+        return False
+    return all(each in lasting for each in held if each.startswith("socket:"))
 
 
 @contextlib.contextmanager
