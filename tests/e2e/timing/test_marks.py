@@ -306,5 +306,5 @@ def test_a_failed_exchange_names_its_connection(proxy, stage):
         len("Content-Length: 5") + len("cut") - len("whole")
     assert cut.bytes["upstream_out"] == first.bytes["upstream_out"] > 0
     for record in (second, cut):
-        lived_us = (record.mark("p_slot") - first.mark("u_syn1")) // 1000
-        assert 0 <= lived_us - record.upstream_conn["age_us"] <= 1000
+        lived_us = (record.mark("p_slot") - first.mark("u_syn1")) / 1000
+        assert abs(lived_us - record.upstream_conn["age_us"]) <= 2  # marks and ages are rounded, each by itself
