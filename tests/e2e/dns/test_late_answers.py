@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from support import cares
 from support.admin import metric
 from support.asker import LIMIT_US, Asker
 from support.bounds import wait_until
@@ -195,8 +196,10 @@ def cut(asks):
         ask.send(ask.reply(flags=0x8780))
 
 
+# A new c-ares asks again where it cannot read an answer; nobody answers that.
 ANSWERS = {good: (200, None), unknown: (502, "dns_not_found"), refused_address: (403, "refused_address"),
-           nothing: (504, "dns_timeout"), unreadable: (502, "dns_error"), twice: (200, None), cut: (504, "dns_timeout")}
+           nothing: (504, "dns_timeout"), twice: (200, None), cut: (504, "dns_timeout"),
+           unreadable: (504, "dns_timeout") if cares.IS_NEW else (502, "dns_error")}
 
 
 @pytest.mark.parametrize("method", ["GET", "CONNECT"])
