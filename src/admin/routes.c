@@ -121,7 +121,6 @@ static size_t add_workers(const struct admin *admin, struct metrics_extra *extra
                           char (*names)[ROUTES_WORKER_TEXT])
 {
     for (size_t i = 0; i < admin->counter_count; i++) {
-        const struct counters *counters = admin->counters[i];
         int len = snprintf(names[i], ROUTES_WORKER_TEXT, "%zu", i);
         extras[i] = (struct metrics_extra){
             .name = "worker_connections",
@@ -129,8 +128,7 @@ static size_t add_workers(const struct admin *admin, struct metrics_extra *extra
             .kind = GAUGE,
             .label = "worker",
             .value = slice_of(names[i], (size_t)len),
-            .number = counter_get(counters, COUNT_CONNECTIONS_OPEN) +
-                      counter_get(counters, COUNT_TUNNELS_OPEN),
+            .number = counter_open(admin->counters[i]),
         };
     }
     return admin->counter_count;

@@ -11,8 +11,8 @@
 /* Refcounted data blocks in a few sizes, from a pool that belongs to one thread.
  *
  * The pool keeps returned blocks on free lists, up to `keep_bytes` in all, and hands the memory back
- * beyond that, and what block_pool_tidy finds; in the steady state nothing is asked of the heap. Counts are plain integers: a block
- * never crosses a thread. */
+ * beyond that, and what block_pool_tidy finds; in the steady state nothing is asked of the heap. Counts are plain
+ * integers: a block never crosses a thread. */
 struct block_pool;
 
 enum { BLOCK_SMALL = 4096, BLOCK_MEDIUM = 16384, BLOCK_LARGE = 65536, BLOCK_HUGE = 262144 };

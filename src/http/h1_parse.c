@@ -20,7 +20,7 @@
 #include "base/check.h"
 #include "http/syntax.h"
 
-enum { PLAIN_NAME_MAX = 64 };
+enum { PLAIN_NAME_MAX = 64 }; /* where no colon is found so near, take_field looks */
 
 struct parser {
     const char *at;

@@ -84,6 +84,13 @@ static inline uint64_t counter_get(const struct counters *counters, enum counter
     return atomic_load_explicit(&counters->value[which], memory_order_relaxed);
 }
 
+/* Clients and tunnels that a worker has open. Thread: any. */
+static inline uint64_t counter_open(const struct counters *counters)
+{
+    return counter_get(counters, COUNT_CONNECTIONS_OPEN) +
+           counter_get(counters, COUNT_TUNNELS_OPEN);
+}
+
 /* The sum over all workers. A gauge that one worker raised and another lowered still comes out right.
  * Thread: any. */
 uint64_t counter_sum(const struct counters *const *workers, size_t worker_count,

@@ -29,7 +29,7 @@ struct handover {
 
 void crew_add(struct crew *crew, struct loop *loop, struct proxy *proxy, struct counters *counters)
 {
-    CHECK(crew->count < CREW_MAX);
+    CHECK(crew->count < BUNDLE_WORKERS_MAX);
     struct crew_member *member = &crew->members[crew->count++];
     member->loop = loop;
     member->proxy = proxy;
@@ -38,8 +38,7 @@ void crew_add(struct crew *crew, struct loop *loop, struct proxy *proxy, struct 
 
 static uint64_t crew_open(const struct crew_member *member)
 {
-    return counter_get(member->counters, COUNT_CONNECTIONS_OPEN) +
-           counter_get(member->counters, COUNT_TUNNELS_OPEN) +
+    return counter_open(member->counters) +
            atomic_load_explicit(&member->coming, memory_order_relaxed);
 }
 

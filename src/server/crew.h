@@ -4,6 +4,7 @@
 #include "proxy/client.h"
 #include "proxy/proxy.h"
 #include "record/counter.h"
+#include "server/bundle.h"
 
 #include <stdatomic.h>
 
@@ -12,8 +13,6 @@
  * The kernel chooses who accepts: by a hash of the addresses where each worker has a socket of its own, by who sleeps
  * where they share one. Of many short connections each gets its part; of a few long ones one worker may get most. So who
  * accepts a client while another has fewer open hands it over, by a message to that loop. */
-
-enum { CREW_MAX = 64 };
 
 struct crew_member {
     struct loop *loop;
@@ -25,7 +24,7 @@ struct crew_member {
 
 struct crew {
     unsigned count;
-    struct crew_member members[CREW_MAX];
+    struct crew_member members[BUNDLE_WORKERS_MAX];
 };
 
 /* One more member; all are there before the first one accepts. Thread: main. */

@@ -349,8 +349,7 @@ void serving_say_drain(const struct serving *serving)
 {
     uint64_t open = 0;
     for (unsigned i = 0; i < serving->worker_count; i++)
-        open += counter_get(&serving->counters[i], COUNT_CONNECTIONS_OPEN) +
-                counter_get(&serving->counters[i], COUNT_TUNNELS_OPEN);
+        open += counter_open(&serving->counters[i]);
     if (open > 0)
         diag(DIAG_NOTICE, "draining: %llu open, for %llu s at most; a second signal ends at once",
              (unsigned long long)open,

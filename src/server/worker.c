@@ -413,9 +413,7 @@ bool worker_is_idle(const struct worker *worker)
 {
     const struct counters *counters = worker->options.counters;
     const struct crew *crew = worker->options.crew;
-    return (crew == NULL || !crew_awaits(crew, worker->options.id)) &&
-           counter_get(counters, COUNT_CONNECTIONS_OPEN) == 0 &&
-           counter_get(counters, COUNT_TUNNELS_OPEN) == 0;
+    return (crew == NULL || !crew_awaits(crew, worker->options.id)) && counter_open(counters) == 0;
 }
 
 void worker_stop(struct worker **stop)
