@@ -210,7 +210,7 @@ enum status socket_dial(const struct inet_endpoint *endpoint,
     return ST_OK;
 }
 
-void socket_hurry(int fd)
+void socket_set_nodelay(int fd)
 {
     socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }

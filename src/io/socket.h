@@ -44,13 +44,13 @@ struct socket_dial_options {
 };
 
 /* Begin a non-blocking connect, with urgent data at its place in the stream (RFC 6093 §5), and without TCP_NODELAY: see
- * socket_hurry. ST_OK: *ret_fd is connected or in progress (then it becomes writable; ask socket_error). Errors: ST_LIMIT
- * out of descriptors, ST_IO. */
+ * socket_set_nodelay. ST_OK: *ret_fd is connected or in progress (then it becomes writable; ask socket_error).
+ * Errors: ST_LIMIT out of descriptors, ST_IO. */
 enum status socket_dial(const struct inet_endpoint *endpoint,
                         const struct socket_dial_options *options, int *ret_fd) MUST_USE;
 /* TCP_NODELAY. A first send that is one segment needs none: only data that was not acknowledged yet holds a small
  * segment back (RFC 9293 §3.7.4), and many connections send but once. */
-void socket_hurry(int fd);
+void socket_set_nodelay(int fd);
 /* The pending error of a socket (SO_ERROR), 0 for none. */
 int socket_error(int fd);
 /* Did the peer of a Unix socket close it, or end both directions, without a reset? False for other sockets: there a

@@ -27,7 +27,7 @@ enum {
 struct tcp {
     uint32_t tag;
     bool is_shut;
-    bool may_dally; /* dialled, and TCP_NODELAY is not set yet */
+    bool may_delay; /* dialled, and TCP_NODELAY is not set yet */
     bool has_sent;
     struct slab *slab;
     struct watch watch;
@@ -86,12 +86,12 @@ static enum status tcp_recv(struct transport *transport, void *into, size_t cap,
 }
 
 /* Before a small segment that may follow another: the kernel is not to wait until that one is acknowledged. */
-static void tcp_hurry(struct tcp *tcp)
+static void tcp_set_nodelay(struct tcp *tcp)
 {
-    if (!tcp->may_dally)
+    if (!tcp->may_delay)
         return;
-    tcp->may_dally = false;
-    socket_hurry(tcp->watch.fd);
+    tcp->may_delay = false;
+    socket_set_nodelay(tcp->watch.fd);
 }
 
 static enum status tcp_send(struct transport *transport, const struct iovec *iov, int count,
@@ -103,7 +103,7 @@ static enum status tcp_send(struct transport *transport, const struct iovec *iov
         wanted += iov[i].iov_len;
 
     if (tcp->has_sent || wanted > TCP_ONE_SEGMENT)
-        tcp_hurry(tcp);
+        tcp_set_nodelay(tcp);
     tcp->has_sent = true;
     size_t len = 0;
     enum status status = socket_send(tcp->watch.fd, iov, count, &len);
@@ -181,7 +181,7 @@ static enum status tcp_send_splice(struct transport *transport, int pipe, size_t
                                    size_t *ret_len)
 {
     struct tcp *tcp = tcp_of(transport);
-    tcp_hurry(tcp); /* what is in the pipe may go out in several pieces */
+    tcp_set_nodelay(tcp); /* what is in the pipe may go out in several pieces */
     enum status status = socket_splice(pipe, tcp->watch.fd, len, ret_len);
     if (status == ST_AGAIN)
         transport->ready &= ~(unsigned)WATCH_WRITE;
@@ -241,7 +241,7 @@ enum status tcp_create(struct loop *loop, struct slab *slab, int fd, unsigned re
     }
     *tcp = (struct tcp){
         .tag = TCP_TAG,
-        .may_dally = ready == 0,
+        .may_delay = ready == 0,
         .slab = slab,
         .watch = {.fd = -1, .on_ready = tcp_on_ready},
         .grave = {.bury = tcp_bury},

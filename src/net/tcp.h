@@ -10,7 +10,7 @@
 void tcp_slab_init(struct slab *slab);
 /* Take over `fd` and watch it in `loop`. The transport starts with `ready`: WATCH_READ | WATCH_WRITE where trying first
  * makes sense; 0 for a socket whose connect is under way, of which the poller tells (WATCH_WRITE: it is made;
- * WATCH_ERROR: it may have failed). Such a socket gets its TCP_NODELAY before its second send (socket_hurry).
+ * WATCH_ERROR: it may have failed). Such a socket gets its TCP_NODELAY before its second send (socket_set_nodelay).
  * Ownership: the transport closes `fd`, also where this fails; `slab` outlives it.
  * Errors: ST_IO, ST_NOMEM. */
 enum status tcp_create(struct loop *loop, struct slab *slab, int fd, unsigned ready,

@@ -140,7 +140,7 @@ static void both_ends_send_without_delay(void **state)
     trio_begin(&trio, "127.0.0.1:0");
     assert_int_equal(option(trio.server, IPPROTO_TCP, TCP_NODELAY), 1);
     assert_int_equal(option(trio.client, IPPROTO_TCP, TCP_NODELAY), 0);
-    socket_hurry(trio.client);
+    socket_set_nodelay(trio.client);
     assert_int_equal(option(trio.client, IPPROTO_TCP, TCP_NODELAY), 1);
     trio_end(&trio);
 }

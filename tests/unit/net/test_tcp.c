@@ -267,7 +267,7 @@ static int no_delay(const struct transport *transport)
 }
 
 /* The end of a first send that is more than one segment is not to wait either. */
-static void test_a_long_first_send_does_not_dally(void **state)
+static void test_a_long_first_send_is_not_delayed(void **state)
 {
     (void)state;
     static char bytes[537];
@@ -289,7 +289,7 @@ static void test_a_long_first_send_does_not_dally(void **state)
 
 /* A connection that was dialled sends its first bytes as they are; from the second send on, or where they come out of a
  * kernel pipe, the kernel is told not to wait. What was accepted has that of its listener. */
-static void test_only_the_first_send_may_dally(void **state)
+static void test_only_the_first_send_may_be_delayed(void **state)
 {
     (void)state;
     for (int is_splice = 0; is_splice < 2; is_splice++) {
@@ -414,8 +414,8 @@ int main(void)
         cmocka_unit_test(test_splice_out),
         cmocka_unit_test(test_shut),
         cmocka_unit_test(test_to_shut_twice_is_no_news),
-        cmocka_unit_test(test_a_long_first_send_does_not_dally),
-        cmocka_unit_test(test_only_the_first_send_may_dally),
+        cmocka_unit_test(test_a_long_first_send_is_not_delayed),
+        cmocka_unit_test(test_only_the_first_send_may_be_delayed),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_unwatchable),
         cmocka_unit_test(test_a_reset_is_no_end_in_order),
