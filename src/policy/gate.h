@@ -4,6 +4,7 @@
 #include "base/host.h"
 #include "base/inet.h"
 #include "base/status.h"
+#include "policy/identity.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,6 +65,7 @@ struct gate_question {
     uint16_t port;
     bool is_connect;
     struct inet_addr client; /* INET_NONE for Unix sockets */
+    struct identity who;
 };
 
 /* Copies all of `options`. Errors: NULL out of memory. */
