@@ -152,12 +152,11 @@ void loader_set(struct loader *loader, const struct parse_place *place, struct s
 
 /* ---- defaults ---- */
 
-static void loader_set_defaults(struct loader *loader, const struct schema_table *table,
-                                void *object)
+void loader_set_defaults(struct loader *loader, const struct schema_table *table, void *object)
 {
     for (size_t i = 0; i < table->count; i++) {
         const struct schema_row *row = &table->rows[i];
-        if (row->initial == NULL || row->kind == KIND_LISTENERS)
+        if (row->initial == NULL || schema_is_table(row))
             continue;
         enum status status =
             value_set(loader->memory, object, row, slice_from_string(row->initial));
@@ -341,6 +340,21 @@ static void loader_report_target(struct loader *loader)
                               SLICE("is less than limits.target_bytes, which it holds"));
 }
 
+/* What a listener is called that nobody gave a name. */
+static void loader_name_listen(struct loader *loader, struct config_listen *listen)
+{
+    char space[INET_ENDPOINT_TEXT];
+    if (listen->name.len > 0)
+        return;
+    if (listen->kind == LISTEN_TCP) {
+        inet_endpoint_format(&listen->endpoint, space);
+        listen->name = memory_copy(loader->memory, slice_from_string(space));
+    } else {
+        listen->name = listen->kind == LISTEN_UNIX ? listen->path : SLICE("inherited");
+    }
+    loader->is_out_of_memory = loader->is_out_of_memory || listen->name.at == NULL;
+}
+
 static void loader_check(struct loader *loader)
 {
     const struct config *config = loader->config;
@@ -353,7 +367,9 @@ static void loader_check(struct loader *loader)
         loader_check_double(loader, i);
         loader_check_mode(loader, i);
         loader_check_senders(loader, i);
+        loader_name_listen(loader, &config->listen[i]);
     }
+    loader_check_rules(loader);
     if (!config->admin.is_off && admin->kind == LISTEN_TCP &&
         !inet_addr_is_loopback(&admin->endpoint.addr) && config->admin.token_file.len == 0)
         loader_report_setting(
@@ -375,6 +391,7 @@ enum status config_load(const char *name, struct slice text, int argc, const cha
                             .memory = &whole->memory,
                             .errors = errors,
                             .name = name};
+    table_init(&loader.rule_names);
     whole->name = memory_copy(&whole->memory, slice_from_string(name));
     loader.is_out_of_memory = whole->name.at == NULL;
     if (!loader.is_out_of_memory)
@@ -385,6 +402,7 @@ enum status config_load(const char *name, struct slice text, int argc, const cha
         loader_flags(&loader, argc, argv);
     if (!loader.is_out_of_memory && errors->count == 0)
         loader_check(&loader);
+    table_done(&loader.rule_names);
     loader_report_rest(&loader);
     struct config *config = &whole->config;
     if (loader.is_out_of_memory || errors->count > 0) {

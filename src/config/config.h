@@ -5,6 +5,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "policy/rule.h"
 #include "report/access_log.h"
 #include "report/diag.h"
 
@@ -41,7 +42,8 @@ struct config_listen {
     enum config_listen_kind kind;
     struct inet_endpoint endpoint; /* LISTEN_TCP */
     struct slice path;             /* LISTEN_UNIX */
-    unsigned mode;                 /* LISTEN_UNIX: of the socket file */
+    struct slice name; /* for rules and messages: by default the address as it is printed */
+    unsigned mode;     /* LISTEN_UNIX: of the socket file */
     bool is_tls;
     struct slice certificate; /* paths */
     struct slice key;
@@ -80,6 +82,13 @@ struct config {
         struct config_strings floor_names;
         bool skips_mixed; /* of an answer with refused addresses use the others */
     } egress;
+    struct {
+        int by_default;   /* enum rule_action */
+        bool has_default; /* said by the user; otherwise egress.allow decides */
+        bool observes;
+        struct rule *rules; /* their texts and lists live as long as the configuration */
+        size_t rule_count;
+    } policy;
     struct {
         uint64_t client_tls_ns, client_head_ns, dns_ns, connect_ns, connect_attempt_ns,
             upstream_tls_ns, response_head_ns, body_stall_ns, keepalive_ns, upstream_keepalive_ns,

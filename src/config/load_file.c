@@ -27,14 +27,13 @@ static void file_report(struct loader *loader, const struct scope *scope,
     loader_report(loader, place, text_slice(&text), words);
 }
 
-/* The nearest key of this table or of the other one (false): listeners have settings of their own. */
+/* The nearest key of this table or of another one (false): listeners and rules have settings of their own. */
 static bool file_nearest(const struct scope *scope, struct slice key, struct nearest *ret_nearest)
 {
     struct nearest mine = NEAREST_NONE;
     struct nearest other = NEAREST_NONE;
-    bool is_listener = scope->table == &schema_listen;
     nearest_key(scope->table, key, &mine);
-    nearest_key(is_listener ? &schema_main : &schema_listen, key, &other);
+    nearest_key(scope->table == &schema_main ? &schema_listen : &schema_main, key, &other);
     bool is_mine = mine.score <= other.score;
     *ret_nearest = is_mine ? mine : other;
     return is_mine;
@@ -51,7 +50,7 @@ static void file_unknown(struct loader *loader, const struct scope *scope,
         return;
     }
     bool is_mine = file_nearest(scope, key, &nearest);
-    bool is_outside = !is_mine && scope->table == &schema_listen;
+    bool is_outside = !is_mine && scope->table != &schema_main;
     size_t dot = slice_find(node->name, '.');
     text_add(&text, SLICE("unknown key"));
     if (dot < node->name.len && slice_equals(nearest.word, key)) {
@@ -65,7 +64,9 @@ static void file_unknown(struct loader *loader, const struct scope *scope,
         text_add(&text, SLICE("; did you mean \""));
         text_add(&text, is_mine || is_outside ? SLICE("") : SLICE("listen[]."));
         text_add(&text, nearest.word);
-        text_add(&text, is_outside ? SLICE("\", outside of listen?") : SLICE("\"?"));
+        text_add(&text, !is_outside                      ? SLICE("\"?")
+                        : scope->table == &schema_listen ? SLICE("\", outside of listen?")
+                                                         : SLICE("\", outside of policy.rules?"));
     }
     if (nearest.row != NULL) {
         text_add(&text, SLICE(" Expected there: "));
@@ -189,6 +190,47 @@ static void file_listeners(struct loader *loader, const struct parse_node *node)
         file_listener(loader, item);
 }
 
+static void file_rule(struct loader *loader, const struct parse_node *node)
+{
+    char shown[32];
+    struct text text = text_on(shown, sizeof(shown));
+    text_add_format(&text, "policy.rules[%zu].", loader->config->policy.rule_count);
+    struct rule *rule = &loader->config->policy.rules[loader->config->policy.rule_count++];
+    struct scope scope = {&schema_rule, rule, text_slice(&text)};
+    loader_set_defaults(loader, &schema_rule, rule);
+    if (node->kind != PARSE_MAP) {
+        file_report(loader, &scope, &node->place, SLICE_NONE,
+                    SLICE("expected a map such as { action: allow, to: [example.com] }"));
+        return;
+    }
+    file_map(loader, &scope, SLICE(""), node);
+    loader_check_rule(loader, rule, node);
+}
+
+static void file_rules(struct loader *loader, const struct parse_node *node)
+{
+    struct config *config = loader->config;
+    bool is_nothing = node->kind == PARSE_SCALAR && node->is_plain && node->text.len == 0;
+    size_t count = 0;
+    for (const struct parse_node *item = node->first; item != NULL; item = item->next)
+        count++;
+    config->policy.rule_count = 0;
+    if (node->kind != PARSE_LIST) {
+        if (!is_nothing)
+            loader_expected(loader, &node->place, SLICE("policy.rules"),
+                            schema_find(&schema_main, SLICE("policy.rules")),
+                            node->kind == PARSE_MAP ? SLICE("a map") : node->text);
+        return;
+    }
+    config->policy.rules = memory_alloc(loader->memory, (count + 1) * sizeof(struct rule));
+    if (config->policy.rules == NULL) {
+        loader->is_out_of_memory = true;
+        return;
+    }
+    for (const struct parse_node *item = node->first; item != NULL; item = item->next)
+        file_rule(loader, item);
+}
+
 static void file_section(struct loader *loader, const struct scope *scope, struct slice key,
                          const struct parse_node *node)
 {
@@ -220,6 +262,8 @@ static void file_map(struct loader *loader, const struct scope *scope, struct sl
             continue;
         if (row != NULL && row->kind == KIND_LISTENERS)
             file_listeners(loader, node);
+        else if (row != NULL && row->kind == KIND_RULES)
+            file_rules(loader, node);
         else if (row != NULL && !has_dot)
             file_row(loader, scope, row, node);
         else if (!text.is_cut && !has_dot && schema_is_section(scope->table, key))

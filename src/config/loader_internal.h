@@ -1,6 +1,7 @@
 #ifndef FAIRLEAD_CONFIG_LOADER_INTERNAL_H
 #define FAIRLEAD_CONFIG_LOADER_INTERNAL_H
 
+#include "base/table.h"
 #include "config/memory.h"
 #include "config/parse.h"
 #include "config/schema.h"
@@ -33,6 +34,7 @@ struct loader {
     struct config_errors *errors;
     const char *name;                             /* of the file, for messages */
     struct parse_place listen_places[LISTEN_MAX]; /* line 0: from a flag */
+    struct table rule_names;
     bool is_out_of_memory;
 };
 
@@ -53,6 +55,12 @@ void loader_set(struct loader *loader, const struct parse_place *place, struct s
 /* Remember where a setting was set; of a list, its first value. */
 void loader_note_origin(struct loader *loader, const struct parse_place *place, struct slice key,
                         const void *setting);
+/* Set every row of the table that has a default. */
+void loader_set_defaults(struct loader *loader, const struct schema_table *table, void *object);
+/* A rule as a whole, which `node` told. */
+void loader_check_rule(struct loader *loader, struct rule *rule, const struct parse_node *node);
+/* All rules: their names differ. */
+void loader_check_rules(struct loader *loader);
 /* One more listener with its defaults; NULL where there are too many, which is reported. */
 struct config_listen *loader_add_listen(struct loader *loader, const struct parse_place *place);
 

@@ -150,15 +150,19 @@ static unsigned weigh(const struct schema_row *row, struct slice value)
     union {
         struct config config;
         struct config_listen listen;
+        struct rule rule;
     } scratch = {.config = {.workers = 0}};
     struct memory memory = {NULL};
     enum status status = value_set(&memory, &scratch, row, value);
     memory_done(&memory);
-    if (status != ST_OK || row->kind == KIND_LISTENERS)
+    if (status != ST_OK || schema_is_table(row))
         return 0;
     if (row->kind == KIND_PATH)
         return is_path ? 1 : 0;
-    return (row->kind == KIND_WORD || row->kind == KIND_CSTRING) && row->words[0] == NULL ? 1 : 2;
+    return (row->kind == KIND_WORD || row->kind == KIND_TEXTS || row->kind == KIND_CSTRING) &&
+                   row->words[0] == NULL
+               ? 1
+               : 2;
 }
 
 const struct schema_row *nearest_taker(const struct schema_table *table, struct slice section,

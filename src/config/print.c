@@ -74,6 +74,20 @@ static void print_listener(const struct config_listen *listen, FILE *out)
     }
 }
 
+/* Its name and action, and the conditions that it has. */
+static void print_rule(const struct rule *rule, FILE *out)
+{
+    (void)fputs("    - { ", out);
+    for (size_t i = 0; i < schema_rule.count; i++) {
+        const struct schema_row *row = &schema_rule.rows[i];
+        if (!value_is_said(rule, row))
+            continue;
+        (void)fprintf(out, "%s%s: ", i == 0 ? "" : ", ", row->key);
+        value_print(rule, row, out);
+    }
+    (void)fputs(" }\n", out);
+}
+
 void config_print(const struct config *config, FILE *out)
 {
     struct slice before = SLICE_NONE;
@@ -84,6 +98,10 @@ void config_print(const struct config *config, FILE *out)
             (void)fputs("listen:\n", out);
             for (size_t j = 0; j < config->listen_count; j++)
                 print_listener(&config->listen[j], out);
+        } else if (row->kind == KIND_RULES) {
+            (void)fputs(config->policy.rule_count > 0 ? "  rules:\n" : "  rules: []\n", out);
+            for (size_t j = 0; j < config->policy.rule_count; j++)
+                print_rule(&config->policy.rules[j], out);
         } else {
             print_row(config, row, print_sections(key, before, 0, out), out);
         }
@@ -109,7 +127,7 @@ static void print_reference_row(const char *prefix, const struct schema_row *row
     print_cell(slice_from_string(row->help), out);
     (void)fputs(row->is_for_start ? "; a change waits for the next start | " : " | ", out);
     print_cell(slice_trim(text_slice(&expected)), out);
-    (void)fputs(schema_is_list(row) && row->kind != KIND_LISTENERS ? "; a list | " : " | ", out);
+    (void)fputs(schema_is_list(row) && !schema_is_table(row) ? "; a list | " : " | ", out);
     if (row->initial != NULL && row->initial[0] != '\0')
         (void)fprintf(out, "`%s`", row->initial);
     (void)fputs(" | ", out);
@@ -123,10 +141,11 @@ void config_print_reference(FILE *out)
     (void)fputs("| key | meaning | value | default | flag |\n|---|---|---|---|---|\n", out);
     for (size_t i = 0; i < schema_main.count; i++) {
         print_reference_row("", &schema_main.rows[i], out);
-        if (schema_main.rows[i].kind != KIND_LISTENERS)
-            continue;
-        for (size_t j = 0; j < schema_listen.count; j++)
+        enum schema_kind kind = schema_main.rows[i].kind;
+        for (size_t j = 0; kind == KIND_LISTENERS && j < schema_listen.count; j++)
             print_reference_row("listen[].", &schema_listen.rows[j], out);
+        for (size_t j = 0; kind == KIND_RULES && j < schema_rule.count; j++)
+            print_reference_row("policy.rules[].", &schema_rule.rows[j], out);
     }
 }
 

@@ -9,6 +9,7 @@
 #define AT(member)   .place = offsetof(struct config, member)
 #define AND(member)  .second = offsetof(struct config, member)
 #define HERE(member) .place = offsetof(struct config_listen, member)
+#define RULE(member) .place = offsetof(struct rule, member)
 
 /* Words that stand in the tables of the logs, in the order of their enums. */
 #define FORMAT_WORD(name, word)          word,
@@ -122,6 +123,27 @@ static const struct schema_row main_rows[] = {
      .initial = "refuse",
      .words = {"refuse", "skip"},
      .help = "an answer with refused addresses: refuse all of it, or skip those"},
+
+    {.key = "policy.default",
+     .kind = KIND_CHOICE,
+     AT(policy.by_default),
+     AND(policy.has_default),
+     .initial = "auto",
+     .words = {"allow", "deny", "auto"},
+     .also = "default_action policy.default_action",
+     .help = "what no rule names; auto: allow, and deny where egress.allow names hosts"},
+    {.key = "policy.mode",
+     .kind = KIND_BOOL,
+     AT(policy.observes),
+     .initial = "enforce",
+     .words = {"enforce", "observe"},
+     .also = "policy.dry_run policy.observe",
+     .help = "observe: what rules and their default would deny passes, and the log tells"},
+    {.key = "policy.rules",
+     .kind = KIND_RULES,
+     AT(policy.rules),
+     .also = "rules acl acls policy.acl",
+     .help = "any that matches and denies wins, else the first that allows; a list of maps"},
 
     {.key = "resolver.servers",
      .kind = KIND_ENDPOINTS,
@@ -317,6 +339,11 @@ static const struct schema_row listen_rows[] = {
      .flag = "--listen",
      .also = "bind host port addr",
      .help = "IP:PORT, unix:PATH, or inherited"},
+    {.key = "name",
+     .kind = KIND_PATH,
+     HERE(name),
+     .max = 64,
+     .help = "what rules call it; by default its address"},
     {.key = "mode",
      .kind = KIND_MODE,
      HERE(mode),
@@ -356,6 +383,94 @@ static const struct schema_row listen_rows[] = {
 };
 const struct schema_table schema_listen = {listen_rows, COUNT_OF(listen_rows)};
 
+static const struct schema_row rule_rows[] = {
+    {.key = "name",
+     .kind = KIND_PATH,
+     RULE(name),
+     .max = 64,
+     .help = "what refusals and logs call it; by default rules[NUMBER]"},
+    {.key = "action",
+     .kind = KIND_CHOICE,
+     RULE(action),
+     .words = {"allow", "deny"},
+     .initial = "allow",
+     .also = "verdict effect",
+     .help = "what it does where all of the following hold"},
+    {.key = "mode",
+     .kind = KIND_CHOICE,
+     RULE(mode),
+     .words = {"enforce", "observe"},
+     .initial = "enforce",
+     .help = "observe: one that denies lets pass, and the log tells"},
+    {.key = "listener",
+     .kind = KIND_TEXTS,
+     RULE(listeners),
+     .also = "listen",
+     .help = "names of listeners that the client came to"},
+    {.key = "method",
+     .kind = KIND_TEXTS,
+     RULE(methods),
+     .also = "methods verb",
+     .help = "methods, such as GET or CONNECT"},
+    {.key = "scheme",
+     .kind = KIND_TEXTS,
+     RULE(schemes),
+     .words = {"http", "https"},
+     .help = "of the URL that is asked for; CONNECT has none"},
+    {.key = "ports",
+     .kind = KIND_PORT_RANGES,
+     RULE(ports),
+     .also = "port to_port",
+     .help = "ports; one that allows also opens them, and bad ports only by number"},
+    {.key = "from",
+     .kind = KIND_PREFIXES,
+     RULE(from),
+     .also = "client clients source src",
+     .help = "addresses of clients"},
+    {.key = "user",
+     .kind = KIND_TEXTS,
+     RULE(users),
+     .also = "users",
+     .help = "who asks; * for anybody known"},
+    {.key = "group",
+     .kind = KIND_TEXTS,
+     RULE(groups),
+     .also = "groups",
+     .help = "groups of who asks"},
+    {.key = "certificate",
+     .kind = KIND_TEXTS,
+     RULE(certificates),
+     .also = "cert san spiffe subject",
+     .help = "subject or subjectAltName of the client's certificate"},
+    {.key = "to",
+     .kind = KIND_TARGETS,
+     RULE(to_ranges),
+     .second = offsetof(struct rule, to_names),
+     .also = "host hosts domain destination dst",
+     .help = "hosts that are asked for: names, *.NAME for all below, ranges for literal addresses"},
+    {.key = "to_list",
+     .kind = KIND_TEXTS,
+     RULE(to_lists),
+     .also = "to_file hosts_file domains_file list",
+     .help = "files with a name or *.NAME a line, beside to"},
+    {.key = "path",
+     .kind = KIND_TEXTS,
+     RULE(paths),
+     .also = "paths url_path path_prefix",
+     .help = "beginnings of the URL's path, whole segments; never CONNECT"},
+    {.key = "when",
+     .kind = KIND_WINDOWS,
+     RULE(windows),
+     .also = "time times hours",
+     .help = "local time, such as mon-fri 08:00-18:00"},
+    {.key = "to_address",
+     .kind = KIND_PREFIXES,
+     RULE(to_address),
+     .also = "address addresses to_ip resolved",
+     .help = "addresses that the host resolves to; one that allows also opens them"},
+};
+const struct schema_table schema_rule = {rule_rows, COUNT_OF(rule_rows)};
+
 bool schema_is_list(const struct schema_row *row)
 {
     switch (row->kind) {
@@ -364,7 +479,11 @@ bool schema_is_list(const struct schema_row *row)
     case KIND_EXCEPTIONS:
     case KIND_ENDPOINTS:
     case KIND_PORTS:
-    case KIND_LISTENERS: return true;
+    case KIND_TEXTS:
+    case KIND_PORT_RANGES:
+    case KIND_WINDOWS:
+    case KIND_LISTENERS:
+    case KIND_RULES: return true;
     case KIND_BOOL:
     case KIND_COUNT:
     case KIND_UNSIGNED:
@@ -380,6 +499,11 @@ bool schema_is_list(const struct schema_row *row)
     case KIND_ADMIN: return false;
     }
     return false;
+}
+
+bool schema_is_table(const struct schema_row *row)
+{
+    return row->kind == KIND_LISTENERS || row->kind == KIND_RULES;
 }
 
 /* ---- finding ---- */
@@ -461,7 +585,11 @@ static const char *expected_words(const struct schema_row *row)
     case KIND_EXCEPTIONS: return "an IP address, IP:PORT or a host name";
     case KIND_ENDPOINTS: return "an IP address, or IP:PORT";
     case KIND_PORTS: return "a port from 1 to 65535, or any";
+    case KIND_TEXTS: return "text";
+    case KIND_PORT_RANGES: return "a port from 1 to 65535, or FIRST-LAST";
+    case KIND_WINDOWS: return "days and hours, like mon-fri 08:00-18:00, sat,sun or 22:00-06:00";
     case KIND_LISTENERS: return "a list of listeners, each an address or a map";
+    case KIND_RULES: return "a list of maps, one a rule";
     case KIND_BOOL:
     case KIND_CHOICE: break;
     }

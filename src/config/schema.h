@@ -26,7 +26,11 @@ enum schema_kind {
     KIND_EXCEPTIONS, /* endpoints, and names at `second` */
     KIND_ENDPOINTS,
     KIND_PORTS,
-    KIND_LISTENERS, /* a list of maps; listen_rows tells what they hold */
+    KIND_TEXTS,       /* of them; each one of `words` where there are any */
+    KIND_PORT_RANGES, /* struct rule_ports */
+    KIND_WINDOWS,     /* struct rule_window */
+    KIND_LISTENERS,   /* a list of maps; schema_listen tells what they hold */
+    KIND_RULES,       /* the same by schema_rule */
 };
 
 enum { SCHEMA_WORDS = 6, SCHEMA_KEY_MAX = 64, SCHEMA_EXPECTED_MAX = 400 };
@@ -34,7 +38,7 @@ enum { SCHEMA_WORDS = 6, SCHEMA_KEY_MAX = 64, SCHEMA_EXPECTED_MAX = 400 };
 struct schema_row {
     const char *key; /* "timeouts.connect" */
     enum schema_kind kind;
-    size_t place;         /* offset in struct config, or in struct config_listen */
+    size_t place;         /* offset in struct config, or in struct config_listen or struct rule */
     size_t second;        /* offset of the kind's second half */
     uint64_t min;         /* of numbers, and of the length of text */
     uint64_t max;         /* 0: none */
@@ -54,8 +58,11 @@ struct schema_table {
 
 extern const struct schema_table schema_main;   /* keys of struct config */
 extern const struct schema_table schema_listen; /* keys of each listener */
+extern const struct schema_table schema_rule;   /* keys of each rule */
 
 bool schema_is_list(const struct schema_row *row);
+/* Is its value a list of maps, with a table of its own? */
+bool schema_is_table(const struct schema_row *row);
 /* The row with this key, or NULL. */
 const struct schema_row *schema_find(const struct schema_table *table, struct slice key);
 /* Is `key` a map of the table, like "timeouts"? */

@@ -235,12 +235,6 @@ static enum status value_set_admin(struct memory *memory, const struct schema_ro
 
 /* ---- lists ---- */
 
-/* All lists begin like this one. */
-struct value_list {
-    void *at;
-    size_t count;
-};
-
 static enum status list_add(struct memory *memory, void *list_at, const void *element, size_t bytes)
 {
     struct value_list list;
@@ -312,6 +306,103 @@ static enum status value_add_port(struct memory *memory, struct config_ports *li
     return list_add(memory, list, &port, sizeof(port));
 }
 
+static enum status value_add_text(struct memory *memory, void *list, const struct schema_row *row,
+                                  struct slice text)
+{
+    bool is_fine = row->words[0] != NULL ? find_word(row, text) >= 0 : text_is_path(text);
+    if (!is_fine || text.len == 0)
+        return ST_BAD;
+    struct slice copy = memory_copy(memory, text);
+    if (copy.at == NULL)
+        return ST_NOMEM;
+    return list_add(memory, list, &copy, sizeof(copy));
+}
+
+static enum status value_add_port_range(struct memory *memory, void *list, struct slice text)
+{
+    uint64_t first = 0;
+    uint64_t last = 0;
+    struct slice rest = text;
+    struct slice begin;
+    if (!slice_next_part(&rest, '-', &begin) || slice_to_u64(begin, 65535, &first) != ST_OK)
+        return ST_BAD;
+    last = first;
+    bool is_range = begin.len < text.len;
+    if (is_range && slice_to_u64(rest, 65535, &last) != ST_OK)
+        return ST_BAD;
+    if (first == 0 || last < first)
+        return ST_BAD;
+    struct rule_ports ports = {(uint16_t)first, (uint16_t)last};
+    return list_add(memory, list, &ports, sizeof(ports));
+}
+
+/* ---- windows of time ---- */
+
+const char *const window_days[7] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
+
+static bool window_take_day(struct slice text, unsigned *ret_day)
+{
+    for (unsigned day = 0; day < 7; day++) {
+        if (!slice_equals(text, slice_from_string(window_days[day])))
+            continue;
+        *ret_day = day;
+        return true;
+    }
+    return false;
+}
+
+/* "mon-fri,sun": also over the end of the week. */
+static bool window_take_days(struct slice text, uint8_t *ret_days)
+{
+    struct slice item;
+    unsigned days = 0;
+    while (slice_next_part(&text, ',', &item)) {
+        struct slice from;
+        unsigned day = 0;
+        unsigned last = 0;
+        if (!slice_next_part(&item, '-', &from) || !window_take_day(from, &day))
+            return false;
+        last = day;
+        if (item.len > 0 && !window_take_day(item, &last))
+            return false;
+        for (days |= 1u << day; day != last; days |= 1u << day)
+            day = (day + 1) % 7;
+    }
+    *ret_days = (uint8_t)days;
+    return days != 0;
+}
+
+/* "08:00"; 24:00 is the end of the day. */
+static bool window_take_minute(struct slice text, uint16_t *ret_minute)
+{
+    uint64_t hour = 0;
+    uint64_t minute = 0;
+    if (text.len != 5 || text.at[2] != ':' ||
+        slice_to_u64(slice_first(text, 2), 24, &hour) != ST_OK ||
+        slice_to_u64(slice_from(text, 3), 59, &minute) != ST_OK || (hour == 24 && minute != 0))
+        return false;
+    *ret_minute = (uint16_t)(hour % 24 * 60 + minute);
+    return true;
+}
+
+static enum status value_add_window(struct memory *memory, void *list, struct slice text)
+{
+    struct rule_window window = {.days = WINDOW_ALL_DAYS};
+    struct slice hours = text;
+    struct slice part;
+    bool has_days = text.len > 0 && !char_is_digit(text.at[0]);
+    if (has_days && (!slice_next_part(&hours, ' ', &part) || !window_take_days(part, &window.days)))
+        return ST_BAD;
+    bool has_hours = !has_days || hours.len > 0;
+    if (has_hours &&
+        (!slice_next_part(&hours, '-', &part) || !window_take_minute(part, &window.from) ||
+         !window_take_minute(hours, &window.until)))
+        return ST_BAD;
+    if (has_hours && window.from == window.until && window.from != 0) /* all of a day, or none? */
+        return ST_BAD;
+    return list_add(memory, list, &window, sizeof(window));
+}
+
 static enum status value_add(struct memory *memory, void *object, const struct schema_row *row,
                              struct slice text)
 {
@@ -322,6 +413,12 @@ static enum status value_add(struct memory *memory, void *object, const struct s
         return ST_LIMIT;
     if (row->kind == KIND_PORTS)
         return value_add_port(memory, list, text);
+    if (row->kind == KIND_TEXTS)
+        return value_add_text(memory, list, row, text);
+    if (row->kind == KIND_PORT_RANGES)
+        return value_add_port_range(memory, list, text);
+    if (row->kind == KIND_WINDOWS)
+        return value_add_window(memory, list, text);
     if (row->kind == KIND_PREFIXES || row->kind == KIND_TARGETS)
         status = value_add_prefix(memory, list, text);
     else if (row->kind == KIND_ENDPOINTS || row->kind == KIND_EXCEPTIONS)
@@ -365,8 +462,12 @@ enum status value_set(struct memory *memory, void *object, const struct schema_r
     case KIND_TARGETS:
     case KIND_EXCEPTIONS:
     case KIND_ENDPOINTS:
-    case KIND_PORTS: return value_add(memory, object, row, text);
-    case KIND_LISTENERS: break;
+    case KIND_PORTS:
+    case KIND_TEXTS:
+    case KIND_PORT_RANGES:
+    case KIND_WINDOWS: return value_add(memory, object, row, text);
+    case KIND_LISTENERS:
+    case KIND_RULES: break;
     }
     return ST_BAD;
 }

@@ -12,6 +12,15 @@ struct value_unit {
 extern const struct value_unit duration_units[];
 extern const struct value_unit size_units[];
 
+/* All lists begin like this one. */
+struct value_list {
+    void *at;
+    size_t count;
+};
+
+enum { WINDOW_ALL_DAYS = 0x7f };
+extern const char *const window_days[7]; /* "sun", … */
+
 /* Take the code point at the front of *rest (RFC 3629 §4). Errors: ST_BAD not UTF-8. */
 enum status utf8_take(struct slice *rest, uint32_t *ret_point) MUST_USE;
 

@@ -126,6 +126,41 @@ static void print_ports(const struct config_ports *list, bool *is_first, FILE *o
     }
 }
 
+static void print_port_ranges(const struct value_list *list, bool *is_first, FILE *out)
+{
+    const struct rule_ports *ports = list->at;
+    for (size_t i = 0; i < list->count; i++) {
+        print_comma(is_first, out);
+        (void)fprintf(out, ports[i].first == ports[i].last ? "%u" : "%u-%u", ports[i].first,
+                      ports[i].last);
+    }
+}
+
+/* "mon,tue,fri 08:00-18:00"; all days are left out. */
+static void print_windows(const struct value_list *list, bool *is_first, FILE *out)
+{
+    const struct rule_window *windows = list->at;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct rule_window *window = &windows[i];
+        bool has_days = window->days != WINDOW_ALL_DAYS;
+        bool has_hours = window->from != 0 || window->until != 0;
+        const char *comma = "";
+        print_comma(is_first, out);
+        (void)fputc('"', out);
+        for (unsigned day = 0; (has_days || !has_hours) && day < 7; day++) {
+            if ((window->days >> day & 1) == 0)
+                continue;
+            (void)fprintf(out, "%s%s", comma, window_days[day]);
+            comma = ",";
+        }
+        if (has_hours)
+            (void)fprintf(out, "%s%02u:%02u-%02u:%02u", comma[0] != '\0' ? " " : "",
+                          window->from / 60, window->from % 60, window->until / 60,
+                          window->until % 60);
+        (void)fputc('"', out);
+    }
+}
+
 static void print_list(const void *object, const struct schema_row *row, FILE *out)
 {
     const void *list = value_seen(object, row->place);
@@ -139,6 +174,12 @@ static void print_list(const void *object, const struct schema_row *row, FILE *o
         print_names(value_seen(object, row->second), &is_first, out);
     if (row->kind == KIND_PORTS)
         print_ports(list, &is_first, out);
+    if (row->kind == KIND_TEXTS)
+        print_names(list, &is_first, out);
+    if (row->kind == KIND_PORT_RANGES)
+        print_port_ranges(list, &is_first, out);
+    if (row->kind == KIND_WINDOWS)
+        print_windows(list, &is_first, out);
     (void)fputc(']', out);
 }
 
@@ -198,6 +239,22 @@ void value_print(const void *object, const struct schema_row *row, FILE *out)
     case KIND_EXCEPTIONS:
     case KIND_ENDPOINTS:
     case KIND_PORTS:
-    case KIND_LISTENERS: print_list(object, row, out); break;
+    case KIND_TEXTS:
+    case KIND_PORT_RANGES:
+    case KIND_WINDOWS: print_list(object, row, out); break;
+    case KIND_LISTENERS:
+    case KIND_RULES: break; /* config_print has them */
+    }
+}
+
+bool value_is_said(const void *object, const struct schema_row *row)
+{
+    const struct value_list *list = value_seen(object, row->place);
+    const struct value_list *second = value_seen(object, row->second);
+    int index = 0;
+    switch (row->kind) {
+    case KIND_PATH: return ((const struct slice *)(const void *)list)->len > 0;
+    case KIND_CHOICE: memcpy(&index, list, sizeof(index)); return index != 0 || row->key[0] == 'a';
+    default: return list->count > 0 || (row->kind == KIND_TARGETS && second->count > 0);
     }
 }

@@ -12,8 +12,11 @@
 bool acquire_permit(void *owner, const struct inet_endpoint *endpoint)
 {
     struct exchange *x = owner;
+    struct gate_question question = exchange_question(x);
     struct gate_answer answer;
-    if (gate_address(x->snapshot->gate, endpoint, &answer))
+    bool is_allowed = gate_address(x->snapshot->gate, &question, endpoint, &answer);
+    exchange_note_answer(x, &answer);
+    if (is_allowed)
         return true;
     (void)snprintf(x->rule, sizeof(x->rule), "%s", answer.rule);
     (void)snprintf(x->remedy, sizeof(x->remedy), "%s", answer.remedy);

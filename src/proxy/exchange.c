@@ -350,16 +350,41 @@ void exchange_answer(struct exchange *x, const struct answer *answer)
 
 /* ---- decide ---- */
 
-enum next step_decide(struct exchange *x)
+struct gate_question exchange_question(const struct exchange *x)
 {
-    struct gate_question question = {
+    static const struct slice schemes[] = {
+        [SCHEME_HTTP] = {"http", 4}, [SCHEME_HTTPS] = {"https", 5}};
+    bool is_connect = x->target.form == TARGET_AUTHORITY;
+    const struct config_listen *listen = x->client->listen;
+    return (struct gate_question){
         .host = &x->host,
         .port = x->port,
-        .is_connect = x->target.form == TARGET_AUTHORITY,
+        .is_connect = is_connect,
         .client = x->client->peer.addr,
+        .listener = listen != NULL ? listen->name : SLICE_NONE,
+        .method = x->request->method_name,
+        .scheme = is_connect ? SLICE_NONE : schemes[x->target.scheme],
+        .path = is_connect ? SLICE_NONE : x->target.path_and_query,
     };
+}
+
+void exchange_note_answer(struct exchange *x, const struct gate_answer *answer)
+{
+    if (answer->allowed_by.len > 0)
+        x->allowed_by = answer->allowed_by;
+    if (answer->would_deny.len == 0)
+        return;
+    if (x->would_deny.len == 0)
+        counter_add(x->proxy->engine->counters, COUNT_WOULD_DENY, 1);
+    x->would_deny = answer->would_deny;
+}
+
+enum next step_decide(struct exchange *x)
+{
+    struct gate_question question = exchange_question(x);
     struct gate_answer answer;
     bool is_allowed = gate_request(x->snapshot->gate, &question, &answer);
+    exchange_note_answer(x, &answer);
     timeline_mark(&x->timeline, MARK_P_POLICY);
     if (is_allowed && x->request_body.kind == FRAMING_CHUNKED &&
         versions_is_old(&x->proxy->engine->versions, &x->host, x->port))

@@ -124,6 +124,10 @@ struct exchange {
     uint8_t ended_by; /* enum record_leg */
     uint8_t end;      /* enum record_end */
 
+    /* names of rules, in the snapshot; empty: none */
+    struct slice allowed_by;
+    struct slice would_deny; /* what only observes */
+
     struct slice reply_body; /* what the kernel has not taken of a local answer */
 
     /* not cleared from here on: what begins otherwise, or is set where a flag above says so */
@@ -167,6 +171,11 @@ void exchange_drop_upstream(struct exchange *x);
 void exchange_progress(struct exchange *x);
 /* Both legs leave HTTP and become a tunnel, which has the record from now on. */
 enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind);
+
+/* What the gate is asked about it. Good while the exchange lives, from step decide on. */
+struct gate_question exchange_question(const struct exchange *x);
+/* Keep for the record what let it pass, and what only observed. */
+void exchange_note_answer(struct exchange *x, const struct gate_answer *answer);
 
 /* ---- acquire.c ---- */
 

@@ -30,6 +30,8 @@
     X(RESPONSES_4XX, COUNTER, "responses_4xx_total", "Final responses sent, 4xx")                  \
     X(RESPONSES_5XX, COUNTER, "responses_5xx_total", "Final responses sent, 5xx")                  \
     X(REFUSALS, COUNTER, "refusals_total", "Exchanges refused by policy")                          \
+    X(WOULD_DENY, COUNTER, "would_deny_total",                                                     \
+      "Exchanges that a rule would refuse which only observes")                                    \
     X(FAILURES, COUNTER, "failures_total", "Exchanges that ended in a failure")                    \
     X(TUNNELS, COUNTER, "tunnels_total", "Tunnels opened")                                         \
     X(TUNNELS_OPEN, GAUGE, "tunnels", "Tunnels open")                                              \

@@ -130,14 +130,16 @@ struct record {
     struct record_attempt attempts[RECORD_ATTEMPTS_MAX];
 
     struct record_text method;
-    struct record_text url;    /* absolute URL, or host:port for CONNECT; credentials never in it */
-    struct record_text host;   /* canonical host */
-    struct record_text user;   /* authenticated identity */
-    struct record_text rule;   /* what decided: "default-deny 127.0.0.0/8", a rule's name, ... */
-    struct record_text remedy; /* of a refusal: what would change it, "--allow 127.0.0.1" */
-    struct record_text cause;  /* failure word of proxy/failure, empty when all went well */
-    struct record_text token;  /* Proxy-Status error token (RFC 9209), empty when none was sent */
-    struct record_text detail; /* the sentence for people */
+    struct record_text url;  /* absolute URL, or host:port for CONNECT; credentials never in it */
+    struct record_text host; /* canonical host */
+    struct record_text user; /* authenticated identity */
+    struct record_text
+        rule; /* what decided: "default-deny 127.0.0.0/8", "rule NAME"; of what passed, a rule's name */
+    struct record_text would_deny; /* the rule that would have refused it, and only observes */
+    struct record_text remedy;     /* of a refusal: what would change it, "--allow 127.0.0.1" */
+    struct record_text cause;      /* failure word of proxy/failure, empty when all went well */
+    struct record_text token;   /* Proxy-Status error token (RFC 9209), empty when none was sent */
+    struct record_text detail;  /* the sentence for people */
     struct record_text referer; /* request fields for the combined format */
     struct record_text user_agent;
 

@@ -297,6 +297,7 @@ static void add_outcome(const struct record *record, struct text *into)
     if (record->ended_by != LEG_NONE)
         add_word(into, KEY("ended_by"), record_leg_word((enum record_leg)record->ended_by));
     add_text(into, KEY("rule"), record, record->rule);
+    add_text(into, KEY("would_deny"), record, record->would_deny);
     add_text(into, KEY("remedy"), record, record->remedy);
     add_text(into, KEY("cause"), record, record->cause);
     add_text(into, KEY("error"), record, record->token);

@@ -190,6 +190,10 @@ static void tail_note(struct tail *tail, const struct record *record, size_t col
         add_failure(record, &whole);
     else if (record->upstream_use > 1)
         text_add(&whole, SLICE("reused"));
+    if (record->would_deny.len > 0) {
+        text_add(&whole, whole.len > 0 ? SLICE(", would deny: ") : SLICE("would deny: "));
+        text_add_log(&whole, record_get(record, record->would_deny), '\0');
+    }
     if (is_opaque(record) && !tail->is_alarm) {
         text_add(&whole, whole.len > 0 ? SLICE(" up ") : SLICE("up "));
         text_add_size(&whole, record->client_in_bytes);

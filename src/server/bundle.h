@@ -10,8 +10,8 @@
 enum {
     BUNDLE_LISTENS_MAX = 64,
     BUNDLE_WORKERS_MAX = OPENING_FDS_MAX,
-    BUNDLE_FILES_MAX = 3 * BUNDLE_LISTENS_MAX + 8,
-    BUNDLE_BYTES_MAX = 64 << 20, /* all texts */
+    BUNDLE_FILES_MAX = 3 * BUNDLE_LISTENS_MAX + 320, /* most of them lists of names */
+    BUNDLE_BYTES_MAX = 256 << 20,                    /* all texts */
 };
 
 struct bundle_file {

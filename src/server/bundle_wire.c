@@ -198,7 +198,7 @@ static void unpack_files(struct unpacker *unpacker, struct bundle *bundle)
         size_t path_len = 0;
         size_t len = 0;
         char *path = unpack_text(unpacker, PACKED_PATH_MAX, &path_len);
-        char *text = unpack_text(unpacker, FILE_BYTES_MAX, &len);
+        char *text = unpack_text(unpacker, FILE_LIST_BYTES_MAX, &len);
         if (path == NULL || text == NULL || strlen(path) != path_len) {
             free(path);
             free(text);

@@ -61,9 +61,25 @@ static size_t compile_own(const struct bundle *bundle, struct inet_endpoint *int
     return count;
 }
 
-static struct gate *compile_gate(const struct bundle *bundle, const struct interfaces *interfaces)
+/* The files of the bundle, as rules name them. Malloc'd; NULL out of memory. */
+static struct rules_list *compile_lists(const struct bundle *bundle)
+{
+    struct rules_list *lists = calloc(bundle->file_count + 1, sizeof(*lists));
+    for (size_t i = 0; lists != NULL && i < bundle->file_count; i++) {
+        const struct bundle_file *file = &bundle->files[i];
+        lists[i] =
+            (struct rules_list){slice_from_string(file->path), slice_of(file->text, file->len)};
+    }
+    return lists;
+}
+
+static enum status compile_gate(const struct bundle *bundle, const struct interfaces *interfaces,
+                                struct text *fault, struct gate **ret_gate)
 {
     const struct config *config = bundle->config;
+    struct rules_list *lists = compile_lists(bundle);
+    if (lists == NULL)
+        return ST_NOMEM;
     struct inet_endpoint own[BUNDLE_LISTENS_MAX];
     struct gate_options options = {
         .allow = {config->egress.allow.at, config->egress.allow.count},
@@ -85,8 +101,24 @@ static struct gate *compile_gate(const struct bundle *bundle, const struct inter
         .floor_exceptions = config->egress.floor_exceptions.at,
         .floor_exception_count = config->egress.floor_exceptions.count,
         .floor_names = {config->egress.floor_names.at, config->egress.floor_names.count},
+        .rules = config->policy.rules,
+        .rule_count = config->policy.rule_count,
+        .lists = lists,
+        .list_count = bundle->file_count,
+        .has_default = config->policy.has_default,
+        .denies_by_default = config->policy.by_default == RULE_DENY,
+        .observes = config->policy.observes,
     };
-    return gate_create(&options);
+    char space[512];
+    struct text words = text_on(space, sizeof(space));
+    size_t rule = 0;
+    enum status status = gate_create(&options, &words, &rule, ret_gate);
+    free(lists);
+    if (status != ST_OK && words.len > 0) {
+        config_add_origin(config, &config->policy.rules[rule].to_lists, fault);
+        text_add(fault, text_slice(&words));
+    }
+    return status;
 }
 
 enum status compile_snapshot(struct bundle *bundle, const struct interfaces *interfaces,
@@ -94,11 +126,14 @@ enum status compile_snapshot(struct bundle *bundle, const struct interfaces *int
                              struct slice via, struct text *fault, struct snapshot **ret_snapshot)
 {
     struct compile_files from = {{compile_read, compile_was_served}, bundle, served};
-    struct gate *gate = compile_gate(bundle, interfaces);
+    struct gate *gate = NULL;
+    enum status status = compile_gate(bundle, interfaces, fault, &gate);
+    if (status != ST_OK)
+        return status;
     struct config *config = bundle->config;
     bundle->config = NULL;
     struct snapshot *snapshot = NULL;
-    enum status status = snapshot_create(config, gate, &from.files, tickets, via, fault, &snapshot);
+    status = snapshot_create(config, gate, &from.files, tickets, via, fault, &snapshot);
     if (status != ST_OK)
         return status;
     for (size_t i = 0; i < bundle->listen_count; i++)

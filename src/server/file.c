@@ -229,7 +229,7 @@ static bool file_fill(int fd, char *text, size_t len)
     return true;
 }
 
-static enum status file_load(const char *path, int fd, char **ret_text, size_t *ret_len,
+static enum status file_load(const char *path, int fd, size_t max, char **ret_text, size_t *ret_len,
                              struct text *fault)
 {
     struct stat facts;
@@ -237,7 +237,7 @@ static enum status file_load(const char *path, int fd, char **ret_text, size_t *
     char *text = NULL;
     if (fstat(fd, &facts) < 0 || !S_ISREG(facts.st_mode)) {
         (void)file_fail(path, "is no regular file", fault);
-    } else if (facts.st_size > FILE_BYTES_MAX) {
+    } else if ((uint64_t)facts.st_size > max) {
         status = ST_LIMIT;
         (void)file_fail(path, FILE_TOO_LARGE, fault);
     } else if ((text = malloc((size_t)facts.st_size + 1)) == NULL) {
@@ -256,12 +256,13 @@ static enum status file_load(const char *path, int fd, char **ret_text, size_t *
     return status;
 }
 
-enum status file_read(const char *path, char **ret_text, size_t *ret_len, struct text *fault)
+enum status file_read(const char *path, size_t max, char **ret_text, size_t *ret_len,
+                      struct text *fault)
 {
     int fd = file_open(path, O_RDONLY, 0);
     if (fd < 0)
         return file_fail(path, file_error(errno), fault);
-    enum status status = file_load(path, fd, ret_text, ret_len, fault);
+    enum status status = file_load(path, fd, max, ret_text, ret_len, fault);
     (void)close(fd);
     return status;
 }
@@ -348,8 +349,9 @@ enum status file_read_config(const char *path, char **ret_text, size_t *ret_len,
         return file_fail(path, file_error(errno), fault);
     bool is_known = fstat(fd, &facts) == 0;
     *ret_is_stream = is_known && (ours >= 0 || S_ISFIFO(facts.st_mode) || S_ISCHR(facts.st_mode));
-    enum status status = *ret_is_stream ? file_load_stream(path, fd, ret_text, ret_len, fault)
-                                        : file_load(path, fd, ret_text, ret_len, fault);
+    enum status status = *ret_is_stream
+                             ? file_load_stream(path, fd, ret_text, ret_len, fault)
+                             : file_load(path, fd, FILE_BYTES_MAX, ret_text, ret_len, fault);
     (void)close(fd);
     if (ours > STDERR_FILENO)
         (void)close(ours);

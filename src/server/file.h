@@ -10,11 +10,14 @@
  * link that somebody else than root owns leads nowhere but to that owner's files. Faults are written as
  * "PATH: why". */
 
-enum { FILE_BYTES_MAX = 4 << 20 };
+enum {
+    FILE_BYTES_MAX = 4 << 20,
+    FILE_LIST_BYTES_MAX = 128 << 20, /* of a list of names */
+};
 
-/* A whole regular file of at most FILE_BYTES_MAX; *ret_text is terminated, the caller wipes and frees it.
+/* A whole regular file of at most `max` bytes; *ret_text is terminated, the caller wipes and frees it.
  * Errors: ST_IO with errno, ST_NOMEM, ST_LIMIT; all with a fault. */
-enum status file_read(const char *path, char **ret_text, size_t *ret_len,
+enum status file_read(const char *path, size_t max, char **ret_text, size_t *ret_len,
                       struct text *fault) MUST_USE;
 /* The folder in which the last name of `path` stands, or would, and that name; for what root makes or removes there.
  * No link of somebody else is followed on the way; the name itself may be one. `into` holds NAME_MAX + 1 bytes; O_PATH.

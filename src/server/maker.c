@@ -107,16 +107,16 @@ static struct config *maker_load_config(struct maker *maker, char **ret_text, si
 
 /* ---- files ---- */
 
-/* `path` is a setting of the bundle's configuration. */
-static enum status maker_read_file(struct bundle *bundle, const struct slice *path,
-                                   struct text *fault)
+/* `setting` of the bundle's configuration names `path`. */
+static enum status maker_read(struct bundle *bundle, const void *setting, const struct slice *path,
+                              size_t max, struct text *fault)
 {
     char *text = NULL;
     size_t len = 0;
     if (path->len == 0 || bundle_find_file(bundle, *path) != NULL)
         return ST_OK;
-    config_add_origin(bundle->config, path, fault);
-    enum status status = file_read(path->at, &text, &len, fault);
+    config_add_origin(bundle->config, setting, fault);
+    enum status status = file_read(path->at, max, &text, &len, fault);
     if (status != ST_OK)
         return status;
     char *name = strdup(path->at);
@@ -131,6 +131,24 @@ static enum status maker_read_file(struct bundle *bundle, const struct slice *pa
                         path->at);
     else
         fault->len = 0;
+    return status;
+}
+
+static enum status maker_read_file(struct bundle *bundle, const struct slice *path,
+                                   struct text *fault)
+{
+    return maker_read(bundle, path, path, FILE_BYTES_MAX, fault);
+}
+
+static enum status maker_read_lists(struct bundle *bundle, struct text *fault)
+{
+    const struct config *config = bundle->config;
+    enum status status = ST_OK;
+    for (size_t i = 0; i < config->policy.rule_count; i++) {
+        const struct gate_names *lists = &config->policy.rules[i].to_lists;
+        for (size_t j = 0; j < lists->count && status == ST_OK; j++)
+            status = maker_read(bundle, lists, &lists->at[j], FILE_LIST_BYTES_MAX, fault);
+    }
     return status;
 }
 
@@ -151,7 +169,7 @@ static enum status maker_read_files(struct bundle *bundle, struct text *fault)
         if (status == ST_OK)
             status = maker_read_file(bundle, &listen->client_ca, fault);
     }
-    return status;
+    return status == ST_OK ? maker_read_lists(bundle, fault) : status;
 }
 
 /* ---- the log ---- */

@@ -171,7 +171,7 @@ void pool_flush(struct pool *pool)
 static bool pool_may_reach(const struct pool *pool, const struct upstream *upstream)
 {
     struct gate_answer answer;
-    return gate_address(pool->engine->snapshot->gate, &upstream->peer, &answer);
+    return gate_address(pool->engine->snapshot->gate, NULL, &upstream->peer, &answer);
 }
 
 void pool_judge(struct pool *pool)

@@ -56,8 +56,15 @@ static struct gate *make_gate(const struct config *config)
         .plain_ports = config->egress.plain_ports.at,
         .plain_port_count = config->egress.plain_ports.count,
         .plain_any_port = config->egress.plain_ports.is_any,
+        .rules = config->policy.rules,
+        .rule_count = config->policy.rule_count,
+        .has_default = config->policy.has_default,
+        .denies_by_default = config->policy.by_default == RULE_DENY,
+        .observes = config->policy.observes,
     };
-    return gate_create(&options);
+    struct gate *gate = NULL;
+    size_t rule = 0;
+    return gate_create(&options, NULL, &rule, &gate) == ST_OK ? gate : NULL;
 }
 
 /* Snapshots are only read, and costly to make (the system's certificates): one for each text of a program. */

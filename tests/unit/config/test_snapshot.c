@@ -92,7 +92,9 @@ static struct snapshot *compile(const char *yaml, const char *expected_fault)
     struct text fault = text_on(memory, sizeof(memory));
     struct snapshot *snapshot = NULL;
     struct tls_tickets *tickets = tls_tickets_create();
-    struct gate *gate = gate_create(&(struct gate_options){0});
+    struct gate *gate = NULL;
+    size_t rule = 0;
+    assert_int_equal(gate_create(&(struct gate_options){0}, NULL, &rule, &gate), ST_OK);
     files.reads = 0;
     enum status status = snapshot_create(config_of(yaml), gate, &files.base, tickets,
                                          SLICE("fairlead-1"), &fault, &snapshot);
@@ -295,7 +297,7 @@ static bool refuses_as_ours(const struct snapshot *snapshot, const char *addr)
     struct inet_endpoint where = {.port = 80};
     struct gate_answer answer;
     assert_int_equal(inet_addr_parse(slice_from_string(addr), &where.addr), ST_OK);
-    return !gate_address(snapshot->gate, &where, &answer) &&
+    return !gate_address(snapshot->gate, NULL, &where, &answer) &&
            strstr(answer.rule, "this machine") != NULL;
 }
 

@@ -31,7 +31,9 @@ static struct inet_prefix prefix(const char *text)
 
 static struct gate *gate_of(const struct gate_options *options)
 {
-    struct gate *gate = gate_create(options);
+    struct gate *gate = NULL;
+    size_t rule = 0;
+    assert_int_equal(gate_create(options, NULL, &rule, &gate), ST_OK);
     assert_non_null(gate);
     return gate;
 }
@@ -41,7 +43,7 @@ static bool passes(const struct gate_options *options, const char *addr)
     struct gate *gate = gate_of(options);
     struct inet_endpoint where = endpoint(addr, 80);
     struct gate_answer answer = {.rule = "", .remedy = ""};
-    bool is_fine = gate_address(gate, &where, &answer);
+    bool is_fine = gate_address(gate, NULL, &where, &answer);
     assert_int_equal(is_fine, answer.rule[0] == '\0');
     gate_destroy(&gate);
     return is_fine;
@@ -53,7 +55,7 @@ static void refused_as(const struct gate_options *options, const char *addr, uin
     struct gate *gate = gate_of(options);
     struct inet_endpoint where = endpoint(addr, port);
     struct gate_answer answer;
-    assert_false(gate_address(gate, &where, &answer));
+    assert_false(gate_address(gate, NULL, &where, &answer));
     assert_string_equal(answer.rule, rule);
     assert_string_equal(answer.remedy, remedy);
     gate_destroy(&gate);
@@ -186,7 +188,7 @@ static void an_endpoint_without_an_address_is_refused(void **state)
     struct gate *gate = gate_of(&defaults);
     struct inet_endpoint none = {.port = 80};
     struct gate_answer answer;
-    assert_false(gate_address(gate, &none, &answer));
+    assert_false(gate_address(gate, NULL, &none, &answer));
     assert_string_equal(answer.rule, "not an IP address");
     gate_destroy(&gate);
 }
@@ -406,7 +408,7 @@ static void any_number_of_addresses_belongs_to_the_floor(void **state)
     for (size_t i = 0; i < MANY; i++) {
         struct inet_endpoint where = {.addr = interfaces[i], .port = 80};
         struct gate_answer answer;
-        assert_false(gate_address(gate, &where, &answer));
+        assert_false(gate_address(gate, NULL, &where, &answer));
     }
     gate_destroy(&gate);
     assert_false(passes(&options, "192.0.1.7"));
@@ -419,7 +421,7 @@ static bool lets_pass(const struct gate *gate, const char *addr)
 {
     struct inet_endpoint where = endpoint(addr, 80);
     struct gate_answer answer;
-    return gate_address(gate, &where, &answer);
+    return gate_address(gate, NULL, &where, &answer);
 }
 
 /* A gate with other addresses of this machine differs in them alone, and its model stays as it was. */
@@ -624,7 +626,7 @@ static void a_gate_keeps_copies_of_its_options(void **state)
     struct gate_question question = {.host = &host, .port = 80};
     struct inet_endpoint where = endpoint("1.1.1.1", 80);
     assert_false(gate_request(gate, &question, &answer));
-    assert_false(gate_address(gate, &where, &answer));
+    assert_false(gate_address(gate, NULL, &where, &answer));
     gate_destroy(&gate);
     assert_null(gate);
     gate_destroy(&gate);

@@ -60,7 +60,7 @@ static int end(void **state)
 static enum status read_file(const char *path)
 {
     test.fault.len = 0;
-    return file_read(path, &test.text, &test.len, &test.fault);
+    return file_read(path, FILE_BYTES_MAX, &test.text, &test.len, &test.fault);
 }
 
 static void a_file_is_read_whole(void **state)

@@ -493,7 +493,9 @@ static void change_gate(struct pool_test *test, const struct inet_endpoint *ours
 static struct pool_test *test_begin_with_gate(void)
 {
     struct pool_test *test = test_begin("");
-    test->engine.snapshot->gate = gate_create(&(struct gate_options){0});
+    size_t rule = 0;
+    assert_int_equal(
+        gate_create(&(struct gate_options){0}, NULL, &rule, &test->engine.snapshot->gate), ST_OK);
     assert_non_null(test->engine.snapshot->gate);
     return test;
 }

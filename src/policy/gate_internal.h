@@ -1,0 +1,50 @@
+#ifndef FAIRLEAD_POLICY_GATE_INTERNAL_H
+#define FAIRLEAD_POLICY_GATE_INTERNAL_H
+
+#include "policy/gate.h"
+
+#include "base/check.h"
+#include "base/text.h"
+
+#include <stddef.h>
+
+/* What the two stages share: gate.c (making, the request stage), gate_address.c (the address stage). */
+
+enum { GATE_TAG = TAG('g', 'a', 't', 'e') };
+
+struct gate {
+    uint32_t tag;
+    bool lends_rules; /* they are those of the gate it was made of */
+    const struct egress_tables *tables;
+    struct rules *rules;         /* NULL: no rules and no names */
+    struct gate_options options; /* lists in `memory`, or in that of the gate it was made of */
+    max_align_t memory[];
+};
+
+/* What answers are written with; the adders cut what does not fit. */
+struct writer {
+    struct gate_answer *answer;
+    struct text rule;
+    struct text remedy;
+    bool is_rule; /* a rule refuses: its remedy is written, and is the only one */
+};
+
+struct writer writer_on(struct gate_answer *answer);
+/* Always false: what a refusing stage returns. */
+bool writer_refuse(struct writer *writer);
+void text_add_addr(struct text *text, const struct inet_addr *addr);
+void text_add_prefix(struct text *text, const struct inet_prefix *prefix);
+
+const struct inet_prefix *gate_find(struct gate_prefixes prefixes, const struct inet_addr *addr);
+int gate_order_addr(const void *a, const void *b);
+/* Always false. */
+bool gate_refuse_by_rule(const struct gate *gate, const struct rule *rule, struct writer *writer);
+/* What rules made of a request or (NULL: none) one of its addresses. False: it is refused, and said. */
+bool gate_judge_rules(const struct gate *gate, const struct gate_question *question,
+                      const struct inet_addr *addr, struct rules_decision *ret_decision,
+                      struct writer *writer);
+/* The port, which a rule may have opened. */
+bool gate_judge_port(const struct gate *gate, const struct gate_question *question,
+                     const struct rules_decision *decision, struct writer *writer);
+
+#endif
