@@ -14,11 +14,14 @@ SHELL_FLAG = re.compile(r"--[a-z][a-z-]+")
 
 
 def known_keys(schema):
-    main, listen = schema.split("listen_rows[] = {")
+    main, rest = schema.split("listen_rows[] = {")
+    listen, rule = rest.split("rule_rows[] = {")
     for kind, key in KEY.findall(main):
         yield "timeouts." + key if kind == "TIMEOUT(" and "." not in key else key
     for _, key in KEY.findall(listen):
         yield "listen." + key
+    for _, key in KEY.findall(rule):
+        yield "policy.rules." + key
 
 
 def main():

@@ -155,8 +155,8 @@ static void print_windows(const struct value_list *list, bool *is_first, FILE *o
         }
         if (has_hours)
             (void)fprintf(out, "%s%02u:%02u-%02u:%02u", comma[0] != '\0' ? " " : "",
-                          window->from / 60, window->from % 60, window->until / 60,
-                          window->until % 60);
+                          window->from / 60u, window->from % 60u, window->until / 60u,
+                          window->until % 60u);
         (void)fputc('"', out);
     }
 }

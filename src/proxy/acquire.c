@@ -113,11 +113,8 @@ enum next step_acquire(struct exchange *x)
      * need no slot so far. */
     timeline_mark_at(&x->timeline, MARK_P_SLOT, x->timeline.at_ns[MARK_P_POLICY]);
     bool may_reuse = !is_tunnel && !x->is_upgrade && !x->has_retried;
-    if (may_reuse && pool_take(engine->pool, &x->host, x->port, x->is_tls, &x->lease)) {
-        if (!acquire_permit(x, &x->lease.upstream->peer)) {
-            pool_give(engine->pool, &x->lease); /* unused, it is closed */
-            return exchange_refuse(x, CAUSE_REFUSED_ADDRESS, x->rule);
-        }
+    if (may_reuse &&
+        pool_take(engine->pool, &x->host, x->port, x->is_tls, acquire_permit, x, &x->lease)) {
         counter_add(engine->counters, COUNT_POOL_REUSES, 1);
         acquire_begin(x, /* is_reused= */ true);
         return exchange_enter(x, STEP_send);

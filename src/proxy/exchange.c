@@ -372,11 +372,8 @@ void exchange_note_answer(struct exchange *x, const struct gate_answer *answer)
 {
     if (answer->allowed_by.len > 0)
         x->allowed_by = answer->allowed_by;
-    if (answer->would_deny.len == 0)
-        return;
-    if (x->would_deny.len == 0)
-        counter_add(x->proxy->engine->counters, COUNT_WOULD_DENY, 1);
-    x->would_deny = answer->would_deny;
+    if (answer->would_deny.len > 0)
+        x->would_deny = answer->would_deny;
 }
 
 enum next step_decide(struct exchange *x)
@@ -411,6 +408,8 @@ static void finish_count(struct exchange *x)
         counter_add(counters, COUNT_REFUSALS, 1);
     else if (x->cause != CAUSE_NONE)
         counter_add(counters, COUNT_FAILURES, 1);
+    if (x->would_deny.len > 0 && x->rule[0] == '\0')
+        counter_add(counters, COUNT_WOULD_DENY, 1);
 }
 
 /* ---- open: CONNECT, or 101 ---- */

@@ -115,7 +115,8 @@ void exchange_tell(struct exchange *x, struct record *record)
     tell_request(x, record);
     struct slice rule = x->rule[0] != '\0' ? slice_from_string(x->rule) : x->allowed_by;
     record_set(record, &record->rule, rule, sizeof(x->rule));
-    record_set(record, &record->would_deny, x->would_deny, sizeof(x->rule));
+    if (x->rule[0] == '\0')
+        record_set(record, &record->would_deny, x->would_deny, sizeof(x->rule));
     record_set(record, &record->remedy, slice_from_string(x->remedy), sizeof(x->remedy));
     record_set(record, &record->cause, slice_from_string(row->word), 64);
     if (x->is_local)

@@ -217,16 +217,27 @@ static bool upstream_lease(struct upstream *upstream, struct lease *ret_lease)
     return true;
 }
 
+/* The newest idle connection of the origin whose peer `permit` lets pass, or NULL. */
+static struct upstream *origin_find(const struct pool_origin *origin, pool_permit_fn *permit,
+                                    void *owner)
+{
+    for (struct link *link = origin->idle.next; link != &origin->idle; link = link->next) {
+        struct upstream *upstream = CONTAINER_OF(link, struct upstream, origin_link);
+        if (permit(owner, &upstream->peer))
+            return upstream;
+    }
+    return NULL;
+}
+
 bool pool_take(struct pool *pool, const struct host *host, uint16_t port, bool is_tls,
-               struct lease *ret_lease)
+               pool_permit_fn *permit, void *owner, struct lease *ret_lease)
 {
     struct pool_key key = {host, port, is_tls};
     uint64_t now = loop_now_ns(pool->engine->loop);
     struct pool_origin *origin;
+    struct upstream *upstream;
     while ((origin = table_find(&pool->origins, pool_hash(&key), pool_match, &key)) != NULL &&
-           origin->idle_count > 0) {
-        struct upstream *upstream =
-            CONTAINER_OF(list_first(&origin->idle), struct upstream, origin_link);
+           (upstream = origin_find(origin, permit, owner)) != NULL) {
         bool is_usable = pool_is_alive(pool, upstream, now);
         pool_detach(pool, upstream);
         if (is_usable && upstream_lease(upstream, ret_lease))

@@ -64,9 +64,13 @@ bool pool_tidy(struct pool *pool);
 /* Close idle connections to addresses that the engine's gate refuses: it has just changed. */
 void pool_judge(struct pool *pool);
 
-/* Lease an idle connection to this origin, the newest. False: there is none. */
+/* The gate on the peer of an idle connection. */
+typedef bool pool_permit_fn(void *owner, const struct inet_endpoint *peer);
+
+/* Lease an idle connection to this origin, the newest whose peer `permit` lets pass; others stay for whom they are
+ * open. False: there is none. */
 bool pool_take(struct pool *pool, const struct host *host, uint16_t port, bool is_tls,
-               struct lease *ret_lease);
+               pool_permit_fn *permit, void *owner, struct lease *ret_lease);
 /* Lease a new connection, of a successful reach whose transport is taken over. Errors: ST_NOMEM, the
  * transport is closed. */
 enum status pool_add(struct pool *pool, struct reach *reach, struct lease *ret_lease) MUST_USE;

@@ -136,10 +136,16 @@ static uint64_t give_back(struct pool_test *test, struct lease lease)
     return id;
 }
 
+static bool permit_all(void *owner, const struct inet_endpoint *peer)
+{
+    (void)peer;
+    return owner == NULL;
+}
+
 static struct lease take(struct pool_test *test)
 {
     struct lease lease = {0};
-    bool is_there = pool_take(test->engine.pool, &test->host, 80, false, &lease);
+    bool is_there = pool_take(test->engine.pool, &test->host, 80, false, permit_all, NULL, &lease);
     assert_int_equal(is_there, lease.upstream != NULL);
     return lease;
 }
@@ -156,7 +162,7 @@ static uint64_t take_id(struct pool_test *test, const char *host, uint16_t port,
     struct host name;
     assert_int_equal(host_parse(slice_from_string(host), &name), HOST_FINE);
     struct lease lease = {0};
-    if (!pool_take(test->engine.pool, &name, port, is_tls, &lease))
+    if (!pool_take(test->engine.pool, &name, port, is_tls, permit_all, NULL, &lease))
         return 0;
     uint64_t id = lease.upstream->id;
     pool_give(test->engine.pool, &lease); /* unused */
