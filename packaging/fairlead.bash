@@ -5,7 +5,8 @@ _fairlead() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local flags='--config --listen --listen-tls --tls-cert --tls-key --client-ca --admin --workers --run-as
         --allow-clients --allow --deny --connect-port --resolver --source --upstream-ca --via --timeout
-        --log-level --log-format --log-file --print --reference --help --version'
+        --log-level --log-format --log-file --print --user --group --from --method --at-listener --certificate
+        --at --all --reference --help --version'
     local timeouts='client_tls= client_head= dns= connect= connect_attempt_delay= upstream_tls= response_head=
         body_stall= keepalive= upstream_keepalive= tunnel_idle= tunnel_half_closed= tunnel_lifetime= drain='
     local words='' path
@@ -17,6 +18,7 @@ _fairlead() {
         return
         ;;
     --log-format) words='line json combined squid auto' ;;
+    --method) words='GET HEAD POST PUT DELETE CONNECT' ;;
     --log-level) words='error warning notice info debug' ;;
     --connect-port) words='443 8443 any' ;;
     --admin) words='127.0.0.1:3129 off' ;;
@@ -25,10 +27,11 @@ _fairlead() {
         words=$timeouts
         compopt -o nospace
         ;;
-    --listen | --listen-tls | --workers | --allow* | --deny | --resolver | --source | --via) return ;;
+    --listen | --listen-tls | --workers | --allow* | --deny | --resolver | --source | --via | --user | --group | \
+        --from | --at-listener | --certificate | --at) return ;;
     *)
         words=$flags
-        [ "$COMP_CWORD" != 1 ] || words+=' run check'
+        [ "$COMP_CWORD" != 1 ] || words+=' run check explain'
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

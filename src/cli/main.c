@@ -1,6 +1,7 @@
 /* The command line: which command, and help. */
 
 #include "config/config.h"
+#include "server/explain.h"
 #include "server/serve.h"
 
 #include <errno.h>
@@ -21,12 +22,14 @@ static int finish(int code)
 static int print_help(void)
 {
     (void)fputs("usage: fairlead [run] [-c FILE] [options]\n"
-                "       fairlead check [-c FILE] [options] [--print]\n\n"
+                "       fairlead check [-c FILE] [options] [--print]\n"
+                "       fairlead explain [-c FILE] [options] URL|HOST:PORT\n\n"
                 "An HTTP(S) forward proxy that shows the anatomy of every transaction.\n\n",
                 stdout);
     config_print_flags(stdout);
     config_print_flag("--print", "", "with check: the effective configuration, defaults included",
                       NULL, stdout);
+    explain_print_options();
     config_print_flag("--reference", "", "all keys of a configuration file, as Markdown", NULL,
                       stdout);
     config_print_flag("--help, --version", "", "this, and which one it is", NULL, stdout);
@@ -74,6 +77,8 @@ int main(int argc, char **argv)
     }
     if (count > 0 && strcmp(flags[0], "check") == 0)
         return check(count - 1, argv + 2);
+    if (count > 0 && strcmp(flags[0], "explain") == 0)
+        return finish(explain(count - 1, flags + 1));
     if (count > 0 && strcmp(flags[0], "run") == 0)
         return serve(count - 1, flags + 1);
     if (count > 0 && flags[0][0] != '-') {

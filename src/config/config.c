@@ -344,7 +344,8 @@ static void loader_report_target(struct loader *loader)
 static void loader_name_listen(struct loader *loader, struct config_listen *listen)
 {
     char space[INET_ENDPOINT_TEXT];
-    if (listen->name.len > 0)
+    listen->has_name = listen->name.len > 0;
+    if (listen->has_name)
         return;
     if (listen->kind == LISTEN_TCP) {
         inet_endpoint_format(&listen->endpoint, space);

@@ -42,8 +42,9 @@ struct config_listen {
     enum config_listen_kind kind;
     struct inet_endpoint endpoint; /* LISTEN_TCP */
     struct slice path;             /* LISTEN_UNIX */
-    struct slice name; /* for rules and messages: by default the address as it is printed */
-    unsigned mode;     /* LISTEN_UNIX: of the socket file */
+    struct slice name;             /* for rules: by default the address as it is printed */
+    bool has_name;                 /* said by the user */
+    unsigned mode;                 /* LISTEN_UNIX: of the socket file */
     bool is_tls;
     struct slice certificate; /* paths */
     struct slice key;

@@ -48,6 +48,8 @@ static bool listen_shows(const struct config_listen *listen, struct slice key)
 {
     if (slice_starts_with(key, SLICE("tls.")))
         return listen->is_tls;
+    if (slice_equals(key, SLICE("name")))
+        return listen->has_name;
     if (slice_equals(key, SLICE("mode")))
         return listen->kind == LISTEN_UNIX;
     if (slice_equals(key, SLICE("proxy_protocol.from")))

@@ -84,8 +84,7 @@ static bool gate_judge_floor(const struct gate *gate, const struct inet_endpoint
 }
 
 /* The row of the default deny list that holds this address, or NULL. */
-static const struct egress_range *default_find(const struct gate *gate,
-                                               const struct inet_addr *addr)
+const struct egress_range *gate_find_default(const struct gate *gate, const struct inet_addr *addr)
 {
     for (size_t i = 0; i < gate->tables->range_count; i++) {
         if (inet_prefix_contains(&gate->tables->ranges[i].prefix, addr))
@@ -97,7 +96,7 @@ static const struct egress_range *default_find(const struct gate *gate,
 static bool gate_judge_default(const struct gate *gate, const struct inet_addr *addr,
                                struct writer *writer)
 {
-    const struct egress_range *row = default_find(gate, addr);
+    const struct egress_range *row = gate_find_default(gate, addr);
     if (row == NULL)
         return true;
     text_add(&writer->rule, SLICE("default-deny "));
@@ -187,7 +186,7 @@ static bool gate_add_remedy(const struct gate *gate, const struct inet_endpoint 
         return !gate_is_own(gate, endpoint);
     }
     if (is_guess || is_excepted || gate_find(gate->options.allow, &endpoint->addr) != NULL ||
-        default_find(gate, &endpoint->addr) == NULL)
+        gate_find_default(gate, &endpoint->addr) == NULL)
         return true;
     bool follows_key = remedy->len > 0 && remedy->at[remedy->len - 1] == ']';
     text_add(remedy, remedy->len == 0 ? SLICE("") : follows_key ? SLICE(" and ") : SLICE(" "));

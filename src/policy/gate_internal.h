@@ -43,6 +43,8 @@ bool gate_refuse_by_rule(const struct gate *gate, const struct rule *rule, struc
 bool gate_judge_rules(const struct gate *gate, const struct gate_question *question,
                       const struct inet_addr *addr, struct rules_decision *ret_decision,
                       struct writer *writer);
+/* The row of the default deny list that holds this address, or NULL. */
+const struct egress_range *gate_find_default(const struct gate *gate, const struct inet_addr *addr);
 /* The port, which a rule may have opened. */
 bool gate_judge_port(const struct gate *gate, const struct gate_question *question,
                      const struct rules_decision *decision, struct writer *writer);

@@ -428,12 +428,41 @@ static void say_advice(const char *line)
     (void)fprintf(stderr, "fairlead: warning: %s\n", line);
 }
 
+/* Compile with the addresses of this machine; faults are said. */
+static enum status compile_here(struct bundle *bundle, struct snapshot **ret_snapshot)
+{
+    struct interfaces interfaces = {0};
+    char words[FAULT_TEXT];
+    struct text fault = text_on(words, sizeof(words));
+    enum status status = interfaces_read(&interfaces, &fault);
+    if (status == ST_OK)
+        status = compile_snapshot(bundle, &interfaces, NULL, NULL, SLICE("fairlead"), &fault,
+                                  ret_snapshot);
+    interfaces_done(&interfaces);
+    if (status != ST_OK)
+        (void)fprintf(stderr, "fairlead: %s\n", text_string(&fault));
+    return status;
+}
+
+int serve_compile(int argc, const char *const *argv, struct snapshot **ret_snapshot)
+{
+    struct maker maker;
+    struct bundle *bundle = NULL;
+    begin_making(&maker, argc, argv);
+    enum status status = maker_make_files(&maker, &bundle);
+    maker_done(&maker);
+    if (status != ST_OK)
+        return status == ST_BAD ? 2 : 1;
+    status = compile_here(bundle, ret_snapshot);
+    bundle_destroy(&bundle);
+    return status == ST_OK ? 0 : 1;
+}
+
 int serve_check(int argc, const char *const *argv, bool wants_print)
 {
     struct maker maker;
     struct bundle *bundle = NULL;
     struct snapshot *snapshot = NULL;
-    struct interfaces interfaces = {0};
     char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
     begin_making(&maker, argc, argv);
@@ -453,14 +482,8 @@ int serve_check(int argc, const char *const *argv, bool wants_print)
     advice_give(bundle->config, say_advice);
     if (wants_print)
         config_print(bundle->config, stdout);
-    status = interfaces_read(&interfaces, &fault);
-    if (status == ST_OK)
-        status =
-            compile_snapshot(bundle, &interfaces, NULL, NULL, SLICE("fairlead"), &fault, &snapshot);
-    interfaces_done(&interfaces);
-    if (status != ST_OK)
-        (void)fprintf(stderr, "fairlead: %s\n", text_string(&fault));
-    else if (!wants_print)
+    status = compile_here(bundle, &snapshot);
+    if (status == ST_OK && !wants_print)
         (void)fputs("fairlead: the configuration is good\n", stdout);
     snapshot_unref(&snapshot);
     bundle_destroy(&bundle);

@@ -1,6 +1,8 @@
 #ifndef FAIRLEAD_SERVER_SERVE_H
 #define FAIRLEAD_SERVER_SERVE_H
 
+#include "config/snapshot.h"
+
 #include <stdbool.h>
 
 /* Serve until SIGTERM or SIGINT: `argc`/`argv` are the flags behind the command. Returns the exit code:
@@ -11,5 +13,9 @@ int serve(int argc, const char *const *argv);
  * `wants_print`: write it to standard output with its defaults. Returns the exit code: 0 good, 1 a file is
  * not, 2 the configuration is wrong. */
 int serve_check(int argc, const char *const *argv, bool wants_print);
+
+/* The same, for what is asked of the configuration: compiled as a start would, errors said. The caller unrefs it.
+ * Returns the exit code; *ret_snapshot is written where it is 0. */
+int serve_compile(int argc, const char *const *argv, struct snapshot **ret_snapshot);
 
 #endif

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,13 @@ class Config:
                                  **more)
         proxy.log_path = self.log
         return proxy
+
+
+def told(stage, *words):
+    """Run a command that ends by itself: exit code, standard output, standard error."""
+    done = subprocess.run([stage.program, *map(str, words)], capture_output=True, text=True, timeout=BOUND,
+                          env=clean_environment(), check=False)
+    return done.returncode, done.stdout, done.stderr
 
 
 def reload(proxy, number=signal.SIGHUP, word="reloaded", listeners=1, has_admin=True):

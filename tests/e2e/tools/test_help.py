@@ -9,7 +9,7 @@ from support.bounds import BOUND
 from support.proxy import clean_environment
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMANDS = [[], ["run"], ["check"]]
+COMMANDS = [[], ["run"], ["check"], ["explain"]]
 
 
 def told(program, *words):

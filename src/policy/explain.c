@@ -1,0 +1,147 @@
+/* The gate's decisions in words. What is told is what the gate itself answers; the rules are compared one by one
+ * beside it, to show those that do not decide. */
+
+#include "policy/explain.h"
+
+#include "policy/gate_internal.h"
+
+enum {
+    EXPLAIN_FEW = 20, /* as many rules are listed whole */
+    NAME_COLUMNS = 24,
+};
+
+static int print_slice(struct slice text, FILE *out)
+{
+    return fprintf(out, "%.*s", (int)text.len, text.at);
+}
+
+static void print_rule(const struct rules *rules, size_t index, enum rule_condition condition,
+                       FILE *out)
+{
+    const struct rule *rule = rules_at(rules, index);
+    (void)fprintf(out, "  rule %-5zu ", index);
+    int width = print_slice(rule->name, out);
+    (void)fprintf(out, "%*s  %-5s  ", width < NAME_COLUMNS ? NAME_COLUMNS - width : 0, "",
+                  rule->action == RULE_ALLOW ? "allow" : "deny");
+    if (condition == RULE_MATCHES)
+        (void)fputs(rule->to_address.count > 0 ? "matches, for its to_address" : "matches", out);
+    else
+        (void)fprintf(out, "no: %s", rule_condition_key(condition));
+    (void)fputs(rule->mode == RULE_OBSERVE ? " (observes)\n" : "\n", out);
+}
+
+static void explain_rules(const struct rules *rules, const struct gate_question *question,
+                          bool wants_all, FILE *out)
+{
+    size_t count = rules == NULL ? 0 : rules_count(rules);
+    size_t hidden = 0;
+    for (size_t i = 0; i < count; i++) {
+        enum rule_condition condition = rules_compare(rules, i, question, NULL);
+        if (condition == RULE_MATCHES || wants_all || count <= EXPLAIN_FEW)
+            print_rule(rules, i, condition, out);
+        else
+            hidden++;
+    }
+    if (hidden > 0)
+        (void)fprintf(out, "  %zu other rules do not match; --all lists them\n", hidden);
+}
+
+static const char *default_words(const struct gate *gate)
+{
+    const struct gate_options *options = &gate->options;
+    if (options->has_default)
+        return options->denies_by_default ? "deny" : "allow";
+    return options->denies_by_default ? "deny, since egress.allow names hosts" : "allow";
+}
+
+static void print_refusal(const struct gate_answer *answer, FILE *out)
+{
+    (void)fprintf(out, "refused: %s\n", answer->rule);
+    if (answer->remedy[0] != '\0')
+        (void)fprintf(out, "  to allow it: %s\n", answer->remedy);
+}
+
+bool explain_request(const struct gate *gate, const struct gate_question *question, bool wants_all,
+                     FILE *out)
+{
+    CHECK_TAG(gate, GATE_TAG);
+    struct gate_answer answer;
+    bool passes = gate_request(gate, question, &answer);
+    explain_rules(gate->rules, question, wants_all, out);
+    (void)fprintf(out, "  policy.default           %s\n", default_words(gate));
+    if (gate->options.observes)
+        (void)fputs("  policy.mode              observe: rules and default refuse nothing\n", out);
+    (void)fputs("  => ", out);
+    if (!passes) {
+        print_refusal(&answer, out);
+        return false;
+    }
+    (void)fputs("passes", out);
+    if (answer.allowed_by.len > 0) {
+        (void)fputs(" by rule ", out);
+        (void)print_slice(answer.allowed_by, out);
+    }
+    if (answer.would_deny.len > 0) {
+        (void)fputs("; would be denied by ", out);
+        (void)print_slice(answer.would_deny, out);
+    }
+    (void)fputc('\n', out);
+    return true;
+}
+
+/* What the default deny list has it for, or where it stands beyond it. */
+static void print_class(const struct gate *gate, const struct inet_addr *addr, FILE *out)
+{
+    const struct egress_range *row = gate_find_default(gate, addr);
+    if (row == NULL)
+        (void)fputs("public", out);
+    else
+        (void)fprintf(out, "%s (%s)", row->why, row->source);
+}
+
+/* What opened an address of the default deny list. */
+static void print_opener(const struct gate *gate, const struct gate_question *question,
+                         const struct inet_endpoint *endpoint, FILE *out)
+{
+    struct rules_decision decision = {.address_opener = NULL};
+    char words[INET_PREFIX_TEXT];
+    const struct inet_prefix *range = gate_find(gate->options.allow, &endpoint->addr);
+    if (gate->rules != NULL)
+        rules_judge(gate->rules, question, &endpoint->addr, &decision);
+    if (range != NULL) {
+        (void)inet_prefix_format(range, words);
+        (void)fprintf(out, ", opened by egress.allow %s", words);
+    } else if (decision.address_opener != NULL) {
+        (void)fputs(", opened by rule ", out);
+        (void)print_slice(decision.address_opener->name, out);
+    } else {
+        (void)fputs(", opened by egress.floor_exceptions", out);
+    }
+}
+
+bool explain_address(const struct gate *gate, const struct gate_question *question,
+                     const struct inet_endpoint *endpoint, FILE *out)
+{
+    CHECK_TAG(gate, GATE_TAG);
+    struct gate_answer answer;
+    char words[INET_ADDR_TEXT];
+    struct inet_endpoint plain = {.addr = inet_addr_unmap(&endpoint->addr), .port = endpoint->port};
+    bool passes = gate_address(gate, question, &plain, &answer);
+    (void)inet_addr_format(&plain.addr, words);
+    (void)fprintf(out, "  %-24s ", words);
+    print_class(gate, &plain.addr, out);
+    if (passes && gate_find_default(gate, &plain.addr) != NULL)
+        print_opener(gate, question, &plain, out);
+    (void)fputs("\n  => ", out);
+    if (!passes) {
+        print_refusal(&answer, out);
+        return false;
+    }
+    (void)fputs("passes", out);
+    if (answer.allowed_by.len > 0) {
+        (void)fputs(" by rule ", out);
+        (void)print_slice(answer.allowed_by, out);
+    }
+    (void)fputc('\n', out);
+    return true;
+}

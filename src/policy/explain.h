@@ -1,0 +1,17 @@
+#ifndef FAIRLEAD_POLICY_EXPLAIN_H
+#define FAIRLEAD_POLICY_EXPLAIN_H
+
+#include "policy/gate.h"
+
+#include <stdio.h>
+
+/* Why the gate decides as it does: both stages as text for people, step by step. Nothing is resolved or dialled. */
+
+/* The request stage: rules that match (all of them with `wants_all`), and what decides. True: it passes. */
+bool explain_request(const struct gate *gate, const struct gate_question *question, bool wants_all,
+                     FILE *out);
+/* The address stage for one address: what it is, whether it passes, by what, and what would open it. */
+bool explain_address(const struct gate *gate, const struct gate_question *question,
+                     const struct inet_endpoint *endpoint, FILE *out);
+
+#endif
