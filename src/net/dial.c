@@ -360,6 +360,13 @@ static int dial_begin_error(const struct dial *dial, const struct inet_endpoint 
     return error != 0 ? error : EIO;
 }
 
+enum status dial_open(void *owner, const struct inet_endpoint *endpoint,
+                      const struct socket_dial_options *options, int *ret_fd)
+{
+    (void)owner;
+    return socket_dial(endpoint, options, ret_fd);
+}
+
 /* Begin an attempt to the next candidate; 0, or the errno with which it failed at once. */
 static int dial_attempt_begin(struct dial *dial)
 {
@@ -378,7 +385,7 @@ static int dial_attempt_begin(struct dial *dial)
     enum status status = ST_IO;
     errno = EAFNOSUPPORT;
     if (dial_source_fits(dial, &peer))
-        status = socket_dial(&peer, &dial->options.socket, &fd);
+        status = dial->engine->open(dial->engine->open_owner, &peer, &dial->options.socket, &fd);
     *attempt = (struct dial_attempt){.dial = dial};
     if (status == ST_OK)
         status = tcp_create(dial->engine->loop, dial->engine->tcp_slab, fd, /* ready= */ 0,

@@ -49,6 +49,11 @@ struct dial_engine {
     struct addr_source *sources;
     struct slab *tcp_slab;
     struct counters *counters; /* or NULL */
+    /* The last step, and the only way from here to a socket: dial_open, but for the self-test, which notes the address
+     * instead. Errors: as socket_dial. */
+    enum status (*open)(void *owner, const struct inet_endpoint *endpoint,
+                        const struct socket_dial_options *options, int *ret_fd);
+    void *open_owner; /* NULL with dial_open */
 };
 
 struct dial_options {
@@ -136,6 +141,9 @@ enum { DIAL_FRONT = offsetof(struct dial, question) }; /* what dial_start clears
  * must be false, and must have ended before the next; `engine` and `request->owner` must outlive the race. */
 void dial_start(struct dial *dial, const struct dial_engine *engine,
                 const struct dial_request *request);
+/* socket_dial for a dial_engine; it has no use for an owner. */
+enum status dial_open(void *owner, const struct inet_endpoint *endpoint,
+                      const struct socket_dial_options *options, int *ret_fd) MUST_USE;
 /* The connection, which is the caller's from now on; NULL where there is none (any more). */
 struct transport *dial_take(struct dial *dial);
 /* Stop at once: attempts and a socket that nobody took are closed, no callback comes after this.

@@ -1,6 +1,7 @@
 #ifndef FAIRLEAD_SERVER_BUNDLE_H
 #define FAIRLEAD_SERVER_BUNDLE_H
 
+#include "policy/egress.h"
 #include "server/opening.h"
 
 /* Everything for which a start or a reload may need privileges: the text of the configuration as it was read
@@ -33,6 +34,8 @@ struct bundle {
     unsigned worker_count;
     struct bundle_file files[BUNDLE_FILES_MAX];
     size_t file_count;
+    const struct egress_tables
+        *tables; /* of the gate, for tests; NULL: the built-in ones. Borrowed */
     enum bundle_log log;
     int log_fd; /* BUNDLE_LOG_FILE, until the recorder has it; -1 */
 };

@@ -101,6 +101,7 @@ static enum status compile_gate(const struct bundle *bundle, const struct interf
         .floor_exceptions = config->egress.floor_exceptions.at,
         .floor_exception_count = config->egress.floor_exceptions.count,
         .floor_names = {config->egress.floor_names.at, config->egress.floor_names.count},
+        .tables = bundle->tables,
         .rules = config->policy.rules,
         .rule_count = config->policy.rule_count,
         .lists = lists,

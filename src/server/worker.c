@@ -323,8 +323,16 @@ static enum status worker_make_engine(struct worker *worker)
     worker->sources = addr_source_create();
     if (worker->sources == NULL)
         return ST_NOMEM;
-    engine->dial = (struct dial_engine){worker->loop, engine->resolver, worker->sources,
-                                        &engine->tcp_slab, engine->counters};
+    bool is_recorded = worker->options.dial != NULL;
+    engine->dial = (struct dial_engine){
+        .loop = worker->loop,
+        .resolver = engine->resolver,
+        .sources = worker->sources,
+        .tcp_slab = &engine->tcp_slab,
+        .counters = engine->counters,
+        .open = is_recorded ? worker->options.dial : dial_open,
+        .open_owner = worker->options.dial_owner,
+    };
     return status;
 }
 

@@ -28,6 +28,10 @@ struct worker_options {
     const struct handler *handler; /* NULL: forwards */
     struct crew *crew; /* it is the member `id` before it accepts; NULL: it keeps its clients */
     uint32_t idle_max; /* of engine.h */
+    /* `open` and `open_owner` of net/dial.h, for the self-test; NULL: sockets. */
+    enum status (*dial)(void *owner, const struct inet_endpoint *endpoint,
+                        const struct socket_dial_options *options, int *ret_fd);
+    void *dial_owner;
 };
 
 /* Errors: ST_NOMEM, ST_IO. */

@@ -89,8 +89,8 @@ static void begin(struct fixture *f)
     struct resolver_options options = {
         .hosts_path = "", .servers = &f->server.address, .server_count = 1};
     tcp_slab_init(&f->tcp_slab);
-    f->engine =
-        (struct dial_engine){.loop = f->loop, .tcp_slab = &f->tcp_slab, .counters = &f->counters};
+    f->engine = (struct dial_engine){
+        .loop = f->loop, .tcp_slab = &f->tcp_slab, .counters = &f->counters, .open = dial_open};
     assert_int_equal(resolver_create(f->loop, &options, &f->counters, &f->engine.resolver), ST_OK);
 
     listen_on_both(f);
