@@ -6,7 +6,7 @@ _fairlead() {
     local flags='--config --listen --listen-tls --tls-cert --tls-key --client-ca --admin --workers --run-as
         --allow-clients --allow --deny --connect-port --resolver --source --upstream-ca --via --timeout
         --log-level --log-format --log-file --print --user --group --from --method --at-listener --certificate
-        --at --all --reference --help --version'
+        --at --all --json --list --reference --help --version'
     local timeouts='client_tls= client_head= dns= connect= connect_attempt_delay= upstream_tls= response_head=
         body_stall= keepalive= upstream_keepalive= tunnel_idle= tunnel_half_closed= tunnel_lifetime= drain='
     local words='' path
@@ -31,7 +31,7 @@ _fairlead() {
         --from | --at-listener | --certificate | --at) return ;;
     *)
         words=$flags
-        [ "$COMP_CWORD" != 1 ] || words+=' run check explain'
+        [ "$COMP_CWORD" != 1 ] || words+=' run check explain self-test'
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -9,14 +9,14 @@ import sys
 import csource
 
 ROWS = ["base", "record", "io http policy", "net report", "codec config", "upstream", "proxy",
-        "admin", "server", "cli"]
+        "admin", "server", "selftest", "cli"]
 LEVEL = {folder: number for number, row in enumerate(ROWS) for folder in row.split()}
 FENCES = {  # a header of a library or of the kernel, and the folders that may know it
     "openssl/": {"net"},
     "ares": {"net"},
     "yaml.h": {"config"},
     "sys/epoll.h": {"io"},
-    "sys/socket.h": {"base", "io", "net", "server"},
+    "sys/socket.h": {"base", "io", "net", "server", "selftest"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)', re.M)
 

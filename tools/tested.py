@@ -50,6 +50,13 @@ ELSEWHERE = {
     "src/upstream/reach.c": ["tests/e2e/http/test_https_origin.py", "tests/e2e/dns/test_names.py"],
     # Processes and threads, seen from outside.
     "src/cli/main.c": ["tests/e2e/ops/test_start.py"],
+    "src/selftest/address_classes.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
+    "src/selftest/instance.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
+    "src/selftest/name_classes.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
+    "src/selftest/outside.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
+    "src/selftest/request_classes.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
+    "src/selftest/selftest.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
+    "src/selftest/trial.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
     "src/server/crew.c": ["tests/e2e/listeners/test_spread.py"],
     "src/server/advice.c": ["tests/e2e/ops/test_start.py"],
     "src/server/explain.c": ["tests/e2e/egress/test_explain.py"],

@@ -1,6 +1,7 @@
 /* The command line: which command, and help. */
 
 #include "config/config.h"
+#include "selftest/selftest.h"
 #include "server/explain.h"
 #include "server/serve.h"
 
@@ -23,13 +24,17 @@ static int print_help(void)
 {
     (void)fputs("usage: fairlead [run] [-c FILE] [options]\n"
                 "       fairlead check [-c FILE] [options] [--print]\n"
-                "       fairlead explain [-c FILE] [options] URL|HOST:PORT\n\n"
+                "       fairlead explain [-c FILE] [options] URL|HOST:PORT\n"
+                "       fairlead self-test [-c FILE] [options] [--json] [--list]\n\n"
                 "An HTTP(S) forward proxy that shows the anatomy of every transaction.\n\n",
                 stdout);
     config_print_flags(stdout);
     config_print_flag("--print", "", "with check: the effective configuration, defaults included",
                       NULL, stdout);
     explain_print_options();
+    config_print_flag("--json", "", "with self-test: what was tried and found, as JSON", NULL,
+                      stdout);
+    config_print_flag("--list", "", "with self-test: every try", NULL, stdout);
     config_print_flag("--reference", "", "all keys of a configuration file, as Markdown", NULL,
                       stdout);
     config_print_flag("--help, --version", "", "this, and which one it is", NULL, stdout);
@@ -45,6 +50,22 @@ static int check(int argc, char **argv)
             argv[rest++] = argv[i];
     }
     return finish(serve_check(rest, (const char *const *)argv, /* wants_print= */ rest < argc));
+}
+
+/* `--json` and `--list` are the command's own and may stand anywhere. */
+static int self_test(int argc, char **argv)
+{
+    struct selftest_view view = {.is_json = false, .lists = false};
+    int rest = 0;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            view.is_json = true;
+        else if (strcmp(argv[i], "--list") == 0)
+            view.lists = true;
+        else
+            argv[rest++] = argv[i];
+    }
+    return finish(selftest(rest, (const char *const *)argv, &view));
 }
 
 /* Whoever started us may have closed the standard descriptors. A listener or a client must not get one of their
@@ -79,6 +100,8 @@ int main(int argc, char **argv)
         return check(count - 1, argv + 2);
     if (count > 0 && strcmp(flags[0], "explain") == 0)
         return finish(explain(count - 1, flags + 1));
+    if (count > 0 && strcmp(flags[0], "self-test") == 0)
+        return self_test(count - 1, argv + 2);
     if (count > 0 && strcmp(flags[0], "run") == 0)
         return serve(count - 1, flags + 1);
     if (count > 0 && flags[0][0] != '-') {

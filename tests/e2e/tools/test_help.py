@@ -9,7 +9,7 @@ from support.bounds import BOUND
 from support.proxy import clean_environment
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMANDS = [[], ["run"], ["check"], ["explain"]]
+COMMANDS = [[], ["run"], ["check"], ["explain"], ["self-test"]]
 
 
 def told(program, *words):
@@ -25,10 +25,11 @@ def test_help_fits_a_terminal(program, command, flag):
     lines = told(program, *command, flag).splitlines()
     assert lines[0].startswith("usage: fairlead")
     assert [line for line in lines if len(line) > 80 or line != line.rstrip()] == []
-    assert all(re.match(r" {30}\S", line) for line in lines[6:] if not line.startswith("  -"))
+    assert all(re.match(r" {30}\S", line) for line in lines[7:] if not line.startswith("  -"))
 
 
-@pytest.mark.parametrize("words", ["--help", "--version", "--reference", "check", "check --print"])
+@pytest.mark.parametrize("words", ["--help", "--version", "--reference", "check", "check --print",
+                                   "self-test", "self-test --json"])
 def test_words_that_cannot_be_written_are_a_failure(program, words):
     """A full disk under standard output: it is said, and the exit status is 1, so that no script takes the rest."""
     with open("/dev/full", "wb") as full:
@@ -40,7 +41,7 @@ def test_words_that_cannot_be_written_are_a_failure(program, words):
 def test_every_command_is_in_the_usage(program):
     """The list of commands that these plays know is the whole one."""
     usage = told(program, "--help").split("\n\n")[0]
-    assert set(re.findall(r"fairlead \[?([a-z]+)\]?", usage)) == {c[0] for c in COMMANDS if c}
+    assert set(re.findall(r"fairlead \[?([a-z-]+)\]?", usage)) == {c[0] for c in COMMANDS if c}
 
 
 def test_man_page_and_completion_know_every_flag(program):
