@@ -3,6 +3,7 @@
 
 #include "config/snapshot.h"
 
+#include "base/secret.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -145,11 +146,13 @@ static enum status snapshot_read_token(const struct config *config, struct snaps
                         "blanks",
                         ADMIN_TOKEN_MIN, ADMIN_TOKEN_MAX);
     }
-    char *copy = status == ST_OK ? strndup(line.at, line.len) : NULL;
+    char *copy = status == ST_OK ? secret_alloc_any(line.len) : NULL;
     if (status == ST_OK && copy == NULL)
         status = ST_NOMEM;
-    if (status == ST_OK)
+    if (status == ST_OK) {
+        memcpy(copy, line.at, line.len);
         *ret_token = slice_of(copy, line.len);
+    }
     snapshot_forget(&file);
     return status;
 }
@@ -232,11 +235,7 @@ static void snapshot_free_parts(struct snapshot *snapshot)
         tls_server_context_unref(&snapshot->tls_server[i]);
     free(snapshot->tls_server);
     free(snapshot->bound);
-    if (snapshot->admin_token.at != NULL) {
-        char *token = (char *)(uintptr_t)snapshot->admin_token.at;
-        explicit_bzero(token, snapshot->admin_token.len);
-        free(token);
-    }
+    secret_free_any((char *)(uintptr_t)snapshot->admin_token.at, snapshot->admin_token.len);
     tls_client_context_unref(&snapshot->tls_client);
     config_destroy(&snapshot->config);
 }

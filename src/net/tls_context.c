@@ -24,6 +24,7 @@
  * worker (measured: no gain). */
 #include "base/clock.h"
 #include "net/tls_internal.h"
+#include "net/tls_library.h"
 
 #include <openssl/err.h>
 #include <openssl/sha.h>
@@ -111,6 +112,31 @@ static enum status use_certificate(SSL_CTX *ssl, X509 *leaf, EVP_PKEY *key, STAC
     return ST_OK;
 }
 
+/* Sign something, for what the library computes of a key at its first use and keeps: of an RSA key that is its primes
+ * in another form. Whether it can sign what clients ask for is theirs to find out. */
+static void use_once(EVP_PKEY *key)
+{
+    uint8_t signature[1024]; /* of an RSA key of 8192 bits; a longer one is used later */
+    size_t len = sizeof(signature);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    const EVP_MD *digest = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA ? EVP_sha256() : NULL;
+    if (context != NULL && EVP_DigestSignInit(context, NULL, digest, NULL, key) == 1)
+        (void)EVP_DigestSign(context, signature, &len, ALPN, sizeof(ALPN));
+    EVP_MD_CTX_free(context);
+    ERR_clear_error();
+}
+
+/* All that is made of it lies in locked memory. */
+static enum status load_key(struct slice pem, struct text *fault, EVP_PKEY **ret_key)
+{
+    tls_library_keep_secret(true);
+    enum status status = tls_pem_key(pem, fault, ret_key);
+    if (status == ST_OK)
+        use_once(*ret_key);
+    tls_library_keep_secret(false);
+    return status;
+}
+
 /* Load the certificate, its chain and its key. */
 static enum status load_certificate(SSL_CTX *ssl, struct slice certificate, struct slice key_pem,
                                     bool was_shown, struct text *fault)
@@ -120,7 +146,7 @@ static enum status load_certificate(SSL_CTX *ssl, struct slice certificate, stru
     EVP_PKEY *key = NULL;
     enum status status = tls_pem_chain(certificate, "the certificate", fault, &leaf, &chain);
     if (status == ST_OK)
-        status = tls_pem_key(key_pem, fault, &key);
+        status = load_key(key_pem, fault, &key);
     if (status == ST_OK && !was_shown)
         status = check_dates(leaf, fault);
     if (status == ST_OK)

@@ -13,12 +13,12 @@
  * Not done here: keys shared between machines. */
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/secret.h"
 #include "net/tls_internal.h"
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <stdlib.h>
 
 enum { KEYS = 4, KEY_NAME = 16, KEY_SECRET = 32, KEY_IV = 16 };
 
@@ -50,11 +50,11 @@ static void ticket_key_make(struct ticket_key *key)
 
 struct tls_tickets *tls_tickets_create(void)
 {
-    struct tls_tickets *tickets = calloc(1, sizeof(*tickets));
+    struct tls_tickets *tickets = secret_alloc_any(sizeof(*tickets));
     EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
     if (tickets == NULL || cipher == NULL) {
         EVP_CIPHER_free(cipher);
-        free(tickets);
+        secret_free_any(tickets, sizeof(*tickets));
         return NULL;
     }
     tickets->tag = TAG_TICKETS;
@@ -83,8 +83,7 @@ void tls_tickets_unref(struct tls_tickets **tickets)
     if (atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) != 1)
         return;
     EVP_CIPHER_free(gone->cipher);
-    OPENSSL_cleanse(gone, sizeof(*gone));
-    free(gone);
+    secret_free_any(gone, sizeof(*gone));
 }
 
 /* Make a new current key where the present one is older than a period; returns the generation. */

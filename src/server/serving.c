@@ -255,8 +255,12 @@ enum status serving_begin(struct serving *serving, struct bundle *bundle, struct
         return ST_NOMEM;
     }
     enum status status = serving_compile(serving, bundle, &interfaces, fault, &serving->snapshot);
-    if (status != ST_OK)
+    if (status != ST_OK) {
+        tls_tickets_unref(&serving->tickets); /* wiped, and what they hold given back */
+        free(serving->counters);
+        serving->counters = NULL;
         return status;
+    }
     serving_take_addresses(serving, &interfaces);
     diag_set_level(serving->snapshot->config->log.diagnostics);
     serving->bundle = bundle;
