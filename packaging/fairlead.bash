@@ -5,8 +5,8 @@ _fairlead() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local flags='--config --listen --listen-tls --tls-cert --tls-key --client-ca --admin --workers --run-as
         --allow-clients --allow --deny --connect-port --resolver --source --upstream-ca --via --timeout
-        --log-level --log-format --log-file --print --user --group --from --method --at-listener --certificate
-        --at --all --json --list --reference --help --version'
+        --log-level --log-format --log-file --seccomp --landlock --core-dumps --print --sandbox --user --group --from
+        --method --at-listener --certificate --at --all --json --list --reference --help --version'
     local timeouts='client_tls= client_head= dns= connect= connect_attempt_delay= upstream_tls= response_head=
         body_stall= keepalive= upstream_keepalive= tunnel_idle= tunnel_half_closed= tunnel_lifetime= drain='
     local words='' path
@@ -20,6 +20,9 @@ _fairlead() {
     --log-format) words='line json combined squid auto' ;;
     --method) words='GET HEAD POST PUT DELETE CONNECT' ;;
     --log-level) words='error warning notice info debug' ;;
+    --seccomp) words='refuse kill log off' ;;
+    --landlock) words='auto on off' ;;
+    --core-dumps) words='on off' ;;
     --connect-port) words='443 8443 any' ;;
     --admin) words='127.0.0.1:3129 off' ;;
     --run-as) words=$(compgen -u) ;;

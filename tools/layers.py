@@ -15,6 +15,7 @@ FENCES = {  # a header of a library or of the kernel, and the folders that may k
     "openssl/": {"net"},
     "ares": {"net"},
     "yaml.h": {"config"},
+    "seccomp.h": {"server"},
     "sys/epoll.h": {"io"},
     "sys/socket.h": {"base", "io", "net", "server", "selftest"},
 }

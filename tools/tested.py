@@ -64,6 +64,10 @@ ELSEWHERE = {
     "src/server/opening.c": ["tests/unit/server/test_maker.c", "tests/e2e/ops/test_start.py"],
     "src/server/parent.c": ["tests/e2e/ops/test_death.py", "tests/e2e/ops/test_end.py"],
     "src/server/privileges.c": ["tests/e2e/ops/test_start.py"],
+    "src/server/landlock.c": ["tests/e2e/ops/test_sandbox.py"],
+    "src/server/sandbox.c": ["tests/e2e/ops/test_sandbox.py"],
+    "src/server/sandbox_check.c": ["tests/e2e/ops/test_sandbox.py"],
+    "src/server/seccomp_filter.c": ["tests/e2e/ops/test_sandbox.py"],
     "src/server/serve.c": ["tests/e2e/ops/test_end.py", "tests/e2e/ops/test_valgrind.py"],
 }
 

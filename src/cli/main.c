@@ -23,13 +23,15 @@ static int finish(int code)
 static int print_help(void)
 {
     (void)fputs("usage: fairlead [run] [-c FILE] [options]\n"
-                "       fairlead check [-c FILE] [options] [--print]\n"
+                "       fairlead check [-c FILE] [options] [--print | --sandbox]\n"
                 "       fairlead explain [-c FILE] [options] URL|HOST:PORT\n"
                 "       fairlead self-test [-c FILE] [options] [--json] [--list]\n\n"
                 "An HTTP(S) forward proxy that shows the anatomy of every transaction.\n\n",
                 stdout);
     config_print_flags(stdout);
     config_print_flag("--print", "", "with check: the effective configuration, defaults included",
+                      NULL, stdout);
+    config_print_flag("--sandbox", "", "with check: what holds of the sandbox on this machine",
                       NULL, stdout);
     explain_print_options();
     config_print_flag("--json", "", "with self-test: what was tried and found, as JSON", NULL,
@@ -41,15 +43,20 @@ static int print_help(void)
     return finish(0);
 }
 
-/* `--print` is the command's own and may stand anywhere; the rest is for the configuration. */
+/* `--print` and `--sandbox` are the command's own and may stand anywhere; the rest is for the configuration. */
 static int check(int argc, char **argv)
 {
+    enum serve_check what = SERVE_CHECK_VERDICT;
     int rest = 0;
     for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--print") != 0)
+        if (strcmp(argv[i], "--print") == 0)
+            what = SERVE_CHECK_PRINT;
+        else if (strcmp(argv[i], "--sandbox") == 0)
+            what = SERVE_CHECK_SANDBOX;
+        else
             argv[rest++] = argv[i];
     }
-    return finish(serve_check(rest, (const char *const *)argv, /* wants_print= */ rest < argc));
+    return finish(serve_check(rest, (const char *const *)argv, what));
 }
 
 /* `--json` and `--list` are the command's own and may stand anywhere. */

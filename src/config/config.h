@@ -55,6 +55,16 @@ struct config_listen {
 
 enum config_forwarded { FORWARDED_OFF, FORWARDED_X, FORWARDED_STANDARD };
 
+/* What becomes of a system call that the serving process does not need. */
+enum config_seccomp {
+    CONFIG_SECCOMP_REFUSE,
+    CONFIG_SECCOMP_KILL,
+    CONFIG_SECCOMP_LOG,
+    CONFIG_SECCOMP_OFF
+};
+/* Files that the serving process does not need; auto: shut where the kernel can. */
+enum config_landlock { CONFIG_LANDLOCK_AUTO, CONFIG_LANDLOCK_ON, CONFIG_LANDLOCK_OFF };
+
 struct config {
     struct config_listen *listen;
     size_t listen_count;
@@ -119,6 +129,11 @@ struct config {
         bool keeps_query;
         enum diag_level diagnostics; /* the least grave level that is said */
     } log;
+    struct {
+        enum config_seccomp seccomp;
+        enum config_landlock landlock;
+        bool dumps_core; /* and may be looked into by its own user */
+    } sandbox;
 };
 
 /* Where errors go: called once for each, with a whole line without a line feed, like

@@ -361,6 +361,8 @@ static void *recorder_main(void *argument)
 {
     struct recorder *recorder = argument;
     fault_begin(FAULT_THREAD_RECORDER);
+    /* Only for people. By the thread itself, since another would have to open a file for it. */
+    (void)pthread_setname_np(pthread_self(), "recorder");
     unsigned idle_rounds = 0;
     bool is_stopping = false;
     bool has_more = false;
@@ -447,8 +449,6 @@ static int recorder_start(struct recorder *recorder)
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&recorder->thread, NULL, recorder_main, recorder);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error == 0)
-        (void)pthread_setname_np(recorder->thread, "recorder"); /* only for people */
     return error;
 }
 

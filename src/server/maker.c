@@ -20,7 +20,9 @@
 #include "report/diag.h"
 #include "server/advice.h"
 #include "server/file.h"
+#include "server/sandbox.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +109,13 @@ static struct config *maker_load_config(struct maker *maker, char **ret_text, si
 
 /* ---- files ---- */
 
+/* It could not be opened, and errno tells why. */
+static void explain_refusal(const char *path, unsigned may, struct text *fault)
+{
+    if (errno == EACCES)
+        sandbox_explain(path, may, fault);
+}
+
 /* `setting` of the bundle's configuration names `path`. */
 static enum status maker_read(struct bundle *bundle, const void *setting, const struct slice *path,
                               size_t max, struct text *fault)
@@ -117,8 +126,10 @@ static enum status maker_read(struct bundle *bundle, const void *setting, const 
         return ST_OK;
     config_add_origin(bundle->config, setting, fault);
     enum status status = file_read(path->at, max, &text, &len, fault);
-    if (status != ST_OK)
+    if (status != ST_OK) {
+        explain_refusal(path->at, LANDLOCK_MAY_READ, fault);
         return status;
+    }
     char *name = strdup(path->at);
     if (name == NULL) {
         explicit_bzero(text, len);
@@ -190,6 +201,8 @@ static enum status maker_open_log(struct bundle *bundle, struct text *fault)
     enum status status = file_open_log(bundle->config->log.file.at, &bundle->log_fd, fault);
     if (status == ST_OK)
         fault->len = 0;
+    else
+        explain_refusal(bundle->config->log.file.at, LANDLOCK_MAY_LOG, fault);
     return status;
 }
 

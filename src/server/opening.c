@@ -14,6 +14,7 @@
 
 #include "io/socket.h"
 #include "server/file.h"
+#include "server/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,6 +69,8 @@ static enum status opening_fail(struct opening *opening, int error, struct text 
     text_add_format(fault, "cannot listen on %s: %s", address, opening_error_words(opening, error));
     if (error == EACCES && opening->kind == LISTEN_TCP)
         text_add_format(fault, "; ports below 1024 need root, or CAP_NET_BIND_SERVICE");
+    if (error == EACCES && opening->kind == LISTEN_UNIX)
+        sandbox_explain(opening->path, LANDLOCK_MAY_SOCKET, fault);
     opening_close(opening);
     return ST_IO;
 }

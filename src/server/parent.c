@@ -445,12 +445,23 @@ static void parent_wait(struct parent *parent)
     parent_on_signals(parent);
 }
 
+/* What it reads is the operator's, and frames of the child (P5); it keeps what it needs to be root to others. */
+static void parent_shed(void)
+{
+    char words[200];
+    struct text fault = text_on(words, sizeof(words));
+    uint64_t left;
+    privileges_forbid_dumps();
+    if (privileges_shed(PRIVILEGES_OF_PARENT, &left, &fault) != ST_OK)
+        diag_say(NULL, DIAG_WARNING, "%s", text_string(&fault));
+}
+
 int parent_run(const struct parent_options *options)
 {
     static struct parent parent;
     parent = (struct parent){.options = options, .candidate = options->bundle};
     child_init(&parent.child);
-    privileges_forbid_dumps();
+    parent_shed();
     parent_start(&parent);
     while (parent.state != PARENT_OVER) {
         enum parent_state before;

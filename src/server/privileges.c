@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,6 +58,50 @@ enum status privileges_find_user(const char *name, struct privileges_user *ret_u
     return ST_OK;
 }
 
+/* ---- capabilities ---- */
+
+/* Also what an execve(2) could get. Who may not, gets none there since no new privileges are to be had. */
+static void shed_bounding(uint64_t kept)
+{
+    for (unsigned long i = 0; i < 64 && prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++) {
+        if ((kept >> i & 1) == 0)
+            (void)prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+    }
+}
+
+/* The halves of 64 bits, as the kernel has them. */
+struct capabilities {
+    struct __user_cap_header_struct header;
+    struct __user_cap_data_struct half[2];
+};
+
+enum status privileges_shed(uint64_t kept, uint64_t *ret_left, struct text *fault)
+{
+    struct capabilities caps = {.header = {.version = _LINUX_CAPABILITY_VERSION_3}};
+    shed_bounding(kept);
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0,
+                0); /* before Linux 4.3 there are none */
+    bool is_done = syscall(SYS_capget, &caps.header, caps.half) == 0;
+    bool has_more = false; /* or the call is not needed, which a service manager may refuse */
+    for (int i = 0; i < 2; i++) {
+        has_more = has_more || caps.half[i].inheritable != 0 ||
+                   (caps.half[i].permitted & ~(uint32_t)(kept >> 32 * i)) != 0;
+        caps.half[i].permitted &= (uint32_t)(kept >> 32 * i);
+        caps.half[i].effective &= caps.half[i].permitted;
+        caps.half[i].inheritable = 0;
+    }
+    is_done = is_done && (!has_more || syscall(SYS_capset, &caps.header, caps.half) == 0) &&
+              prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+    if (!is_done) {
+        text_add_format(fault, "privileges cannot be given up: %s", strerror(errno));
+        return ST_IO;
+    }
+    *ret_left = (uint64_t)caps.half[1].permitted << 32 | caps.half[0].permitted;
+    return ST_OK;
+}
+
+/* ---- becoming another user ---- */
+
 void privileges_forbid_dumps(void)
 {
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* cannot fail with these */
@@ -64,6 +109,7 @@ void privileges_forbid_dumps(void)
 
 enum status privileges_drop(const struct privileges_user *user, struct text *fault)
 {
+    shed_bounding(0); /* first, for it needs a capability itself */
     if (setgroups(0, NULL) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
         setresuid(user->uid, user->uid, user->uid) < 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {

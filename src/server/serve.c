@@ -36,6 +36,8 @@
 #include "server/file.h"
 #include "server/notify.h"
 #include "server/parent.h"
+#include "server/sandbox.h"
+#include "server/sandbox_check.h"
 #include "server/serving.h"
 
 #include <errno.h>
@@ -300,21 +302,49 @@ static void process_turn(struct process *process)
 
 /* ---- the whole ---- */
 
+/* The file that a reload of this process reads, or NULL. */
+static const char *config_path(const struct maker *maker)
+{
+    return maker->stream == NULL ? config_file_flag(maker->argc, maker->argv) : NULL;
+}
+
+static enum status process_shut_in(const struct process *process, const struct bundle *bundle,
+                                   struct text *fault)
+{
+    struct sandbox_facts facts;
+    struct sandbox_options options = {
+        .config = bundle->config,
+        .config_path = process->has_parent ? NULL : config_path(process->maker),
+        .has_parent = process->has_parent,
+    };
+    return sandbox_enter(&options, &facts, fault);
+}
+
+/* It never served; `bundle` is taken. */
+static void process_fail(struct process *process, struct bundle *bundle, struct text *fault)
+{
+    if (process->has_parent) {
+        process_answer(process, CHANNEL_REFUSED, 0, fault);
+    } else {
+        diag_say(NULL, DIAG_ERROR, "%s", text_string(fault));
+        bundle_remove_files(bundle, NULL);
+    }
+    bundle_destroy(&bundle);
+}
+
 /* Serve from `bundle`, with or without a parent. */
 static int process_run(struct process *process, struct bundle *bundle)
 {
     char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
     bundle_receipt_init(&process->receipt);
+    if (process_shut_in(process, bundle, &fault) != ST_OK) {
+        process_fail(process, bundle, &fault);
+        return 1;
+    }
     address_watch_begin(&process->watch, clock_monotonic_ns()); /* before they are read */
     if (serving_begin(&process->serving, bundle, &fault) != ST_OK) {
-        if (process->has_parent)
-            process_answer(process, CHANNEL_REFUSED, 0, &fault);
-        else
-            diag_say(NULL, DIAG_ERROR, "%s", text_string(&fault));
-        if (!process->has_parent)
-            bundle_remove_files(bundle, NULL);
-        bundle_destroy(&bundle);
+        process_fail(process, bundle, &fault);
         address_watch_end(&process->watch);
         return 1;
     }
@@ -458,7 +488,14 @@ int serve_compile(int argc, const char *const *argv, struct snapshot **ret_snaps
     return status == ST_OK ? 0 : 1;
 }
 
-int serve_check(int argc, const char *const *argv, bool wants_print)
+static int check_sandbox(const struct config *config, const char *path)
+{
+    bool has_parent = privileges_are_held();
+    struct sandbox_options options = {config, has_parent ? NULL : path, has_parent};
+    return sandbox_check(&options, stdout);
+}
+
+int serve_check(int argc, const char *const *argv, enum serve_check what)
 {
     struct maker maker;
     struct bundle *bundle = NULL;
@@ -467,6 +504,7 @@ int serve_check(int argc, const char *const *argv, bool wants_print)
     struct text fault = text_on(words, sizeof(words));
     begin_making(&maker, argc, argv);
     enum status status = maker_make_files(&maker, &bundle);
+    const char *path = config_path(&maker);
     maker_done(&maker);
     if (status != ST_OK)
         return status == ST_BAD ? 2 : 1;
@@ -480,12 +518,15 @@ int serve_check(int argc, const char *const *argv, bool wants_print)
     }
     fault.len = 0;
     advice_give(bundle->config, say_advice);
-    if (wants_print)
+    int code = 0;
+    if (what == SERVE_CHECK_PRINT)
         config_print(bundle->config, stdout);
+    else if (what == SERVE_CHECK_SANDBOX)
+        code = check_sandbox(bundle->config, path);
     status = compile_here(bundle, &snapshot);
-    if (status == ST_OK && !wants_print)
+    if (status == ST_OK && what == SERVE_CHECK_VERDICT)
         (void)fputs("fairlead: the configuration is good\n", stdout);
     snapshot_unref(&snapshot);
     bundle_destroy(&bundle);
-    return status == ST_OK ? 0 : 1;
+    return status == ST_OK ? code : 1;
 }

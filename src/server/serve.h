@@ -3,16 +3,20 @@
 
 #include "config/snapshot.h"
 
-#include <stdbool.h>
-
 /* Serve until SIGTERM or SIGINT: `argc`/`argv` are the flags behind the command. Returns the exit code:
  * 0 ended in order, 1 could not start, 2 the configuration is wrong. Thread: main, before any other. */
 int serve(int argc, const char *const *argv);
 
+/* What a check writes to standard output. */
+enum serve_check {
+    SERVE_CHECK_VERDICT, /* that it is good */
+    SERVE_CHECK_PRINT,   /* the configuration with its defaults */
+    SERVE_CHECK_SANDBOX, /* what holds of the sandbox that it asks for */
+};
+
 /* Validate the configuration, and read and compile the files that it names; nothing is bound or made.
- * `wants_print`: write it to standard output with its defaults. Returns the exit code: 0 good, 1 a file is
- * not, 2 the configuration is wrong. */
-int serve_check(int argc, const char *const *argv, bool wants_print);
+ * Returns the exit code: 0 good, 1 a file is not, or the sandbox cannot be had, 2 the configuration is wrong. */
+int serve_check(int argc, const char *const *argv, enum serve_check what);
 
 /* The same, for what is asked of the configuration: compiled as a start would, errors said. The caller unrefs it.
  * Returns the exit code; *ret_snapshot is written where it is 0. */

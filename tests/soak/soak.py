@@ -436,7 +436,7 @@ resolver: {{hosts_file: {self.hosts}}}
         self.process = subprocess.Popen(
             [self.options.binary, "-c", config, "--allow", "127.0.0.0/8", "--connect-port", "any",
              "--upstream-ca", certs.ca, "--workers", "2", "--admin", "127.0.0.1:0", "--resolver", self.dns.address,
-             "--source", "127.0.0.1", "--log-file", self.log_path],
+             "--source", "127.0.0.1", "--log-file", self.log_path, "--core-dumps", "on"],
             env={**environment, "NO_COLOR": "1"},
             stdout=subprocess.DEVNULL, stderr=self.log)
 

@@ -11,7 +11,7 @@ import pytest
 from support.bounds import SLOW
 from support.message import ok, request
 from support.origin import echoes, replies_forever
-from support.proxy import LOOPBACK, has_sanitizer
+from support.proxy import LOOPBACK, NO_SANDBOX, has_sanitizer
 
 PATIENCE = 60.0 * SLOW  # an emulated processor is some thirty times slower
 FEW, MANY = 20, 520  # both beyond what fills the free lists
@@ -33,7 +33,7 @@ def count(stage, certs, program):
         door = ["--listen-tls", "127.0.0.1:0", "--tls-cert", certs.server, "--tls-key", certs.server_key]
         proxy = stage.run(*(door if tls else ["--listen", "127.0.0.1:0"]), "--admin", "off", "--workers", "1",
                           "--log-file", "off", *LOOPBACK,
-                          command=["valgrind", "--vgdb=no", f"--log-file={report}/valgrind"])
+                          command=["valgrind", "--vgdb=no", f"--log-file={report}/valgrind"], sandbox=NO_SANDBOX)
         proxy.wait_line("listening on ", bound=PATIENCE)
         proxy.learn_addresses()
         play(proxy, times)

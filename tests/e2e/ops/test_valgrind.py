@@ -8,7 +8,7 @@ import pytest
 from support.bounds import SLOW
 from support.message import ok, request
 from support.origin import echoes, replies_forever
-from support.proxy import default_flags
+from support.proxy import NO_SANDBOX, default_flags
 
 PATIENCE = 60.0 * SLOW  # an emulated processor is some thirty times slower
 VALGRIND = ["valgrind", "--quiet", "--vgdb=no", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
@@ -32,7 +32,7 @@ def proxy(stage, certs, program):
     flags = [*default_flags(stage.folder / "log", stage.dns.address), "--listen", "127.0.0.1:0",
              "--listen-tls", "127.0.0.1:0", "--tls-cert", certs.server, "--tls-key", certs.server_key,
              "--upstream-ca", certs.ca]
-    proxy = stage.run(*flags, command=VALGRIND)
+    proxy = stage.run(*flags, command=VALGRIND, sandbox=NO_SANDBOX)
     proxy.wait_line(r"admin on ", bound=PATIENCE)
     proxy.changed.wait(lambda: len([line for line in proxy.lines if "listening on " in line]) >= 2,
                        "both listeners", PATIENCE)

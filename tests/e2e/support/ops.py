@@ -50,9 +50,12 @@ class Config:
     def tls(self, certificate, key, address="127.0.0.1:0"):
         return {"address": address, "tls": {"certificate": str(certificate), "key": str(key)}}
 
-    def start(self, listeners=1, **more):
+    def start(self, listeners=1, environment=None, **more):
+        """As a service manager would: it tells of the folders in which a reload may name new files."""
+        environment = {"RUNTIME_DIRECTORY": str(self.folder), "CONFIGURATION_DIRECTORY": str(self.stage.certs.folder),
+                       **(environment or clean_environment())}
         proxy = self.stage.proxy("-c", self.path, defaults=False, listen=None, listeners=listeners,
-                                 **more)
+                                 environment=environment, **more)
         proxy.log_path = self.log
         return proxy
 

@@ -11,13 +11,18 @@ from support.record import Record
 from support.wire import connect
 
 ROOT = Path(__file__).resolve().parents[3]
-SICK = re.compile(r"Sanitizer|runtime error:|CHECK|assert|==\d+==ERROR|core dumped", re.IGNORECASE)
+SICK = re.compile(r"[a-z]Sanitizer|runtime error:|CHECK|assert|==\d+==ERROR|core dumped", re.IGNORECASE)
 LISTENING = re.compile(r"listening on (\S+)")
 ADMIN = re.compile(r"admin on (\S+)")
 LOOPBACK = ["--allow", "127.0.0.0/8", "--allow", "::1", "--connect-port", "any"]
 
 
 NOBODY = 65534
+
+# A system call that the filter does not list ends the process, and so the play. A process that does not dump core shows
+# itself to root alone, and plays look at theirs.
+SANDBOX = ["--seccomp", "kill", *([] if os.geteuid() == 0 else ["--core-dumps", "on"])]
+NO_SANDBOX = ["--seccomp", "off", "--landlock", "off"]  # for what watches the process from inside, as valgrind does
 
 
 def binary():
@@ -54,13 +59,16 @@ def parse_address(url):
 
 class Proxy:
     """`program` is the binary. Plays run without privileges, also when the tests are run by root; with
-    as_root=True root's are kept. `command` stands in front of the program (prlimit, ...)."""
+    as_root=True root's are kept. `command` stands in front of the program (prlimit, ...). `sandbox`: flags behind the
+    others, () for what the program does by itself."""
 
     def __init__(self, program, folder, flags=(), listeners=1, has_admin=True, environment=None,
-                 command=(), pass_fds=(), preexec=None, as_root=False, stdout=subprocess.PIPE):
+                 command=(), pass_fds=(), preexec=None, as_root=False, stdout=subprocess.PIPE, sandbox=tuple(SANDBOX)):
         self.folder = folder
         self.log_path = folder / "access.log"
-        self.flags = [str(flag) for flag in flags]
+        self.flags = [str(flag) for flag in [*flags, *sandbox]]
+        if "LD_PRELOAD" in (environment or {}):  # it reads files that no configuration names
+            self.flags += ["--landlock", "off"]
         self.lines = []  # of stderr
         self.changed = Signal()
         self.is_read = False
