@@ -4,7 +4,7 @@
 _fairlead() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local flags='--config --listen --listen-tls --tls-cert --tls-key --client-ca --admin --workers --run-as
-        --allow-clients --allow --deny --connect-port --resolver --source --upstream-ca --via --timeout
+        --allow-clients --users --allow --deny --connect-port --resolver --source --upstream-ca --via --timeout
         --log-level --log-format --log-file --seccomp --landlock --core-dumps --print --sandbox --user --group --from
         --method --at-listener --certificate --at --all --json --list --reference --help --version'
     local timeouts='client_tls= client_head= dns= connect= connect_attempt_delay= upstream_tls= response_head=
@@ -12,7 +12,7 @@ _fairlead() {
     local words='' path
 
     case $before in
-    -c | --config | --tls-cert | --tls-key | --client-ca | --upstream-ca | --log-file)
+    -c | --config | --tls-cert | --tls-key | --client-ca | --upstream-ca | --log-file | --users)
         while IFS= read -r path; do COMPREPLY+=("$path"); done < <(compgen -f -- "$word")
         compopt -o filenames
         return
@@ -34,7 +34,7 @@ _fairlead() {
         --from | --at-listener | --certificate | --at) return ;;
     *)
         words=$flags
-        [ "$COMP_CWORD" != 1 ] || words+=' run check explain self-test'
+        [ "$COMP_CWORD" != 1 ] || words+=' run check explain self-test hash-password'
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -38,6 +38,8 @@ ELSEWHERE = {
     "src/proxy/exchange.c": ["tests/sim/test_messages.c", "tests/sim/test_origin_limits.c"],
     "src/proxy/failure.c": ["tests/e2e/http/test_failures.py"],
     "src/proxy/forward.c": ["tests/sim/test_messages.c", "tests/e2e/http/test_interim.py"],
+    "src/proxy/identify.c": ["tests/e2e/identity/test_basic.py", "tests/e2e/identity/test_other_ways.py",
+                             "tests/e2e/attacks/test_credential_oracle.py"],
     "src/proxy/pipe.c": ["tests/sim/test_pressure.c", "tests/sim/test_stuck.c", "tests/e2e/tunnel/test_splice.py"],
     "src/proxy/proxy.c": ["tests/sim/test_drain.c"],
     "src/proxy/reply.c": ["tests/e2e/http/test_local_answers.py", "tests/sim/test_handler.c", "tests/e2e/http/test_failures.py"],
@@ -49,6 +51,7 @@ ELSEWHERE = {
                            "tests/e2e/tunnel/test_half_close.py"],
     "src/upstream/reach.c": ["tests/e2e/http/test_https_origin.py", "tests/e2e/dns/test_names.py"],
     # Processes and threads, seen from outside.
+    "src/cli/hash_password.c": ["tests/e2e/identity/test_users_file.py"],
     "src/cli/main.c": ["tests/e2e/ops/test_start.py"],
     "src/selftest/address_classes.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
     "src/selftest/instance.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],

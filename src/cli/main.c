@@ -1,5 +1,6 @@
 /* The command line: which command, and help. */
 
+#include "cli/hash_password.h"
 #include "config/config.h"
 #include "selftest/selftest.h"
 #include "server/explain.h"
@@ -25,7 +26,8 @@ static int print_help(void)
     (void)fputs("usage: fairlead [run] [-c FILE] [options]\n"
                 "       fairlead check [-c FILE] [options] [--print | --sandbox]\n"
                 "       fairlead explain [-c FILE] [options] URL|HOST:PORT\n"
-                "       fairlead self-test [-c FILE] [options] [--json] [--list]\n\n"
+                "       fairlead self-test [-c FILE] [options] [--json] [--list]\n"
+                "       fairlead hash-password [--user NAME] [--method METHOD]\n\n"
                 "An HTTP(S) forward proxy that shows the anatomy of every transaction.\n\n",
                 stdout);
     config_print_flags(stdout);
@@ -103,6 +105,8 @@ int main(int argc, char **argv)
             return finish(0);
         }
     }
+    if (count > 0 && strcmp(flags[0], "hash-password") == 0)
+        return finish(hash_password(count - 1, argv + 2));
     if (count > 0 && strcmp(flags[0], "check") == 0)
         return check(count - 1, argv + 2);
     if (count > 0 && strcmp(flags[0], "explain") == 0)

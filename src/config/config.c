@@ -227,7 +227,7 @@ bool config_is_open(const struct config *config, const struct config_listen *lis
 {
     bool asks_who = listen->is_tls && listen->needs_client_certificate;
     return bound->family != INET_NONE && !inet_addr_is_loopback(bound) &&
-           config->clients.count == 0 && !asks_who;
+           config->clients.count == 0 && !asks_who && !config_identity_is_required(config);
 }
 
 static void listen_key(struct text *text, size_t index, const char *key)
@@ -247,7 +247,8 @@ static void loader_check_open(struct loader *loader, size_t index)
     inet_endpoint_format(&listen->endpoint, where);
     text_add_format(&text,
                     "%s is not loopback, so this would be an open proxy; say who may connect "
-                    "(clients.allow, or --allow-clients 10.0.0.0/8), or listen on 127.0.0.1",
+                    "(clients.allow, or --allow-clients 10.0.0.0/8; or --users FILE), or listen on "
+                    "127.0.0.1",
                     where);
     loader_report_setting(loader, listen, "listen", text_slice(&text));
 }
@@ -328,6 +329,33 @@ static void loader_check_senders(struct loader *loader, size_t index)
                                     "these ranges; leave this out, or listen on an IP address"));
 }
 
+/* Does a listener verify certificates, or may one that is inherited be a Unix socket? */
+static bool listens_for(const struct config *config, bool wants_certificates)
+{
+    for (size_t i = 0; i < config->listen_count; i++) {
+        const struct config_listen *listen = &config->listen[i];
+        if (wants_certificates ? listen->client_ca.len > 0 : listen->kind != LISTEN_TCP)
+            return true;
+    }
+    return false;
+}
+
+static void loader_check_identity(struct loader *loader)
+{
+    const struct config *config = loader->config;
+    if (config->identity.certificate != CERTIFICATE_OFF && !listens_for(config, true))
+        loader_report_setting(loader, &config->identity.certificate, "identity.certificate",
+                              SLICE("no listener asks for client certificates; name who vouches "
+                                    "for them in tls.client_ca of one"));
+    if (config->identity.takes_peer && !listens_for(config, false))
+        loader_report_setting(loader, &config->identity.takes_peer, "identity.peer",
+                              SLICE("no listener is a Unix socket"));
+    if (config_identity_is_required(config) && !config_identity_is_on(config))
+        loader_report_setting(loader, &config->identity.required, "identity.required",
+                              SLICE("there is no way to tell who asks, so every request would be "
+                                    "refused; name a users file in identity.basic.users"));
+}
+
 /* The target is part of the head. Whichever of the two limits was set is the one to change. */
 static void loader_report_target(struct loader *loader)
 {
@@ -377,6 +405,7 @@ static void loader_check(struct loader *loader)
             loader, admin, "admin.address",
             SLICE("is beyond loopback, where requests must show a token: name the file "
                   "that holds it in admin.token_file"));
+    loader_check_identity(loader);
     if (config->limits.target_bytes > config->limits.head_bytes)
         loader_report_target(loader);
 }

@@ -53,6 +53,16 @@ struct config_listen {
     struct config_prefixes proxy_from; /* senders of PROXY headers; empty: none is read */
 };
 
+/* What of a client certificate is its user. */
+enum config_certificate {
+    CERTIFICATE_OFF,
+    CERTIFICATE_CN,
+    CERTIFICATE_DNS,
+    CERTIFICATE_EMAIL,
+    CERTIFICATE_URI,
+};
+
+enum config_required { REQUIRED_FALSE, REQUIRED_TRUE };
 enum config_forwarded { FORWARDED_OFF, FORWARDED_X, FORWARDED_STANDARD };
 
 /* What becomes of a system call that the serving process does not need. */
@@ -73,6 +83,18 @@ struct config {
         struct config_listen listen;
         struct slice token_file;
     } admin;
+    struct {
+        struct slice users; /* path; empty: no Basic */
+        struct slice realm;
+        struct slice tokens; /* path; empty: no Bearer */
+        enum config_certificate certificate;
+        bool takes_peer; /* processes behind Unix sockets */
+        enum config_required required;
+        bool says_required;  /* else config_identity_is_required decides */
+        uint64_t cache_ns;   /* how long a verified password is remembered; 0: not at all */
+        uint64_t failures;   /* so many of a client */
+        uint64_t failure_ns; /* in so long a time */
+    } identity;
     unsigned workers; /* 0: one a core */
     struct slice run_as;
     struct config_prefixes clients;
@@ -178,6 +200,18 @@ void config_compare_start(const struct config *running, const struct config *wan
                                          const char *wanted_words),
                           void *owner);
 
+/* Is there any way to tell who asks? */
+static inline bool config_identity_is_on(const struct config *config)
+{
+    return config->identity.users.len > 0 || config->identity.tokens.len > 0 ||
+           config->identity.certificate != CERTIFICATE_OFF || config->identity.takes_peer;
+}
+/* Must every request say who asks? By default where there is a way to. */
+static inline bool config_identity_is_required(const struct config *config)
+{
+    return config->identity.says_required ? config->identity.required == REQUIRED_TRUE
+                                          : config_identity_is_on(config);
+}
 /* Would listening on `bound` make an open proxy: beyond loopback, with nobody named who may connect?
  * config_load has asked for all addresses that it knows; inherited sockets are still to be asked for. */
 bool config_is_open(const struct config *config, const struct config_listen *listen,

@@ -3,6 +3,7 @@
 
 #include "config/snapshot.h"
 
+#include "base/check.h"
 #include "base/secret.h"
 #include "base/text.h"
 
@@ -157,6 +158,28 @@ static enum status snapshot_read_token(const struct config *config, struct snaps
     return status;
 }
 
+/* Both files, or one of them. Errors: ST_BAD, ST_IO, ST_NOMEM. */
+static enum status snapshot_read_roster(const struct config *config, struct snapshot_files *files,
+                                        struct text *fault, struct roster **ret_roster)
+{
+    const struct slice *paths[] = {&config->identity.users, &config->identity.tokens};
+    struct snapshot_file texts[COUNT_OF(paths)] = {0};
+    struct roster_file parts[COUNT_OF(paths)];
+    enum status status = ST_OK;
+    if (paths[0]->len + paths[1]->len == 0)
+        return ST_OK;
+    for (size_t i = 0; i < COUNT_OF(paths) && status == ST_OK; i++) {
+        status = snapshot_read(config, files, paths[i], &texts[i], fault);
+        parts[i] = (struct roster_file){snapshot_slice(&texts[i]), paths[i]->at};
+    }
+    if (status == ST_OK)
+        status = roster_create(paths[0]->len > 0 ? &parts[0] : NULL,
+                               paths[1]->len > 0 ? &parts[1] : NULL, fault, ret_roster);
+    for (size_t i = 0; i < COUNT_OF(paths); i++)
+        snapshot_forget(&texts[i]);
+    return status;
+}
+
 enum status snapshot_create(struct config *config, struct gate *gate, struct snapshot_files *files,
                             struct tls_tickets *tickets, struct slice via, struct text *fault,
                             struct snapshot **ret_snapshot)
@@ -187,6 +210,8 @@ enum status snapshot_create(struct config *config, struct gate *gate, struct sna
         status = snapshot_make_client(config, files, fault, &snapshot->tls_client);
     if (status == ST_OK)
         status = snapshot_read_token(config, files, fault, &snapshot->admin_token);
+    if (status == ST_OK)
+        status = snapshot_read_roster(config, files, fault, &snapshot->roster);
     if (status == ST_OK)
         *ret_snapshot = snapshot;
     else
@@ -219,6 +244,7 @@ struct snapshot *snapshot_with_interfaces(struct snapshot *snapshot, const struc
     other->via = base->via; /* in the base's own text */
     other->bound = base->bound;
     other->admin_token = base->admin_token;
+    other->roster = base->roster;
     return other;
 }
 
@@ -236,6 +262,7 @@ static void snapshot_free_parts(struct snapshot *snapshot)
     free(snapshot->tls_server);
     free(snapshot->bound);
     secret_free_any((char *)(uintptr_t)snapshot->admin_token.at, snapshot->admin_token.len);
+    roster_unref(&snapshot->roster);
     tls_client_context_unref(&snapshot->tls_client);
     config_destroy(&snapshot->config);
 }

@@ -2,6 +2,7 @@
 #define FAIRLEAD_CONFIG_SNAPSHOT_H
 
 #include "config/config.h"
+#include "identity/roster.h"
 #include "net/tls_context.h"
 #include "policy/gate.h"
 
@@ -24,6 +25,7 @@ struct snapshot {
     /* Of each config->listen, as the kernel says; INET_NONE for Unix sockets. Filled by the server, before others see
      * the snapshot. */
     struct inet_endpoint *bound;
+    struct roster *roster;    /* users and tokens; NULL: none are named */
     struct slice admin_token; /* wiped at the end; empty: none is configured */
 };
 

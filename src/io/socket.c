@@ -232,6 +232,16 @@ bool socket_was_closed_unix(int fd)
     return poll(&look, 1, 0) == 1 && (look.revents & (POLLHUP | POLLERR)) == POLLHUP;
 }
 
+enum status socket_peer_of(int fd, struct socket_peer *ret_peer)
+{
+    struct ucred who = {.pid = 0};
+    socklen_t len = sizeof(who);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0 || who.uid == (uid_t)-1)
+        return ST_IO;
+    *ret_peer = (struct socket_peer){who.pid, who.uid, who.gid};
+    return ST_OK;
+}
+
 struct inet_endpoint socket_local(int fd)
 {
     struct sockaddr_storage address;

@@ -56,6 +56,13 @@ int socket_error(int fd);
 /* Did the peer of a Unix socket close it, or end both directions, without a reset? False for other sockets: there a
  * full hang-up is either a reset or the end of both directions in order. Leaves the pending error where it is. */
 bool socket_was_closed_unix(int fd);
+/* Who connected a Unix socket, as the kernel noted it then (SO_PEERCRED); a pid of 0 is one that we cannot see. */
+struct socket_peer {
+    int32_t pid;
+    uint32_t uid, gid;
+};
+/* Errors: ST_IO it is none, or the kernel does not tell. */
+enum status socket_peer_of(int fd, struct socket_peer *ret_peer) MUST_USE;
 /* Own address of a socket; INET_NONE for others. */
 struct inet_endpoint socket_local(int fd);
 /* What a listening socket hands on to the sockets it accepts. */

@@ -70,6 +70,26 @@ int tls_peer_alert(const struct transport *transport);
  * tls_take_lower. */
 bool tls_peer_spoke_http(const struct transport *transport);
 
+/* ---- who the client is (server's end) ---- */
+
+/* A client's certificate as text; only of one that our authority vouches for. */
+struct tls_identity {
+    struct slice subject; /* RFC 4514: "CN=ci,O=Example"; empty where it is too long */
+    struct slice name;    /* its one common name (CN); empty where there is none, or several */
+    /* subjectAltName: "dns:ci.example", "email:a@b.example", "uri:spiffe://example/ci", "ip:192.0.2.1". Those with
+     * control bytes or blanks, too long ones and those beyond TLS_IDENTITY_NAMES are left out. */
+    struct slice *names;
+    size_t name_count;
+};
+enum { TLS_IDENTITY_NAMES = 64, TLS_IDENTITY_TEXT = 8192 /* bytes of all of it */ };
+
+/* One block, which the caller frees with tls_identity_free. Not for each request: it reads the certificate.
+ * Errors: ST_EOF no certificate was shown, ST_NOMEM. */
+enum status tls_identity_read(const struct transport *transport,
+                              struct tls_identity **ret_identity) MUST_USE;
+/* *identity is NULL afterwards. Takes a pointer to NULL. */
+void tls_identity_free(struct tls_identity **identity);
+
 /* ---- the transport below ---- */
 
 /* Borrowed; for addresses and options. */

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "identity/peer.h"
 #include "io/socket.h"
 #include "net/proxy_protocol.h"
 #include "net/tcp.h"
@@ -17,6 +18,7 @@
 #include "report/diag.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 enum {
     CLIENT_TAG = TAG('c', 'l', 'n', 't'),
@@ -85,6 +87,21 @@ static bool client_may_connect(struct proxy *proxy, const struct inet_endpoint *
     return gate_client(snapshot->gate, &peer->addr);
 }
 
+/* Who is behind a Unix socket, where that matters: once, and by the number that connected. */
+static void client_meet_process(struct client *client)
+{
+    const struct config *config = client_config(client);
+    bool is_unix = client->peer.addr.family == INET_NONE;
+    if (!is_unix || client->proxy->handler != NULL || !config_identity_is_on(config))
+        return;
+    client->process = malloc(sizeof(*client->process));
+    if (client->process != NULL &&
+        peer_read(tcp_fd(client->transport), config->identity.takes_peer, client->process) == ST_OK)
+        return;
+    free(client->process);
+    client->process = NULL;
+}
+
 static void client_begin_handshake(struct client *client)
 {
     const struct config *config = client_config(client);
@@ -140,6 +157,7 @@ void client_adopt(struct proxy *proxy, const struct client_door *door, struct tr
     counter_add(counters, COUNT_CONNECTIONS, 1);
     counter_add(counters, COUNT_CONNECTIONS_OPEN, 1);
     transport_listen(transport, client, client_on_ready);
+    client_meet_process(client);
     if (reads_header)
         client_enter(client, CLIENT_PROXY_HEADER, client_config(client)->timeouts.client_head_ns);
     else
@@ -266,6 +284,11 @@ static void client_shake_hands(struct client *client)
     counter_add(counters, COUNT_CLIENT_TLS_HANDSHAKES, 1);
     client->tls_done_ns = clock_monotonic_ns();
     client->tls = tls_record(client->transport);
+    if (client->listen != NULL && client->listen->client_ca.len > 0 &&
+        tls_identity_read(client->transport, &client->certificate) == ST_NOMEM) {
+        client_close(client, /* is_abort= */ true);
+        return;
+    }
     client_enter(client, CLIENT_SERVING, client_config(client)->timeouts.client_head_ns);
 }
 
@@ -465,6 +488,9 @@ static void client_die(struct client *client)
     proxy->client_count--;
     counter_sub(proxy->engine->counters, COUNT_CONNECTIONS_OPEN, 1);
     snapshot_unref(&client->snapshot);
+    tls_identity_free(&client->certificate);
+    free(client->process);
+    client->process = NULL;
     client->grave.bury = client_bury;
     loop_bury(client_loop(client), &client->grave);
     if (proxy->on_room != NULL)

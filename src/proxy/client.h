@@ -23,6 +23,7 @@ enum client_state {
 
 struct exchange;
 struct config_listen;
+struct peer_process;
 
 struct client {
     uint32_t tag;
@@ -51,6 +52,8 @@ struct client {
     struct inet_endpoint peer;
     struct inet_endpoint local;
     uint64_t linger_bytes;
+    struct tls_identity *certificate; /* of the client; NULL: none was shown */
+    struct peer_process *process; /* behind a Unix socket; NULL: not asked about, or not known */
 };
 
 /* Where a connection came in, and from whom. */

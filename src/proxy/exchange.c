@@ -2,6 +2,7 @@
  *
  *   check     the request's target, host and expectations are sound; else an answer of our own
  *   handle    a handler answers instead (the admin listener)
+ *   identify  who asks: certificate, process, credentials; else 407                   (identify.c)
  *   decide    the gate on name, port and client
  *   acquire   a pooled connection, or reaching the origin: name, addresses (each through the gate),
  *             connect, TLS                                                             (acquire.c)
@@ -326,7 +327,7 @@ enum next step_check(struct exchange *x)
         return exchange_enter(x, STEP_reply);
     x->is_upgrade =
         request->upgrade.len > 0 && x->method != METHOD_CONNECT && !check_has_content(x);
-    return exchange_enter(x, STEP_decide);
+    return exchange_enter(x, STEP_identify);
 }
 
 enum next step_handle(struct exchange *x)
@@ -365,6 +366,7 @@ struct gate_question exchange_question(const struct exchange *x)
         .method = x->request->method_name,
         .scheme = is_connect ? SLICE_NONE : schemes[x->target.scheme],
         .path = is_connect ? SLICE_NONE : x->target.path_and_query,
+        .who = x->who,
     };
 }
 
@@ -404,7 +406,7 @@ static void finish_count(struct exchange *x)
     count_bytes(x, &down, NULL);
     if (x->status >= 200 && x->status < 600 && x->response_head_done)
         counter_add(counters, (enum counter)(COUNT_RESPONSES_2XX + x->status / 100 - 2), 1);
-    if (x->cause == CAUSE_REFUSED || x->cause == CAUSE_REFUSED_ADDRESS)
+    if (failure_is_refusal(x->cause))
         counter_add(counters, COUNT_REFUSALS, 1);
     else if (x->cause != CAUSE_NONE)
         counter_add(counters, COUNT_FAILURES, 1);
@@ -580,7 +582,7 @@ static void finish_judge(struct exchange *x)
         x->end = END_TIMEOUT;
     if (x->end == END_TIMEOUT) {
         x->ended_by = LEG_PROXY;
-    } else if (x->cause == CAUSE_REFUSED || x->cause == CAUSE_REFUSED_ADDRESS) {
+    } else if (failure_is_refusal(x->cause)) {
         x->end = END_REFUSED;
         x->ended_by = LEG_PROXY;
     } else if (x->cause == CAUSE_CLIENT_GONE) {
@@ -620,6 +622,7 @@ enum next step_finish(struct exchange *x)
     struct proxy *proxy = x->proxy;
     if (x->is_reaching)
         proxy->engine->reach_cancel(&x->reach);
+    identify_leave(x);
     timer_cancel(&x->timer);
     task_cancel(&x->task);
     counter_sub(proxy->engine->counters, COUNT_REQUESTS_OPEN, 1);

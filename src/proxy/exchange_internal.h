@@ -13,14 +13,15 @@
 #include <stddef.h>
 
 /* What the files of an exchange share: exchange.c (the engine, beginning and end), acquire.c (the way to
- * an origin), forward.c (both messages), retry.c (once more on a new connection), rewrite.c (heads), reply.c
+ * an origin), identify.c (who asks), forward.c (both messages), retry.c (once more on a new connection), rewrite.c (heads), reply.c
  * (answers made here), tell.c (record). */
 
 enum next { NEXT_GO_ON, NEXT_WAIT, NEXT_GONE }; /* gone: the exchange is no more */
 
 /* The steps, in the order of their life. */
 #define STEPS(X) \
-    X(check) X(handle) X(decide) X(acquire) X(open) X(send) X(forward) X(reply) X(finish)
+    X(check)     \
+    X(handle) X(identify) X(decide) X(acquire) X(open) X(send) X(forward) X(reply) X(finish)
 
 enum step {
 #define X(name) STEP_##name,
@@ -82,6 +83,14 @@ struct exchange {
     bool is_tls;
     bool is_upgrade;     /* the client asks for one, and it is passed on */
     bool wants_continue; /* Expect: 100-continue */
+
+    /* who asks (identify.c) */
+    struct identity who;
+    struct inquiry *inquiry;  /* a password is being hashed for it; NULL: none is */
+    struct link inquiry_link; /* in inquiry->waiting; linked while there is one */
+    uint8_t verdict;          /* enum verdict: what came of it */
+    uint32_t member;          /* of the snapshot's roster, where it is right */
+    uint32_t retry_after_s;   /* of the refusal; 0: none is told */
 
     /* upstream */
     struct lease lease;
@@ -176,6 +185,13 @@ enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind);
 struct gate_question exchange_question(const struct exchange *x);
 /* Keep for the record what let it pass, and what only observed. */
 void exchange_note_answer(struct exchange *x, const struct gate_answer *answer);
+
+/* ---- identify.c ---- */
+
+/* It ends: nobody is to be told of the answer any more. May be repeated. */
+void identify_leave(struct exchange *x);
+/* Add Proxy-Authenticate with every challenge there is, to a 407 (RFC 9110 §15.5.8). Errors: ST_NOMEM. */
+enum status identify_challenge(struct exchange *x, struct head *head) MUST_USE;
 
 /* ---- acquire.c ---- */
 

@@ -24,6 +24,7 @@ const char *failure_setting(enum cause cause, unsigned status)
     case CAUSE_BAD_REQUEST:
         return status == 414 ? "limits.target_bytes" : status == 431 ? "limits.head_bytes" : "";
     case CAUSE_RESPONSE_TOO_LARGE: return "limits.head_bytes";
+    case CAUSE_AUTH_THROTTLED: return "identity.throttle";
     case CAUSE_HEAD_TIMEOUT: return "timeouts.client_head";
     case CAUSE_DNS_TIMEOUT: return "timeouts.dns";
     case CAUSE_CONNECT_TIMEOUT: return "timeouts.connect";
@@ -34,6 +35,12 @@ const char *failure_setting(enum cause cause, unsigned status)
     case CAUSE_RESPONSE_STALLED: return "timeouts.body_stall";
     default: return "";
     }
+}
+
+bool failure_is_refusal(enum cause cause)
+{
+    return cause == CAUSE_REFUSED || cause == CAUSE_REFUSED_ADDRESS ||
+           (cause >= CAUSE_AUTH_NEEDED && cause <= CAUSE_AUTH_THROTTLED);
 }
 
 void failure_add_message(enum cause cause, const char *detail, struct text *into)

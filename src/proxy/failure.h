@@ -22,6 +22,15 @@
       "The destination speaks HTTP/1.0 and takes no chunked request: send Content-Length")        \
     X(EXPECTATION, "expectation", 417, "http_request_error", "The expectation cannot be met")     \
     X(SCHEME, "scheme", 501, "http_request_error", "Only http and https are forwarded")           \
+    X(AUTH_NEEDED, "auth_needed", 407, "http_request_denied", "The proxy must know who asks")     \
+    X(AUTH_FAILED, "auth_failed", 407, "http_request_denied",                                     \
+      "The credentials for the proxy are not right")                                              \
+    X(AUTH_IMPOSSIBLE, "auth_impossible", 403, "http_request_denied",                             \
+      "The proxy must know who asks, and this client cannot tell it")                             \
+    X(AUTH_THROTTLED, "auth_throttled", 429, "http_request_denied",                               \
+      "This client has shown wrong credentials too often")                                        \
+    X(AUTH_BUSY, "auth_busy", 503, "proxy_internal_error",                                        \
+      "The proxy checks too many passwords at present")                                           \
     X(REFUSED, "refused", 403, "http_request_denied", "The request was refused by policy")        \
     X(REFUSED_ADDRESS, "refused_address", 403, "destination_ip_prohibited",                       \
       "The destination address was refused by policy")                                            \
@@ -93,6 +102,8 @@ const struct failure_row *failure_row(enum cause cause);
 /* The key of the configuration that sets the limit which was met, "" where it was none of ours. `status` is what
  * answers CAUSE_BAD_REQUEST. */
 const char *failure_setting(enum cause cause, unsigned status);
+/* Is it a refusal by policy, and not a failure of somebody? */
+bool failure_is_refusal(enum cause cause);
 /* The sentence and the detail, which may be empty, as one: "The name does not exist: a.example". */
 void failure_add_message(enum cause cause, const char *detail, struct text *into);
 

@@ -22,6 +22,7 @@ enum status proxy_init(struct proxy *proxy, struct engine *engine)
     proxy->record = malloc(sizeof(*proxy->record));
     if (proxy->record == NULL)
         return ST_NOMEM;
+    identify_init(&proxy->identify);
     kernel_pipe_pool_init(&proxy->pipes, engine->counters);
     tunnel_room_init(&proxy->tunnels, engine, &proxy->pipes, proxy->record, proxy_tunnel_ended);
     slab_init(&proxy->client_slab, sizeof(struct client));
@@ -56,6 +57,7 @@ void proxy_end_all(struct proxy *proxy)
 void proxy_done(struct proxy *proxy)
 {
     CHECK(proxy_is_empty(proxy));
+    identify_done(&proxy->identify);
     tunnel_room_done(&proxy->tunnels);
     kernel_pipe_pool_done(&proxy->pipes);
     slab_done(&proxy->client_slab);
@@ -68,6 +70,11 @@ void proxy_drain(struct proxy *proxy)
     proxy->is_draining = true;
     LIST_EACH(link, &proxy->clients)
         client_drain(CONTAINER_OF(link, struct client, link));
+}
+
+bool proxy_is_waiting(const struct proxy *proxy)
+{
+    return proxy->identify.inquiry_count > 0;
 }
 
 bool proxy_is_empty(const struct proxy *proxy)

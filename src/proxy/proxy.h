@@ -2,6 +2,7 @@
 #define FAIRLEAD_PROXY_PROXY_H
 
 #include "base/slab.h"
+#include "proxy/identify.h"
 #include "proxy/tunnel.h"
 #include "record/record.h"
 #include "upstream/engine.h"
@@ -20,6 +21,7 @@ struct proxy {
     uint32_t client_count;
     bool is_draining;              /* answer what is open, take nothing new */
     struct record *record;         /* scratch for the record that is being made */
+    struct identify identify;      /* who its clients are */
     const struct handler *handler; /* answers instead of forwarding: the admin listener; or NULL */
     /* A record is finished; it is good during the call only. */
     void (*on_record)(struct proxy *, const struct record *);
@@ -38,6 +40,8 @@ void proxy_done(struct proxy *proxy);
 bool proxy_tidy(struct proxy *proxy);
 /* Close idle clients, and the others after their exchange. */
 void proxy_drain(struct proxy *proxy);
+/* Answers to it are under way from another thread: its loop may not be destroyed yet. */
+bool proxy_is_waiting(const struct proxy *proxy);
 /* Nothing is open any more. */
 bool proxy_is_empty(const struct proxy *proxy);
 /* End everything at once. */

@@ -216,12 +216,13 @@ static enum status reply_add_string(struct exchange *x, struct head *head, enum 
     return value == NULL ? ST_OK : reply_add(x, head, token, slice_from_string(value));
 }
 
-static enum status reply_add_length(struct exchange *x, struct head *head, size_t len)
+static enum status reply_add_number(struct exchange *x, struct head *head, enum token token,
+                                    uint64_t number)
 {
     char digits[24];
     struct text text = text_on(digits, sizeof(digits));
-    text_add_u64(&text, len);
-    return reply_add(x, head, TOKEN_CONTENT_LENGTH, text_slice(&text));
+    text_add_u64(&text, number);
+    return reply_add(x, head, token, text_slice(&text));
 }
 
 /* What only handlers say; none of their answers is for a browser to guess at. */
@@ -262,10 +263,14 @@ enum status reply_send(struct exchange *x, const struct answer *answer)
         status = reply_add_proxy_status(x, &head);
     if (status == ST_OK)
         status = reply_add_handled(x, &head, answer);
+    if (status == ST_OK && code == 407)
+        status = identify_challenge(x, &head);
+    if (status == ST_OK && x->retry_after_s > 0)
+        status = reply_add_number(x, &head, TOKEN_RETRY_AFTER, x->retry_after_s);
     struct framing framing = {.kind = FRAMING_LENGTH, .length = body.len};
     if (x->method == METHOD_HEAD) { /* told of, not sent (RFC 9110 §9.3.2) */
         if (status == ST_OK)
-            status = reply_add_length(x, &head, body.len);
+            status = reply_add_number(x, &head, TOKEN_CONTENT_LENGTH, body.len);
         framing = (struct framing){.kind = FRAMING_NONE};
         body = SLICE_NONE;
     }

@@ -113,6 +113,7 @@ void exchange_tell(struct exchange *x, struct record *record)
     if (x->leg.conn_id != 0)
         tell_upstream(x, record);
     tell_request(x, record);
+    record_set(record, &record->user, x->who.user, TELL_FIELD_MAX);
     struct slice rule = x->rule[0] != '\0' ? slice_from_string(x->rule) : x->allowed_by;
     record_set(record, &record->rule, rule, sizeof(x->rule));
     if (x->rule[0] == '\0')

@@ -24,6 +24,19 @@
     X(REQUESTS, COUNTER, "requests_total",                                                         \
       "Requests, those with a head that was refused included")                                     \
     X(REQUESTS_OPEN, GAUGE, "requests", "Exchanges in progress")                                   \
+    X(IDENTITY_CHALLENGES, COUNTER, "identity_challenges_total",                                   \
+      "Requests that showed no credentials and were asked for some")                               \
+    X(IDENTITY_FAILURES, COUNTER, "identity_failures_total",                                       \
+      "Requests whose credentials were malformed or not right")                                    \
+    X(IDENTITY_THROTTLED, COUNTER, "identity_throttled_total",                                     \
+      "Requests refused since their client failed too often")                                      \
+    X(IDENTITY_BUSY, COUNTER, "identity_busy_total",                                               \
+      "Requests refused since too many passwords waited to be hashed")                             \
+    X(IDENTITY_CACHE_HITS, COUNTER, "identity_cache_hits_total",                                   \
+      "Requests whose credentials were remembered")                                                \
+    X(IDENTITY_HASHES, COUNTER, "identity_hashes_total",                                           \
+      "Passwords hashed, those of unknown users included")                                         \
+    X(IDENTITY_HASHES_OPEN, GAUGE, "identity_hashes", "Passwords that are hashed or wait for it")  \
     X(RESPONSES_1XX, COUNTER, "responses_1xx_total", "Interim responses passed on")                \
     X(RESPONSES_2XX, COUNTER, "responses_2xx_total", "Final responses sent, 2xx")                  \
     X(RESPONSES_3XX, COUNTER, "responses_3xx_total", "Final responses sent, 3xx")                  \

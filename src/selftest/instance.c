@@ -43,6 +43,9 @@ static void instance_edit(struct instance *instance, struct config *config,
     config->resolver.servers = (struct config_endpoints){&instance->outside->server, 1};
     config->resolver.hosts_file = slice_from_string(instance->hosts_path);
     config->source = (struct inet_addr){.family = INET_NONE};
+    config->identity.says_required = true; /* tries are made by nobody */
+    config->identity.required = REQUIRED_FALSE;
+    config->identity.takes_peer = false;
     /* The lists are only read; the configuration's own are not const, since a loader fills them. */
     if (ranges == RANGES_V6_OPEN)
         config->egress.allow =

@@ -210,6 +210,29 @@ static void advise_made(const struct config *config, void (*say)(const char *lin
         advise_socket(config, &config->listen[i], say);
 }
 
+/* ---- passwords that can be read on the way ---- */
+
+static void advise_clear_passwords(const struct config *config, void (*say)(const char *line))
+{
+    char words[ADVICE_TEXT];
+    char address[INET_ENDPOINT_TEXT];
+    bool asks = config->identity.users.len > 0 || config->identity.tokens.len > 0;
+    for (size_t i = 0; asks && i < config->listen_count; i++) {
+        const struct config_listen *listen = &config->listen[i];
+        if (listen->kind != LISTEN_TCP || listen->is_tls ||
+            inet_addr_is_loopback(&listen->endpoint.addr))
+            continue;
+        struct text text = text_on(words, sizeof(words));
+        inet_endpoint_format(&listen->endpoint, address);
+        config_add_origin(config, listen, &text);
+        text_add_format(&text,
+                        "passwords and tokens come to %s in clear, and who sees them on the way "
+                        "can use them; a listener over TLS hides them (--listen-tls)",
+                        address);
+        say(text_string(&text));
+    }
+}
+
 void advice_give(const struct config *config, void (*say)(const char *line))
 {
     char space[CONTROLS_MAX];
@@ -217,6 +240,7 @@ void advice_give(const struct config *config, void (*say)(const char *line))
     advise_source(config, say);
     advise_hosts(config, say);
     advise_made(config, say);
+    advise_clear_passwords(config, say);
     advise_congestion(config, &config->tcp.congestion_client, controls, say);
     advise_congestion(config, &config->tcp.congestion_upstream, controls, say);
 }

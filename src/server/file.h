@@ -12,6 +12,7 @@
 
 enum {
     FILE_BYTES_MAX = 4 << 20,
+    FILE_USERS_BYTES_MAX = 32 << 20, /* of users, or of tokens */
     FILE_LIST_BYTES_MAX = 128 << 20, /* of a list of names */
 };
 

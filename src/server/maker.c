@@ -17,6 +17,7 @@
 
 #include "server/maker.h"
 
+#include "base/clock.h"
 #include "report/diag.h"
 #include "server/advice.h"
 #include "server/file.h"
@@ -29,6 +30,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define MAKER_LOOK_NS NS_PER_S
 
 /* ---- configuration ---- */
 
@@ -60,6 +63,11 @@ static enum status maker_read_config(struct maker *maker, char **ret_text, size_
     enum status status = ST_OK;
     if (name == NULL)
         return ST_OK;
+    if (maker->kept.at != NULL) {
+        *ret_text = strndup(maker->kept.at, maker->kept.len);
+        *ret_len = maker->kept.len;
+        return *ret_text == NULL ? ST_NOMEM : ST_OK;
+    }
     if (maker->stream != NULL) {
         diag_say(NULL, DIAG_NOTICE,
                  "%s cannot be read again: its text stays as it was at the start",
@@ -105,6 +113,60 @@ static struct config *maker_load_config(struct maker *maker, char **ret_text, si
     *ret_text = text;
     *ret_len = len;
     return config;
+}
+
+/* ---- files that are followed ---- */
+
+static const struct slice *maker_followed(const struct config *config, size_t index)
+{
+    return index == 0 ? &config->identity.users : &config->identity.tokens;
+}
+
+/* Before they are read, or a change in between would be missed. */
+static void maker_mark_files(struct maker *maker, const struct config *config)
+{
+    maker->look_ns = 0;
+    for (size_t i = 0; i < MAKER_FOLLOWED; i++) {
+        const struct slice *path = maker_followed(config, i);
+        maker->read_marks[i] = (struct file_mark){.is_present = false};
+        if (path->len == 0)
+            continue;
+        if (file_mark_look(path->at, &maker->read_marks[i]) != ST_OK)
+            maker->read_marks[i] = (struct file_mark){.is_present = false};
+        maker->look_ns = clock_monotonic_ns() + MAKER_LOOK_NS;
+    }
+    memcpy(maker->seen_marks, maker->read_marks, sizeof(maker->seen_marks));
+}
+
+/* A file that is being written looks different at each look, and is left alone until it does no more. One that is gone
+ * for a moment or cannot be looked at has not changed. */
+bool maker_sees_change(struct maker *maker, const struct config *config, uint64_t now_ns)
+{
+    bool has_changed = false;
+    if (maker->look_ns == 0 || now_ns < maker->look_ns)
+        return false;
+    maker->look_ns = now_ns + MAKER_LOOK_NS;
+    for (size_t i = 0; i < MAKER_FOLLOWED; i++) {
+        const struct slice *path = maker_followed(config, i);
+        struct file_mark mark;
+        if (path->len == 0 || file_mark_look(path->at, &mark) != ST_OK || !mark.is_present)
+            continue;
+        bool rests = file_mark_equals(&mark, &maker->seen_marks[i]);
+        maker->seen_marks[i] = mark;
+        if (rests && !file_mark_equals(&mark, &maker->read_marks[i])) {
+            maker->read_marks[i] = mark; /* also where it cannot be used: until it changes again */
+            has_changed = true;
+        }
+    }
+    return has_changed;
+}
+
+int maker_wait_ms(const struct maker *maker, uint64_t now_ns, int wait_ms)
+{
+    if (maker->look_ns == 0)
+        return wait_ms;
+    int look_ms = maker->look_ns > now_ns ? (int)((maker->look_ns - now_ns) / NS_PER_MS) + 1 : 0;
+    return wait_ms < 0 || look_ms < wait_ms ? look_ms : wait_ms;
 }
 
 /* ---- files ---- */
@@ -168,6 +230,10 @@ static enum status maker_read_files(struct bundle *bundle, struct text *fault)
 {
     const struct config *config = bundle->config;
     enum status status = maker_read_file(bundle, &config->tls_upstream.ca_file, fault);
+    for (size_t i = 0; i < MAKER_FOLLOWED && status == ST_OK; i++) {
+        const struct slice *path = maker_followed(config, i);
+        status = maker_read(bundle, path, path, FILE_USERS_BYTES_MAX, fault);
+    }
     if (status == ST_OK)
         status = maker_read_file(bundle, &config->admin.token_file, fault);
     for (size_t i = 0; i < config->listen_count && status == ST_OK; i++) {
@@ -447,6 +513,7 @@ enum status maker_make(struct maker *maker, const struct bundle *old, struct bun
     if (status != ST_OK)
         return status;
     maker_warn_inherited(maker, bundle->config);
+    maker_mark_files(maker, bundle->config);
     status = maker_read_files(bundle, &fault);
     if (status == ST_OK)
         status = maker_open_log(bundle, &fault);
@@ -463,6 +530,15 @@ enum status maker_make(struct maker *maker, const struct bundle *old, struct bun
     else
         advice_give(bundle->config, say_warning);
     return maker_end(bundle, status, &fault, ret_bundle);
+}
+
+enum status maker_make_again(struct maker *maker, const struct bundle *old,
+                             struct bundle **ret_bundle)
+{
+    maker->kept = slice_of(old->text != NULL ? old->text : "", old->len);
+    enum status status = maker_make(maker, old, ret_bundle);
+    maker->kept = SLICE_NONE;
+    return status;
 }
 
 enum status maker_make_files(struct maker *maker, struct bundle **ret_bundle)

@@ -1,7 +1,10 @@
 #ifndef FAIRLEAD_SERVER_MAKER_H
 #define FAIRLEAD_SERVER_MAKER_H
 
+#include "net/file_mark.h"
 #include "server/bundle.h"
+
+enum { MAKER_FOLLOWED = 2 };
 
 /* Who makes bundles: the parent where there is one, else the serving process itself. */
 struct maker {
@@ -11,7 +14,11 @@ struct maker {
     struct config *running; /* what a reload cannot change is compared with this */
     char *stream; /* the text of a configuration that cannot be read again; NULL: a file has it */
     size_t stream_len;
+    struct slice kept; /* the text to use instead of the file's, while maker_make_again runs */
     struct opening_inherited inherited;
+    /* Of the users file and of that of tokens: as they were before they were read last, and at the last look. */
+    struct file_mark read_marks[MAKER_FOLLOWED], seen_marks[MAKER_FOLLOWED];
+    uint64_t look_ns; /* when to look again, monotonic; 0: there is nothing to look at */
 };
 
 /* `argc`/`argv` are borrowed. */
@@ -22,6 +29,14 @@ void maker_done(struct maker *maker);
  * Errors: ST_BAD the configuration is wrong, ST_IO something else is, ST_NOMEM. */
 enum status maker_make(struct maker *maker, const struct bundle *old,
                        struct bundle **ret_bundle) MUST_USE;
+/* The same with the configuration of `old` as it was read then, so that only files are read anew. Errors: as above. */
+enum status maker_make_again(struct maker *maker, const struct bundle *old,
+                             struct bundle **ret_bundle) MUST_USE;
+/* Has a file changed that is followed, and come to rest since? Looks once a second at most; `config` is the one that is
+ * served. True once for each change, whatever is made of it. */
+bool maker_sees_change(struct maker *maker, const struct config *config, uint64_t now_ns);
+/* How long to wait until maker_sees_change should be asked, at most `wait_ms`, where -1 is for good. */
+int maker_wait_ms(const struct maker *maker, uint64_t now_ns, int wait_ms);
 /* The same without listening and without the log, for a check. */
 enum status maker_make_files(struct maker *maker, struct bundle **ret_bundle) MUST_USE;
 /* Say which settings a reload to `config` leaves as they are. */

@@ -75,6 +75,7 @@ struct parent {
     int exit_code;
     /* Facts (P2). */
     bool wants_reload;
+    bool wants_files; /* a reload of the files alone */
     bool wants_reopen;
     bool candidate_reopens; /* wants_reopen, which is met once `candidate` is taken with its log */
     unsigned end_count;     /* SIGTERM, SIGINT */
@@ -261,10 +262,14 @@ static void parent_hear(struct parent *parent)
 
 static void parent_reload(struct parent *parent)
 {
-    parent->wants_reload = false;
+    bool reads_config = parent->wants_reload || parent->good == NULL;
+    parent->wants_reload = parent->wants_files = false;
     notify_reloading();
     candidate_forget(parent); /* of a reload in a pause whose child could not be started */
-    if (maker_make(parent->options->maker, parent->good, &parent->candidate) != ST_OK) {
+    struct maker *maker = parent->options->maker;
+    enum status status = reads_config ? maker_make(maker, parent->good, &parent->candidate)
+                                      : maker_make_again(maker, parent->good, &parent->candidate);
+    if (status != ST_OK) {
         diag_say(NULL, DIAG_ERROR, "reload failed: the old configuration stays");
         notify_ready();
         return;
@@ -369,7 +374,7 @@ static void parent_act(struct parent *parent)
     case PARENT_RESTING:
         if (parent->end_count > 0)
             parent_drain(parent);
-        else if (parent->wants_reload)
+        else if (parent->wants_reload || parent->wants_files)
             parent_reload(parent);
         else if (parent->wants_reopen)
             parent_reopen(parent);
@@ -416,9 +421,8 @@ static void parent_on_signals(struct parent *parent)
     }
 }
 
-static int wait_ms(const struct parent *parent)
+static int wake_ms(const struct parent *parent, uint64_t now)
 {
-    uint64_t now = clock_monotonic_ns();
     if (parent->wake_ns == 0)
         return -1;
     if (parent->wake_ns <= now)
@@ -427,13 +431,30 @@ static int wait_ms(const struct parent *parent)
     return left_ms < 1000000 ? (int)left_ms : 1000000;
 }
 
+static int wait_ms(const struct parent *parent)
+{
+    uint64_t now = clock_monotonic_ns();
+    int ms = wake_ms(parent, now);
+    return parent->state == PARENT_SERVING ? maker_wait_ms(parent->options->maker, now, ms) : ms;
+}
+
+/* The users file or that of tokens has changed. */
+static void parent_follow_files(struct parent *parent)
+{
+    if (parent->state != PARENT_SERVING || parent->good == NULL ||
+        !maker_sees_change(parent->options->maker, parent->good->config, clock_monotonic_ns()))
+        return;
+    diag_say(NULL, DIAG_NOTICE, "the users or tokens have changed: reading them");
+    parent->wants_files = true;
+}
+
 /* Is there a fact that parent_act takes up in this state? */
 static bool is_due(const struct parent *parent)
 {
     if (parent->state == PARENT_DRAINING)
         return parent->wants_reopen;
     return (parent->state == PARENT_SERVING || parent->state == PARENT_RESTING) &&
-           (parent->wants_reload || parent->wants_reopen);
+           (parent->wants_reload || parent->wants_files || parent->wants_reopen);
 }
 
 static void parent_wait(struct parent *parent)
@@ -443,6 +464,7 @@ static void parent_wait(struct parent *parent)
     (void)poll(polled, 2, is_due(parent) ? 0 : wait_ms(parent));
     parent_hear(parent);
     parent_on_signals(parent);
+    parent_follow_files(parent);
 }
 
 /* What it reads is the operator's, and frames of the child (P5); it keeps what it needs to be root to others. */

@@ -157,6 +157,10 @@ static enum status places_add_files(struct sandbox_places *places, const struct 
         places_add_file(places, config->tls_upstream.ca_file.at, LANDLOCK_MAY_READ);
     if (status == ST_OK)
         status = places_add_file(places, config->admin.token_file.at, LANDLOCK_MAY_READ);
+    if (status == ST_OK)
+        status = places_add_file(places, config->identity.users.at, LANDLOCK_MAY_READ);
+    if (status == ST_OK)
+        status = places_add_file(places, config->identity.tokens.at, LANDLOCK_MAY_READ);
     for (size_t i = 0; i < config->listen_count && status == ST_OK; i++)
         status = places_add_listen(places, &config->listen[i]);
     return status == ST_OK ? places_add_lists(places, config) : status;
@@ -242,6 +246,9 @@ enum status sandbox_places_collect(const struct config *config, const char *conf
         status = places_add_file(ret_places, config->resolver.hosts_file.at, LANDLOCK_MAY_READ);
     if (status == ST_OK)
         status = places_add_sockets(ret_places, config);
+    if (status == ST_OK &&
+        config->identity.takes_peer) /* the container of a process: /proc/PID/cgroup */
+        status = places_add(ret_places, "/proc", LANDLOCK_MAY_READ);
     if (status == ST_OK && makes_bundles)
         status = places_add_bundle(ret_places, config, config_path);
     return status;

@@ -71,14 +71,16 @@ struct process {
 
 /* ---- reload ---- */
 
-static void process_reload(struct process *process)
+static void process_reload(struct process *process, bool reads_config)
 {
     char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
     struct bundle *bundle = NULL;
     const struct bundle *old = process->serving.bundle;
     notify_reloading();
-    if (maker_make(process->maker, old, &bundle) == ST_OK) {
+    enum status status = reads_config ? maker_make(process->maker, old, &bundle)
+                                      : maker_make_again(process->maker, old, &bundle);
+    if (status == ST_OK) {
         if (serving_adopt(&process->serving, bundle, /* owns_files= */ true, &fault) == ST_OK) {
             diag_say(NULL, DIAG_NOTICE, "reloaded");
             maker_warn_unchanged(process->maker, process->serving.snapshot->config);
@@ -99,6 +101,16 @@ static void process_reopen(struct process *process)
     int fd = -1;
     if (maker_reopen_log(process->serving.snapshot->config, &fd) == ST_OK && fd >= 0)
         serving_set_log(&process->serving, fd);
+}
+
+/* The users file or that of tokens has changed. Under a parent it is the parent who looks and reads. */
+static void process_follow_files(struct process *process)
+{
+    if (process->has_parent || process->state != PROCESS_SERVING ||
+        !maker_sees_change(process->maker, process->serving.snapshot->config, clock_monotonic_ns()))
+        return;
+    diag_say(NULL, DIAG_NOTICE, "the users or tokens have changed: reading them");
+    process_reload(process, /* reads_config= */ false);
 }
 
 /* ---- drain ---- */
@@ -254,7 +266,7 @@ static void process_on_signal(struct process *process, uint32_t number)
     else if (is_end)
         process_drain(process);
     else if (process->state == PROCESS_SERVING && number == SIGHUP)
-        process_reload(process);
+        process_reload(process, /* reads_config= */ true);
     else if (number == SIGUSR1 && !process->has_parent)
         process_reopen(process);
 }
@@ -278,6 +290,8 @@ static void process_read_addresses(struct process *process)
 static int process_wait_ms(const struct process *process)
 {
     int wait_ms = address_watch_wait_ms(&process->watch, clock_monotonic_ns());
+    if (!process->has_parent && process->state == PROCESS_SERVING)
+        wait_ms = maker_wait_ms(process->maker, clock_monotonic_ns(), wait_ms);
     if (process->state != PROCESS_DRAINING)
         return wait_ms;
     return wait_ms < 0 || wait_ms > DRAIN_LOOK_MS ? DRAIN_LOOK_MS : wait_ms;
@@ -295,6 +309,7 @@ static void process_turn(struct process *process)
     while (process->state != PROCESS_ENDED &&
            read(process->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
         process_on_signal(process, info.ssi_signo);
+    process_follow_files(process);
     if (process->state == PROCESS_DRAINING &&
         (serving_is_idle(&process->serving) || clock_monotonic_ns() >= process->drain_until_ns))
         process_enter(process, PROCESS_ENDED);

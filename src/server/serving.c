@@ -192,6 +192,7 @@ static enum status serving_start_worker(struct serving *serving, unsigned id,
         .handler = handler,
         .crew = handler == NULL ? &serving->crew : NULL,
         .idle_max = serving_idle_max(serving),
+        .verifier = &serving->verifier,
     };
     struct worker *worker = NULL;
     enum status status = worker_create(&options, &worker);
@@ -222,7 +223,9 @@ static enum status serving_start_recorder(struct serving *serving)
 static enum status serving_start_threads(struct serving *serving)
 {
     struct admin *admin = &serving->admin;
-    enum status status = serving_start_recorder(serving);
+    enum status status = verifier_init(&serving->verifier);
+    if (status == ST_OK)
+        status = serving_start_recorder(serving);
     admin->recorder = serving->recorder;
     for (unsigned i = 0; i < serving->worker_count && status == ST_OK; i++) {
         status = serving_start_worker(serving, i, NULL, &serving->workers[i]);
@@ -384,6 +387,7 @@ void serving_end(struct serving *serving)
         worker_close(serving->workers[i]);
     for (unsigned i = 0; i < serving->worker_count; i++)
         worker_stop(&serving->workers[i]);
+    verifier_done(&serving->verifier);
     recorder_stop(&serving->recorder);
     for (unsigned i = 0; i < serving->worker_count; i++)
         ring_destroy(&serving->rings[i]);

@@ -21,6 +21,7 @@ struct serving {
     struct ring *rings[BUNDLE_WORKERS_MAX];
     struct recorder *recorder;
     struct tls_tickets *tickets;
+    struct verifier verifier;
     struct admin admin;
     char via[32]; /* our pseudonym where none is configured */
 };

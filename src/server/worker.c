@@ -353,6 +353,7 @@ enum status worker_create(const struct worker_options *options, struct worker **
     }
     if (status == ST_OK)
         status = proxy_init(&worker->proxy, &worker->engine);
+    worker->proxy.identify.verifier = options->verifier;
     worker->proxy.handler = options->handler;
     worker->proxy.owner = worker;
     worker->proxy.on_record = worker_on_record;
@@ -413,7 +414,8 @@ static void worker_settle(struct worker *worker)
 {
     const struct handler *handler = worker->options.handler;
     (void)loop_turn(worker->loop, 0);
-    while (handler != NULL && handler->is_waiting != NULL && handler->is_waiting(handler))
+    while (proxy_is_waiting(&worker->proxy) ||
+           (handler != NULL && handler->is_waiting != NULL && handler->is_waiting(handler)))
         (void)loop_turn(worker->loop, UINT64_MAX);
 }
 

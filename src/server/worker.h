@@ -32,6 +32,7 @@ struct worker_options {
     enum status (*dial)(void *owner, const struct inet_endpoint *endpoint,
                         const struct socket_dial_options *options, int *ret_fd);
     void *dial_owner;
+    struct verifier *verifier; /* judges credentials for all of them */
 };
 
 /* Errors: ST_NOMEM, ST_IO. */

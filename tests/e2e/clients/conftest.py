@@ -1,17 +1,23 @@
 """Real clients. Each play is run in four ways: plain or through a tunnel to a TLS origin, each through the clear
 and through the TLS listener. A client that cannot speak TLS to a proxy says so in its docstring."""
+import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from support import programs
+from support import programs, users
+from support.git import HERMETIC, IDENTITY
+from support.programs import environment, need
+from support.record import Record
 from support.site import Site, pattern, sha256
 
 NAME = "origin.test"
 PAGE = pattern(300_000)
 WAYS = ["clear-plain", "clear-tunnel", "tls-plain", "tls-tunnel"]
 CLEAR_WAYS = WAYS[:2]
+PROGRAMS = Path(__file__).resolve().parent / "programs"
 ORDERLY = ("done", "fin")  # ends of a tunnel
 
 
@@ -107,6 +113,78 @@ def way(request, stage, certs, dns):
 def clear_way(request, stage, certs, dns):
     """For clients that cannot speak TLS to a proxy."""
     return make_way(request.param, stage, certs, dns)
+
+
+@dataclass
+class GuardedWay(Way):
+    """A proxy that lets alice in, whose password is "secret"."""
+
+    @property
+    def plain_url(self):
+        return Way.proxy_url.fget(self)
+
+    @property
+    def proxy_url(self):
+        return self.plain_url.replace("://", "://alice:secret@")
+
+    def served(self, count):
+        """So many exchanges or tunnels of alice's reached the origin; nobody else's did."""
+        found = self.proxy.records(count, lambda record: record.status == 200)
+        assert {record.get("user") for record in found} == {"alice"}
+        others = [r for r in map(Record, self.proxy.log_lines()) if r.status != 200]
+        assert {r.status for r in others} <= {407} and {r.get("user") for r in others} <= {None}
+
+
+def make_guarded_way(name, stage, certs, dns):
+    door, _, kind = name.partition("-")
+    dns.add(NAME, a=["127.0.0.1"])
+    site = stage.site(tls=kind == "tunnel")
+    site.pages["/page"] = PAGE
+    proxy = stage.proxy("--users", users.write(stage.folder, f"alice:{users.SHA512}\n"), tls=True)
+    return GuardedWay(door, kind == "tunnel", proxy, site, certs.ca, stage.folder / "home")
+
+
+@pytest.fixture(params=WAYS)
+def guarded(request, stage, certs, dns):
+    return make_guarded_way(request.param, stage, certs, dns)
+
+
+@pytest.fixture(params=CLEAR_WAYS)
+def clear_guarded(request, stage, certs, dns):
+    return make_guarded_way(request.param, stage, certs, dns)
+
+
+@pytest.fixture(scope="session")
+def repository(session_folder):
+    """A bare repository with one commit that holds a few hundred KB which do not compress."""
+    git = need("git", "git")
+    work, bare = session_folder / "git-work", session_folder / "project.git"
+    work.mkdir()
+
+    def run(*words):
+        subprocess.run([git, *IDENTITY, *map(str, words)], cwd=work, check=True, capture_output=True,
+                       env=environment(session_folder / "git-home", **HERMETIC))
+    (work / "data").write_bytes(pattern(400_000))
+    (work / "README").write_text("hello\n")
+    run("init", "--quiet")
+    run("add", ".")
+    run("commit", "--quiet", "--message", "first")
+    run("clone", "--quiet", "--bare", work, bare)
+    run("--git-dir", bare, "update-server-info")
+    return bare
+
+
+@pytest.fixture(scope="session")
+def go_program(session_folder):
+    """The Go client, compiled once, without network, with a cache of this session."""
+    go = programs.need("go", "golang-go")
+    folder = session_folder / "go"
+    folder.mkdir()
+    shutil.copy(PROGRAMS / "fetch.go", folder)
+    programs.run([go, "build", "-o", "fetch", "fetch.go"], folder, bound=240, GOCACHE=str(folder / "cache"),
+                 GOPATH=str(folder / "path"), GOFLAGS="-mod=mod", GOPROXY="off", GOTOOLCHAIN="local",
+                 GO111MODULE="off", CGO_ENABLED="0")
+    return folder / "fetch"
 
 
 @pytest.fixture(scope="session")

@@ -1,34 +1,9 @@
 """git over HTTP: the smart protocol through git's own server program, and the dumb one over plain files."""
 import subprocess
 
-import pytest
-
+from support.git import HERMETIC, IDENTITY
 from support.programs import environment, need
 from support.site import pattern, sha256
-
-IDENTITY = ["-c", "user.name=A U Thor", "-c", "user.email=author@example.test", "-c", "init.defaultBranch=main",
-            "-c", "commit.gpgSign=false", "-c", "gc.auto=0"]
-HERMETIC = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_TERMINAL_PROMPT": "0"}
-
-
-@pytest.fixture(scope="session")
-def repository(session_folder):
-    """A bare repository with one commit that holds a few hundred KB which do not compress."""
-    git = need("git", "git")
-    work, bare = session_folder / "git-work", session_folder / "project.git"
-    work.mkdir()
-
-    def run(*words):
-        subprocess.run([git, *IDENTITY, *map(str, words)], cwd=work, check=True, capture_output=True,
-                       env=environment(session_folder / "git-home", **HERMETIC))
-    (work / "data").write_bytes(pattern(400_000))
-    (work / "README").write_text("hello\n")
-    run("init", "--quiet")
-    run("add", ".")
-    run("commit", "--quiet", "--message", "first")
-    run("clone", "--quiet", "--bare", work, bare)
-    run("--git-dir", bare, "update-server-info")
-    return bare
 
 
 def git(way, *words):

@@ -1,6 +1,5 @@
 """The HTTP libraries that programs use: Python's, Node's, Go's and Java's. Each fetches a page twice and uploads
 what it got, as a program of the folder `programs`, which prints a status and a hash for each URL."""
-import shutil
 import sys
 from pathlib import Path
 
@@ -36,19 +35,6 @@ def test_python_urllib(clear_way, page_hash):
 def test_node(way, page_hash):
     """Node's http and https with a kept connection, CONNECT with tls.connect over the socket."""
     play(way, page_hash, programs.need("node", "nodejs"), PROGRAMS / "fetch.js")
-
-
-@pytest.fixture(scope="session")
-def go_program(session_folder):
-    """The Go client, compiled once, without network, with a cache of this session."""
-    go = programs.need("go", "golang-go")
-    folder = session_folder / "go"
-    folder.mkdir()
-    shutil.copy(PROGRAMS / "fetch.go", folder)
-    programs.run([go, "build", "-o", "fetch", "fetch.go"], folder, bound=240, GOCACHE=str(folder / "cache"),
-                 GOPATH=str(folder / "path"), GOFLAGS="-mod=mod", GOPROXY="off", GOTOOLCHAIN="local",
-                 GO111MODULE="off", CGO_ENABLED="0")
-    return folder / "fetch"
 
 
 def test_go(way, page_hash, go_program):

@@ -23,7 +23,11 @@ NOWHERE = "http://127.0.0.1:9/"  # refused or answered before it would be dialle
 LIMIT_MS = 150  # of what a play lets run into a time limit
 FAULTS = {}
 # Rows that others provoke, and where: what ends tunnels, and what no play can bring about at the right moment.
-ELSEWHERE = {"tunnel_idle": "tests/e2e/tunnel/test_half_close.py",
+ELSEWHERE = {"auth_needed": "tests/e2e/identity/test_basic.py", "auth_failed": "tests/e2e/identity/test_basic.py",
+             "auth_impossible": "tests/e2e/identity/test_other_ways.py",
+             "auth_throttled": "tests/e2e/identity/test_other_ways.py",
+             "auth_busy": "tests/e2e/identity/test_other_ways.py",
+             "tunnel_idle": "tests/e2e/tunnel/test_half_close.py",
              "tunnel_half_closed": "tests/e2e/tunnel/test_half_close.py",
              "tunnel_lifetime": "tests/e2e/tunnel/test_half_close.py",
              "shed": "tests/sim/test_origin_limits.c"}

@@ -21,10 +21,10 @@ def wakes(thread):
 
 
 def all_wakes(proxy):
-    """Of the threads of the serving process but its first one and the recorder."""
+    """Of the threads of the serving process but its first one, the recorder and those that hash passwords."""
     tasks = Path(f"/proc/{proxy.serving_pid()}/task")
     return {task.name: wakes(task) for task in tasks.iterdir()
-            if int(task.name) != proxy.serving_pid() and (task / "comm").read_text() != "recorder\n"}
+            if int(task.name) != proxy.serving_pid() and (task / "comm").read_text() not in ("recorder\n", "hasher\n")}
 
 
 def visit(proxy):

@@ -60,7 +60,7 @@ def test_every_thread_is_shut_in(stage, whole, as_root):
     proxy = Config(stage).write("127.0.0.1:0").start(as_root=as_root)
     pid = proxy.serving_pid()
     rows = tasks(pid)
-    assert len(rows) == 5  # main, two workers, the admin worker, the recorder
+    assert len(rows) == 7  # main, two workers, the admin worker, the recorder, two that hash passwords
     for row in rows:
         assert row["NoNewPrivs"].strip() == "1" and row["Seccomp"].strip() == "2", row
         assert all(int(row[name], 16) == 0 for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")), row

@@ -9,7 +9,7 @@ from support.bounds import BOUND
 from support.proxy import clean_environment
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMANDS = [[], ["run"], ["check"], ["explain"], ["self-test"]]
+COMMANDS = [[], ["run"], ["check"], ["explain"], ["self-test"], ["hash-password"]]
 
 
 def told(program, *words):
@@ -25,7 +25,7 @@ def test_help_fits_a_terminal(program, command, flag):
     lines = told(program, *command, flag).splitlines()
     assert lines[0].startswith("usage: fairlead")
     assert [line for line in lines if len(line) > 80 or line != line.rstrip()] == []
-    assert all(re.match(r" {30}\S", line) for line in lines[7:] if not line.startswith("  -"))
+    assert all(re.match(r" {30}\S", line) for line in lines[lines.index("") + 3:] if not line.startswith("  -"))
 
 
 @pytest.mark.parametrize("words", ["--help", "--version", "--reference", "check", "check --print",

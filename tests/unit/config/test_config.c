@@ -322,7 +322,8 @@ static void an_open_proxy_is_refused_and_told_how_to_close_it(void **state)
     (void)state;
     file_fails("workers: 1\nlisten:\n  - 0.0.0.0:3128\n",
                "t.yaml:3:5: listen[0].address: 0.0.0.0:3128 is not loopback, so this would be an "
-               "open proxy; say who may connect (clients.allow, or --allow-clients 10.0.0.0/8), or "
+               "open proxy; say who may connect (clients.allow, or --allow-clients 10.0.0.0/8; or "
+               "--users FILE), or "
                "listen on 127.0.0.1\n");
     struct loaded *loaded = load_all("listen: ['[::]:1', '10.0.0.1:2', '[2a00::1]:3']\n", NULL);
     assert_int_equal(loaded->errors.count, 3);
@@ -363,6 +364,35 @@ static void addresses_that_do_not_overlap_may_stand_together(void **state)
                                       "127.0.0.2:0, 0.0.0.0:0, '[::1]:3', 127.0.0.1:3]\n"
                                       "clients: { allow: 10.0.0.0/8 }\n");
     assert_int_equal(loaded->config->listen_count, 8);
+    loaded_done(loaded);
+}
+
+static void identity_is_asked_for_where_there_is_a_way_to_tell(void **state)
+{
+    (void)state;
+    file_fails("identity: { required: true }\n",
+               "t.yaml:1:23: identity.required: there is no way to tell who asks, so every request "
+               "would be refused; name a users file in identity.basic.users\n");
+    file_fails("identity: { certificate: uri }\n",
+               "t.yaml:1:26: identity.certificate: no listener asks for client certificates; name "
+               "who vouches for them in tls.client_ca of one\n");
+    file_fails("identity: { peer: on }\n",
+               "t.yaml:1:19: identity.peer: no listener is a Unix socket\n");
+    struct loaded *loaded = load_file("identity: { basic: { users: u }, required: false }\n");
+    assert_true(config_identity_is_on(loaded->config));
+    assert_false(config_identity_is_required(loaded->config));
+    loaded_done(loaded);
+    /* Whoever must have a user makes no open proxy. */
+    loaded = load_file("listen: 0.0.0.0:3128\nidentity: { bearer: { tokens: t } }\n");
+    assert_true(config_identity_is_required(loaded->config));
+    loaded_done(loaded);
+    loaded = load_all(
+        "listen: 0.0.0.0:3128\nidentity: { bearer: { tokens: t }, required: false }\n", NULL);
+    assert_int_equal(loaded->errors.count, 1);
+    loaded_done(loaded);
+    loaded = load_file("");
+    assert_false(config_identity_is_on(loaded->config));
+    assert_false(config_identity_is_required(loaded->config));
     loaded_done(loaded);
 }
 
@@ -506,6 +536,7 @@ int main(void)
         cmocka_unit_test(an_open_proxy_is_refused_and_told_how_to_close_it),
         cmocka_unit_test(an_inherited_socket_can_be_asked_for),
         cmocka_unit_test(addresses_that_do_not_overlap_may_stand_together),
+        cmocka_unit_test(identity_is_asked_for_where_there_is_a_way_to_tell),
         cmocka_unit_test(settings_that_belong_together_are_checked_together),
         cmocka_unit_test(listeners_are_bounded),
         cmocka_unit_test(long_lists_are_read_and_bounded),

@@ -122,7 +122,8 @@ static void wrong_flags_say_what_was_expected(void **state)
         "got \"\\x1b[31m\"\n");
     flags_fail(FLAGS("--listen", "0.0.0.0:3128"),
                "--listen: 0.0.0.0:3128 is not loopback, so this would be an open proxy; say "
-               "who may connect (clients.allow, or --allow-clients 10.0.0.0/8), or listen on "
+               "who may connect (clients.allow, or --allow-clients 10.0.0.0/8; or --users FILE), "
+               "or listen on "
                "127.0.0.1\n");
     loaded_done(load_flags(FLAGS("--listen", "0.0.0.0:3128", "--allow-clients", "10.0.0.0/8")));
     flags_fail(FLAGS("--log-file", "\xc0\xaf"),
