@@ -113,6 +113,7 @@ struct config {
         struct config_ports plain_ports;          /* bad ports that plain requests may go to */
         struct config_endpoints floor_exceptions; /* port 0: any */
         struct config_strings floor_names;
+        int sni;          /* enum sni_mode */
         bool skips_mixed; /* of an answer with refused addresses use the others */
     } egress;
     struct {

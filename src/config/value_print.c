@@ -253,6 +253,7 @@ bool value_is_said(const void *object, const struct schema_row *row)
     const struct value_list *second = value_seen(object, row->second);
     int index = 0;
     switch (row->kind) {
+    case KIND_BOOL: return *(const bool *)(const void *)list;
     case KIND_PATH: return ((const struct slice *)(const void *)list)->len > 0;
     case KIND_CHOICE: memcpy(&index, list, sizeof(index)); return index != 0 || row->key[0] == 'a';
     default: return list->count > 0 || (row->kind == KIND_TARGETS && second->count > 0);

@@ -182,6 +182,7 @@ const struct rules *gate_rules(const struct gate *gate)
 struct writer writer_on(struct gate_answer *answer)
 {
     answer->allowed_by = answer->would_deny = SLICE_NONE;
+    answer->tls_is_optional = false;
     return (struct writer){.answer = answer,
                            .rule = text_on(answer->rule, sizeof(answer->rule)),
                            .remedy = text_on(answer->remedy, sizeof(answer->remedy))};
@@ -353,6 +354,7 @@ bool gate_judge_rules(const struct gate *gate, const struct gate_question *quest
     }
     if (decision->allow != NULL) {
         answer->allowed_by = decision->allow->name;
+        answer->tls_is_optional = decision->allow->tls_is_optional;
     } else if (!decision->is_in_allow && !gate_passes_by_default(gate, question)) {
         if (!gate->options.observes)
             return gate_refuse_by_default(gate, question, writer);

@@ -65,6 +65,7 @@ struct gate_answer {
     /* Written by one that lets pass: names of rules; they live as long as the gate. Empty: none. */
     struct slice allowed_by;
     struct slice would_deny; /* what only observes */
+    bool tls_is_optional;    /* the rule that let it pass says so */
 };
 
 /* Copies all of `options` but the rules. Errors: ST_BAD, ST_LIMIT of lists, with a fault and the number of the rule

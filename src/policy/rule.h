@@ -4,6 +4,7 @@
 #include "base/inet.h"
 #include "base/slice.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,8 @@ struct rule_window {
 
 enum rule_action { RULE_ALLOW, RULE_DENY };
 enum rule_mode { RULE_ENFORCE, RULE_OBSERVE };
+/* What becomes of tunnels whose TLS asks for another host (egress.sni). */
+enum sni_mode { SNI_OFF, SNI_LOG, SNI_ENFORCE };
 
 /* The conditions of a rule, in the order in which they are looked at. X(NAME, "key") */
 #define RULE_CONDITIONS(X)        \
@@ -58,8 +61,9 @@ enum rule_condition {
 /* A condition without values always holds; of several values one must. */
 struct rule {
     struct slice name;
-    int action; /* enum rule_action */
-    int mode;   /* enum rule_mode; of one that denies */
+    int action;           /* enum rule_action */
+    int mode;             /* enum rule_mode; of one that denies */
+    bool tls_is_optional; /* in its tunnels, where egress.sni is enforced */
     struct gate_names listeners;
     struct gate_names methods;
     struct gate_names schemes; /* "http", "https"; CONNECT has none */

@@ -372,8 +372,10 @@ struct gate_question exchange_question(const struct exchange *x)
 
 void exchange_note_answer(struct exchange *x, const struct gate_answer *answer)
 {
-    if (answer->allowed_by.len > 0)
+    if (answer->allowed_by.len > 0) {
         x->allowed_by = answer->allowed_by;
+        x->tls_is_optional = answer->tls_is_optional;
+    }
     if (answer->would_deny.len > 0)
         x->would_deny = answer->would_deny;
 }
@@ -419,9 +421,11 @@ static void finish_count(struct exchange *x)
 enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind)
 {
     const struct config *config = exchange_config(x);
-    struct tunnel_limits limits = {config->timeouts.tunnel_idle_ns,
-                                   config->timeouts.tunnel_half_closed_ns,
-                                   config->timeouts.tunnel_lifetime_ns};
+    struct tunnel_limits limits = {
+        config->timeouts.tunnel_idle_ns, config->timeouts.tunnel_half_closed_ns,
+        config->timeouts.tunnel_lifetime_ns, config->timeouts.client_tls_ns};
+    struct sni_wanted sni = {config->egress.sni, x->tls_is_optional, x->host};
+    bool is_guarded = kind == RECORD_TUNNEL && sni.mode != SNI_OFF;
     struct record *record = x->proxy->record;
     timeline_mark(&x->timeline, MARK_T_OPEN);
     exchange_tell(x, record);
@@ -432,8 +436,8 @@ enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind)
     struct slice from_origin;
     struct transport *down = x->down->ops->detach(x->down, &from_client);
     struct transport *up = x->lease.stream->ops->detach(x->lease.stream, &from_origin);
-    if (tunnel_start(&x->proxy->tunnels, &down, &up, from_client, from_origin, record, &limits) !=
-        ST_OK) { /* both ends are closed */
+    if (tunnel_start(&x->proxy->tunnels, &down, &up, from_client, from_origin, record, &limits,
+                     is_guarded ? &sni : NULL) != ST_OK) { /* both ends are closed */
         record->end = END_ERROR;
         x->proxy->on_record(x->proxy, record);
     } else if (x->proxy->on_tunnel != NULL) {

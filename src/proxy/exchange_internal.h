@@ -115,6 +115,7 @@ struct exchange {
     bool response_sent;
     bool is_tunnel; /* both ends left HTTP, and the record went with them */
     bool is_local;
+    bool tls_is_optional;  /* of a tunnel, by the rule that let it pass */
     bool is_late;          /* the present wait's deadline passed */
     uint16_t fault_status; /* what answers CAUSE_BAD_REQUEST; 0: 400 */
     uint16_t status;       /* sent to the client */

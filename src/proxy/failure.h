@@ -81,6 +81,8 @@
     X(TUNNEL_IDLE, "tunnel_idle", 0, "", "The tunnel was idle for too long")                      \
     X(TUNNEL_HALF_CLOSED, "tunnel_half_closed", 0, "",                                            \
       "The half-closed tunnel made no progress for too long")                                     \
+    X(SNI_REFUSED, "sni_refused", 0, "", "The tunnel was refused for its ClientHello")            \
+    X(HELLO_TIMEOUT, "hello_timeout", 0, "", "The ClientHello did not arrive in time")            \
     X(TUNNEL_LIFETIME, "tunnel_lifetime", 0, "", "The tunnel reached its lifetime")               \
     X(DRAINED, "drained", 503, "proxy_internal_error", "The proxy is shutting down")
 

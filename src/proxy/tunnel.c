@@ -40,9 +40,10 @@ struct tunnel {
     uint64_t progress_ns;
     uint64_t id; /* of the record */
     struct record_kept record;
+    struct sni_guard *guard; /* NULL: the client's bytes go to the origin as they come */
 };
 
-static_assert(sizeof(struct tunnel) <= 328, "idle tunnels come by the thousand");
+static_assert(sizeof(struct tunnel) <= 344, "idle tunnels come by the thousand");
 
 static void tunnel_run(struct task *task);
 static void tunnel_time_out(struct timer *timer);
@@ -55,6 +56,7 @@ void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
     room->means = (struct pipe_means){&engine->shared, pipes};
     room->scratch = scratch;
     slab_init(&room->slab, sizeof(struct tunnel));
+    slab_init(&room->guard_slab, sizeof(struct sni_guard));
     record_shelf_init(&room->shelf);
     link_init(&room->open);
     room->on_ended = on_ended;
@@ -64,12 +66,14 @@ void tunnel_room_done(struct tunnel_room *room)
 {
     CHECK(list_is_empty(&room->open));
     slab_done(&room->slab);
+    slab_done(&room->guard_slab);
     record_shelf_done(&room->shelf);
 }
 
 bool tunnel_room_tidy(struct tunnel_room *room)
 {
     bool has_more = slab_tidy(&room->slab);
+    has_more = slab_tidy(&room->guard_slab) || has_more;
     return record_shelf_tidy(&room->shelf) || has_more;
 }
 
@@ -98,13 +102,31 @@ static void tunnel_arm(struct tunnel *tunnel)
     uint64_t deadline = tunnel->progress_ns + quiet;
     if (tunnel->limits.lifetime_ns > 0 && tunnel->opened_ns + tunnel->limits.lifetime_ns < deadline)
         deadline = tunnel->opened_ns + tunnel->limits.lifetime_ns;
+    bool has_hello = tunnel->guard != NULL && tunnel->guard->begun_ns != 0;
+    if (has_hello && tunnel->guard->begun_ns + tunnel->limits.hello_ns < deadline)
+        deadline = tunnel->guard->begun_ns + tunnel->limits.hello_ns;
     timer_set(tunnel->room->engine->loop, &tunnel->timer, deadline);
+}
+
+/* What came of the client already: to the pipe, or to the guard before it. */
+static enum status tunnel_load(struct tunnel *tunnel, struct slice from_client,
+                               const struct sni_wanted *sni)
+{
+    struct tunnel_room *room = tunnel->room;
+    if (sni == NULL)
+        return pipe_preload(&tunnel->up, from_client);
+    tunnel->guard = sni_guard_create(&room->guard_slab, sni);
+    if (tunnel->guard == NULL)
+        return ST_NOMEM;
+    /* More than a guard holds is judged, and refused, as far as it is held. */
+    enum status status = sni_guard_add(tunnel->guard, room->engine->shared.blocks, from_client);
+    return status == ST_LIMIT ? ST_OK : status;
 }
 
 enum status tunnel_start(struct tunnel_room *room, struct transport **client,
                          struct transport **origin, struct slice from_client,
                          struct slice from_origin, const struct record *record,
-                         const struct tunnel_limits *limits)
+                         const struct tunnel_limits *limits, const struct sni_wanted *sni)
 {
     struct tunnel *tunnel = slab_alloc(&room->slab);
     if (tunnel == NULL)
@@ -114,7 +136,7 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
         goto shed;
     pipe_init(&tunnel->up, *client, *origin, &room->means);
     pipe_init(&tunnel->down, *origin, *client, &room->means);
-    if (pipe_preload(&tunnel->up, from_client) != ST_OK ||
+    if (tunnel_load(tunnel, from_client, sni) != ST_OK ||
         pipe_preload(&tunnel->down, from_origin) != ST_OK) {
         pipe_done(&tunnel->up);
         pipe_done(&tunnel->down);
@@ -130,12 +152,14 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
     counter_add(room->engine->counters, COUNT_TUNNELS, 1);
     counter_add(room->engine->counters, COUNT_TUNNELS_OPEN, 1);
     tunnel_arm(tunnel);
-    if (!pipe_is_idle(&tunnel->up) || !pipe_is_idle(&tunnel->down))
+    bool has_held = tunnel->guard != NULL && tunnel->guard->held_len > 0;
+    if (has_held || !pipe_is_idle(&tunnel->up) || !pipe_is_idle(&tunnel->down))
         loop_queue(room->engine->loop, &tunnel->task);
     return ST_OK;
 
 shed:
     if (tunnel != NULL) {
+        sni_guard_destroy(&room->guard_slab, &tunnel->guard);
         record_shelf_drop(&room->shelf, &tunnel->record);
         slab_free(&room->slab, tunnel);
     }
@@ -167,6 +191,18 @@ static void tunnel_tell(const struct tunnel *tunnel, struct record *record)
     timeline_mark_at(&record->timeline, MARK_X_FIN_U, tunnel->down.ended_ns);
 }
 
+/* What the guard knows of the ClientHello. */
+static void tunnel_tell_guard(const struct sni_guard *guard, struct record *record)
+{
+    struct slice detail = slice_from_string(guard->detail);
+    record_set(record, &record->sni, slice_from_string(guard->name), HOST_MAX);
+    if (detail.len == 0)
+        return;
+    bool is_refused = guard->wanted.mode == SNI_ENFORCE;
+    record_set(record, is_refused ? &record->rule : &record->would_deny, SLICE("egress.sni"), 64);
+    record_set(record, &record->detail, detail, SNI_DETAIL);
+}
+
 static void tunnel_bury(struct grave *grave)
 {
     struct tunnel *tunnel = CONTAINER_OF(grave, struct tunnel, grave);
@@ -179,13 +215,16 @@ static void tunnel_hand_in(struct tunnel *tunnel, enum cause cause)
     struct tunnel_room *room = tunnel->room;
     struct record *record = room->scratch;
     tunnel_tell(tunnel, record);
+    if (tunnel->guard != NULL)
+        tunnel_tell_guard(tunnel->guard, record);
     timeline_mark(&record->timeline, MARK_X_END);
     record->ended_by = tunnel->ended_by;
     record->end = tunnel->end;
     if (cause != CAUSE_NONE) {
         const struct failure_row *row = failure_row(cause);
         record_set(record, &record->cause, slice_from_string(row->word), 64);
-        record_set(record, &record->detail, slice_from_string(row->sentence), 128);
+        if (record->detail.len == 0)
+            record_set(record, &record->detail, slice_from_string(row->sentence), 128);
         record_seal(record);
     }
     room->on_ended(room, record);
@@ -202,7 +241,7 @@ static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record
     }
     pipe_done(&tunnel->up);
     pipe_done(&tunnel->down);
-    transport_close(&tunnel->up.from, is_abort);
+    transport_close(&tunnel->up.from, is_abort && end != END_REFUSED);
     transport_close(&tunnel->up.to, is_abort);
     timer_cancel(&tunnel->timer);
     task_cancel(&tunnel->task);
@@ -210,6 +249,7 @@ static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record
     tunnel->tag = 0;
     counter_sub(room->engine->counters, COUNT_TUNNELS_OPEN, 1);
     tunnel_hand_in(tunnel, cause);
+    sni_guard_destroy(&room->guard_slab, &tunnel->guard);
     record_shelf_drop(&room->shelf, &tunnel->record);
     tunnel->grave.bury = tunnel_bury;
     loop_bury(room->engine->loop, &tunnel->grave);
@@ -231,6 +271,8 @@ static void tunnel_judge_late(struct tunnel *tunnel)
     if (tunnel->timer.deadline_ns > now)
         return; /* there was progress since it was set */
     enum cause cause = tunnel_is_half(tunnel) ? CAUSE_TUNNEL_HALF_CLOSED : CAUSE_TUNNEL_IDLE;
+    if (tunnel->guard != NULL && tunnel->guard->begun_ns != 0)
+        cause = CAUSE_HELLO_TIMEOUT;
     if (tunnel->limits.lifetime_ns > 0 && tunnel->opened_ns + tunnel->limits.lifetime_ns <= now)
         cause = CAUSE_TUNNEL_LIFETIME;
     tunnel_finish(tunnel, LEG_PROXY, END_TIMEOUT, cause);
@@ -317,14 +359,87 @@ static void tunnel_break(struct tunnel *tunnel, enum record_leg by, struct pipe 
     tunnel_finish(tunnel, by, END_RST, CAUSE_NONE);
 }
 
+/* ---- the guard ---- */
+
+/* Tell the client in the words of its own protocol, where it speaks TLS and has heard nothing of the origin yet:
+ * a fatal alert, unrecognized_name (RFC 6066 §3). */
+static void tunnel_alert(struct tunnel *tunnel)
+{
+    static const char alert[] = {21, 3, 3, 0, 2, 2, 112};
+    struct slice held = sni_guard_held(tunnel->guard);
+    struct iovec iov = {(void *)(uintptr_t)alert, sizeof(alert)};
+    size_t sent = 0;
+    bool is_tls = held.len > 0 && held.at[0] == 22;
+    if (is_tls && tunnel->down.bytes == 0)
+        (void)transport_send(tunnel->up.from, &iov, 1, &sent);
+}
+
+static void tunnel_refuse(struct tunnel *tunnel)
+{
+    counter_add(tunnel->room->engine->counters, COUNT_REFUSALS, 1);
+    tunnel_alert(tunnel);
+    tunnel_finish(tunnel, LEG_PROXY, END_REFUSED, CAUSE_SNI_REFUSED);
+}
+
+/* The record has what was found, and the pipe the bytes. */
+static enum status tunnel_release(struct tunnel *tunnel)
+{
+    struct tunnel_room *room = tunnel->room;
+    struct record *record = room->scratch;
+    record_shelf_get(&tunnel->record, record);
+    tunnel_tell_guard(tunnel->guard, record);
+    record_seal(record);
+    record_shelf_drop(&room->shelf, &tunnel->record);
+    enum status status = record_shelf_put(&room->shelf, record, &tunnel->record);
+    if (status == ST_OK)
+        status = pipe_preload(&tunnel->up, sni_guard_held(tunnel->guard));
+    if (tunnel->guard->begun_ns != 0)
+        tunnel->up.first_ns = tunnel->guard->begun_ns;
+    if (tunnel->guard->detail[0] != '\0')
+        counter_add(room->engine->counters, COUNT_WOULD_DENY, 1);
+    sni_guard_destroy(&room->guard_slab, &tunnel->guard);
+    return status;
+}
+
+/* Look at what the client says. False: the tunnel is no more. *ret_waits: its pipe is not to run yet. */
+static bool tunnel_guard(struct tunnel *tunnel, bool *ret_waits)
+{
+    struct engine *engine = tunnel->room->engine;
+    bool had_begun = tunnel->guard->begun_ns != 0;
+    enum sni_result result = sni_guard_run(tunnel->guard, tunnel->up.from, engine->shared.blocks,
+                                           engine->shared.scratch);
+    *ret_waits = result == SNI_WAITS;
+    switch (result) {
+    case SNI_WAITS:
+        if (!had_begun && tunnel->guard->begun_ns != 0) {
+            timer_cancel(&tunnel->timer);
+            tunnel_arm(tunnel);
+        }
+        return true;
+    case SNI_PASSES:
+    case SNI_ENDED: /* the pipe meets the end again */
+        if (tunnel_release(tunnel) == ST_OK)
+            return true;
+        tunnel_finish(tunnel, LEG_PROXY, END_ERROR, CAUSE_SHED);
+        return false;
+    case SNI_REFUSES: tunnel_refuse(tunnel); return false;
+    case SNI_SHED: tunnel_finish(tunnel, LEG_PROXY, END_ERROR, CAUSE_SHED); return false;
+    case SNI_BROKEN: tunnel_break(tunnel, LEG_CLIENT, &tunnel->up); return false;
+    }
+    return true;
+}
+
 static void tunnel_run(struct task *task)
 {
     struct tunnel *tunnel = CONTAINER_OF(task, struct tunnel, task);
     CHECK_TAG(tunnel, TUNNEL_TAG);
+    bool is_held = false;
+    if (tunnel->guard != NULL && !tunnel->up.is_discarding && !tunnel_guard(tunnel, &is_held))
+        return;
     bool was_half = tunnel_is_half(tunnel);
     struct tunnel_bytes before = tunnel_bytes(tunnel);
     tunnel->up.is_last = tunnel->down.is_ended && !tunnel->down.is_discarding;
-    enum pipe_result up = pipe_run(&tunnel->up);
+    enum pipe_result up = is_held ? PIPE_WAITING : pipe_run(&tunnel->up);
     tunnel->down.is_last = tunnel->up.is_ended && !tunnel->up.is_discarding;
     enum pipe_result down = pipe_run(&tunnel->down);
     if (up == PIPE_WAITING && down == PIPE_WAITING && tunnel_goes_on(tunnel)) {

@@ -3,6 +3,7 @@
 
 #include "base/slab.h"
 #include "proxy/pipe.h"
+#include "proxy/sni_guard.h"
 #include "record/shelf.h"
 #include "upstream/engine.h"
 
@@ -17,6 +18,8 @@
  *   T2  a reset of one side becomes a reset of the other, and never an end in order.
  *   T3  an idle tunnel holds no buffer and no kernel pipe: in clear it costs less than 1 KiB of memory in all, the
  *       two transports and its record included.
+ *   T5  of a guarded tunnel no byte of the client goes to the origin before its ClientHello was judged; afterwards it
+ *       is a tunnel like any other. What the origin says passes at once.
  *   T4  a TLS 1.2 side that ends gets our end at once; what still comes for it is thrown away, and is no
  *       progress (RFC 5246 §7.2.1). */
 
@@ -24,6 +27,7 @@ struct tunnel_limits {
     uint64_t idle_ns;
     uint64_t half_closed_ns; /* without progress */
     uint64_t lifetime_ns;    /* 0: none */
+    uint64_t hello_ns;       /* a ClientHello that is judged, once it has begun */
 };
 
 /* What the tunnels of one worker share. */
@@ -31,6 +35,7 @@ struct tunnel_room {
     struct engine *engine;
     struct pipe_means means; /* borrowed */
     struct slab slab;
+    struct slab guard_slab;
     struct record_shelf shelf; /* the records of open tunnels so far */
     struct link open;          /* all tunnels, oldest first */
     struct record *scratch;    /* borrowed: where a record is completed */
@@ -50,12 +55,12 @@ void tunnel_room_done(struct tunnel_room *room);
 /* Pack the records of those that are open, and as slab_tidy. Due a while after a tunnel began or ended. */
 bool tunnel_room_tidy(struct tunnel_room *room);
 
-/* Start a tunnel. Takes over both transports and copies the record so far; `from_client` and
+/* `sni` is what its ClientHello is held against; NULL: nothing. Start a tunnel. Takes over both transports and copies the record so far; `from_client` and
  * `from_origin` are bytes that were read already. Errors: ST_NOMEM, both transports are closed. */
 enum status tunnel_start(struct tunnel_room *room, struct transport **client,
                          struct transport **origin, struct slice from_client,
                          struct slice from_origin, const struct record *record,
-                         const struct tunnel_limits *limits) MUST_USE;
+                         const struct tunnel_limits *limits, const struct sni_wanted *sni) MUST_USE;
 /* End all tunnels now: END_DRAIN. */
 void tunnel_room_end_all(struct tunnel_room *room);
 /* End the tunnel whose record has this id with resets on both sides, END_KILLED. False: it is not here. */

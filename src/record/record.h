@@ -132,6 +132,7 @@ struct record {
     struct record_text method;
     struct record_text url;  /* absolute URL, or host:port for CONNECT; credentials never in it */
     struct record_text host; /* canonical host */
+    struct record_text sni;  /* of the ClientHello in a guarded tunnel, canonical */
     struct record_text user; /* authenticated identity */
     struct record_text
         rule; /* what decided: "default-deny 127.0.0.0/8", "rule NAME"; of what passed, a rule's name */

@@ -296,6 +296,7 @@ static void add_outcome(const struct record *record, struct text *into)
         add_word(into, KEY("end"), record_end_word((enum record_end)record->end));
     if (record->ended_by != LEG_NONE)
         add_word(into, KEY("ended_by"), record_leg_word((enum record_leg)record->ended_by));
+    add_text(into, KEY("sni"), record, record->sni);
     add_text(into, KEY("rule"), record, record->rule);
     add_text(into, KEY("would_deny"), record, record->would_deny);
     add_text(into, KEY("remedy"), record, record->remedy);

@@ -1,0 +1,194 @@
+/* Reading a ClientHello: records to a message, the message to its extensions.
+ *
+ * Everything is counted and nothing is skipped on trust: a length that leaves a rest, or reaches beyond what holds it,
+ * is malformed, since an origin may read on where we stopped. */
+
+#include "net/tls_hello.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+enum {
+    RECORD_HEAD = 5,
+    RECORD_HANDSHAKE = 22,
+    RECORD_BYTES_MAX = 16384,
+    MESSAGE_HEAD = 4,
+    MESSAGE_CLIENT_HELLO = 1,
+    EXTENSION_SERVER_NAME = 0,
+    EXTENSION_ECH = 0xfe0d,
+    NAME_HOST = 0,
+    NAME_MAX_BYTES = 255,
+    EXTENSIONS_MAX = 128,
+};
+
+/* What is left to read; a read beyond its end makes it bad for good. */
+struct reader {
+    struct slice rest;
+    bool is_bad;
+};
+
+static unsigned take_number(struct reader *reader, size_t bytes)
+{
+    unsigned number = 0;
+    if (reader->rest.len < bytes) {
+        reader->is_bad = true;
+        reader->rest.len = 0;
+        return 0;
+    }
+    for (size_t i = 0; i < bytes; i++)
+        number = number << 8 | (unsigned char)reader->rest.at[i];
+    reader->rest = slice_from(reader->rest, bytes);
+    return number;
+}
+
+/* What a length of `bytes` bytes stands before. */
+static struct reader take_vector(struct reader *reader, size_t bytes)
+{
+    size_t len = take_number(reader, bytes);
+    if (reader->rest.len < len) {
+        reader->is_bad = true;
+        return (struct reader){SLICE_NONE, true};
+    }
+    struct reader inner = {slice_first(reader->rest, len), reader->is_bad};
+    reader->rest = slice_from(reader->rest, len);
+    return inner;
+}
+
+/* ---- extensions ---- */
+
+static bool name_is_fine(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = char_lower(name.at[i]);
+        if (!(c >= 'a' && c <= 'z') && !char_is_digit(c) && c != '-' && c != '_' && c != '.')
+            return false;
+    }
+    return name.len > 0 && name.len <= NAME_MAX_BYTES;
+}
+
+/* One name, of the only type that there is. */
+static bool read_server_name(struct reader extension, struct tls_hello *hello)
+{
+    struct reader list = take_vector(&extension, 2);
+    unsigned type = take_number(&list, 1);
+    struct reader name = take_vector(&list, 2);
+    if (extension.is_bad || list.is_bad || name.is_bad || extension.rest.len > 0 ||
+        list.rest.len > 0 || type != NAME_HOST || !name_is_fine(name.rest))
+        return false;
+    hello->has_name = true;
+    hello->name = name.rest;
+    return true;
+}
+
+static bool read_extensions(struct reader extensions, struct tls_hello *hello)
+{
+    unsigned seen[EXTENSIONS_MAX];
+    size_t count = 0;
+    while (extensions.rest.len > 0) {
+        unsigned type = take_number(&extensions, 2);
+        struct reader extension = take_vector(&extensions, 2);
+        if (extensions.is_bad || count == EXTENSIONS_MAX)
+            return false;
+        for (size_t i = 0; i < count; i++) {
+            if (seen[i] == type)
+                return false;
+        }
+        seen[count++] = type;
+        if (type == EXTENSION_SERVER_NAME && !read_server_name(extension, hello))
+            return false;
+        hello->has_ech = hello->has_ech || type == EXTENSION_ECH;
+    }
+    return true;
+}
+
+/* The body of the message, RFC 8446 §4.1.2. */
+static bool read_message(struct slice body, struct tls_hello *hello)
+{
+    struct reader reader = {body, false};
+    (void)take_number(&reader, 2); /* legacy_version */
+    for (size_t i = 0; i < 8; i++)
+        (void)take_number(&reader, 4); /* random */
+    struct reader session = take_vector(&reader, 1);
+    struct reader ciphers = take_vector(&reader, 2);
+    struct reader compressions = take_vector(&reader, 1);
+    if (reader.is_bad || session.rest.len > 32 || ciphers.rest.len < 2 ||
+        ciphers.rest.len % 2 != 0 || compressions.rest.len == 0)
+        return false;
+    if (reader.rest.len == 0)
+        return true; /* without extensions, as TLS 1.2 and before may be */
+    struct reader extensions = take_vector(&reader, 2);
+    return !reader.is_bad && reader.rest.len == 0 && read_extensions(extensions, hello);
+}
+
+/* ---- records ---- */
+
+static bool may_be_record(struct slice bytes)
+{
+    return (unsigned char)bytes.at[0] == RECORD_HANDSHAKE && (bytes.len < 2 || bytes.at[1] == 3) &&
+           (bytes.len < 3 || (unsigned char)bytes.at[2] <= 4);
+}
+
+/* Put the message together from its records in `into`. */
+static enum tls_hello_result join(struct slice bytes, char *into, size_t *ret_len)
+{
+    size_t len = 0;
+    *ret_len = 0;
+    while (bytes.len > 0) {
+        if (!may_be_record(bytes))
+            return len == 0 ? TLS_HELLO_NOT_TLS : TLS_HELLO_MALFORMED;
+        if (bytes.len < RECORD_HEAD)
+            return TLS_HELLO_MORE;
+        size_t size = (size_t)(unsigned char)bytes.at[3] << 8 | (unsigned char)bytes.at[4];
+        if (size == 0 || size > RECORD_BYTES_MAX) /* RFC 8446 §5.1 */
+            return len == 0 && size > RECORD_BYTES_MAX ? TLS_HELLO_NOT_TLS : TLS_HELLO_MALFORMED;
+        bytes = slice_from(bytes, RECORD_HEAD);
+        size_t here = size < bytes.len ? size : bytes.len;
+        size_t fits = here < TLS_HELLO_MAX - len ? here : TLS_HELLO_MAX - len;
+        memcpy(into + len, bytes.at, fits);
+        len += fits;
+        *ret_len = len;
+        if (len > 0 && into[0] != MESSAGE_CLIENT_HELLO)
+            return TLS_HELLO_MALFORMED;
+        if (len >= MESSAGE_HEAD) {
+            size_t whole = (size_t)(unsigned char)into[1] << 16 |
+                           (size_t)(unsigned char)into[2] << 8 | (unsigned char)into[3];
+            if (whole + MESSAGE_HEAD > TLS_HELLO_MAX)
+                return TLS_HELLO_TOO_LONG;
+            if (len >= whole + MESSAGE_HEAD) {
+                /* What follows in the record would be another message, which no client sends here. */
+                bool is_alone = len == whole + MESSAGE_HEAD && here == size;
+                *ret_len = whole + MESSAGE_HEAD;
+                return is_alone ? TLS_HELLO_WHOLE : TLS_HELLO_MALFORMED;
+            }
+        }
+        if (here < size)
+            return TLS_HELLO_MORE;
+        bytes = slice_from(bytes, size);
+    }
+    return TLS_HELLO_MORE;
+}
+
+enum tls_hello_result tls_hello_read(struct slice bytes, char *scratch, struct tls_hello *ret_hello)
+{
+    size_t len = 0;
+    *ret_hello = (struct tls_hello){.has_name = false};
+    enum tls_hello_result result = join(bytes, scratch, &len);
+    if (result != TLS_HELLO_WHOLE)
+        return result;
+    struct slice body = slice_of(scratch + MESSAGE_HEAD, len - MESSAGE_HEAD);
+    return read_message(body, ret_hello) ? TLS_HELLO_WHOLE : TLS_HELLO_MALFORMED;
+}
+
+const char *tls_hello_text(enum tls_hello_result result)
+{
+    static const char *const texts[] = {
+        [TLS_HELLO_WHOLE] = "a ClientHello came",
+        [TLS_HELLO_MORE] = "the ClientHello did not come whole",
+        [TLS_HELLO_NOT_TLS] = "what came is not TLS",
+        [TLS_HELLO_MALFORMED] = "the ClientHello is malformed",
+        [TLS_HELLO_TOO_LONG] = "the ClientHello is longer than 16 KiB",
+    };
+    CHECK((size_t)result < COUNT_OF(texts));
+    return texts[result];
+}

@@ -1,0 +1,237 @@
+"""egress.sni: what TLS inside a tunnel asks for is the host of the CONNECT, and nothing leaves before that is known."""
+import ssl
+import struct
+
+import pytest
+
+from support.bounds import wait_until
+from support.message import request
+from support.origin import echoes
+
+ALERT = bytes([21, 3, 3, 0, 2, 2, 112])  # fatal, unrecognized_name
+
+
+def hello(name, context=None):
+    """A real ClientHello with this SNI, or without one."""
+    context = context or ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname=name)
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()
+
+
+def in_records(whole, size):
+    """The same handshake message in records of `size` bytes."""
+    body = whole[5:]
+    return b"".join(b"\x16\x03\x01" + struct.pack(">H", len(part)) + part
+                    for part in (body[at:at + size] for at in range(0, len(body), size)))
+
+
+@pytest.fixture
+def guarded(stage):
+    """A proxy with the mode, an origin that keeps what it gets, and a client in a tunnel to a.example."""
+    stage.dns.add("a.example", a=["127.0.0.1"])
+
+    def start(mode, *more, text=""):
+        file = stage.folder / f"sni{len(stage.proxies)}.yaml"
+        file.write_text(f"egress: {{ sni: {mode} }}\n{text}")
+        return stage.proxy("-c", file, *more)
+    return start
+
+
+def tunnel(stage, proxy, origin, host="a.example", extra=b""):
+    client = stage.client(proxy.connect())
+    client.send(request("CONNECT", f"{host}:{origin.port}") + extra)
+    assert client.read_head().status == 200
+    return client
+
+
+def echo(conn):
+    echoes(conn)
+
+
+def refused(stage, guarded, said, mode="enforce", host="a.example", text="", hears=ALERT):
+    """What the client says is refused: the origin got nothing, the client an alert, the record the reason."""
+    origin = stage.origin(lambda conn: conn.read_to_end())
+    proxy = guarded(mode, text=text)
+    client = tunnel(stage, proxy, origin, host)
+    client.send(said)
+    assert client.read_to_end() == hears
+    record = proxy.record()
+    assert (record.kind, record.end, record["cause"], record.rule) == (
+        "tunnel", "refused", "sni_refused", "egress.sni")
+    assert origin.connections[0].received == 0
+    return record["detail"]
+
+
+def test_the_host_of_the_connect_passes_unchanged(stage, guarded):
+    """The ClientHello arrives byte for byte, the record has its name, and the tunnel goes on."""
+    origin = stage.origin(echo)
+    proxy = guarded("enforce")
+    client = tunnel(stage, proxy, origin)
+    said = hello("A.example")
+    client.send(said)
+    assert client.read(len(said)) == said
+    client.send(b"more")
+    assert client.read(4) == b"more"
+    client.half_close()
+    assert client.read_to_end() == b""
+    assert proxy.record()["sni"] == "a.example"
+
+
+def test_it_passes_with_the_connect_and_in_pieces(stage, guarded):
+    """Sent together with the CONNECT; one byte at a time; in records of one byte."""
+    origin = stage.origin(echo)
+    proxy = guarded("enforce")
+    said = hello("a.example")
+    client = tunnel(stage, proxy, origin, extra=said)
+    assert client.read(len(said)) == said
+    client = tunnel(stage, proxy, origin)
+    for at in range(len(said)):
+        client.send(said[at:at + 1])
+    assert client.read(len(said)) == said
+    short = in_records(said, 7)
+    client = tunnel(stage, proxy, origin)
+    client.send(short)
+    assert client.read(len(short)) == short
+
+
+def test_another_name_is_refused(stage, guarded):
+    """Domain fronting by SNI: the client hears a TLS alert, the origin nothing."""
+    assert refused(stage, guarded, hello("b.example")) == "its SNI is b.example and not a.example"
+
+
+def test_another_name_in_fragments_is_refused(stage, guarded):
+    """ClientHello fragmentation: the name split over records of two bytes is read all the same."""
+    assert "b.example" in refused(stage, guarded, in_records(hello("b.example"), 11))
+
+
+def test_no_name_is_refused_for_a_name(stage, guarded):
+    """A ClientHello without SNI says nothing of the host."""
+    assert "names no host" in refused(stage, guarded, hello(None))
+
+
+def test_no_name_passes_for_an_address(stage, guarded):
+    """An address has no name to compare."""
+    origin = stage.origin(echo)
+    proxy = guarded("enforce")
+    client = tunnel(stage, proxy, origin, host="127.0.0.1")
+    said = hello(None)
+    client.send(said)
+    assert client.read(len(said)) == said
+
+
+def test_a_name_is_refused_for_an_address(stage, guarded):
+    """What it names was never judged."""
+    assert "its SNI is a.example and not 127.0.0.1" == refused(stage, guarded, hello("a.example"), host="127.0.0.1")
+
+
+@pytest.mark.parametrize("said", [b"SSH-2.0-x\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\x15\x03\x01\x00\x02\x01\x00", b"\0"],
+                         ids=["ssh", "http", "alert", "nul"])
+def test_what_is_no_tls_is_refused(stage, guarded, said):
+    """From its first byte."""
+    assert refused(stage, guarded, said, hears=b"") == "what came is not TLS"
+
+
+def test_what_is_no_tls_passes_where_the_rule_says_so(stage, guarded):
+    """tls: optional in the rule that let the CONNECT pass."""
+    origin = stage.origin(echo)
+    proxy = guarded("enforce", text="policy: { rules: [{ name: ssh, to: [a.example], ports: [1-65535], tls: optional }] }")
+    client = tunnel(stage, proxy, origin)
+    client.send(b"SSH-2.0-x\r\n")
+    assert client.read(11) == b"SSH-2.0-x\r\n"
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda b: b[:3] + b"\0\0" + b[5:],                       # an empty record
+    lambda b: b[:5] + b"\x02" + b[6:],                       # a ServerHello
+    lambda b: b[:3] + struct.pack(">H", len(b) - 4) + b[5:] + b"\0",  # more behind it in the record
+    lambda b: b.replace(b"a.example", b"a.e\0ample"),
+    lambda b: b.replace(b"\0\x09a.example", b"\0\x0aa.example"),
+    lambda b: b[:43] + b"\xff" + b[44:],                     # a session id beyond its end
+], ids=["empty-record", "server-hello", "two-messages", "nul-in-name", "name-length", "session-length"])
+def test_what_is_malformed_is_refused(stage, guarded, spoil):
+    """Fail closed: what another parser may read differently does not pass."""
+    assert "malformed" in refused(stage, guarded, spoil(hello("a.example")))
+
+
+def test_what_is_too_long_is_refused(stage, guarded):
+    """A ClientHello that says it is longer than 16 KiB, and one in more record heads than are held."""
+    assert "longer" in refused(stage, guarded, b"\x16\x03\x01\x40\x00\x01\x00\xff\xff" + bytes(5000))
+    assert "longer" in refused(stage, guarded, in_records(hello("a.example")[:5] + b"\x01\x00\x30\x00" + bytes(12000), 1))
+
+
+def test_half_a_hello_and_the_end_is_refused(stage, guarded):
+    """An end of file does not push what is held to the origin."""
+    origin = stage.origin(lambda conn: conn.read_to_end())
+    proxy = guarded("enforce")
+    client = tunnel(stage, proxy, origin)
+    client.send(hello("a.example")[:60])
+    client.half_close()
+    client.read_to_end()
+    assert proxy.record()["detail"] == "the ClientHello did not come whole"
+    assert origin.connections[0].received == 0
+
+
+def test_a_hello_has_its_time(stage, guarded):
+    """Once it has begun it must come whole within timeouts.client_tls."""
+    origin = stage.origin(lambda conn: conn.read_to_end())
+    proxy = guarded("enforce", text="timeouts: { client_tls: 200ms }\n")
+    client = tunnel(stage, proxy, origin)
+    client.send(hello("a.example")[:60])
+    with pytest.raises(ConnectionResetError):
+        client.read_to_end()
+        raise ConnectionResetError
+    record = proxy.record()
+    assert (record.end, record["cause"]) == ("timeout", "hello_timeout")
+
+
+def test_an_end_without_a_word_is_an_end(stage, guarded):
+    """A client that says nothing and ends: the tunnel passes the end on."""
+    origin = stage.origin(lambda conn: conn.read_to_end())
+    proxy = guarded("enforce")
+    client = tunnel(stage, proxy, origin)
+    client.half_close()
+    assert client.read_to_end() == b""
+    assert proxy.record().end == "done"
+
+
+def test_the_origin_may_speak_first(stage, guarded):
+    """Only bytes of the client are held."""
+    origin = stage.origin(lambda conn: (conn.send(b"220 hello\r\n"), conn.read_to_end()))
+    proxy = guarded("enforce")
+    client = tunnel(stage, proxy, origin)
+    assert client.read(11) == b"220 hello\r\n"
+
+
+def test_log_lets_pass_and_tells(stage, guarded):
+    """would_deny has egress.sni, and detail the reason."""
+    origin = stage.origin(echo)
+    proxy = guarded("log")
+    client = tunnel(stage, proxy, origin)
+    said = hello("b.example")
+    client.send(said)
+    assert client.read(len(said)) == said
+    client.half_close()
+    client.read_to_end()
+    record = proxy.record()
+    assert (record["would_deny"], record["sni"], record.end) == ("egress.sni", "b.example", "done")
+
+
+def test_nothing_of_it_stays(stage, guarded):
+    """Buffers of held bytes are given back when the hello passed, and when it was refused."""
+    from support.admin import metric
+    origin = stage.origin(echo)
+    proxy = guarded("enforce", "--workers", "1")
+    clients = [tunnel(stage, proxy, origin) for _ in range(20)]
+    for client in clients[:10]:
+        client.send(hello("a.example"))
+    for client in clients[10:]:
+        client.send(hello("b.example"))
+        assert client.read_to_end() == ALERT
+    for client in clients[:10]:
+        client.read(100)
+    wait_until(lambda: metric(proxy, "buffer_bytes") == 0, "the buffers to be given back")
