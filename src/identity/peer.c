@@ -70,7 +70,7 @@ static struct slice add_number(struct text *text, const char *kind, uint32_t num
     return add_word(text, kind, text_slice(&word));
 }
 
-enum status peer_read(int fd, bool wants_container, struct peer_process *ret_peer)
+enum status peer_process_read(int fd, bool wants_container, struct peer_process *ret_peer)
 {
     struct socket_peer who;
     enum status status = socket_peer_of(fd, &who);

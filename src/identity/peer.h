@@ -24,7 +24,7 @@ enum { PEER_CONTAINER = 64 };
 
 /* Ask about a connected Unix socket; with `wants_container` the control group is read from /proc, too, which is
  * memory of the kernel's and does not wait. Errors: ST_IO with errno. */
-enum status peer_read(int fd, bool wants_container, struct peer_process *ret_peer) MUST_USE;
+enum status peer_process_read(int fd, bool wants_container, struct peer_process *ret_peer) MUST_USE;
 
 /* The container that the text of /proc/PID/cgroup names: the last run of exactly 64 hexadecimal digits in its first line
  * that has one, as docker, podman, containerd and CRI-O make them; empty where none has. */

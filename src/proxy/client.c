@@ -96,7 +96,8 @@ static void client_meet_process(struct client *client)
         return;
     client->process = malloc(sizeof(*client->process));
     if (client->process != NULL &&
-        peer_read(tcp_fd(client->transport), config->identity.takes_peer, client->process) == ST_OK)
+        peer_process_read(tcp_fd(client->transport), config->identity.takes_peer,
+                          client->process) == ST_OK)
         return;
     free(client->process);
     client->process = NULL;

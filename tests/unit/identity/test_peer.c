@@ -41,18 +41,18 @@ static void the_kernel_tells_who_connected(void **state)
     char group[32];
     struct peer_process peer;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    assert_int_equal(peer_read(ends[0], true, &peer), ST_OK);
+    assert_int_equal(peer_process_read(ends[0], true, &peer), ST_OK);
     (void)snprintf(user, sizeof(user), "uid:%u", getuid());
     (void)snprintf(group, sizeof(group), "gid:%u", getgid());
     assert_slice(peer.user, user);
     assert_slice(peer.groups[0], group);
     assert_int_equal(peer.uid, getuid());
     assert_true(peer.group_count >= 1 && peer.group_count <= 2);
-    assert_int_equal(peer_read(ends[1], false, &peer), ST_OK);
+    assert_int_equal(peer_process_read(ends[1], false, &peer), ST_OK);
     assert_int_equal(peer.group_count, 1);
     close(ends[0]);
     close(ends[1]);
-    assert_int_equal(peer_read(-1, false, &peer), ST_IO);
+    assert_int_equal(peer_process_read(-1, false, &peer), ST_IO);
 }
 
 int main(void)
