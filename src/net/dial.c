@@ -7,8 +7,9 @@
  * Answers, watches and timers only record; dial_run acts, in a task. Only what is known at once (a
  * literal, a cached answer) is acted upon under dial_start, and even then the end is told by the task.
  *
- * The race begins when AAAA is there, when A is there and AAAA is known to be empty or useless (no route
- * to any IPv6 address), or when AAAA is `resolution_delay_ns` late. Candidates not tried yet are sorted
+ * The race begins when both answers are there, or when the second is `resolution_delay_ns` late: it may hold an address
+ * that refuses the whole. With DIAL_MIXED_SKIP it begins when AAAA is there, when A is there and AAAA is known to be
+ * empty or useless (no route to any IPv6 address), or when AAAA is late. Candidates not tried yet are sorted
  * and interleaved anew with each answer; the next one starts by the family that was not tried last.
  * Those that no source address leads to stand behind all others, whatever their family.
  *
@@ -459,15 +460,25 @@ static void dial_collect(struct dial *dial)
         dial_win(dial, winner);
 }
 
+/* Does nothing that is still to come matter to the first attempt? */
+static bool dial_knows_enough(const struct dial *dial)
+{
+    const struct question_half *v6 = &dial->question.half[HALF_V6];
+    if (dial->options.mixed ==
+        DIAL_MIXED_REFUSE) /* the other family may hold what refuses the whole */
+        return dial_is_answered(dial);
+    return !v6->is_wanted || v6->is_answered;
+}
+
 /* May the first attempt begin (RFC 8305 §3)? */
 static bool dial_may_race(struct dial *dial)
 {
-    const struct question_half *v6 = &dial->question.half[HALF_V6];
     if (dial->candidate_count == 0)
         return false;
-    if (!v6->is_wanted || v6->is_answered || dial->is_pace_due)
+    if (dial->is_pace_due || dial_knows_enough(dial))
         return true;
-    if (dial->engine->sources != NULL && !addr_source_has_family(dial->engine->sources, INET_V6))
+    if (dial->options.mixed == DIAL_MIXED_SKIP && dial->engine->sources != NULL &&
+        !addr_source_has_family(dial->engine->sources, INET_V6))
         return true;
     if (!timer_is_set(&dial->pace))
         timer_set_in(dial->engine->loop, &dial->pace, dial->options.resolution_delay_ns);

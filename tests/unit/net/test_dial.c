@@ -342,6 +342,31 @@ static void test_mixed_later_answer(void **state)
     end(&f);
 }
 
+/* Where AAAA is there first, A is waited for as long as the reverse: it may refuse the whole. Nothing is dialled
+ * meanwhile. */
+static void test_mixed_first_answer_waits(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    f.refused = "127.0.0.9";
+    add_rule(&f, RR_AAAA, "::1", NULL);
+    dns_server_add(
+        &f.server,
+        (struct dns_rule){
+            .name = "a.test", .type = RR_A, .address = {"127.0.0.9"}, .ttl = 60, .is_held = true});
+    start(&f, "a.test");
+    await_half(&f, HALF_V6);
+    turn(&f);
+    clock_advance(48 * NS_PER_MS);
+    turn(&f);
+    assert_int_equal(f.dial.attempt_total, 0);
+    dns_server_release(&f.server);
+    await_done(&f, DIAL_DENIED);
+    assert_int_equal(f.dial.attempt_total, 0);
+    end(&f);
+}
+
 /* With "skip" the permitted ones are dialled; none left is a refusal. */
 static void test_mixed_skip(void **state)
 {
@@ -623,6 +648,7 @@ int main(void)
         cmocka_unit_test(test_resolution_delay),
         cmocka_unit_test(test_mixed_is_refused),
         cmocka_unit_test(test_mixed_later_answer),
+        cmocka_unit_test(test_mixed_first_answer_waits),
         cmocka_unit_test(test_mixed_skip),
         cmocka_unit_test(test_names_fail),
         cmocka_unit_test(test_deadline),
