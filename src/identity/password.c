@@ -12,6 +12,8 @@
 
 #include "identity/password.h"
 
+#include "base/check.h"
+
 #include "identity/digest.h"
 
 #include <crypt.h>
@@ -210,6 +212,7 @@ enum status password_hash(struct password_space *space, enum password_method met
                           const char *password, char into[PASSWORD_HASH_MAX])
 {
     char salt[CRYPT_GENSALT_OUTPUT_SIZE];
+    CHECK(space != NULL);
     size_t max = method == PASSWORD_BCRYPT ? PASSWORD_BCRYPT_MAX : PASSWORD_MAX;
     if (strlen(password) > max)
         return ST_LIMIT;

@@ -49,7 +49,7 @@ static bool guard_make_room(struct sni_guard *guard, struct block_pool *blocks)
         block_create(blocks, guard->block == NULL ? BLOCK_SMALL : guard->block->size + 1);
     if (block == NULL)
         return false;
-    if (guard->held_len > 0)
+    if (guard->block != NULL)
         memcpy(block->data, guard->block->data, guard->held_len);
     block_unref(&guard->block);
     guard->block = block;

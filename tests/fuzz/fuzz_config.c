@@ -50,11 +50,23 @@ static void check_gate(const struct config *config)
         .deny = {config->egress.deny.at, config->egress.deny.count},
         .allow_names = {config->egress.allow_names.at, config->egress.allow_names.count},
         .deny_names = {config->egress.deny_names.at, config->egress.deny_names.count},
+        .rules = config->policy.rules,
+        .rule_count = config->policy.rule_count,
+        .has_default = config->policy.has_default,
+        .denies_by_default = config->policy.by_default == RULE_DENY,
+        .observes = config->policy.observes,
     };
+    char space[200];
+    struct text fault = text_on(space, sizeof(space));
+    size_t rule = 0;
     struct inet_endpoint metadata = {.addr = {INET_V4, {169, 254, 169, 254}}, .port = 80};
     struct gate_answer answer;
-    struct gate *gate = gate_create(&options);
-    CHECK(gate != NULL && !gate_address(gate, &metadata, &answer));
+    struct gate *gate = NULL;
+    if (gate_create(&options, &fault, &rule, &gate) != ST_OK) { /* lists are not read here */
+        CHECK(gate == NULL && config->policy.rules[rule].to_lists.count > 0);
+        return;
+    }
+    CHECK(!gate_address(gate, NULL, &metadata, &answer));
     CHECK(answer.rule[0] != '\0');
     gate_destroy(&gate);
 }

@@ -27,6 +27,8 @@ ELSEWHERE = {"auth_needed": "tests/e2e/identity/test_basic.py", "auth_failed": "
              "auth_impossible": "tests/e2e/identity/test_other_ways.py",
              "auth_throttled": "tests/e2e/identity/test_other_ways.py",
              "auth_busy": "tests/e2e/identity/test_other_ways.py",
+             "sni_refused": "tests/e2e/egress/test_sni.py",
+             "hello_timeout": "tests/e2e/egress/test_sni.py",
              "tunnel_idle": "tests/e2e/tunnel/test_half_close.py",
              "tunnel_half_closed": "tests/e2e/tunnel/test_half_close.py",
              "tunnel_lifetime": "tests/e2e/tunnel/test_half_close.py",
