@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* Credentials that were judged good, of one worker: which field value belongs to which member of a roster. Bounded;
+/* Credentials that were judged good, of one worker: which proven text belongs to which member of a roster. Bounded;
  * nothing is locked, and nothing of the credentials is kept but a digest that means nothing outside of this process. */
 struct credential_cache {
     /* private */

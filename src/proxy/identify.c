@@ -109,9 +109,20 @@ static void explain(struct exchange *x, const char *rule, const char *remedy)
     (void)snprintf(x->remedy, sizeof(x->remedy), "%s", remedy);
 }
 
-/* 407; the connection goes on. */
+/* May somebody be let in who shows no credentials? */
+static bool takes_others(const struct exchange *x)
+{
+    const struct config *config = exchange_config(x);
+    return !config_identity_is_required(config) || config->identity.takes_peer ||
+           config->identity.certificate != CERTIFICATE_OFF;
+}
+
+/* 407; the connection goes on. Behind a CONNECT may stand bytes of the tunnel, which somebody else chose: they get no
+ * further than to a 407 of their own, unless requests are let in that show nothing. */
 static enum next ask_for_credentials(struct exchange *x, enum cause cause, const char *detail)
 {
+    if (x->method == METHOD_CONNECT && takes_others(x))
+        x->down->may_persist = false;
     if (takes_basic(x))
         explain(x, "identity.basic",
                 "show user and password: http://USER:PASSWORD@PROXY in the address of the proxy");
@@ -391,15 +402,33 @@ static enum next judge_remembered(struct exchange *x, const struct digest *field
     return identify_as(x, roster_at(roster, index));
 }
 
+/* What is remembered is what the field says and not how it is spelt, so that one account has one entry. The two kinds
+ * never say the same: a token has no colon. */
+static struct slice proven_text(const struct credentials *credentials)
+{
+    return credentials->kind == CREDENTIALS_BEARER
+               ? credentials->token
+               : slice_of(credentials->user.at,
+                          credentials->user.len + 1 + credentials->password.len);
+}
+
 static enum next judge(struct exchange *x, struct slice value)
 {
     struct credentials credentials;
-    struct digest digest = digest_of(&x->proxy->identify.verifier->key, value);
+    struct digest digest = {0};
+    enum next next = NEXT_GO_ON;
     bool is_remembered = false;
-    enum next next = judge_remembered(x, &digest, &is_remembered);
-    if (is_remembered)
-        return next;
     credentials_parse(value, &credentials);
+    bool is_known_kind =
+        credentials.kind == CREDENTIALS_BASIC || credentials.kind == CREDENTIALS_BEARER;
+    if (is_known_kind) {
+        digest = digest_of(&x->proxy->identify.verifier->key, proven_text(&credentials));
+        next = judge_remembered(x, &digest, &is_remembered);
+    }
+    if (is_remembered) {
+        credentials_wipe(&credentials);
+        return next;
+    }
     if (credentials.kind == CREDENTIALS_BASIC && takes_basic(x))
         next = judge_password(x, &credentials, &digest);
     else if (credentials.kind == CREDENTIALS_BEARER && takes_bearer(x))

@@ -55,3 +55,13 @@ def test_failures_are_not_remembered(stage, proxy):
         for _ in range(3):
             assert client.ask(request("GET", origin.url + "/", basic(user="bcrypt", password="wrong"))).status == 407
     assert counted(proxy, "hashes_total") == 3
+
+
+def test_a_spelling_of_the_field_is_no_new_password(stage, proxy):
+    """Case of the scheme and blanks do not cost another hash: what the field says is remembered, not how."""
+    origin = stage.origin(replies_forever(ok(b"")))
+    word = basic(user="bcrypt").rpartition(" ")[2]
+    with proxy.connect() as client:
+        for spelling in ("Basic ", "bAsIc ", "BASIC  ", "Basic    "):
+            assert client.ask(request("GET", origin.url + "/", f"Proxy-Authorization: {spelling}{word}")).status == 200
+    assert counted(proxy, "hashes_total") == 1 and counted(proxy, "cache_hits_total") == 3

@@ -187,3 +187,16 @@ def test_a_unix_client_is_throttled_by_its_user(stage, origin):
     with socket.create_connection(("127.0.0.1", int(proxy.urls[-1].rpartition(":")[2].strip("/")))) as sock:
         sock.sendall(request("GET", origin.url + "/", basic()))
         assert sock.recv(12) == b"HTTP/1.1 200"
+
+
+@pytest.mark.parametrize("identity", [{"peer": "on"}, {"required": False}], ids=["process", "anybody"])
+def test_what_follows_a_connect_without_credentials_is_no_request(stage, origin, identity):
+    """Bytes behind a CONNECT may be the tunnel's, chosen by somebody else: where requests pass that show nothing, a 407 to
+    the CONNECT ends the connection."""
+    path = stage.folder / "proxy.sock"
+    proxy = start(stage, {"address": f"unix:{path}", "mode": "0666"}, users_text=f"alice:{users.SHA256}\n", **identity)
+    with connect(str(path)) as client:
+        client.send(request("CONNECT", "a.example:443", basic(password="stale")) + request("GET", origin.url + "/"))
+        assert client.read_response().status == 407
+        assert client.read_to_end() == b""
+    assert origin.connections == [] and len(proxy.records(1)) == 1
