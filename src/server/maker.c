@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #define MAKER_LOOK_NS NS_PER_S
+#define MAKER_OWED_NS (10 * NS_PER_S)
 
 /* ---- configuration ---- */
 
@@ -154,11 +155,19 @@ bool maker_sees_change(struct maker *maker, const struct config *config, uint64_
         bool rests = file_mark_equals(&mark, &maker->seen_marks[i]);
         maker->seen_marks[i] = mark;
         if (rests && !file_mark_equals(&mark, &maker->read_marks[i])) {
-            maker->read_marks[i] = mark; /* also where it cannot be used: until it changes again */
+            maker->read_marks[i] = mark; /* also where it cannot be used */
             has_changed = true;
         }
     }
-    return has_changed;
+    bool is_due = has_changed || (maker->owed_ns != 0 && now_ns >= maker->owed_ns);
+    if (is_due)
+        maker->owed_ns = now_ns + MAKER_OWED_NS;
+    return is_due;
+}
+
+void maker_settle(struct maker *maker)
+{
+    maker->owed_ns = 0;
 }
 
 int maker_wait_ms(const struct maker *maker, uint64_t now_ns, int wait_ms)

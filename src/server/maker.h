@@ -19,6 +19,7 @@ struct maker {
     /* Of the users file and of that of tokens: as they were before they were read last, and at the last look. */
     struct file_mark read_marks[MAKER_FOLLOWED], seen_marks[MAKER_FOLLOWED];
     uint64_t look_ns; /* when to look again, monotonic; 0: there is nothing to look at */
+    uint64_t owed_ns; /* a change was seen and is not served: when to say so again; 0: all is */
 };
 
 /* `argc`/`argv` are borrowed. */
@@ -33,8 +34,11 @@ enum status maker_make(struct maker *maker, const struct bundle *old,
 enum status maker_make_again(struct maker *maker, const struct bundle *old,
                              struct bundle **ret_bundle) MUST_USE;
 /* Has a file changed that is followed, and come to rest since? Looks once a second at most; `config` is the one that is
- * served. True once for each change, whatever is made of it. */
+ * served. True for each change, and again every ten seconds until maker_settle: whoever was taken out of a file must not
+ * stay since another one could not be read. */
 bool maker_sees_change(struct maker *maker, const struct config *config, uint64_t now_ns);
+/* What the files hold is served. */
+void maker_settle(struct maker *maker);
 /* How long to wait until maker_sees_change should be asked, at most `wait_ms`, where -1 is for good. */
 int maker_wait_ms(const struct maker *maker, uint64_t now_ns, int wait_ms);
 /* The same without listening and without the log, for a check. */

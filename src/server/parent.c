@@ -100,6 +100,7 @@ static void candidate_take(struct parent *parent)
     if (!is_first) {
         bundle_commit(parent->candidate, parent->good);
         diag_say(NULL, DIAG_NOTICE, "reloaded");
+        maker_settle(parent->options->maker);
         maker_warn_unchanged(parent->options->maker, parent->candidate->config);
     }
     bundle_destroy(&parent->good);

@@ -83,6 +83,7 @@ static void process_reload(struct process *process, bool reads_config)
     if (status == ST_OK) {
         if (serving_adopt(&process->serving, bundle, /* owns_files= */ true, &fault) == ST_OK) {
             diag_say(NULL, DIAG_NOTICE, "reloaded");
+            maker_settle(process->maker);
             maker_warn_unchanged(process->maker, process->serving.snapshot->config);
             bundle_say_listens(process->serving.bundle);
             notify_ready();

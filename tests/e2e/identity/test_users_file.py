@@ -3,7 +3,7 @@ import pytest
 
 from support import users
 from support.message import ok, request
-from support.ops import both
+from support.ops import Config, both
 from support.origin import replies_forever
 from support.users import basic
 
@@ -107,3 +107,26 @@ def test_hash_password_asks_on_a_terminal(program):
         os.close(terminal)
         assert os.waitstatus_to_exitcode(status_word) == code and b"sesame" not in seen, seen
         assert (b"$5$" in seen) == (code == 0)
+
+
+@both
+def test_a_user_that_was_taken_out_does_not_stay_for_another_file(stage, as_root):
+    """The users file changes while a list of rules is missing: the reload fails, and is tried again until it does not."""
+    names, path = stage.folder / "names.list", users.write(stage.folder, f"alice:{users.SHA256}\nbob:{users.SHA256}\n")
+    names.write_text("a.example\n")
+    names.chmod(0o644)
+    config = Config(stage)
+    config.write("127.0.0.1:0", identity={"basic": {"users": str(path)}},
+                 policy={"rules": [{"name": "none", "action": "deny", "to_list": [str(names)]}]})
+    proxy = config.start(as_root=as_root)
+    origin = stage.origin(replies_forever(ok(b"")))
+    with proxy.connect() as client:
+        assert client.ask(request("GET", origin.url + "/", basic(user="bob"))).status == 200
+        names.unlink()
+        users.write(stage.folder, f"alice:{users.SHA256}\n")
+        proxy.wait_line("reload failed: the old configuration stays")
+        names.write_text("a.example\n")
+        names.chmod(0o644)
+        proxy.wait_line("reloaded", bound=40)
+        assert client.ask(request("GET", origin.url + "/", basic(user="bob"))).status == 407
+        assert client.ask(request("GET", origin.url + "/", basic(user="alice"))).status == 200
