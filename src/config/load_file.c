@@ -125,6 +125,12 @@ static void file_row(struct loader *loader, const struct scope *scope, const str
         return;
     }
     value_clear(scope->object, row);
+    if (scope->table == &schema_rule && node->kind == PARSE_LIST && node->first == NULL) {
+        file_report(
+            loader, scope, &node->place, slice_from_string(row->key),
+            SLICE("an empty list would be no condition at all; leave it out, or name something"));
+        return;
+    }
     if (node->kind != PARSE_LIST) {
         file_set(loader, scope, row, node);
         return;
@@ -262,7 +268,7 @@ static void file_map(struct loader *loader, const struct scope *scope, struct sl
             continue;
         if (row != NULL && row->kind == KIND_LISTENERS)
             file_listeners(loader, node);
-        else if (row != NULL && row->kind == KIND_RULES)
+        else if (row != NULL && row->kind == KIND_RULES && !has_dot)
             file_rules(loader, node);
         else if (row != NULL && !has_dot)
             file_row(loader, scope, row, node);

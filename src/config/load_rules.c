@@ -142,9 +142,28 @@ static void rule_note_lists(struct loader *loader, const struct rule *rule,
                        &rule->to_lists);
 }
 
+/* A rule without any condition is about everything: it must say what it does. */
+static void rule_check_action(struct loader *loader, const struct rule *rule,
+                              const struct parse_node *node)
+{
+    bool has_action = false;
+    bool has_condition = false;
+    for (const struct parse_node *child = node->first; child != NULL; child = child->next) {
+        has_action = has_action || slice_equals(child->name, SLICE("action"));
+        has_condition = has_condition || !(slice_equals(child->name, SLICE("name")) ||
+                                           slice_equals(child->name, SLICE("action")) ||
+                                           slice_equals(child->name, SLICE("mode")) ||
+                                           slice_equals(child->name, SLICE("tls")));
+    }
+    if (!has_action && !has_condition)
+        rule_report(loader, rule, node, SLICE("action"),
+                    SLICE("is missing: a rule without conditions is about everything"));
+}
+
 void loader_check_rule(struct loader *loader, struct rule *rule, const struct parse_node *node)
 {
     rule_note_lists(loader, rule, node);
+    rule_check_action(loader, rule, node);
     rule_check_name(loader, rule, node);
     rule_check_paths(loader, rule, node);
     rule_check_methods(loader, rule, node);

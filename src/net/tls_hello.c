@@ -123,10 +123,19 @@ static bool read_message(struct slice body, struct tls_hello *hello)
 
 /* ---- records ---- */
 
+/* Libraries take any minor version here. */
 static bool may_be_record(struct slice bytes)
 {
-    return (unsigned char)bytes.at[0] == RECORD_HANDSHAKE && (bytes.len < 2 || bytes.at[1] == 3) &&
-           (bytes.len < 3 || (unsigned char)bytes.at[2] <= 4);
+    return (unsigned char)bytes.at[0] == RECORD_HANDSHAKE && (bytes.len < 2 || bytes.at[1] == 3);
+}
+
+/* Another record of TLS, or the hello of SSL 2: some servers begin with either. Not for us, and not something else. */
+static bool is_odd_tls(struct slice bytes)
+{
+    unsigned char type = (unsigned char)bytes.at[0];
+    bool is_record = type >= 20 && type <= 24 && (bytes.len < 2 || bytes.at[1] == 3);
+    bool is_ssl2 = type >= 0x80 && bytes.len > 2 && bytes.at[2] == MESSAGE_CLIENT_HELLO;
+    return is_record || is_ssl2;
 }
 
 /* Put the message together from its records in `into`. */
@@ -136,12 +145,12 @@ static enum tls_hello_result join(struct slice bytes, char *into, size_t *ret_le
     *ret_len = 0;
     while (bytes.len > 0) {
         if (!may_be_record(bytes))
-            return len == 0 ? TLS_HELLO_NOT_TLS : TLS_HELLO_MALFORMED;
+            return len == 0 && !is_odd_tls(bytes) ? TLS_HELLO_NOT_TLS : TLS_HELLO_MALFORMED;
         if (bytes.len < RECORD_HEAD)
             return TLS_HELLO_MORE;
         size_t size = (size_t)(unsigned char)bytes.at[3] << 8 | (unsigned char)bytes.at[4];
         if (size == 0 || size > RECORD_BYTES_MAX) /* RFC 8446 §5.1 */
-            return len == 0 && size > RECORD_BYTES_MAX ? TLS_HELLO_NOT_TLS : TLS_HELLO_MALFORMED;
+            return TLS_HELLO_MALFORMED;
         bytes = slice_from(bytes, RECORD_HEAD);
         size_t here = size < bytes.len ? size : bytes.len;
         size_t fits = here < TLS_HELLO_MAX - len ? here : TLS_HELLO_MAX - len;

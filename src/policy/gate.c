@@ -182,7 +182,7 @@ const struct rules *gate_rules(const struct gate *gate)
 struct writer writer_on(struct gate_answer *answer)
 {
     answer->allowed_by = answer->would_deny = SLICE_NONE;
-    answer->tls_is_optional = false;
+    answer->tls_is_optional = answer->has_judged = false;
     return (struct writer){.answer = answer,
                            .rule = text_on(answer->rule, sizeof(answer->rule)),
                            .remedy = text_on(answer->remedy, sizeof(answer->remedy))};
@@ -343,6 +343,7 @@ bool gate_judge_rules(const struct gate *gate, const struct gate_question *quest
     struct rules_decision *decision = ret_decision;
     struct gate_answer *answer = writer->answer;
     rules_judge(gate->rules, question, addr, decision);
+    answer->has_judged = true;
     if (decision->is_in_deny)
         return gate_refuse_name(gate, host_slice(question->host), writer);
     if (decision->observed != NULL)
@@ -361,6 +362,8 @@ bool gate_judge_rules(const struct gate *gate, const struct gate_question *quest
         if (answer->would_deny.len == 0)
             answer->would_deny = SLICE("policy.default");
     }
+    if (answer->would_deny.len > 0) /* what is only observed opens nothing that would stay shut */
+        decision->address_opener = decision->port_opener = decision->port_namer = NULL;
     return true;
 }
 

@@ -66,6 +66,7 @@ struct gate_answer {
     struct slice allowed_by;
     struct slice would_deny; /* what only observes */
     bool tls_is_optional;    /* the rule that let it pass says so */
+    bool has_judged;         /* rules were asked: what is empty above is so */
 };
 
 /* Copies all of `options` but the rules. Errors: ST_BAD, ST_LIMIT of lists, with a fault and the number of the rule

@@ -16,8 +16,10 @@ bool acquire_permit(void *owner, const struct inet_endpoint *endpoint)
     struct gate_answer answer;
     bool is_allowed = gate_address(x->snapshot->gate, &question, endpoint, &answer);
     exchange_note_answer(x, &answer);
-    if (is_allowed)
+    if (is_allowed) {
+        x->rule[0] = x->remedy[0] = '\0';
         return true;
+    }
     (void)snprintf(x->rule, sizeof(x->rule), "%s", answer.rule);
     (void)snprintf(x->remedy, sizeof(x->remedy), "%s", answer.remedy);
     return false;
@@ -84,7 +86,10 @@ static enum next acquire_finish_reach(struct exchange *x)
         x->proxy->engine->reach_cancel(reach);
         return exchange_refuse(x, cause, cause == CAUSE_REFUSED_ADDRESS ? x->rule : reach->detail);
     }
-    x->rule[0] = x->remedy[0] = '\0';
+    if (!acquire_permit(x, &reach->peer)) { /* of several addresses the last answer was another's */
+        x->proxy->engine->reach_cancel(reach);
+        return exchange_refuse(x, CAUSE_REFUSED_ADDRESS, x->rule);
+    }
     enum status status = pool_add(x->proxy->engine->pool, reach, &x->lease);
     x->proxy->engine->reach_cancel(reach);
     if (status != ST_OK)

@@ -372,12 +372,11 @@ struct gate_question exchange_question(const struct exchange *x)
 
 void exchange_note_answer(struct exchange *x, const struct gate_answer *answer)
 {
-    if (answer->allowed_by.len > 0) {
-        x->allowed_by = answer->allowed_by;
-        x->tls_is_optional = answer->tls_is_optional;
-    }
-    if (answer->would_deny.len > 0)
-        x->would_deny = answer->would_deny;
+    if (!answer->has_judged)
+        return;
+    x->allowed_by = answer->allowed_by;
+    x->would_deny = answer->would_deny;
+    x->tls_is_optional = answer->tls_is_optional;
 }
 
 enum next step_decide(struct exchange *x)

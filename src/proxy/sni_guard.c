@@ -13,6 +13,14 @@
 
 #include <string.h>
 
+static enum sni_result guard_blame(struct sni_guard *guard, const char *why)
+{
+    struct text text = text_on(guard->detail, sizeof(guard->detail));
+    text_add(&text, slice_from_string(why));
+    (void)text_string(&text);
+    return guard->wanted.mode == SNI_ENFORCE ? SNI_REFUSES : SNI_PASSES;
+}
+
 struct sni_guard *sni_guard_create(struct slab *slab, const struct sni_wanted *wanted)
 {
     struct sni_guard *guard = slab_alloc(slab);
@@ -58,29 +66,24 @@ static bool guard_make_room(struct sni_guard *guard, struct block_pool *blocks)
 
 enum status sni_guard_add(struct sni_guard *guard, struct block_pool *blocks, struct slice bytes)
 {
-    while (bytes.len > 0 && guard->held_len < SNI_HELD_MAX) {
-        if (!guard_make_room(guard, blocks))
-            return ST_NOMEM;
-        size_t room = guard->block->size - guard->held_len;
-        size_t len = bytes.len < room ? bytes.len : room;
-        memcpy(guard->block->data + guard->held_len, bytes.at, len);
-        guard->held_len += (uint32_t)len;
-        bytes = slice_from(bytes, len);
-    }
-    if (guard->begun_ns == 0 && guard->held_len > 0)
-        guard->begun_ns = clock_monotonic_ns();
-    return bytes.len == 0 ? ST_OK : ST_LIMIT;
+    CHECK(guard->block == NULL);
+    if (bytes.len == 0)
+        return ST_OK;
+    guard->block = block_create(blocks, bytes.len > BLOCK_SMALL ? bytes.len : BLOCK_SMALL);
+    if (guard->block == NULL)
+        return ST_NOMEM;
+    memcpy(guard->block->data, bytes.at, bytes.len);
+    guard->held_len = (uint32_t)bytes.len;
+    guard->begun_ns = clock_monotonic_ns();
+    return ST_OK;
+}
+
+void sni_guard_give_up(struct sni_guard *guard)
+{
+    (void)guard_blame(guard, tls_hello_text(TLS_HELLO_MORE));
 }
 
 /* ---- judging ---- */
-
-static enum sni_result guard_blame(struct sni_guard *guard, const char *why)
-{
-    struct text text = text_on(guard->detail, sizeof(guard->detail));
-    text_add(&text, slice_from_string(why));
-    (void)text_string(&text);
-    return guard->wanted.mode == SNI_ENFORCE ? SNI_REFUSES : SNI_PASSES;
-}
 
 /* The name that was asked for is another one. */
 static enum sni_result guard_blame_name(struct sni_guard *guard, bool has_ech)
@@ -154,6 +157,8 @@ enum sni_result sni_guard_run(struct sni_guard *guard, struct transport *client,
 {
     enum status status = ST_OK;
     while (status == ST_OK) {
+        if (guard->detail[0] != '\0') /* given up, which lets pass */
+            return SNI_PASSES;
         if (guard->held_len > 0) {
             enum sni_result result = guard_judge(guard, scratch);
             if (result != SNI_WAITS)

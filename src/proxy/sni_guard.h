@@ -50,9 +50,11 @@ struct sni_guard *sni_guard_create(struct slab *slab, const struct sni_wanted *w
 /* *guard is NULL afterwards. Takes a pointer to NULL. */
 void sni_guard_destroy(struct slab *slab, struct sni_guard **guard);
 
-/* Bytes that came together with the CONNECT. Errors: ST_NOMEM. */
+/* Bytes that came together with the CONNECT, before anything else. Errors: ST_NOMEM. */
 enum status sni_guard_add(struct sni_guard *guard, struct block_pool *blocks,
                           struct slice bytes) MUST_USE;
+/* It did not come whole in time, and mode is SNI_LOG: the next run passes. */
+void sni_guard_give_up(struct sni_guard *guard);
 /* Receive and judge what there is. `scratch` holds TLS_HELLO_MAX, for the time of the call. */
 enum sni_result sni_guard_run(struct sni_guard *guard, struct transport *client,
                               struct block_pool *blocks, char *scratch);

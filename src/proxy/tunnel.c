@@ -102,7 +102,8 @@ static void tunnel_arm(struct tunnel *tunnel)
     uint64_t deadline = tunnel->progress_ns + quiet;
     if (tunnel->limits.lifetime_ns > 0 && tunnel->opened_ns + tunnel->limits.lifetime_ns < deadline)
         deadline = tunnel->opened_ns + tunnel->limits.lifetime_ns;
-    bool has_hello = tunnel->guard != NULL && tunnel->guard->begun_ns != 0;
+    bool has_hello =
+        tunnel->guard != NULL && tunnel->guard->begun_ns != 0 && tunnel->guard->detail[0] == '\0';
     if (has_hello && tunnel->guard->begun_ns + tunnel->limits.hello_ns < deadline)
         deadline = tunnel->guard->begun_ns + tunnel->limits.hello_ns;
     timer_set(tunnel->room->engine->loop, &tunnel->timer, deadline);
@@ -118,9 +119,7 @@ static enum status tunnel_load(struct tunnel *tunnel, struct slice from_client,
     tunnel->guard = sni_guard_create(&room->guard_slab, sni);
     if (tunnel->guard == NULL)
         return ST_NOMEM;
-    /* More than a guard holds is judged, and refused, as far as it is held. */
-    enum status status = sni_guard_add(tunnel->guard, room->engine->shared.blocks, from_client);
-    return status == ST_LIMIT ? ST_OK : status;
+    return sni_guard_add(tunnel->guard, room->engine->shared.blocks, from_client);
 }
 
 enum status tunnel_start(struct tunnel_room *room, struct transport **client,
@@ -177,7 +176,13 @@ static uint64_t tunnel_last_ns(const struct tunnel *tunnel)
 /* The record as it stands now: what it was at the beginning, and what the pipes know. */
 static void tunnel_tell(const struct tunnel *tunnel, struct record *record)
 {
-    record_shelf_get(&tunnel->record, record);
+    if (tunnel->record.at != 0) {
+        record_shelf_get(&tunnel->record, record);
+    } else { /* there was no memory to keep it in */
+        record_begin(record);
+        record->kind = RECORD_TUNNEL;
+        record->id = tunnel->id;
+    }
     record->client_in_bytes += tunnel->up.bytes;
     record->upstream_out_bytes += tunnel->up.bytes;
     record->upstream_in_bytes += tunnel->down.bytes;
@@ -271,7 +276,13 @@ static void tunnel_judge_late(struct tunnel *tunnel)
     if (tunnel->timer.deadline_ns > now)
         return; /* there was progress since it was set */
     enum cause cause = tunnel_is_half(tunnel) ? CAUSE_TUNNEL_HALF_CLOSED : CAUSE_TUNNEL_IDLE;
-    if (tunnel->guard != NULL && tunnel->guard->begun_ns != 0)
+    bool is_hello = tunnel->guard != NULL && tunnel->guard->begun_ns != 0;
+    if (is_hello && tunnel->guard->wanted.mode == SNI_LOG) { /* which lets pass */
+        sni_guard_give_up(tunnel->guard);
+        loop_queue(tunnel->room->engine->loop, &tunnel->task);
+        return;
+    }
+    if (is_hello)
         cause = CAUSE_HELLO_TIMEOUT;
     if (tunnel->limits.lifetime_ns > 0 && tunnel->opened_ns + tunnel->limits.lifetime_ns <= now)
         cause = CAUSE_TUNNEL_LIFETIME;
@@ -390,9 +401,9 @@ static enum status tunnel_release(struct tunnel *tunnel)
     tunnel_tell_guard(tunnel->guard, record);
     record_seal(record);
     record_shelf_drop(&room->shelf, &tunnel->record);
-    enum status status = record_shelf_put(&room->shelf, record, &tunnel->record);
-    if (status == ST_OK)
-        status = pipe_preload(&tunnel->up, sni_guard_held(tunnel->guard));
+    if (record_shelf_put(&room->shelf, record, &tunnel->record) != ST_OK)
+        tunnel->record.at = 0; /* which tunnel_tell takes */
+    enum status status = pipe_preload(&tunnel->up, sni_guard_held(tunnel->guard));
     if (tunnel->guard->begun_ns != 0)
         tunnel->up.first_ns = tunnel->guard->begun_ns;
     if (tunnel->guard->detail[0] != '\0')

@@ -184,7 +184,9 @@ static int read_target(struct asked *asked)
     question->host = &asked->host;
     question->port = target_port(&target);
     question->is_connect = target.form == TARGET_AUTHORITY;
-    question->scheme = target.scheme_name;
+    question->scheme = target.scheme == SCHEME_HTTP    ? SLICE("http")
+                       : target.scheme == SCHEME_HTTPS ? SLICE("https")
+                                                       : SLICE_NONE;
     question->path = target.path_and_query;
     return 0;
 }

@@ -174,3 +174,37 @@ def test_what_is_printed_of_rules_loads_again(stage):
     assert code == 0 and first.count("- { name") == 3
     again.write_text(first)
     assert told(stage, "check", "-c", again, "--print")[:2] == (0, first)
+
+
+@pytest.mark.parametrize("line,words", [("{ to: [], action: allow }", "an empty list would be no condition at all"),
+                                        ("{}", "action: is missing"), ("{ name: x }", "action: is missing")])
+def test_a_rule_about_everything_is_no_accident(stage, line, words):
+    """A template whose list came out empty opens nothing."""
+    file = stage.folder / "bad.yaml"
+    file.write_text(f"policy:\n  default: deny\n  rules:\n    - {line}\n")
+    code, _, errors = told(stage, "check", "-c", file)
+    assert code == 2 and words in errors and "bad.yaml:4:" in errors
+
+
+def test_what_is_observed_opens_nothing(ruled, stage):
+    """A rule that would be refused lends neither its ports nor its addresses."""
+    origin = stage.origin([])
+    proxy = ruled(f"""
+policy:
+  mode: observe
+  rules:
+    - {{ name: lab, action: allow, to: [127.0.0.1], to_address: [127.0.0.0/8], ports: [{origin.port}] }}
+    - {{ name: not here, action: deny, to: [127.0.0.1] }}
+""")
+    got = ask(proxy, "GET", origin.url + "/")
+    assert got.status == 403 and "default-deny 127.0.0.0/8" in got.reason and origin.connections == []
+
+
+def test_of_several_rules_that_of_the_address_counts(ruled, stage):
+    """A rule for other addresses than the one that is dialled neither allows nor is told."""
+    origin = stage.origin(replies(ok(b"in")))
+    stage.dns.add("lab.example", a=["127.0.0.1"])
+    proxy = ruled("policy: { rules: [{ name: lab, to: [lab.example], to_address: [10.0.0.0/8], action: allow }] }",
+                  "--allow", "127.0.0.1")
+    assert ask(proxy, "GET", f"http://lab.example:{origin.port}/").status == 200
+    assert proxy.record().get("rule") is None
