@@ -18,7 +18,7 @@
 
 #include <assert.h>
 
-enum { TUNNEL_TAG = TAG('t', 'u', 'n', 'l') };
+enum { TUNNEL_TAG = TAG('t', 'u', 'n', 'l'), TUNNEL_DRAIN_ROUNDS = 8 };
 
 struct tunnel {
     uint32_t tag;
@@ -381,8 +381,16 @@ static void tunnel_alert(struct tunnel *tunnel)
     struct iovec iov = {(void *)(uintptr_t)alert, sizeof(alert)};
     size_t sent = 0;
     bool is_tls = held.len > 0 && held.at[0] == 22;
-    if (is_tls && tunnel->down.bytes == 0)
-        (void)transport_send(tunnel->up.from, &iov, 1, &sent);
+    if (!is_tls || tunnel->down.bytes > 0)
+        return;
+    (void)transport_send(tunnel->up.from, &iov, 1, &sent);
+    /* What lies unread would make the close a reset, which overtakes the alert (RFC 9112 §9.6). */
+    struct wire_shared *shared = &tunnel->room->engine->shared;
+    enum status status = ST_OK;
+    for (int i = 0; i < TUNNEL_DRAIN_ROUNDS && status == ST_OK; i++) {
+        size_t got = 0;
+        status = transport_recv(tunnel->up.from, shared->scratch, shared->scratch_bytes, &got);
+    }
 }
 
 static void tunnel_refuse(struct tunnel *tunnel)

@@ -8,6 +8,8 @@ from support.bounds import wait_until
 from support.message import request
 from support.origin import echoes
 
+pytestmark = pytest.mark.last_word  # a refusal ends with an alert
+
 ALERT = bytes([21, 3, 3, 0, 2, 2, 112])  # fatal, unrecognized_name
 
 
