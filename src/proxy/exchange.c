@@ -423,8 +423,10 @@ enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind)
     struct tunnel_limits limits = {
         config->timeouts.tunnel_idle_ns, config->timeouts.tunnel_half_closed_ns,
         config->timeouts.tunnel_lifetime_ns, config->timeouts.client_tls_ns};
-    struct sni_wanted sni = {config->egress.sni, x->tls_is_optional, x->host};
-    bool is_guarded = kind == RECORD_TUNNEL && sni.mode != SNI_OFF;
+    struct sni_wanted sni;
+    bool is_guarded = kind == RECORD_TUNNEL && config->egress.sni != SNI_OFF;
+    if (is_guarded)
+        sni = (struct sni_wanted){config->egress.sni, x->tls_is_optional, x->host};
     struct record *record = x->proxy->record;
     timeline_mark(&x->timeline, MARK_T_OPEN);
     exchange_tell(x, record);
