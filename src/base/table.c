@@ -4,6 +4,7 @@
 #include "base/table.h"
 
 #include "base/random.h"
+#include "base/siphash.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -24,49 +25,14 @@ static void table_make_seed(void)
     random_secure(table_seed, sizeof(table_seed));
 }
 
-static inline uint64_t rotate(uint64_t x, int by)
-{
-    return x << by | x >> (64 - by);
-}
-
-static void sip_round(uint64_t v[4])
-{
-    v[0] += v[1];
-    v[1] = rotate(v[1], 13) ^ v[0];
-    v[0] = rotate(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotate(v[1], 17) ^ v[2];
-    v[2] = rotate(v[2], 32);
-}
-
 uint64_t table_hash(struct slice bytes)
 {
     (void)pthread_once(&table_seeded, table_make_seed);
-    uint64_t v[4] = {table_seed[0] ^ 0x736f6d6570736575ULL, table_seed[1] ^ 0x646f72616e646f6dULL,
-                     table_seed[0] ^ 0x6c7967656e657261ULL, table_seed[1] ^ 0x7465646279746573ULL};
-    size_t left = bytes.len;
-    const char *at = bytes.at;
-    for (; left >= 8; left -= 8, at += 8) {
-        uint64_t word;
-        memcpy(&word, at, 8);
-        v[3] ^= word;
-        sip_round(v);
-        v[0] ^= word;
-    }
-    uint64_t last = (uint64_t)bytes.len << 56;
-    for (size_t i = 0; i < left; i++)
-        last |= (uint64_t)(unsigned char)at[i] << (8 * i);
-    v[3] ^= last;
-    sip_round(v);
-    v[0] ^= last;
-    v[2] ^= 0xff;
-    for (int i = 0; i < 3; i++)
-        sip_round(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
+    struct siphash hash = siphash_begin(table_seed);
+    siphash_add(&hash, bytes, 1);
+    hash.v[2] ^= 0xff;
+    siphash_rounds(&hash, 3);
+    return siphash_fold(&hash);
 }
 
 void table_init(struct table *table)

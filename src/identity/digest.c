@@ -10,6 +10,7 @@
 #include "identity/digest.h"
 
 #include "base/random.h"
+#include "base/siphash.h"
 
 #include <openssl/sha.h>
 #include <string.h>
@@ -19,54 +20,18 @@ void digest_key_make(struct digest_key *key)
     random_secure(key, sizeof(*key));
 }
 
-static inline uint64_t rotate(uint64_t x, int by)
-{
-    return x << by | x >> (64 - by);
-}
-
-static void rounds(uint64_t v[4], int count)
-{
-    for (int i = 0; i < count; i++) {
-        v[0] += v[1];
-        v[1] = rotate(v[1], 13) ^ v[0];
-        v[0] = rotate(v[0], 32);
-        v[2] += v[3];
-        v[3] = rotate(v[3], 16) ^ v[2];
-        v[0] += v[3];
-        v[3] = rotate(v[3], 21) ^ v[0];
-        v[2] += v[1];
-        v[1] = rotate(v[1], 17) ^ v[2];
-        v[2] = rotate(v[2], 32);
-    }
-}
-
 struct digest digest_of(const struct digest_key *key, struct slice bytes)
 {
-    uint64_t v[4] = {key->word[0] ^ 0x736f6d6570736575ULL,
-                     key->word[1] ^ 0x646f72616e646f6dULL ^ 0xee,
-                     key->word[0] ^ 0x6c7967656e657261ULL, key->word[1] ^ 0x7465646279746573ULL};
     struct digest digest;
-    size_t left = bytes.len;
-    const char *at = bytes.at;
-    for (; left >= 8; left -= 8, at += 8) {
-        uint64_t word;
-        memcpy(&word, at, 8);
-        v[3] ^= word;
-        rounds(v, 2);
-        v[0] ^= word;
-    }
-    uint64_t last = (uint64_t)bytes.len << 56;
-    for (size_t i = 0; i < left; i++)
-        last |= (uint64_t)(unsigned char)at[i] << (8 * i);
-    v[3] ^= last;
-    rounds(v, 2);
-    v[0] ^= last;
-    v[2] ^= 0xee;
-    rounds(v, 4);
-    digest.word[0] = v[0] ^ v[1] ^ v[2] ^ v[3];
-    v[1] ^= 0xdd;
-    rounds(v, 4);
-    digest.word[1] = v[0] ^ v[1] ^ v[2] ^ v[3];
+    struct siphash hash = siphash_begin(key->word);
+    hash.v[1] ^= 0xee; /* 128 bits are given out */
+    siphash_add(&hash, bytes, 2);
+    hash.v[2] ^= 0xee;
+    siphash_rounds(&hash, 4);
+    digest.word[0] = siphash_fold(&hash);
+    hash.v[1] ^= 0xdd;
+    siphash_rounds(&hash, 4);
+    digest.word[1] = siphash_fold(&hash);
     return digest;
 }
 

@@ -474,8 +474,7 @@ static void judge_one(const struct rules *rules, uint32_t owner, struct asked *a
     const struct rule *rule = &rules->options.rules[owner];
     if (rule_compare(rule, owner, asked) != RULE_MATCHES)
         return;
-    bool hangs = rule->to_address.count > 0 && asked->addr == NULL;
-    decision->hangs_on_address = decision->hangs_on_address || hangs;
+    bool is_unknown = rule->to_address.count > 0 && asked->addr == NULL;
     if (rule->action == RULE_ALLOW) {
         keep_first(&decision->allow, rule);
         if (rule->ports.count > 0)
@@ -484,7 +483,7 @@ static void judge_one(const struct rules *rules, uint32_t owner, struct asked *a
             keep_first(&decision->port_namer, rule);
         if (rule->to_address.count > 0 && asked->addr != NULL)
             keep_first(&decision->address_opener, rule);
-    } else if (!hangs) {
+    } else if (!is_unknown) {
         keep_first(rule->mode == RULE_OBSERVE ? &decision->observed : &decision->deny, rule);
     }
 }

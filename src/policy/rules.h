@@ -38,7 +38,6 @@ struct rules_decision {
     const struct rule *address_opener; /* allows, and names the address */
     bool is_in_allow;                  /* the name is one of egress.allow */
     bool is_in_deny;
-    bool hangs_on_address; /* asked without one: each address must be asked about */
 };
 
 /* Errors: ST_BAD a list holds something else than names, with a fault: "PATH:7: expected…"; *ret_rule is the
