@@ -129,13 +129,16 @@ static bool may_be_record(struct slice bytes)
     return (unsigned char)bytes.at[0] == RECORD_HANDSHAKE && (bytes.len < 2 || bytes.at[1] == 3);
 }
 
-/* Another record of TLS, or the hello of SSL 2: some servers begin with either. Not for us, and not something else. */
-static bool is_odd_tls(struct slice bytes)
+/* What begins as no record of a handshake: another record of TLS, or the hello of SSL 2, with which some servers
+ * begin as well, is not for us, and not something else. */
+static enum tls_hello_result judge_other(struct slice bytes)
 {
     unsigned char type = (unsigned char)bytes.at[0];
     bool is_record = type >= 20 && type <= 24 && (bytes.len < 2 || bytes.at[1] == 3);
-    bool is_ssl2 = type >= 0x80 && bytes.len > 2 && bytes.at[2] == MESSAGE_CLIENT_HELLO;
-    return is_record || is_ssl2;
+    bool is_ssl2 = type >= 0x80 && (bytes.len < 3 || bytes.at[2] == MESSAGE_CLIENT_HELLO);
+    if (!is_record && !is_ssl2)
+        return TLS_HELLO_NOT_TLS;
+    return bytes.len < (is_record ? 2 : 3) ? TLS_HELLO_MORE : TLS_HELLO_MALFORMED;
 }
 
 /* Put the message together from its records in `into`. */
@@ -145,7 +148,7 @@ static enum tls_hello_result join(struct slice bytes, char *into, size_t *ret_le
     *ret_len = 0;
     while (bytes.len > 0) {
         if (!may_be_record(bytes))
-            return len == 0 && !is_odd_tls(bytes) ? TLS_HELLO_NOT_TLS : TLS_HELLO_MALFORMED;
+            return len == 0 ? judge_other(bytes) : TLS_HELLO_MALFORMED;
         if (bytes.len < RECORD_HEAD)
             return TLS_HELLO_MORE;
         size_t size = (size_t)(unsigned char)bytes.at[3] << 8 | (unsigned char)bytes.at[4];

@@ -115,6 +115,11 @@ static size_t question_bytes(const unsigned char *packet, size_t len)
     return at + 5 <= len && packet[at] == 0 ? at + 5 - DNS_HEAD : 0;
 }
 
+static unsigned question_id(const unsigned char *packet)
+{
+    return (unsigned)packet[0] << 8 | packet[1];
+}
+
 static size_t answer_write(const struct zone *zone, unsigned turn, const unsigned char *query,
                            size_t question, unsigned type, char into[DNS_PACKET])
 {
@@ -154,9 +159,13 @@ static void name_server_say(struct outside *outside, const unsigned char *query,
     char answer[DNS_PACKET];
     size_t question = question_bytes(query, len);
     unsigned type = (unsigned)query[DNS_HEAD + question - 4] << 8 | query[DNS_HEAD + question - 3];
-    unsigned turn = outside->asked[type == DNS_AAAA]++;
+    unsigned half = type == DNS_AAAA;
+    bool is_repeated = question_id(query) == outside->answered_id[half];
+    unsigned turn = outside->asked[half] - is_repeated;
+    outside->asked[half] = turn + 1;
+    outside->answered_id[half] = question_id(query);
     size_t bytes = answer_write(&outside->zone, turn, query, question, type, answer);
-    /* A datagram that is lost is asked for again. */
+    /* An answer that is lost is asked for again, under the same identifier, and is the same. */
     (void)sendto(outside->dns, answer, bytes, 0, (const struct sockaddr *)(const void *)to, to_len);
 }
 
@@ -176,7 +185,8 @@ static void name_server_hear(struct outside *outside)
         outside->lookups++;
         unsigned half = query[DNS_HEAD + question - 3] == DNS_AAAA;
         unsigned first = outside->zone.is_v4_first ? 0 : 1;
-        if (half != first && outside->asked[half] >= outside->asked[first]) {
+        bool is_repeated = question_id(query) == outside->answered_id[half];
+        if (half != first && !is_repeated && outside->asked[half] >= outside->asked[first]) {
             memcpy(outside->held, query, (size_t)len);
             outside->held_len = (size_t)len;
             outside->held_from = from;
@@ -196,6 +206,7 @@ void outside_set_zone(struct outside *outside, const struct zone *zone)
 {
     outside->zone = *zone;
     outside->asked[0] = outside->asked[1] = 0;
+    outside->answered_id[0] = outside->answered_id[1] = OUTSIDE_NO_ID;
     outside->held_len = 0;
 }
 

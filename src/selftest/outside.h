@@ -22,6 +22,7 @@ enum {
     OUTSIDE_ADDRESSES_MAX = 24,
     OUTSIDE_HEAD_MAX = 16 * 1024,
     OUTSIDE_WAIT_MS = 5000, /* for an answer; later is a hang */
+    OUTSIDE_NO_ID = 0x10000,
 };
 
 /* What a name has at a time. */
@@ -71,7 +72,8 @@ struct outside {
     /* private */
     int dns;
     int wake;
-    unsigned asked[2]; /* A and AAAA since the zone was set */
+    unsigned asked[2]; /* A and AAAA since the zone was set; a question that is repeated counts once */
+    unsigned answered_id[2]; /* of the last question of each that was answered; OUTSIDE_NO_ID none */
     struct outside_origin origins[OUTSIDE_ORIGINS_MAX];
     size_t held_len; /* a question that waits for the one of the other family; 0 none */
     unsigned char held[512];
