@@ -26,8 +26,9 @@ def pytest_configure(config):
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for line in ("raw: scripted players alone; also run on sanitizer builds", "clients: real clients",
                  "ops: start, stop, reload, logs", "threads: where threads talk; also run under TSan",
-                 "last_word: claims that a word arrives which is said just before a close, for which the proxy does "
-                 "not wait until the kernel takes it; not run with faults inside"):
+                 "without_faults: claims that harmless faults inside may break, as that a word arrives which is said "
+                 "just before a close; not run with them",
+                 "long_wait: waits half a minute for a limit; run on the release build alone"):
         config.addinivalue_line("markers", line)
 
 

@@ -150,7 +150,7 @@ def test_rfc9112_9_6_a_close_of_the_origin_is_honoured(proxy, stage, option):
     assert wait_until(lambda: ended, "the proxy to close the connection") == [b""]
 
 
-@pytest.mark.last_word  # close_notify
+@pytest.mark.without_faults  # close_notify
 @shows("9112-9.7-1", "9112-9.8-3", "9112-9.8-5", "9112-9.6-1", "9112-9.6-6")
 def test_rfc9112_9_8_tls_ends_with_a_closure_alert(stage, certs):
     """close_notify to the client, and to the origin, when a connection ends in order."""
@@ -170,7 +170,7 @@ def test_rfc9112_9_8_tls_ends_with_a_closure_alert(stage, certs):
     assert wait_until(lambda: ends, "the proxy to close the connection") == ["fin"]
 
 
-@pytest.mark.last_word  # close_notify
+@pytest.mark.without_faults  # close_notify
 @shows("9112-9.8-3", "9112-9.8-5", "9112-9.5-1")
 def test_rfc9112_9_8_idle_connections_end_with_a_closure_alert(stage, certs):
     """Of clients that ask for nothing more, and of the pool."""

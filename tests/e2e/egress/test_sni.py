@@ -8,7 +8,7 @@ from support.bounds import wait_until
 from support.message import request
 from support.origin import echoes
 
-pytestmark = pytest.mark.last_word  # a refusal ends with an alert
+pytestmark = pytest.mark.without_faults  # a refusal ends with an alert
 
 ALERT = bytes([21, 3, 3, 0, 2, 2, 112])  # fatal, unrecognized_name
 

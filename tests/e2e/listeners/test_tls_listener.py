@@ -53,7 +53,7 @@ def test_the_record_names_version_and_cipher(proxy, origin, certs, version, text
     assert "client_tls" in first.phases and "client_tls" not in second.phases
 
 
-@pytest.mark.last_word  # the alert
+@pytest.mark.without_faults  # the alert
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_older_versions_are_refused(proxy, certs):
     """TLS 1.0 and 1.1 must not be negotiated: RFC 8996. stderr says what was wrong."""
@@ -72,7 +72,7 @@ WEAK = {  # and one that is taken, so that the client is known to be able to
 }
 
 
-@pytest.mark.last_word  # the alert
+@pytest.mark.without_faults  # the alert
 @pytest.mark.parametrize("kind", WEAK)
 def test_weak_ciphers_are_refused(stage, origin, certs, kind):
     """No cipher without forward secrecy, without AEAD, without authentication, without encryption: RFC 9325 §4.1, §4.2.
@@ -106,7 +106,7 @@ def test_alpn_chooses_http_1_1(proxy, origin, certs, offer, chosen):
         ask(client, origin)
 
 
-@pytest.mark.last_word  # the alert
+@pytest.mark.without_faults  # the alert
 def test_h2_alone_is_refused(proxy, certs):
     """A client that speaks nothing we speak gets the alert no_application_protocol: RFC 7301 §3.2."""
     with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
@@ -187,7 +187,7 @@ def test_a_good_certificate_is_taken(asking, origin, certs, mode, version):
     assert sorted(record.client_tls["resumed"] for record in proxy.records(2)) == [False, True]
 
 
-@pytest.mark.last_word  # the alert
+@pytest.mark.without_faults  # the alert
 @pytest.mark.parametrize("version", [TLS12, TLS13], ids=["1.2", "1.3"])
 def test_no_certificate(asking, origin, certs, version):
     """Where it is optional the client is served without; where it is required it is refused, and stderr says so."""
@@ -199,7 +199,7 @@ def test_no_certificate(asking, origin, certs, version):
     proxy.wait_line("the client showed no certificate")
 
 
-@pytest.mark.last_word  # the alert
+@pytest.mark.without_faults  # the alert
 @pytest.mark.parametrize("version", [TLS12, TLS13], ids=["1.2", "1.3"])
 @pytest.mark.parametrize("mode", ["optional", "required"])
 def test_a_bad_certificate_is_refused(asking, certs, strangers, mode, version):
@@ -214,7 +214,7 @@ def test_a_bad_certificate_is_refused(asking, certs, strangers, mode, version):
     proxy.wait_line("certificate was refused: unsuitable certificate purpose")
 
 
-@pytest.mark.last_word  # the alert
+@pytest.mark.without_faults  # the alert
 def test_a_session_does_not_replace_the_certificate(stage, origin, certs, folder):
     """A session of a listener that asks for nothing is not taken by one that requires a certificate, although both
     seal their tickets with the same keys."""

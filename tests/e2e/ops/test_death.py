@@ -4,6 +4,8 @@ import re
 import signal
 import time
 
+import pytest
+
 from support.bounds import wait_until
 from support.message import request
 from support.ops import Config, answers, fails, needs_root, reload, with_shim, works
@@ -185,6 +187,7 @@ def give_up_a_reload(stage):
     return config, proxy, child, added, path
 
 
+@pytest.mark.long_wait
 def test_a_reload_without_an_answer_is_given_up(stage):
     """A serving process that hangs does not stop reloads for good; its late answer leads to one more."""
     _, proxy, child, _, path = give_up_a_reload(stage)
@@ -197,6 +200,7 @@ def test_a_reload_without_an_answer_is_given_up(stage):
     reload(proxy, listeners=2)
 
 
+@pytest.mark.long_wait
 def test_a_late_answer_counts_also_where_the_next_reload_is_refused(stage, certs):
     """It comes while the next one waits, whose refusal leaves what was given up: there is one more all the same."""
     config, proxy, child, added, path = give_up_a_reload(stage)
