@@ -6,28 +6,32 @@ import sys
 
 import csource
 
-KEY = re.compile(r'(\.key = |TIMEOUT\()"([a-z_.]*[a-z])"')
+KEY = re.compile(r'(\.key = |\b[A-Z]+\()"?([a-z_.]*[a-z])"?,')
+SECTIONS = {"TIMEOUT(": "timeouts.", "COUNT(": "limits.", "RATE(": "limits.", "BANDWIDTH(": "limits.", "BUDGET(": "",
+            ".key = ": ""}  # what writes a row, and what it puts before the key
+TABLES = {"listen_rows": "listen.", "rule_rows": "policy.rules.", "range_rows": "limits.ranges."}
 FLAG = re.compile(r'"(--[a-z-]+)"')
 MAN_KEY = re.compile(r"^\.It Ic (\S+)", re.M)
 MAN_FLAG = re.compile(r"^\.It .*?Fl Fl ([a-z-]+)", re.M)
 SHELL_FLAG = re.compile(r"--[a-z][a-z-]+")
 
 
-def known_keys(schema):
-    main, rest = schema.split("listen_rows[] = {")
-    listen, rule = rest.split("rule_rows[] = {")
-    for kind, key in KEY.findall(main):
-        yield "timeouts." + key if kind == "TIMEOUT(" and "." not in key else key
-    for _, key in KEY.findall(listen):
-        yield "listen." + key
-    for _, key in KEY.findall(rule):
-        yield "policy.rules." + key
+def known_keys(main, maps):
+    """Of the rows themselves, which begin a line."""
+    def rows(text):
+        return [SECTIONS[kind] + key for kind, key in re.findall(KEY, "".join(
+            line for line in re.sub(r"(= )?\{\s*", "", text).splitlines(True)
+            if line.strip().startswith(tuple(SECTIONS)))) if kind in SECTIONS]
+    yield from rows(main)
+    for table in re.split(r"static const struct schema_row ", maps)[1:]:
+        name, _, text = table.partition("[]")
+        yield from (TABLES[name] + key for key in rows(text))
 
 
 def main():
-    schema = csource.read("src/config/schema.c")
-    flags = set(FLAG.findall(schema + csource.read("src/config/load_flags.c")))
-    keys = set(known_keys(schema)) - {"listen"}  # described by what it holds
+    schema, maps = csource.read("src/config/schema.c"), csource.read("src/config/schema_maps.c")
+    flags = set(FLAG.findall(schema + maps + csource.read("src/config/load_flags.c")))
+    keys = set(known_keys(schema, maps)) - {"listen"}  # described by what it holds
     man_keys = set(MAN_KEY.findall(csource.read("docs/fairlead.yaml.5")))
     man_flags = {"--" + flag for flag in MAN_FLAG.findall(csource.read("docs/fairlead.1"))}
     shell_flags = set(SHELL_FLAG.findall(csource.read("packaging/fairlead.bash")))

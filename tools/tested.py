@@ -16,6 +16,8 @@ ELSEWHERE = {
     "src/codec/h1_send.c": ["tests/unit/codec/test_h1_codec.c", "tests/e2e/http/test_splice_body.py"],
     "src/config/load_file.c": ["tests/unit/config/test_config.c"],
     "src/config/load_flags.c": ["tests/unit/config/test_flags.c"],
+    "src/config/load_limits.c": ["tests/e2e/limits/test_settings.py"],
+    "src/config/schema_maps.c": ["tests/unit/config/test_config.c"],
     "src/config/load_rules.c": ["tests/e2e/egress/test_rules.py"],
     "src/config/print.c": ["tests/unit/config/test_config.c"],
     "src/config/schema.c": ["tests/unit/config/test_config.c"],
@@ -33,6 +35,8 @@ ELSEWHERE = {
     "src/report/access_log_json.c": ["tests/unit/report/test_access_log.c"],
     "src/report/access_log_line.c": ["tests/unit/report/test_access_log.c"],
     # The forwarding of whole messages, seen from both of its ends.
+    "src/proxy/admit.c": ["tests/e2e/limits/test_budgets.py", "tests/e2e/limits/test_bandwidth.py"],
+    "src/proxy/relief.c": ["tests/e2e/limits/test_flood.py"],
     "src/proxy/acquire.c": ["tests/sim/test_retries.c", "tests/e2e/egress/test_gate.py"],
     "src/proxy/client.c": ["tests/sim/test_client_limits.c", "tests/e2e/http/test_persistence.py"],
     "src/proxy/exchange.c": ["tests/sim/test_messages.c", "tests/sim/test_origin_limits.c"],

@@ -78,6 +78,11 @@ size_t block_pool_used(const struct block_pool *pool)
     return pool->used_bytes;
 }
 
+unsigned block_pool_percent(const struct block_pool *pool)
+{
+    return pool->limit_bytes < 100 ? 0 : (unsigned)(pool->used_bytes / (pool->limit_bytes / 100));
+}
+
 size_t block_pool_kept(const struct block_pool *pool)
 {
     return pool->kept_bytes;

@@ -33,6 +33,8 @@ void block_pool_destroy(struct block_pool **pool);
 /* Bytes handed out at present, and bytes kept on the free lists; for tests. */
 size_t block_pool_used(const struct block_pool *pool);
 size_t block_pool_kept(const struct block_pool *pool);
+/* How much of the limit is handed out, in percent; 0 where there is no limit. */
+unsigned block_pool_percent(const struct block_pool *pool);
 
 /* Free what lay on the free lists ever since the last call; call it now and then. Gives the bytes that were freed, and
  * tells whether the next call may free more. */

@@ -211,9 +211,8 @@ static void loader_begin(struct loader *loader)
 
 /* ---- the whole ---- */
 
-/* An error about a setting, told where it was set; `key` where nobody set it. */
-static void loader_report_setting(struct loader *loader, const void *setting, const char *key,
-                                  struct slice words)
+void loader_report_setting(struct loader *loader, const void *setting, const char *key,
+                           struct slice words)
 {
     const struct config_origin *origin = origin_find(loader->whole, setting);
     if (origin == NULL)
@@ -406,6 +405,7 @@ static void loader_check(struct loader *loader)
             SLICE("is beyond loopback, where requests must show a token: name the file "
                   "that holds it in admin.token_file"));
     loader_check_identity(loader);
+    loader_check_limits(loader);
     if (config->limits.target_bytes > config->limits.head_bytes)
         loader_report_target(loader);
 }

@@ -5,6 +5,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "budget/limits.h"
 #include "policy/rule.h"
 #include "report/access_log.h"
 #include "report/diag.h"
@@ -131,6 +132,10 @@ struct config {
     struct {
         uint64_t head_bytes, head_fields, target_bytes, pool_per_origin, pool_total, buffer_bytes;
         uint64_t pool_max_age_ns;
+        struct budget_rules budget;
+        uint64_t memory_bytes; /* 0: no ceiling */
+        uint64_t head_rate;    /* bytes a second; 0: as slow as may be */
+        uint64_t body_rate;
     } limits;
     struct {
         struct slice pseudonym; /* empty: unique for each run */

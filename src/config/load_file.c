@@ -125,7 +125,8 @@ static void file_row(struct loader *loader, const struct scope *scope, const str
         return;
     }
     value_clear(scope->object, row);
-    if (scope->table == &schema_rule && node->kind == PARSE_LIST && node->first == NULL) {
+    bool is_condition = scope->table == &schema_rule || scope->table == &schema_range;
+    if (is_condition && node->kind == PARSE_LIST && node->first == NULL) {
         file_report(
             loader, scope, &node->place, slice_from_string(row->key),
             SLICE("an empty list would be no condition at all; leave it out, or name something"));
@@ -213,28 +214,63 @@ static void file_rule(struct loader *loader, const struct parse_node *node)
     loader_check_rule(loader, rule, node);
 }
 
-static void file_rules(struct loader *loader, const struct parse_node *node)
+/* Room for what a list of maps sets: one element of `bytes` for each of them, all zero. NULL: there is none, and where
+ * that is a fault it is reported. */
+static void *file_room(struct loader *loader, const struct parse_node *node, struct slice key,
+                       size_t bytes)
 {
-    struct config *config = loader->config;
     bool is_nothing = node->kind == PARSE_SCALAR && node->is_plain && node->text.len == 0;
     size_t count = 0;
     for (const struct parse_node *item = node->first; item != NULL; item = item->next)
         count++;
-    config->policy.rule_count = 0;
     if (node->kind != PARSE_LIST) {
         if (!is_nothing)
-            loader_expected(loader, &node->place, SLICE("policy.rules"),
-                            schema_find(&schema_main, SLICE("policy.rules")),
+            loader_expected(loader, &node->place, key, schema_find(&schema_main, key),
                             node->kind == PARSE_MAP ? SLICE("a map") : node->text);
-        return;
+        return NULL;
     }
-    config->policy.rules = memory_alloc(loader->memory, (count + 1) * sizeof(struct rule));
-    if (config->policy.rules == NULL) {
-        loader->is_out_of_memory = true;
-        return;
-    }
-    for (const struct parse_node *item = node->first; item != NULL; item = item->next)
+    void *room = memory_alloc(loader->memory, (count + 1) * bytes);
+    loader->is_out_of_memory = loader->is_out_of_memory || room == NULL;
+    return room;
+}
+
+static void file_rules(struct loader *loader, const struct parse_node *node)
+{
+    struct config *config = loader->config;
+    config->policy.rule_count = 0;
+    config->policy.rules =
+        file_room(loader, node, SLICE("policy.rules"), sizeof(*config->policy.rules));
+    for (const struct parse_node *item = node->first; config->policy.rules != NULL && item != NULL;
+         item = item->next)
         file_rule(loader, item);
+}
+
+static void file_range(struct loader *loader, const struct parse_node *node)
+{
+    char shown[32];
+    struct text text = text_on(shown, sizeof(shown));
+    struct budget_rules *budget = &loader->config->limits.budget;
+    text_add_format(&text, "limits.ranges[%zu].", budget->range_count);
+    struct budget_range *range = &budget->ranges[budget->range_count++];
+    struct scope scope = {&schema_range, range, text_slice(&text)};
+    loader_set_defaults(loader, &schema_range, range);
+    if (node->kind != PARSE_MAP) {
+        file_report(loader, &scope, &node->place, SLICE_NONE,
+                    SLICE("expected a map such as { from: [10.0.0.0/8], tunnels: 100 }"));
+        return;
+    }
+    file_map(loader, &scope, SLICE(""), node);
+    loader_check_range(loader, range, node);
+}
+
+static void file_ranges(struct loader *loader, const struct parse_node *node)
+{
+    struct budget_rules *budget = &loader->config->limits.budget;
+    budget->range_count = 0;
+    budget->ranges = file_room(loader, node, SLICE("limits.ranges"), sizeof(*budget->ranges));
+    for (const struct parse_node *item = node->first; budget->ranges != NULL && item != NULL;
+         item = item->next)
+        file_range(loader, item);
 }
 
 static void file_section(struct loader *loader, const struct scope *scope, struct slice key,
@@ -251,7 +287,7 @@ static void file_section(struct loader *loader, const struct scope *scope, struc
         file_no_map(loader, scope, key, text_slice(&text), node);
 }
 
-/* Calls itself for maps of the table, which are two deep. */
+/* Calls itself for maps of the table, which are three deep at most. */
 static void file_map(struct loader *loader, const struct scope *scope, struct slice prefix,
                      const struct parse_node *map)
 {
@@ -270,6 +306,8 @@ static void file_map(struct loader *loader, const struct scope *scope, struct sl
             file_listeners(loader, node);
         else if (row != NULL && row->kind == KIND_RULES && !has_dot)
             file_rules(loader, node);
+        else if (row != NULL && row->kind == KIND_RANGES && !has_dot)
+            file_ranges(loader, node);
         else if (row != NULL && !has_dot)
             file_row(loader, scope, row, node);
         else if (!text.is_cut && !has_dot && schema_is_section(scope->table, key))

@@ -41,6 +41,9 @@ struct loader {
 /* Report one error. `place` may be NULL or have line 0: then no file is named. `key` may be empty. */
 void loader_report(struct loader *loader, const struct parse_place *place, struct slice key,
                    struct slice words);
+/* An error about a setting, told where it was set; `key` where nobody set it. */
+void loader_report_setting(struct loader *loader, const void *setting, const char *key,
+                           struct slice words);
 /* Further errors are only counted. */
 static inline bool loader_is_full(const struct loader *loader)
 {
@@ -59,6 +62,11 @@ void loader_note_origin(struct loader *loader, const struct parse_place *place, 
 void loader_set_defaults(struct loader *loader, const struct schema_table *table, void *object);
 /* A rule as a whole, which `node` told. */
 void loader_check_rule(struct loader *loader, struct rule *rule, const struct parse_node *node);
+/* A range of limits.ranges as a whole. */
+void loader_check_range(struct loader *loader, struct budget_range *range,
+                        const struct parse_node *node);
+/* limits as a whole. */
+void loader_check_limits(struct loader *loader);
 /* All rules: their names differ. */
 void loader_check_rules(struct loader *loader);
 /* One more listener with its defaults; NULL where there are too many, which is reported. */

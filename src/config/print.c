@@ -76,16 +76,16 @@ static void print_listener(const struct config_listen *listen, FILE *out)
     }
 }
 
-/* Its name and action, and the conditions that it has. */
-static void print_rule(const struct rule *rule, FILE *out)
+/* A rule or a range on one line: its name, and what it says. */
+static void print_map(const struct schema_table *table, const void *object, FILE *out)
 {
     (void)fputs("    - { ", out);
-    for (size_t i = 0; i < schema_rule.count; i++) {
-        const struct schema_row *row = &schema_rule.rows[i];
-        if (!value_is_said(rule, row))
+    for (size_t i = 0; i < table->count; i++) {
+        const struct schema_row *row = &table->rows[i];
+        if (!value_is_said(object, row))
             continue;
         (void)fprintf(out, "%s%s: ", i == 0 ? "" : ", ", row->key);
-        value_print(rule, row, out);
+        value_print(object, row, out);
     }
     (void)fputs(" }\n", out);
 }
@@ -103,7 +103,12 @@ void config_print(const struct config *config, FILE *out)
         } else if (row->kind == KIND_RULES) {
             (void)fputs(config->policy.rule_count > 0 ? "  rules:\n" : "  rules: []\n", out);
             for (size_t j = 0; j < config->policy.rule_count; j++)
-                print_rule(&config->policy.rules[j], out);
+                print_map(&schema_rule, &config->policy.rules[j], out);
+        } else if (row->kind == KIND_RANGES) {
+            const struct budget_rules *budget = &config->limits.budget;
+            (void)fputs(budget->range_count > 0 ? "  ranges:\n" : "  ranges: []\n", out);
+            for (size_t j = 0; j < budget->range_count; j++)
+                print_map(&schema_range, &budget->ranges[j], out);
         } else {
             print_row(config, row, print_sections(key, before, 0, out), out);
         }
@@ -148,6 +153,8 @@ void config_print_reference(FILE *out)
             print_reference_row("listen[].", &schema_listen.rows[j], out);
         for (size_t j = 0; kind == KIND_RULES && j < schema_rule.count; j++)
             print_reference_row("policy.rules[].", &schema_rule.rows[j], out);
+        for (size_t j = 0; kind == KIND_RANGES && j < schema_range.count; j++)
+            print_reference_row("limits.ranges[].", &schema_range.rows[j], out);
     }
 }
 

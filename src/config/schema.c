@@ -6,10 +6,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-#define AT(member)   .place = offsetof(struct config, member)
-#define AND(member)  .second = offsetof(struct config, member)
-#define HERE(member) .place = offsetof(struct config_listen, member)
-#define RULE(member) .place = offsetof(struct rule, member)
+#define AT(member)  .place = offsetof(struct config, member)
+#define AND(member) .second = offsetof(struct config, member)
 
 /* Words that stand in the tables of the logs, in the order of their enums. */
 #define FORMAT_WORD(name, word)          word,
@@ -27,6 +25,15 @@
         .key = "timeouts." name, .kind = KIND_DURATION, AT(timeouts.member), .min = NS_PER_MS, \
         .max = YEAR, .initial = preset, .help = words_                                         \
     }
+
+#define BUDGET(name, kind_, member, most, words_)                                      \
+    {                                                                                  \
+        .key = "limits." name, .kind = kind_, AT(limits.budget.member), .max = (most), \
+        .initial = "0", .help = words_                                                 \
+    }
+#define COUNT(name, member, words)     BUDGET(name, KIND_COUNT, member, 100000000, words)
+#define RATE(name, member, words)      BUDGET(name, KIND_RATE, member, 10000000, words)
+#define BANDWIDTH(name, member, words) BUDGET(name, KIND_BANDWIDTH, member, BUDGET_RATE_MAX, words)
 
 static const struct schema_row main_rows[] = {
     {.key = "listen",
@@ -314,6 +321,52 @@ static const struct schema_row main_rows[] = {
      .initial = "1GiB",
      .help = "data in flight, each worker",
      .is_for_start = true},
+    COUNT("connections", all.connections, "connections of all clients; 0 for any number"),
+    COUNT("tunnels", all.tunnels, "tunnels of all clients"),
+    RATE("requests", all.requests, "requests of all clients"),
+    BANDWIDTH("bandwidth", all.bandwidth, "bytes to all clients, and as many from them"),
+    COUNT("per_client.connections", per_client.connections,
+          "connections of one client: an IPv4 address, an IPv6 /64"),
+    COUNT("per_client.tunnels", per_client.tunnels, "tunnels of one client"),
+    {.key = "limits.per_client.heads",
+     .kind = KIND_COUNT,
+     AT(limits.budget.per_client.heads),
+     .max = 1000000,
+     .initial = "1024",
+     .help = "requests of one client whose head has begun and is not whole"},
+    RATE("per_client.requests", per_client.requests, "requests of one client"),
+    BANDWIDTH("per_client.bandwidth", per_client.bandwidth,
+              "bytes to one client, and as many from it"),
+    COUNT("per_user.connections", per_user.connections, "connections of one user"),
+    COUNT("per_user.tunnels", per_user.tunnels, "tunnels of one user"),
+    RATE("per_user.requests", per_user.requests, "requests of one user"),
+    BANDWIDTH("per_user.bandwidth", per_user.bandwidth, "bytes to one user, and as many from it"),
+    {.key = "limits.ranges",
+     .kind = KIND_RANGES,
+     .place = offsetof(struct config, limits.budget.ranges),
+     .also = "limits.per_range limits.networks",
+     .help = "clients that have a budget together; a list of maps, of which the first that holds a "
+             "client is its own"},
+    {.key = "limits.memory",
+     .kind = KIND_SIZE,
+     AT(limits.memory_bytes),
+     .max = 1024 * GIB,
+     .initial = "0B",
+     .also = "limits.memory_max memory max_memory",
+     .help = "resident memory of the serving process; 0B for no ceiling",
+     .is_for_start = true},
+    {.key = "limits.head_rate",
+     .kind = KIND_BANDWIDTH,
+     AT(limits.head_rate),
+     .max = MIB,
+     .initial = "64B/s",
+     .help = "slowest request head, after two seconds; 0 for any"},
+    {.key = "limits.body_rate",
+     .kind = KIND_BANDWIDTH,
+     AT(limits.body_rate),
+     .max = GIB,
+     .initial = "0",
+     .help = "slowest body that a client sends or takes, over ten seconds of waiting; 0 for any"},
 
     {.key = "via.pseudonym",
      .kind = KIND_WORD,
@@ -430,151 +483,6 @@ static const struct schema_row main_rows[] = {
 };
 const struct schema_table schema_main = {main_rows, COUNT_OF(main_rows)};
 
-static const struct schema_row listen_rows[] = {
-    {.key = "address",
-     .kind = KIND_LISTEN,
-     .place = 0,
-     .flag = "--listen",
-     .also = "bind host port addr",
-     .help = "IP:PORT, unix:PATH, or inherited"},
-    {.key = "name",
-     .kind = KIND_PATH,
-     HERE(name),
-     .max = 64,
-     .help = "what rules call it; by default its address"},
-    {.key = "mode",
-     .kind = KIND_MODE,
-     HERE(mode),
-     .max = 0777,
-     .initial = "0600",
-     .help = "permissions of a Unix socket"},
-    {.key = "tls.certificate",
-     .kind = KIND_PATH,
-     HERE(certificate),
-     .min = 1,
-     .also = "cert crt chain cert_file",
-     .flag = "--tls-cert",
-     .help = "PEM file: the certificate, then its chain"},
-    {.key = "tls.key",
-     .kind = KIND_PATH,
-     HERE(key),
-     .min = 1,
-     .also = "private_key key_file",
-     .flag = "--tls-key",
-     .help = "PEM file: its private key"},
-    {.key = "tls.client_ca",
-     .kind = KIND_PATH,
-     HERE(client_ca),
-     .also = "ca ca_file",
-     .flag = "--client-ca",
-     .help = "PEM file: who vouches for client certificates; none named: none are asked for"},
-    {.key = "tls.client_certificate",
-     .kind = KIND_BOOL,
-     HERE(needs_client_certificate),
-     .initial = "optional",
-     .words = {"optional", "required"},
-     .help = "whether a client must show one"},
-    {.key = "proxy_protocol.from",
-     .kind = KIND_PREFIXES,
-     HERE(proxy_from),
-     .help = "whose connections begin with a PROXY header, version 1 or 2"},
-};
-const struct schema_table schema_listen = {listen_rows, COUNT_OF(listen_rows)};
-
-static const struct schema_row rule_rows[] = {
-    {.key = "name",
-     .kind = KIND_PATH,
-     RULE(name),
-     .max = 64,
-     .help = "what refusals and logs call it; by default rules[NUMBER]"},
-    {.key = "action",
-     .kind = KIND_CHOICE,
-     RULE(action),
-     .words = {"allow", "deny"},
-     .initial = "allow",
-     .also = "verdict effect",
-     .help = "what it does where all of the following hold"},
-    {.key = "mode",
-     .kind = KIND_CHOICE,
-     RULE(mode),
-     .words = {"enforce", "observe"},
-     .initial = "enforce",
-     .help = "observe: one that denies lets pass, and the log tells"},
-    {.key = "tls",
-     .kind = KIND_BOOL,
-     RULE(tls_is_optional),
-     .words = {"required", "optional"},
-     .initial = "required",
-     .help = "optional: tunnels may carry something else where egress.sni is enforced"},
-    {.key = "listener",
-     .kind = KIND_TEXTS,
-     RULE(listeners),
-     .also = "listen",
-     .help = "names of listeners that the client came to"},
-    {.key = "method",
-     .kind = KIND_TEXTS,
-     RULE(methods),
-     .also = "methods verb",
-     .help = "methods, such as GET or CONNECT"},
-    {.key = "scheme",
-     .kind = KIND_TEXTS,
-     RULE(schemes),
-     .words = {"http", "https"},
-     .help = "of the URL that is asked for; CONNECT has none"},
-    {.key = "ports",
-     .kind = KIND_PORT_RANGES,
-     RULE(ports),
-     .also = "port to_port",
-     .help = "ports; one that allows also opens them, and bad ports only by number"},
-    {.key = "from",
-     .kind = KIND_PREFIXES,
-     RULE(from),
-     .also = "client clients source src",
-     .help = "addresses of clients"},
-    {.key = "user",
-     .kind = KIND_TEXTS,
-     RULE(users),
-     .also = "users",
-     .help = "who asks; * for anybody known"},
-    {.key = "group",
-     .kind = KIND_TEXTS,
-     RULE(groups),
-     .also = "groups",
-     .help = "groups of who asks"},
-    {.key = "certificate",
-     .kind = KIND_TEXTS,
-     RULE(certificates),
-     .also = "cert san spiffe subject",
-     .help = "subject or subjectAltName of the client's certificate"},
-    {.key = "to",
-     .kind = KIND_TARGETS,
-     RULE(to_ranges),
-     .second = offsetof(struct rule, to_names),
-     .also = "host hosts domain destination dst",
-     .help = "hosts that are asked for: names, *.NAME for all below, ranges for literal addresses"},
-    {.key = "to_list",
-     .kind = KIND_TEXTS,
-     RULE(to_lists),
-     .also = "to_file hosts_file domains_file list",
-     .help = "files with a name or *.NAME a line, beside to"},
-    {.key = "path",
-     .kind = KIND_TEXTS,
-     RULE(paths),
-     .also = "paths url_path path_prefix",
-     .help = "beginnings of the URL's path, whole segments; never CONNECT"},
-    {.key = "when",
-     .kind = KIND_WINDOWS,
-     RULE(windows),
-     .also = "time times hours",
-     .help = "local time, such as mon-fri 08:00-18:00"},
-    {.key = "to_address",
-     .kind = KIND_PREFIXES,
-     RULE(to_address),
-     .also = "address addresses to_ip resolved",
-     .help = "addresses that the host resolves to; one that allows also opens them"},
-};
-const struct schema_table schema_rule = {rule_rows, COUNT_OF(rule_rows)};
-
 bool schema_is_list(const struct schema_row *row)
 {
     switch (row->kind) {
@@ -587,13 +495,16 @@ bool schema_is_list(const struct schema_row *row)
     case KIND_PORT_RANGES:
     case KIND_WINDOWS:
     case KIND_LISTENERS:
-    case KIND_RULES: return true;
+    case KIND_RULES:
+    case KIND_RANGES: return true;
     case KIND_BOOL:
     case KIND_COUNT:
     case KIND_UNSIGNED:
     case KIND_MODE:
     case KIND_DURATION:
     case KIND_SIZE:
+    case KIND_RATE:
+    case KIND_BANDWIDTH:
     case KIND_PATH:
     case KIND_WORD:
     case KIND_CSTRING:
@@ -607,7 +518,7 @@ bool schema_is_list(const struct schema_row *row)
 
 bool schema_is_table(const struct schema_row *row)
 {
-    return row->kind == KIND_LISTENERS || row->kind == KIND_RULES;
+    return row->kind == KIND_LISTENERS || row->kind == KIND_RULES || row->kind == KIND_RANGES;
 }
 
 /* ---- finding ---- */
@@ -660,8 +571,10 @@ static void add_bounds(const struct schema_row *row, struct text *text)
     unsigned long long max = row->max;
     if (row->kind == KIND_DURATION)
         text_add_format(text, " of at most %lluh", max / HOUR);
-    else if (row->kind == KIND_SIZE && max >= GIB)
+    else if (row->kind == KIND_SIZE && max >= GIB && min > 0)
         text_add_format(text, " from %lluMiB to %lluGiB", min / MIB, max / GIB);
+    else if (row->kind == KIND_SIZE && max >= GIB)
+        text_add_format(text, " of at most %lluGiB", max / GIB);
     else if (row->kind == KIND_SIZE)
         text_add_format(text, " from %lluB to %lluKiB", min, max / KIB);
     else
@@ -677,6 +590,8 @@ static const char *expected_words(const struct schema_row *row)
     case KIND_UNSIGNED: return "a number";
     case KIND_MODE: return "permissions in base 8 like 0660";
     case KIND_DURATION: return "a duration with its unit, like 250ms, 10s, 15m or 1h,";
+    case KIND_RATE: return "a number a second, like 100/s, or 0";
+    case KIND_BANDWIDTH: return "bytes a second, like 512KiB/s or 10MB/s, or 0";
     case KIND_SIZE: return "a size with its unit, like 512B, 64KiB or 10MB,";
     case KIND_PATH: return row->min > 0 ? "a path" : "a path, or \"\"";
     case KIND_WORD:
@@ -694,6 +609,7 @@ static const char *expected_words(const struct schema_row *row)
     case KIND_WINDOWS: return "days and hours, like mon-fri 08:00-18:00, sat,sun or 22:00-06:00";
     case KIND_LISTENERS: return "a list of listeners, each an address or a map";
     case KIND_RULES: return "a list of maps, one a rule";
+    case KIND_RANGES: return "a list of maps, one a range";
     case KIND_BOOL:
     case KIND_CHOICE: break;
     }

@@ -16,6 +16,7 @@ const struct value_unit duration_units[] = {
 const struct value_unit size_units[] = {{"B", 1},           {"KB", 1000},     {"MB", 1000000},
                                         {"GB", 1000000000}, {"KiB", 1 << 10}, {"MiB", 1 << 20},
                                         {"GiB", 1 << 30},   {NULL, 0}};
+const struct value_unit rate_units[] = {{"", 1}, {NULL, 0}};
 
 static void *value_at(void *object, size_t offset)
 {
@@ -44,6 +45,19 @@ static enum status value_scaled(struct slice text, const struct value_unit *unit
     return ST_BAD;
 }
 
+/* The same in a second, or 0. */
+static enum status value_rate(struct slice text, const struct value_unit *units, uint64_t max,
+                              uint64_t *ret_value)
+{
+    const struct slice second = SLICE("/s");
+    *ret_value = 0;
+    if (slice_equals(text, SLICE("0")))
+        return ST_OK;
+    if (!slice_ends_with_nocase(text, second))
+        return ST_BAD;
+    return value_scaled(slice_first(text, text.len - second.len), units, max, ret_value);
+}
+
 static enum status value_octal(struct slice text, uint64_t *ret_value)
 {
     uint64_t value = 0;
@@ -67,6 +81,8 @@ static enum status value_set_number(const struct schema_row *row, struct slice t
         status = value_scaled(text, duration_units, max, &value);
     else if (row->kind == KIND_SIZE)
         status = value_scaled(text, size_units, max, &value);
+    else if (row->kind == KIND_RATE || row->kind == KIND_BANDWIDTH)
+        status = value_rate(text, row->kind == KIND_RATE ? rate_units : size_units, max, &value);
     else if (row->kind == KIND_MODE)
         status = value_octal(text, &value);
     else
@@ -449,6 +465,8 @@ enum status value_set(struct memory *memory, void *object, const struct schema_r
     case KIND_UNSIGNED:
     case KIND_MODE:
     case KIND_DURATION:
+    case KIND_RATE:
+    case KIND_BANDWIDTH:
     case KIND_SIZE: return value_set_number(row, text, at);
     case KIND_PATH:
     case KIND_WORD:
@@ -467,7 +485,8 @@ enum status value_set(struct memory *memory, void *object, const struct schema_r
     case KIND_PORT_RANGES:
     case KIND_WINDOWS: return value_add(memory, object, row, text);
     case KIND_LISTENERS:
-    case KIND_RULES: break;
+    case KIND_RULES:
+    case KIND_RANGES: break;
     }
     return ST_BAD;
 }

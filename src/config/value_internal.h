@@ -11,6 +11,7 @@ struct value_unit {
 };
 extern const struct value_unit duration_units[];
 extern const struct value_unit size_units[];
+extern const struct value_unit rate_units[];
 
 /* All lists begin like this one. */
 struct value_list {

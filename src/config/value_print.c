@@ -183,6 +183,16 @@ static void print_list(const void *object, const struct schema_row *row, FILE *o
     (void)fputc(']', out);
 }
 
+static void print_rate(uint64_t value, const struct schema_row *row, FILE *out)
+{
+    if (value == 0) {
+        (void)fputc('0', out);
+        return;
+    }
+    print_scaled(value, row->kind == KIND_RATE ? rate_units : size_units, out);
+    (void)fputs("/s", out);
+}
+
 /* ---- all kinds ---- */
 
 static void print_word(const void *object, const struct schema_row *row, FILE *out)
@@ -221,6 +231,8 @@ void value_print(const void *object, const struct schema_row *row, FILE *out)
     case KIND_MODE: (void)fprintf(out, "\"%04o\"", *(const unsigned *)at); break;
     case KIND_DURATION: print_scaled(*(const uint64_t *)at, duration_units, out); break;
     case KIND_SIZE: print_scaled(*(const uint64_t *)at, size_units, out); break;
+    case KIND_RATE:
+    case KIND_BANDWIDTH: print_rate(*(const uint64_t *)at, row, out); break;
     case KIND_PATH:
     case KIND_WORD: value_print_quoted(*(const struct slice *)at, out); break;
     case KIND_CSTRING: value_print_quoted(slice_from_string(*(const char *const *)at), out); break;
@@ -243,7 +255,8 @@ void value_print(const void *object, const struct schema_row *row, FILE *out)
     case KIND_PORT_RANGES:
     case KIND_WINDOWS: print_list(object, row, out); break;
     case KIND_LISTENERS:
-    case KIND_RULES: break; /* config_print has them */
+    case KIND_RULES:
+    case KIND_RANGES: break; /* config_print has them */
     }
 }
 
@@ -254,7 +267,11 @@ bool value_is_said(const void *object, const struct schema_row *row)
     int index = 0;
     switch (row->kind) {
     case KIND_BOOL: return *(const bool *)(const void *)list;
-    case KIND_PATH: return ((const struct slice *)(const void *)list)->len > 0;
+    case KIND_COUNT:
+    case KIND_RATE:
+    case KIND_BANDWIDTH: return *(const uint64_t *)(const void *)list > 0;
+    case KIND_PATH:
+    case KIND_WORD: return ((const struct slice *)(const void *)list)->len > 0;
     case KIND_CHOICE: memcpy(&index, list, sizeof(index)); return index != 0 || row->key[0] == 'a';
     default: return list->count > 0 || (row->kind == KIND_TARGETS && second->count > 0);
     }

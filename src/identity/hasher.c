@@ -18,6 +18,8 @@ struct hasher {
     struct link queue;
     unsigned queue_count;
     bool is_ending;
+    void (*on_memory)(void *owner, int64_t bytes);
+    void *owner;
     unsigned thread_count;
     pthread_t threads[HASHER_THREADS];
     struct password_space *spaces[HASHER_THREADS];
@@ -51,6 +53,17 @@ static struct hash_job *take_job(struct hasher *hasher)
     return job;
 }
 
+static void compute(const struct seat *seat, struct hash_job *job)
+{
+    const struct hasher *hasher = seat->hasher;
+    int64_t bytes = (int64_t)password_memory(slice_from_string(job->hash));
+    if (hasher->on_memory != NULL)
+        hasher->on_memory(hasher->owner, bytes);
+    job->is_match = password_matches(seat->space, job->password, job->hash);
+    if (hasher->on_memory != NULL)
+        hasher->on_memory(hasher->owner, -bytes);
+}
+
 static void *work(void *argument)
 {
     struct seat seat = *(struct seat *)argument;
@@ -59,7 +72,8 @@ static void *work(void *argument)
     struct hash_job *job;
     while ((job = take_job(seat.hasher)) != NULL) {
         job->was_hashed = !atomic_load_explicit(&job->is_cancelled, memory_order_relaxed);
-        job->is_match = job->was_hashed && password_matches(seat.space, job->password, job->hash);
+        if (job->was_hashed)
+            compute(&seat, job);
         explicit_bzero(job->password, sizeof(job->password));
         job->message.deliver = deliver;
         loop_post(job->home, &job->message);
@@ -85,7 +99,7 @@ static bool start_thread(struct hasher *hasher)
     return true;
 }
 
-struct hasher *hasher_create(void)
+struct hasher *hasher_create(void (*on_memory)(void *owner, int64_t bytes), void *owner)
 {
     struct hasher *hasher = calloc(1, sizeof(*hasher));
     if (hasher == NULL)
@@ -93,6 +107,8 @@ struct hasher *hasher_create(void)
     (void)pthread_mutex_init(&hasher->lock, NULL);
     (void)pthread_cond_init(&hasher->has_work, NULL);
     link_init(&hasher->queue);
+    hasher->on_memory = on_memory;
+    hasher->owner = owner;
     while (hasher->thread_count < HASHER_THREADS) {
         if (!start_thread(hasher)) {
             hasher_destroy(&hasher);

@@ -39,8 +39,10 @@ struct hash_job {
     struct message message;
 };
 
-/* Begin the threads, with all signals blocked that the caller has blocked. Errors: NULL, errno tells. */
-struct hasher *hasher_create(void) MUST_USE;
+/* Begin the threads, with all signals blocked that the caller has blocked. `on_memory` is called by them before a hash
+ * is computed, with the bytes that this takes, and afterwards with as many less; NULL: nobody wants to know. Errors:
+ * NULL, errno tells. */
+struct hasher *hasher_create(void (*on_memory)(void *owner, int64_t bytes), void *owner) MUST_USE;
 /* No job may be under way. *hasher is NULL afterwards. Takes a pointer to NULL. */
 void hasher_destroy(struct hasher **hasher);
 

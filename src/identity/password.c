@@ -144,6 +144,15 @@ static const char *judge_sha(struct slice rest, size_t len)
     return is_whole && rounds >= SHA_ROUNDS_MIN ? NULL : BROKEN;
 }
 
+uint64_t password_memory(struct slice hash)
+{
+    bool is_yescrypt = slice_starts_with(hash, SLICE("$y$j")) && hash.len > 6;
+    int log2_n = is_yescrypt ? value_of(hash.at[4]) + 1 : 0;
+    int r = is_yescrypt ? value_of(hash.at[5]) + 1 : 0;
+    /* The other methods take some KiB, of which password_space has the most. */
+    return log2_n > 0 && r > 0 && log2_n < 32 ? (uint64_t)128 * (uint64_t)r << log2_n : 8192;
+}
+
 const char *password_judge(struct slice hash)
 {
     if (hash.len == 0)

@@ -21,6 +21,9 @@ enum {
  * without a full stop, static. Nothing is computed. */
 const char *password_judge(struct slice hash);
 
+/* The bytes that the method takes while it computes a hash that password_judge took. */
+uint64_t password_memory(struct slice hash);
+
 /* The memory that a computation needs besides that of the method. */
 struct password_space;
 /* Errors: NULL out of memory. */

@@ -401,6 +401,20 @@ const uint8_t *roster_digest(const struct roster *roster)
     return roster->digest;
 }
 
+uint64_t roster_hash_bytes(const struct roster *roster)
+{
+    uint64_t most = 0;
+    if (roster == NULL || roster->texts[0] == NULL)
+        return 0;
+    if (roster->hash_count == 0)
+        return password_memory(slice_from_string(DECOY));
+    for (size_t i = 0; i < roster->hash_count; i++) {
+        uint64_t bytes = password_memory(slice_from_string(roster->hashes[i]));
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
 size_t roster_count(const struct roster *roster)
 {
     return roster->member_count;

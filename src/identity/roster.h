@@ -58,6 +58,8 @@ uint32_t roster_index(const struct roster *roster, const struct roster_member *m
 const struct roster_member *roster_at(const struct roster *roster, uint32_t index);
 /* SHA-256 of what both files hold. */
 const uint8_t *roster_digest(const struct roster *roster);
+/* The most that computing one of its hashes takes, in bytes; 0 where it has none. Takes NULL. */
+uint64_t roster_hash_bytes(const struct roster *roster);
 size_t roster_count(const struct roster *roster);
 
 #endif

@@ -15,6 +15,7 @@
 #include "net/tls.h"
 #include "net/tls_sniff.h"
 #include "proxy/exchange.h"
+#include "proxy/relief.h"
 #include "report/diag.h"
 
 #include <stddef.h>
@@ -25,6 +26,10 @@ enum {
     CLIENT_LINGER_MS = 2000,
     CLIENT_LINGER_BYTES = 1 << 20,
     CLIENT_REQUESTS_A_RUN = 16,
+    CLIENT_OVER_MAX = 64,   /* beyond a budget, a worker, and told so */
+    CLIENT_COST = 8 * 1024, /* memory of a new one, about; the ceiling is asked more exactly */
+    CLIENT_COST_TLS = 64 * 1024,
+    CLIENT_HEAD_GRACE_S = 2, /* before limits.head_rate counts */
 };
 
 static void client_run(struct task *task);
@@ -44,6 +49,11 @@ static void client_enter(struct client *client, enum client_state state, uint64_
 {
     client->state = state;
     timer_cancel(&client->timer);
+    link_remove(&client->wait_link);
+    if (state != CLIENT_CLOSED) {
+        client->waits_since_ns = loop_now_ns(client_loop(client));
+        list_append(&client->proxy->waiting, &client->wait_link);
+    }
     if (limit_ns > 0)
         timer_set_in(client_loop(client), &client->timer, limit_ns);
 }
@@ -103,8 +113,48 @@ static void client_meet_process(struct client *client)
     client->process = NULL;
 }
 
+bool client_count(struct client *client, struct budget_refusal *ret_refusal)
+{
+    if (budget_take(&client->budget, BUDGET_CONNECTIONS, PARTIES_CLIENT, ret_refusal) != ST_OK)
+        return false;
+    client->proxy->over_count -= client->is_over;
+    client->is_over = false;
+    return true;
+}
+
+/* Its accounts, once it is known who it is. False: there is no room, not even to tell it so. */
+static bool client_enroll(struct client *client)
+{
+    struct proxy *proxy = client->proxy;
+    struct budget_refusal refusal;
+    uint32_t uid = client->process != NULL ? client->process->uid : 0;
+    if (proxy->handler != NULL || proxy->engine->ledger == NULL)
+        return true;
+    if (budget_join(proxy->engine->ledger, &client_config(client)->limits.budget,
+                    &client->peer.addr, uid, &client->budget) != ST_OK)
+        return false;
+    if (!relief_lets_in(proxy, &client->budget)) {
+        counter_add(proxy->engine->counters, COUNT_SHORT_OF_MEMORY, 1);
+        return false;
+    }
+    if (client_count(client, &refusal))
+        return true;
+    if (proxy->over_count == CLIENT_OVER_MAX) {
+        counter_add(proxy->engine->counters, COUNT_OVER_BUDGET, 1);
+        return false;
+    }
+    proxy->over_count++;
+    client->is_over = true;
+    return true;
+}
+
 static void client_begin_handshake(struct client *client)
 {
+    if (!client_enroll(client)) {
+        counter_add(client->proxy->engine->counters, COUNT_CONNECTIONS_REFUSED, 1);
+        client_close(client, /* is_abort= */ true);
+        return;
+    }
     const struct config *config = client_config(client);
     if (client->tls_server == NULL) {
         client_enter(client, CLIENT_SERVING, config->timeouts.client_head_ns);
@@ -134,6 +184,7 @@ void client_adopt(struct proxy *proxy, const struct client_door *door, struct tr
     const struct config_listen *listen = door->listen;
     bool reads_header = listen != NULL && listen->proxy_from.count > 0;
     struct client *client = NULL;
+    relief_look(proxy, door->tls_server != NULL ? CLIENT_COST_TLS : CLIENT_COST);
     if (reads_header || client_may_connect(proxy, &door->peer))
         client = slab_alloc(&proxy->client_slab);
     if (client == NULL) {
@@ -153,6 +204,7 @@ void client_adopt(struct proxy *proxy, const struct client_door *door, struct tr
     task_init(&client->task, client_run);
     timer_init(&client->timer, client_time_out);
     link_init(&client->exchanges);
+    link_init(&client->wait_link);
     list_append(&proxy->clients, &client->link);
     proxy->client_count++;
     counter_add(counters, COUNT_CONNECTIONS, 1);
@@ -295,6 +347,15 @@ static void client_shake_hands(struct client *client)
 
 /* ---- serving ---- */
 
+/* It waits for no request any more: the exchange has waits of its own. */
+static void client_begin_exchange(struct client *client)
+{
+    timer_cancel(&client->timer);
+    link_remove(&client->wait_link);
+    budget_give(&client->budget, BUDGET_HEADS);
+    client->is_head_begun = false;
+}
+
 /* A ClientHello on a port in clear. It is answered as what it is to us, no request: "wrong version number",
  * which TLS libraries make of that, is understood better than an alert. */
 static void client_judge_fault(struct client *client, struct stream *stream)
@@ -308,16 +369,55 @@ static void client_judge_fault(struct client *client, struct stream *stream)
         "this is TLS, and the port speaks HTTP in clear: use http:// in the proxy address";
 }
 
+/* Answer instead of waiting for the rest of a head. */
+static void client_refuse_head(struct client *client, enum cause cause, const char *rule)
+{
+    struct head *head = NULL;
+    struct stream *stream = client->codec->ops->accept_late(client->codec, &head);
+    client->uses += stream != NULL;
+    if (stream != NULL)
+        client_begin_exchange(client);
+    if (stream == NULL || !exchange_begin_late(client, stream, head, cause, rule))
+        client_close(client, /* is_abort= */ false);
+}
+
+/* How long the head that has begun may take, as far as it has come (limits.head_rate). */
+static uint64_t client_head_limit_ns(const struct client *client)
+{
+    const struct config *config = client_config(client);
+    uint64_t rate = config->limits.head_rate;
+    uint64_t limit_ns = config->timeouts.client_head_ns;
+    if (rate == 0)
+        return limit_ns;
+    uint64_t slowest_ns =
+        CLIENT_HEAD_GRACE_S * NS_PER_S + client->codec->wire.in.len * NS_PER_S / rate;
+    return slowest_ns < limit_ns ? slowest_ns : limit_ns;
+}
+
+/* The first bytes of a head, which is not whole. False: there are too many such, and it is answered. */
+static bool client_begin_head(struct client *client)
+{
+    struct budget_refusal refusal;
+    client->is_head_begun = true;
+    client->head_begun_ns = loop_now_ns(client_loop(client));
+    if (budget_take(&client->budget, BUDGET_HEADS, 1U << PARTY_CLIENT, &refusal) != ST_OK) {
+        client_refuse_head(client, CAUSE_OVER_BUDGET, refusal.key);
+        return false;
+    }
+    client_enter(client, CLIENT_SERVING, client_head_limit_ns(client));
+    link_remove(&client->wait_link);
+    list_append(&client->proxy->begun, &client->wait_link);
+    return true;
+}
+
 /* No request is there. */
 static void client_await(struct client *client)
 {
     if (!list_is_empty(&client->exchanges)) /* they have waits of their own */
         return;
     bool has_begun = client->codec->wire.in.len > 0;
-    if (has_begun && !client->is_head_begun) {
-        client->is_head_begun = true;
-        client_enter(client, CLIENT_SERVING, client_config(client)->timeouts.client_head_ns);
-    }
+    if (has_begun && !client->is_head_begun && !client_begin_head(client))
+        return;
     if (client->proxy->is_draining && !has_begun && client->uses > 0)
         client_close(client, /* is_abort= */ false);
     else if (wire_settle(&client->codec->wire) != ST_OK)
@@ -341,8 +441,7 @@ static bool client_next_request(struct client *client)
     }
     if (status != ST_OK)
         client_judge_fault(client, stream);
-    timer_cancel(&client->timer);
-    client->is_head_begun = false;
+    client_begin_exchange(client);
     client->uses++;
     if (exchange_begin(client, stream, head, body))
         return true;
@@ -449,6 +548,20 @@ static void client_time_out(struct timer *timer)
     client_wake(client);
 }
 
+/* A head is not whole yet: it may have come further than when the timer was set. */
+static void client_end_slow_head(struct client *client)
+{
+    uint64_t now_ns = loop_now_ns(client_loop(client));
+    uint64_t begun_ns = client->is_head_begun ? client->head_begun_ns : client->waits_since_ns;
+    uint64_t limit_ns = client_head_limit_ns(client);
+    if (begun_ns + limit_ns > now_ns) {
+        timer_set(client_loop(client), &client->timer, begun_ns + limit_ns);
+        return;
+    }
+    bool is_slow = limit_ns < client_config(client)->timeouts.client_head_ns;
+    client_refuse_head(client, is_slow ? CAUSE_TOO_SLOW : CAUSE_HEAD_TIMEOUT, "");
+}
+
 /* The present wait took too long. */
 static void client_end_late(struct client *client)
 {
@@ -463,12 +576,9 @@ static void client_end_late(struct client *client)
         diag(DIAG_NOTICE, "TLS with client %s failed: the handshake took too long", peer);
     }
     bool has_begun = client->codec != NULL && client->codec->wire.in.len > 0;
-    struct stream *stream = NULL;
-    struct head *head = NULL;
     if (client->state == CLIENT_SERVING && has_begun)
-        stream = client->codec->ops->accept_late(client->codec, &head);
-    client->uses += stream != NULL;
-    if (stream == NULL || !exchange_begin_timed_out(client, stream, head))
+        client_end_slow_head(client);
+    else
         client_close(client, /* is_abort= */ false);
 }
 
@@ -488,6 +598,8 @@ static void client_die(struct client *client)
     link_remove(&client->link);
     proxy->client_count--;
     counter_sub(proxy->engine->counters, COUNT_CONNECTIONS_OPEN, 1);
+    proxy->over_count -= client->is_over;
+    budget_leave(&client->budget); /* before its rules go with the snapshot */
     snapshot_unref(&client->snapshot);
     tls_identity_free(&client->certificate);
     free(client->process);

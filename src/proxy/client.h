@@ -1,6 +1,7 @@
 #ifndef FAIRLEAD_PROXY_CLIENT_H
 #define FAIRLEAD_PROXY_CLIENT_H
 
+#include "budget/ledger.h"
 #include "codec/h1_codec.h"
 #include "proxy/proxy.h"
 
@@ -30,6 +31,8 @@ struct client {
     enum client_state state;
     struct proxy *proxy;
     struct link link;
+    struct link wait_link;   /* in proxy->waiting or begun, while it has no exchange */
+    uint64_t waits_since_ns; /* in the present state, monotonic */
     struct task task;
     struct timer timer;
     struct grave grave;
@@ -37,8 +40,11 @@ struct client {
     struct codec *codec;         /* `h1`; NULL before HTTP, and after the end */
     struct h1_codec h1;
     enum codec_fate fate;
-    bool is_late;                          /* the deadline of the present wait passed */
-    bool is_head_begun;                    /* the first bytes of a head came, which was not whole */
+    bool is_late;       /* the deadline of the present wait passed */
+    bool is_head_begun; /* the first bytes of a head came, which was not whole */
+    bool is_over;       /* no room in its budget: its next request is told so */
+    uint64_t head_begun_ns;
+    struct budget budget;
     struct link exchanges;                 /* open ones */
     const struct config_listen *listen;    /* in `snapshot` */
     struct tls_server_context *tls_server; /* borrowed from `snapshot`; NULL in clear */
@@ -73,6 +79,8 @@ void client_adopt(struct proxy *proxy, const struct client_door *door, struct tr
 void client_exchange_done(struct client *client, struct stream *stream);
 /* Take no request after those that are open. */
 void client_drain(struct client *client);
+/* Count it as open in its accounts, where it was not: false where there is no room. */
+bool client_count(struct client *client, struct budget_refusal *ret_refusal);
 /* Close now. */
 void client_close(struct client *client, bool is_abort);
 

@@ -2,8 +2,10 @@
  *
  *   check     the request's target, host and expectations are sound; else an answer of our own
  *   handle    a handler answers instead (the admin listener)
+ *   admit     the client's budget has room for it; else 429 or 503                     (admit.c)
  *   identify  who asks: certificate, process, credentials; else 407                   (identify.c)
  *   decide    the gate on name, port and client
+ *   charge    and so has the user's; a tunnel has its place                             (admit.c)
  *   acquire   a pooled connection, or reaching the origin: name, addresses (each through the gate),
  *             connect, TLS                                                             (acquire.c)
  *   open      CONNECT only: 200, then both ends become a tunnel
@@ -119,6 +121,12 @@ static void count_bytes(struct exchange *x, const struct stream_tally *down,
     if (up != NULL) {
         upstream_in += up->received_bytes - up->unread_bytes;
         upstream_out += up->sent_bytes;
+    }
+    if (x->client->budget.is_metered) {
+        uint64_t now_ns = loop_now_ns(exchange_loop(x));
+        budget_moved(&x->client->budget, BUDGET_UP, client_in - counted->client_in, now_ns);
+        budget_moved(&x->client->budget, BUDGET_DOWN, down->sent_bytes - counted->client_out,
+                     now_ns);
     }
     count_to(x, COUNT_CLIENT_IN_BYTES, client_in, &counted->client_in);
     count_to(x, COUNT_CLIENT_OUT_BYTES, down->sent_bytes, &counted->client_out);
@@ -251,14 +259,19 @@ bool exchange_begin(struct client *client, struct stream *down, const struct hea
     return true;
 }
 
-bool exchange_begin_timed_out(struct client *client, struct stream *down, const struct head *head)
+bool exchange_begin_late(struct client *client, struct stream *down, const struct head *head,
+                         enum cause cause, const char *rule)
 {
     struct exchange *x = exchange_create(client, down, head);
     if (x == NULL)
         return false;
     x->is_head_bad = true;
-    exchange_fail(x, CAUSE_HEAD_TIMEOUT, "");
-    x->end = END_TIMEOUT;
+    exchange_fail(x, cause, rule);
+    (void)snprintf(x->rule, sizeof(x->rule), "%s", rule);
+    if (cause == CAUSE_OVER_BUDGET)
+        x->retry_after_s = 1;
+    else
+        x->end = END_TIMEOUT;
     x->step = STEP_reply;
     exchange_run(x);
     return true;
@@ -327,7 +340,7 @@ enum next step_check(struct exchange *x)
         return exchange_enter(x, STEP_reply);
     x->is_upgrade =
         request->upgrade.len > 0 && x->method != METHOD_CONNECT && !check_has_content(x);
-    return exchange_enter(x, STEP_identify);
+    return exchange_enter(x, STEP_admit);
 }
 
 enum next step_handle(struct exchange *x)
@@ -390,7 +403,7 @@ enum next step_decide(struct exchange *x)
         versions_is_old(&x->proxy->engine->versions, &x->host, x->port))
         return exchange_refuse(x, CAUSE_LENGTH_REQUIRED, ""); /* RFC 9112 §6.1 */
     if (is_allowed)
-        return exchange_enter(x, STEP_acquire);
+        return exchange_enter(x, STEP_charge);
     (void)snprintf(x->rule, sizeof(x->rule), "%s", answer.rule);
     (void)snprintf(x->remedy, sizeof(x->remedy), "%s", answer.remedy);
     return exchange_refuse(x, CAUSE_REFUSED, answer.rule);
@@ -438,7 +451,8 @@ enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind)
     struct transport *down = x->down->ops->detach(x->down, &from_client);
     struct transport *up = x->lease.stream->ops->detach(x->lease.stream, &from_origin);
     if (tunnel_start(&x->proxy->tunnels, &down, &up, from_client, from_origin, record, &limits,
-                     is_guarded ? &sni : NULL) != ST_OK) { /* both ends are closed */
+                     is_guarded ? &sni : NULL,
+                     &x->client->budget) != ST_OK) { /* both ends are closed */
         record->end = END_ERROR;
         x->proxy->on_record(x->proxy, record);
     } else if (x->proxy->on_tunnel != NULL) {
@@ -618,6 +632,7 @@ static void finish_release(struct exchange *x)
     if (up != NULL && !x->is_tunnel && !x->response_done)
         up->ops->reset(up, STREAM_CANCEL);
     pool_give(x->proxy->engine->pool, &x->lease);
+    budget_give(&client->budget, BUDGET_TUNNELS); /* a tunnel has taken them over */
     link_remove(&x->client_link);
     client_exchange_done(client, down);
 }

@@ -2,6 +2,7 @@
 #define FAIRLEAD_PROXY_EXCHANGE_H
 
 #include "codec/stream.h"
+#include "proxy/failure.h"
 #include "record/record.h"
 
 #include <stdbool.h>
@@ -21,8 +22,10 @@ struct client;
  * may have ended on return. */
 bool exchange_begin(struct client *client, struct stream *down, const struct head *head,
                     struct framing body);
-/* The head did not arrive in time: answer 408. `head` as with a fault. False: out of memory. */
-bool exchange_begin_timed_out(struct client *client, struct stream *down, const struct head *head);
+/* The head does not arrive, or is waited for no longer: answer with `cause`. `rule` is the limit, "" where the cause
+ * says it; `head` as with a fault. False: out of memory. */
+bool exchange_begin_late(struct client *client, struct stream *down, const struct head *head,
+                         enum cause cause, const char *rule);
 /* End it now (drain); the client closes. */
 void exchange_end(struct exchange *exchange, enum record_end end);
 

@@ -12,8 +12,8 @@
 
 #include <stddef.h>
 
-/* What the files of an exchange share: exchange.c (the engine, beginning and end), acquire.c (the way to
- * an origin), identify.c (who asks), forward.c (both messages), retry.c (once more on a new connection), rewrite.c (heads), reply.c
+/* What the files of an exchange share: exchange.c (the engine, beginning and end), admit.c (limits on
+ * who asks), acquire.c (the way to an origin), identify.c (who asks), forward.c (both messages), retry.c (once more on a new connection), rewrite.c (heads), reply.c
  * (answers made here), tell.c (record). */
 
 enum next { NEXT_GO_ON, NEXT_WAIT, NEXT_GONE }; /* gone: the exchange is no more */
@@ -21,7 +21,9 @@ enum next { NEXT_GO_ON, NEXT_WAIT, NEXT_GONE }; /* gone: the exchange is no more
 /* The steps, in the order of their life. */
 #define STEPS(X) \
     X(check)     \
-    X(handle) X(identify) X(decide) X(acquire) X(open) X(send) X(forward) X(reply) X(finish)
+    X(handle)    \
+    X(admit)     \
+    X(identify) X(decide) X(charge) X(acquire) X(open) X(send) X(forward) X(reply) X(finish)
 
 enum step {
 #define X(name) STEP_##name,
@@ -127,7 +129,10 @@ struct exchange {
     uint64_t moved_bytes; /* on both legs, when it was looked at last */
     uint64_t progress_ns; /* when that changed, or the step began to wait; 0: it has not yet */
     struct exchange_bytes counted;
-    uint64_t waiting_ns; /* since when the response head is waited for */
+    uint64_t resume_ns;     /* when its budget lets more bytes pass; 0: it holds nothing up */
+    uint64_t slow_since_ns; /* limits.body_rate: when the present window began; 0: none did */
+    uint64_t slow_moved;    /* and what had moved by then */
+    uint64_t waiting_ns;    /* since when the response head is waited for */
 
     /* failure and refusal */
     enum cause cause;
@@ -193,6 +198,11 @@ void exchange_note_answer(struct exchange *x, const struct gate_answer *answer);
 void identify_leave(struct exchange *x);
 /* Add Proxy-Authenticate with every challenge there is, to a 407 (RFC 9110 §15.5.8). Errors: ST_NOMEM. */
 enum status identify_challenge(struct exchange *x, struct head *head) MUST_USE;
+
+/* ---- admit.c ---- */
+
+/* How many bytes of bodies may go this way (BUDGET_UP, BUDGET_DOWN) now; 0: none before x->resume_ns. */
+size_t admit_bytes(struct exchange *x, enum budget_rate way);
 
 /* ---- acquire.c ---- */
 

@@ -24,6 +24,7 @@ const char *failure_setting(enum cause cause, unsigned status)
     case CAUSE_BAD_REQUEST:
         return status == 414 ? "limits.target_bytes" : status == 431 ? "limits.head_bytes" : "";
     case CAUSE_RESPONSE_TOO_LARGE: return "limits.head_bytes";
+    case CAUSE_TOO_SLOW: return "limits.head_rate, or limits.body_rate";
     case CAUSE_AUTH_THROTTLED: return "identity.throttle";
     case CAUSE_HEAD_TIMEOUT: return "timeouts.client_head";
     case CAUSE_DNS_TIMEOUT: return "timeouts.dns";
@@ -39,7 +40,8 @@ const char *failure_setting(enum cause cause, unsigned status)
 
 bool failure_is_refusal(enum cause cause)
 {
-    return cause == CAUSE_REFUSED || cause == CAUSE_REFUSED_ADDRESS ||
+    return cause == CAUSE_REFUSED || cause == CAUSE_REFUSED_ADDRESS || cause == CAUSE_OVER_BUDGET ||
+           cause == CAUSE_BUSY || cause == CAUSE_MEMORY ||
            (cause >= CAUSE_AUTH_NEEDED && cause <= CAUSE_AUTH_THROTTLED);
 }
 

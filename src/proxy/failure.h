@@ -31,6 +31,11 @@
       "This client has shown wrong credentials too often")                                        \
     X(AUTH_BUSY, "auth_busy", 503, "proxy_internal_error",                                        \
       "The proxy checks too many passwords at present")                                           \
+    X(OVER_BUDGET, "over_budget", 429, "http_request_denied",                                     \
+      "A limit on this client or user is reached")                                                \
+    X(BUSY, "busy", 503, "proxy_internal_error", "A limit on all clients is reached")             \
+    X(MEMORY, "memory", 503, "proxy_internal_error", "The proxy is short of memory")              \
+    X(TOO_SLOW, "too_slow", 408, "http_request_error", "The request came too slowly")             \
     X(REFUSED, "refused", 403, "http_request_denied", "The request was refused by policy")        \
     X(REFUSED_ADDRESS, "refused_address", 403, "destination_ip_prohibited",                       \
       "The destination address was refused by policy")                                            \

@@ -18,6 +18,8 @@ enum {
     FORWARD_SPLICE_MIN = 32 * 1024, /* a splice of less is dearer than a copy */
 };
 
+static const uint64_t forward_window_ns = 10 * NS_PER_S; /* of limits.body_rate */
+
 /* ---- waits ---- */
 
 /* Nothing but the origin's next head is waited for. */
@@ -26,11 +28,17 @@ static bool forward_awaits_head(const struct exchange *x)
     return !x->response_head_done && (x->request_sent || x->awaits_continue);
 }
 
+/* Whichever comes first: the limit of the present wait, or the end of what only a budget holds up. */
 uint64_t forward_deadline_ns(const struct exchange *x)
 {
     const struct config *config = exchange_config(x);
-    return forward_awaits_head(x) ? x->waiting_ns + config->timeouts.response_head_ns
-                                  : x->progress_ns + config->timeouts.body_stall_ns;
+    uint64_t limit_ns = forward_awaits_head(x) ? x->waiting_ns + config->timeouts.response_head_ns
+                                               : x->progress_ns + config->timeouts.body_stall_ns;
+    if (x->resume_ns != 0)
+        return x->resume_ns;
+    if (x->slow_since_ns != 0 && x->slow_since_ns + forward_window_ns < limit_ns)
+        return x->slow_since_ns + forward_window_ns;
+    return limit_ns;
 }
 
 enum cause forward_late_cause(const struct exchange *x)
@@ -108,9 +116,9 @@ static enum pump flow_sent(struct flow *flow, enum status status)
     return status == ST_AGAIN ? PUMP_WAIT : PUMP_BUSY;
 }
 
-/* One receive and one send, by copy; counts what was taken. */
+/* One receive and one send, by copy, of `most` bytes; counts what was taken. */
 static enum pump forward_copy(struct exchange *x, struct stream *from, struct stream *to,
-                              struct flow *flow, size_t *moved)
+                              struct flow *flow, size_t most, size_t *moved)
 {
     struct slice view = SLICE_NONE;
     enum status status = from->ops->recv_body(from, &view);
@@ -121,6 +129,7 @@ static enum pump forward_copy(struct exchange *x, struct stream *from, struct st
     if (status != ST_OK)
         return status == ST_NOMEM ? PUMP_SHED : PUMP_FROM_FAILED;
     size_t taken = 0;
+    view = slice_first(view, most < view.len ? most : view.len);
     status = to->ops->send_body(to, view, &taken);
     if (status == ST_OK) {
         if (from == x->down)
@@ -157,11 +166,12 @@ static bool forward_wants_splice(struct exchange *x, struct stream *from, struct
 
 /* One receive into the kernel pipe and one send from it. PUMP_DONE: nothing came this way. */
 static enum pump forward_splice(struct exchange *x, struct stream *from, struct stream *to,
-                                struct flow *flow, size_t *moved)
+                                struct flow *flow, size_t most, size_t *moved)
 {
     struct kernel_pipe *pipe = flow->pipe;
     uint64_t max = from->ops->recv_splice_max(from);
     size_t cap = pipe->cap < SHARE_BULK ? pipe->cap : SHARE_BULK;
+    cap = most < cap ? most : cap;
     if (max < cap)
         cap = (size_t)max;
     enum status status = from->ops->recv_splice(from, pipe->ends[1], cap, &pipe->len);
@@ -178,26 +188,30 @@ static enum pump forward_splice(struct exchange *x, struct stream *from, struct 
 }
 
 static enum pump forward_round(struct exchange *x, struct stream *from, struct stream *to,
-                               struct flow *flow, size_t *moved)
+                               struct flow *flow, size_t most, size_t *moved)
 {
     if (flow->pipe != NULL && flow->pipe->len > 0)
         return flow_push(flow, to, moved);
     if (forward_wants_splice(x, from, to, flow)) {
-        enum pump pump = forward_splice(x, from, to, flow, moved);
+        enum pump pump = forward_splice(x, from, to, flow, most, moved);
         if (pump != PUMP_DONE)
             return pump;
     }
-    return forward_copy(x, from, to, flow, moved);
+    return forward_copy(x, from, to, flow, most, moved);
 }
 
-/* Move a body from one stream to the other. Between two runs only a receiver that is slow makes it hold a pipe. */
+/* Move a body from one stream to the other, as far as the budget lets it. Between two runs only a receiver that is slow makes it hold a pipe. */
 static enum pump forward_pump(struct exchange *x, struct stream *from, struct stream *to,
                               size_t share, struct flow *flow)
 {
     size_t moved = 0;
     enum pump pump = PUMP_BUSY;
-    for (int round = 0; pump == PUMP_BUSY && round < FORWARD_ROUNDS && moved <= share; round++)
-        pump = forward_round(x, from, to, flow, &moved);
+    size_t most = admit_bytes(x, from == x->down ? BUDGET_UP : BUDGET_DOWN);
+    if (most == 0)
+        return PUMP_WAIT;
+    for (int round = 0;
+         pump == PUMP_BUSY && round < FORWARD_ROUNDS && moved <= share && moved < most; round++)
+        pump = forward_round(x, from, to, flow, most - moved, &moved);
     x->is_bulk |= moved >= SHARE_FIRST;
     flow->trickles &= moved < SHARE_FIRST;
     bool holds_some = flow->pipe != NULL && flow->pipe->len > 0;
@@ -514,20 +528,56 @@ static enum next forward_response(struct exchange *x, size_t share)
     return NEXT_WAIT;
 }
 
+/* Is it the client, and neither the origin nor a budget, for whom bytes wait? */
+static bool forward_awaits_client(const struct exchange *x)
+{
+    bool sends =
+        !x->request_done && !x->is_up_deaf && !x->awaits_continue && x->request_flow.paused_ns == 0;
+    bool takes = x->response_flow.paused_ns != 0 || (x->response_done && !x->response_sent);
+    return (sends || takes) && x->resume_ns == 0;
+}
+
+/* limits.body_rate: has a client moved too little for the whole of a window, in which nothing but it was waited for? */
+static bool forward_is_slow(struct exchange *x)
+{
+    uint64_t rate = exchange_config(x)->limits.body_rate;
+    uint64_t now_ns = loop_now_ns(exchange_loop(x));
+    if (rate == 0)
+        return false;
+    if (!forward_awaits_client(x)) {
+        x->slow_since_ns = 0;
+        return false;
+    }
+    bool is_over = x->slow_since_ns != 0 && now_ns >= x->slow_since_ns + forward_window_ns;
+    /* Each byte is counted on both legs. */
+    bool is_slow =
+        is_over && (x->moved_bytes - x->slow_moved) / 2 < rate * (forward_window_ns / NS_PER_S);
+    if (is_over || x->slow_since_ns == 0) {
+        x->slow_since_ns = now_ns;
+        x->slow_moved = x->moved_bytes;
+    }
+    return is_slow;
+}
+
 /* Before a wait. Downstream is settled once the request's part of a run is done: nothing is received there later. */
 static enum next forward_settle(struct exchange *x)
 {
     struct stream *up = x->lease.stream;
     if (up->ops->settle(up) != ST_OK)
         return exchange_give_up(x, CAUSE_SHED, "");
+    bool is_slow = forward_is_slow(x);
     exchange_progress(x);
-    return NEXT_WAIT;
+    if (!is_slow)
+        return NEXT_WAIT;
+    x->end = END_TIMEOUT;
+    return exchange_give_up(x, x->request_done ? CAUSE_CLIENT_STALLED : CAUSE_TOO_SLOW, "");
 }
 
 enum next step_forward(struct exchange *x)
 {
     size_t share = x->is_bulk ? SHARE_BULK : SHARE_FIRST;
     x->is_bulk = false;
+    x->resume_ns = 0;
     if (x->down->ops->is_gone(x->down))
         return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
     enum next next = forward_request(x, share);

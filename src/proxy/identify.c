@@ -56,13 +56,18 @@ enum { CHALLENGE_TEXT = 160, BUSY_RETRY_S = 1 };
 
 /* ---- set-up ---- */
 
-enum status verifier_init(struct verifier *verifier)
+static void note_memory(void *owner, int64_t bytes)
+{
+    ceiling_use_reserve(owner, bytes);
+}
+
+enum status verifier_init(struct verifier *verifier, struct ceiling *ceiling)
 {
     digest_key_make(&verifier->key);
     verifier->throttle = throttle_create();
     if (verifier->throttle == NULL)
         return ST_NOMEM;
-    verifier->hasher = hasher_create();
+    verifier->hasher = hasher_create(note_memory, ceiling);
     return verifier->hasher == NULL ? ST_IO : ST_OK;
 }
 

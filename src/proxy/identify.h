@@ -1,6 +1,7 @@
 #ifndef FAIRLEAD_PROXY_IDENTIFY_H
 #define FAIRLEAD_PROXY_IDENTIFY_H
 
+#include "budget/ceiling.h"
 #include "identity/credential_cache.h"
 #include "identity/digest.h"
 #include "identity/hasher.h"
@@ -13,8 +14,8 @@ struct verifier {
     struct digest_key key; /* of the digests under which credentials are remembered */
 };
 
-/* Begins threads. Errors: ST_NOMEM, ST_IO; what was begun is still to be ended. */
-enum status verifier_init(struct verifier *verifier) MUST_USE;
+/* Begins threads. What they take is of the ceiling's reserve; NULL: there is none. Errors: ST_NOMEM, ST_IO; what was begun is still to be ended. */
+enum status verifier_init(struct verifier *verifier, struct ceiling *ceiling) MUST_USE;
 /* All workers have ended. Takes one that was not begun. */
 void verifier_done(struct verifier *verifier);
 

@@ -88,16 +88,38 @@ static enum status pipe_unload(struct pipe *pipe)
     return ST_OK;
 }
 
-/* One round by copy. ST_OK: go on; ST_AGAIN: wait; ST_EOF: `from` ended. */
-static enum status pipe_copy_round(struct pipe *pipe, bool *ret_is_sending)
+static enum budget_rate pipe_way(const struct pipe *pipe)
+{
+    return pipe->is_up ? BUDGET_UP : BUDGET_DOWN;
+}
+
+/* How much may be received now; 0: it is held. */
+static size_t pipe_allowance(const struct pipe *pipe)
+{
+    uint64_t wait_ns;
+    if (pipe->budget == NULL)
+        return SIZE_MAX;
+    return budget_may_move(pipe->budget, pipe_way(pipe), clock_monotonic_ns(), &wait_ns);
+}
+
+static void pipe_charge(const struct pipe *pipe, size_t bytes)
+{
+    if (pipe->budget != NULL)
+        budget_moved(pipe->budget, pipe_way(pipe), bytes, pipe->last_ns);
+}
+
+/* One round by copy, of `most` bytes. ST_OK: go on; ST_AGAIN: wait; ST_EOF: `from` ended. */
+static enum status pipe_copy_round(struct pipe *pipe, size_t most, bool *ret_is_sending)
 {
     *ret_is_sending = false;
     size_t got = 0;
     size_t room = pipe->is_bulk ? pipe->means->shared->scratch_bytes : SHARE_FIRST;
+    room = most < room ? most : room;
     enum status status = transport_recv(pipe->from, pipe->means->shared->scratch, room, &got);
     if (status != ST_OK)
         return status;
     pipe_stamp(pipe);
+    pipe_charge(pipe, got);
     *ret_is_sending = true;
     struct slice rest = slice_of(pipe->means->shared->scratch, got);
     while (rest.len > 0) {
@@ -131,7 +153,7 @@ static enum status pipe_push(struct pipe *pipe)
 }
 
 /* One round by splice; results as pipe_copy_round. */
-static enum status pipe_splice_round(struct pipe *pipe, bool *ret_is_sending)
+static enum status pipe_splice_round(struct pipe *pipe, size_t most, bool *ret_is_sending)
 {
     struct kernel_pipe *kernel = pipe->kernel;
     *ret_is_sending = true;
@@ -139,15 +161,17 @@ static enum status pipe_splice_round(struct pipe *pipe, bool *ret_is_sending)
     if (status != ST_OK)
         return status;
     *ret_is_sending = false;
-    status = transport_recv_splice(pipe->from, kernel->ends[1], kernel->cap, &kernel->len);
+    status = transport_recv_splice(pipe->from, kernel->ends[1],
+                                   most < kernel->cap ? most : kernel->cap, &kernel->len);
     if (status != ST_OK)
         kernel_pipe_give(pipe->means->kernels, &pipe->kernel);
     if (status == ST_AGAIN && (pipe->from->ready & WATCH_READ) != 0)
-        return pipe_copy_round(pipe, ret_is_sending);
+        return pipe_copy_round(pipe, most, ret_is_sending);
     if (status != ST_OK)
         return status;
     pipe->is_bulk = kernel->len >= PIPE_TRICKLE;
     pipe_stamp(pipe);
+    pipe_charge(pipe, kernel->len);
     *ret_is_sending = true;
     return pipe_push(pipe);
 }
@@ -253,10 +277,13 @@ enum pipe_result pipe_run(struct pipe *pipe)
             kernel_pipe_give(pipe->means->kernels, &pipe->kernel); /* idle: it holds nothing (T3) */
             return pipe_settle_output(pipe);
         }
+        size_t most = pipe_allowance(pipe);
+        if (most == 0)
+            return pipe_settle_output(pipe) == PIPE_WAITING ? PIPE_HELD : PIPE_TO_FAILED;
         if (pipe_wants_splice(pipe))
-            status = pipe_splice_round(pipe, &is_sending);
+            status = pipe_splice_round(pipe, most, &is_sending);
         else
-            status = pipe_copy_round(pipe, &is_sending);
+            status = pipe_copy_round(pipe, most, &is_sending);
         if (status == ST_AGAIN)
             return pipe_settle_output(pipe);
         if (status == ST_EOF && !is_sending && pipe->from->is_truncated)

@@ -3,6 +3,7 @@
 
 #include "base/block.h"
 #include "base/slice.h"
+#include "budget/ledger.h"
 #include "codec/wire.h"
 #include "net/transport.h"
 #include "proxy/kernel_pipe.h"
@@ -25,6 +26,7 @@
 
 enum pipe_result {
     PIPE_WAITING,     /* both ends did what they could */
+    PIPE_HELD,        /* its budget is used up for now: run again when that lets more pass */
     PIPE_BUSY,        /* stopped for fairness: run again soon */
     PIPE_ENDED,       /* end of file passed on */
     PIPE_FROM_FAILED, /* receiving broke: reset, TLS error */
@@ -42,18 +44,20 @@ struct pipe {
     struct transport *from; /* owned by the tunnel */
     struct transport *to;
     const struct pipe_means *means;
-    uint64_t bytes;             /* taken by `to` so far */
-    uint64_t first_ns;          /* monotonic: when the first byte came; 0 none did */
-    uint64_t last_ns;           /* and the last one */
-    uint64_t ended_ns;          /* and the end of file; set by the tunnel where it broke */
-    struct kernel_pipe *kernel; /* NULL while copying */
-    struct block *block;        /* received, not yet taken: `held_len` bytes from `held_at` */
+    const struct budget *budget; /* charged for what is received; NULL: nothing limits it */
+    uint64_t bytes;              /* taken by `to` so far */
+    uint64_t first_ns;           /* monotonic: when the first byte came; 0 none did */
+    uint64_t last_ns;            /* and the last one */
+    uint64_t ended_ns;           /* and the end of file; set by the tunnel where it broke */
+    struct kernel_pipe *kernel;  /* NULL while copying */
+    struct block *block;         /* received, not yet taken: `held_len` bytes from `held_at` */
     uint32_t held_at;
     uint32_t held_len;
     bool from_ended : 1;    /* end of file received */
     bool is_ended : 1;      /* and passed on */
     bool is_discarding : 1; /* `to` hears no more: what comes is thrown away */
     bool is_last : 1; /* the other direction is over: the tunnel closes both ends after this one */
+    bool is_up : 1;   /* which way it is for the budget */
     bool may_splice : 1;
     bool is_bulk : 1; /* the last round was large: splice the next */
 };

@@ -18,10 +18,15 @@ struct proxy {
     struct slab client_slab;
     struct slab exchange_slab;
     struct link clients; /* every open client connection */
+    struct link waiting; /* those without an exchange, the longest wait first */
+    struct link begun;   /* and those of which a part of a head came */
     uint32_t client_count;
-    bool is_draining;              /* answer what is open, take nothing new */
-    struct record *record;         /* scratch for the record that is being made */
-    struct identify identify;      /* who its clients are */
+    uint32_t over_count;      /* clients that are open beyond a budget, to be told so */
+    unsigned pressure;        /* how short memory is, in percent, at the last look (relief.c) */
+    uint64_t trimmed_ns;      /* when memory was given back last for want of it */
+    bool is_draining;         /* answer what is open, take nothing new */
+    struct record *record;    /* scratch for the record that is being made */
+    struct identify identify; /* who its clients are */
     const struct handler *handler; /* answers instead of forwarding: the admin listener; or NULL */
     /* A record is finished; it is good during the call only. */
     void (*on_record)(struct proxy *, const struct record *);
@@ -29,6 +34,8 @@ struct proxy {
     void (*on_tunnel)(struct proxy *);
     /* A descriptor was freed: accepting may go on. */
     void (*on_room)(struct proxy *);
+    /* Memory is short: give back what is not in use now. NULL: nobody listens. */
+    void (*on_relief)(struct proxy *);
     void *owner;
 };
 

@@ -40,10 +40,12 @@ struct tunnel {
     uint64_t progress_ns;
     uint64_t id; /* of the record */
     struct record_kept record;
+    struct budget budget;
+    uint64_t resume_ns;      /* when its budget lets more pass; 0 or passed: now */
     struct sni_guard *guard; /* NULL: the client's bytes go to the origin as they come */
 };
 
-static_assert(sizeof(struct tunnel) <= 344, "idle tunnels come by the thousand");
+static_assert(sizeof(struct tunnel) <= 464, "idle tunnels come by the thousand");
 
 static void tunnel_run(struct task *task);
 static void tunnel_time_out(struct timer *timer);
@@ -106,7 +108,25 @@ static void tunnel_arm(struct tunnel *tunnel)
         tunnel->guard != NULL && tunnel->guard->begun_ns != 0 && tunnel->guard->detail[0] == '\0';
     if (has_hello && tunnel->guard->begun_ns + tunnel->limits.hello_ns < deadline)
         deadline = tunnel->guard->begun_ns + tunnel->limits.hello_ns;
+    if (tunnel->resume_ns > tunnel->progress_ns && tunnel->resume_ns < deadline)
+        deadline = tunnel->resume_ns;
     timer_set(tunnel->room->engine->loop, &tunnel->timer, deadline);
+}
+
+/* It would go on, but for its budget: that is no idleness. */
+static void tunnel_hold(struct tunnel *tunnel, bool up, bool down)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t waits_ns[2] = {UINT64_MAX, UINT64_MAX};
+    if (up && budget_may_move(&tunnel->budget, BUDGET_UP, now_ns, &waits_ns[0]) > 0)
+        waits_ns[0] = 0;
+    if (down && budget_may_move(&tunnel->budget, BUDGET_DOWN, now_ns, &waits_ns[1]) > 0)
+        waits_ns[1] = 0;
+    uint64_t wait_ns = waits_ns[0] < waits_ns[1] ? waits_ns[0] : waits_ns[1];
+    tunnel->progress_ns = now_ns;
+    tunnel->resume_ns = now_ns + wait_ns + 1;
+    timer_cancel(&tunnel->timer);
+    tunnel_arm(tunnel);
 }
 
 /* What came of the client already: to the pipe, or to the guard before it. */
@@ -125,7 +145,8 @@ static enum status tunnel_load(struct tunnel *tunnel, struct slice from_client,
 enum status tunnel_start(struct tunnel_room *room, struct transport **client,
                          struct transport **origin, struct slice from_client,
                          struct slice from_origin, const struct record *record,
-                         const struct tunnel_limits *limits, const struct sni_wanted *sni)
+                         const struct tunnel_limits *limits, const struct sni_wanted *sni,
+                         struct budget *budget)
 {
     struct tunnel *tunnel = slab_alloc(&room->slab);
     if (tunnel == NULL)
@@ -144,6 +165,10 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
     transport_listen(*client, tunnel, tunnel_on_ready);
     transport_listen(*origin, tunnel, tunnel_on_ready);
     *client = *origin = NULL;
+    budget_move(budget, &tunnel->budget);
+    tunnel->up.is_up = true;
+    if (tunnel->budget.is_metered)
+        tunnel->up.budget = tunnel->down.budget = &tunnel->budget;
     tunnel->opened_ns = tunnel->progress_ns = loop_now_ns(room->engine->loop);
     task_init(&tunnel->task, tunnel_run);
     timer_init(&tunnel->timer, tunnel_time_out);
@@ -253,6 +278,7 @@ static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record
     link_remove(&tunnel->link);
     tunnel->tag = 0;
     counter_sub(room->engine->counters, COUNT_TUNNELS_OPEN, 1);
+    budget_leave(&tunnel->budget);
     tunnel_hand_in(tunnel, cause);
     sni_guard_destroy(&room->guard_slab, &tunnel->guard);
     record_shelf_drop(&room->shelf, &tunnel->record);
@@ -497,6 +523,8 @@ static void tunnel_run(struct task *task)
         timer_cancel(&tunnel->timer);
         tunnel_arm(tunnel);
     }
+    if (up == PIPE_HELD || down == PIPE_HELD)
+        tunnel_hold(tunnel, up == PIPE_HELD, down == PIPE_HELD);
     if (tunnel->is_late)
         tunnel_judge_late(tunnel);
 }

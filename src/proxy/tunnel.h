@@ -55,12 +55,15 @@ void tunnel_room_done(struct tunnel_room *room);
 /* Pack the records of those that are open, and as slab_tidy. Due a while after a tunnel began or ended. */
 bool tunnel_room_tidy(struct tunnel_room *room);
 
-/* `sni` is what its ClientHello is held against; NULL: nothing. Start a tunnel. Takes over both transports and copies the record so far; `from_client` and
- * `from_origin` are bytes that were read already. Errors: ST_NOMEM, both transports are closed. */
+/* Start a tunnel. Takes over both transports and copies the record so far; `from_client` and `from_origin` are bytes
+ * that were read already; `sni` is what its ClientHello is held against, NULL: nothing; `budget` is moved to it: its
+ * places, and the client's connection, are given back at its end. Errors: ST_NOMEM, both transports are closed, and the
+ * budget stays with the caller. */
 enum status tunnel_start(struct tunnel_room *room, struct transport **client,
                          struct transport **origin, struct slice from_client,
                          struct slice from_origin, const struct record *record,
-                         const struct tunnel_limits *limits, const struct sni_wanted *sni) MUST_USE;
+                         const struct tunnel_limits *limits, const struct sni_wanted *sni,
+                         struct budget *budget) MUST_USE;
 /* End all tunnels now: END_DRAIN. */
 void tunnel_room_end_all(struct tunnel_room *room);
 /* End the tunnel whose record has this id with resets on both sides, END_KILLED. False: it is not here. */

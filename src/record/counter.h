@@ -42,6 +42,10 @@
     X(RESPONSES_3XX, COUNTER, "responses_3xx_total", "Final responses sent, 3xx")                  \
     X(RESPONSES_4XX, COUNTER, "responses_4xx_total", "Final responses sent, 4xx")                  \
     X(RESPONSES_5XX, COUNTER, "responses_5xx_total", "Final responses sent, 5xx")                  \
+    X(OVER_BUDGET, COUNTER, "over_budget_total", "Exchanges refused since a limit was reached")    \
+    X(SHORT_OF_MEMORY, COUNTER, "memory_refusals_total",                                           \
+      "Connections and exchanges refused for want of memory")                                      \
+    X(RELIEVED, COUNTER, "memory_relieved_total", "Idle clients closed for want of memory")        \
     X(REFUSALS, COUNTER, "refusals_total", "Exchanges refused by policy")                          \
     X(WOULD_DENY, COUNTER, "would_deny_total",                                                     \
       "Exchanges that a rule would refuse which only observes")                                    \

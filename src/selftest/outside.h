@@ -72,8 +72,10 @@ struct outside {
     /* private */
     int dns;
     int wake;
-    unsigned asked[2]; /* A and AAAA since the zone was set; a question that is repeated counts once */
-    unsigned answered_id[2]; /* of the last question of each that was answered; OUTSIDE_NO_ID none */
+    unsigned
+        asked[2]; /* A and AAAA since the zone was set; a question that is repeated counts once */
+    unsigned
+        answered_id[2]; /* of the last question of each that was answered; OUTSIDE_NO_ID none */
     struct outside_origin origins[OUTSIDE_ORIGINS_MAX];
     size_t held_len; /* a question that waits for the one of the other family; 0 none */
     unsigned char held[512];

@@ -249,6 +249,8 @@ enum status sandbox_places_collect(const struct config *config, const char *conf
     if (status == ST_OK &&
         config->identity.takes_peer) /* the container of a process: /proc/PID/cgroup */
         status = places_add(ret_places, "/proc", LANDLOCK_MAY_READ);
+    if (status == ST_OK && config->limits.memory_bytes > 0)
+        status = places_add(ret_places, "/proc/self/statm", LANDLOCK_MAY_READ);
     if (status == ST_OK && makes_bundles)
         status = places_add_bundle(ret_places, config, config_path);
     return status;

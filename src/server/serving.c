@@ -193,6 +193,9 @@ static enum status serving_start_worker(struct serving *serving, unsigned id,
         .crew = handler == NULL ? &serving->crew : NULL,
         .idle_max = serving_idle_max(serving),
         .verifier = &serving->verifier,
+        .ledger = handler == NULL ? serving->ledger : NULL,
+        .ceiling = handler == NULL ? serving->ceiling : NULL,
+        .worker_count = serving->worker_count,
     };
     struct worker *worker = NULL;
     enum status status = worker_create(&options, &worker);
@@ -220,10 +223,30 @@ static enum status serving_start_recorder(struct serving *serving)
     return serving->recorder == NULL ? ST_IO : ST_OK;
 }
 
+/* Hashes in flight take memory all at once, so that much is always kept free for them. */
+static void serving_set_reserve(struct serving *serving)
+{
+    const struct roster *roster = serving->snapshot->roster;
+    ceiling_set_reserve(serving->ceiling, HASHER_THREADS * roster_hash_bytes(roster));
+}
+
+static enum status serving_open_ledger(struct serving *serving)
+{
+    uint64_t bytes = serving->snapshot->config->limits.memory_bytes;
+    serving->ledger = ledger_create();
+    if (serving->ledger == NULL)
+        return ST_NOMEM;
+    enum status status = bytes > 0 ? ceiling_create(bytes, &serving->ceiling) : ST_OK;
+    serving_set_reserve(serving);
+    return status;
+}
+
 static enum status serving_start_threads(struct serving *serving)
 {
     struct admin *admin = &serving->admin;
-    enum status status = verifier_init(&serving->verifier);
+    enum status status = serving_open_ledger(serving);
+    if (status == ST_OK)
+        status = verifier_init(&serving->verifier, serving->ceiling);
     if (status == ST_OK)
         status = serving_start_recorder(serving);
     admin->recorder = serving->recorder;
@@ -299,6 +322,7 @@ enum status serving_adopt(struct serving *serving, struct bundle *bundle, bool o
     struct bundle *old = serving->bundle;
     snapshot_unref(&serving->snapshot);
     serving->snapshot = snapshot;
+    serving_set_reserve(serving);
     serving->bundle = bundle;
     /* There is no way back: the listeners before are let go, and could not be watched again any better. */
     if (serving_hand_out(serving, fault) != ST_OK) {
@@ -320,6 +344,7 @@ static void serving_use_gate(struct serving *serving, struct snapshot *snapshot)
 {
     snapshot_unref(&serving->snapshot);
     serving->snapshot = snapshot;
+    serving_set_reserve(serving);
     for (unsigned i = 0; i < serving->worker_count; i++)
         worker_use_gate(serving->workers[i], snapshot);
     worker_use_gate(serving->admin_worker, snapshot);
@@ -388,6 +413,8 @@ void serving_end(struct serving *serving)
     for (unsigned i = 0; i < serving->worker_count; i++)
         worker_stop(&serving->workers[i]);
     verifier_done(&serving->verifier);
+    ledger_destroy(&serving->ledger);
+    ceiling_destroy(&serving->ceiling);
     recorder_stop(&serving->recorder);
     for (unsigned i = 0; i < serving->worker_count; i++)
         ring_destroy(&serving->rings[i]);

@@ -22,6 +22,8 @@ struct serving {
     struct recorder *recorder;
     struct tls_tickets *tickets;
     struct verifier verifier;
+    struct ledger *ledger;   /* what clients have open, over reloads */
+    struct ceiling *ceiling; /* NULL: there is none */
     struct admin admin;
     char via[32]; /* our pseudonym where none is configured */
 };

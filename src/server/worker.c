@@ -11,6 +11,7 @@
 #include "net/listener.h"
 #include "net/tcp.h"
 #include "proxy/client.h"
+#include "proxy/relief.h"
 #include "record/ring.h"
 #include "report/diag.h"
 #include "upstream/pool.h"
@@ -25,11 +26,13 @@
 enum {
     WORKER_KEEP_BYTES = 8 << 20,
     WORKER_TRIM_BYTES = 1 << 20, /* freed at once: worth asking the heap to give it back */
+    WORKER_BLOCKS_PART = 4,
     WORKER_SESSIONS = 1024,
     WORKER_LISTENERS_MAX = 64,
 };
 
 static const uint64_t worker_tidy_ns = NS_PER_S;
+static const uint64_t worker_pressure_ns = 20 * NS_PER_MS;
 static const uint64_t worker_look_ns =
     5 * NS_PER_S; /* as long as something is open that may give something back */
 
@@ -52,6 +55,7 @@ struct worker {
     struct worker_listener listeners[WORKER_LISTENERS_MAX];
     size_t listener_count;
     struct timer retry; /* set while one of the listeners is not watched */
+    struct timer look;  /* at the ceiling, while something is open; never set where there is none */
     struct timer tidy;  /* set by what begins and what ends, and while something is open */
 };
 
@@ -109,6 +113,29 @@ static void worker_on_record(struct proxy *proxy, const struct record *record)
     recorder_wake(worker->options.recorder);
 }
 
+/* Memory is short. */
+static void worker_on_relief(struct proxy *proxy)
+{
+    struct worker *worker = proxy->owner;
+    struct engine *engine = &worker->engine;
+    bool has_blocks = false;
+    (void)proxy_tidy(proxy);
+    (void)pool_tidy(engine->pool);
+    (void)tls_scratch_tidy(engine->tls_scratch);
+    (void)slab_tidy(&engine->tcp_slab);
+    (void)block_pool_tidy(worker->blocks, &has_blocks);
+    if (worker->options.ring != NULL)
+        ring_tidy(worker->options.ring);
+}
+
+static void worker_look(struct timer *timer)
+{
+    struct worker *worker = CONTAINER_OF(timer, struct worker, look);
+    relief_look(&worker->proxy, 0);
+    if (!worker_is_idle(worker))
+        timer_set_in(worker->loop, &worker->look, worker_pressure_ns);
+}
+
 static void worker_on_tunnel(struct proxy *proxy)
 {
     worker_tidy_soon(proxy->owner);
@@ -132,6 +159,8 @@ static void worker_on_accept(void *owner, int fd, const struct inet_endpoint *pe
     bool is_any = inet_addr_is_unspecified(&from->bound.addr);
     struct client_door door = {.peer = *peer, .local = is_any ? socket_local(fd) : from->bound};
     worker_tidy_soon(worker);
+    if (worker->engine.ceiling != NULL && !timer_is_set(&worker->look))
+        timer_set_in(worker->loop, &worker->look, worker_pressure_ns);
     int index = from->listen.index;
     if (index >= 0) {
         door.listen = &snapshot->config->listen[index];
@@ -296,6 +325,8 @@ static enum status worker_make_engine(struct worker *worker)
     engine->loop = worker->loop;
     engine->counters = worker->options.counters;
     engine->worker = worker->options.id;
+    engine->ledger = worker->options.ledger;
+    engine->ceiling = worker->options.ceiling;
     engine->idle_max = worker->options.idle_max;
     engine->snapshot = snapshot_ref(worker->options.snapshot);
     engine->reach_start = reach_start;
@@ -336,6 +367,16 @@ static enum status worker_make_engine(struct worker *worker)
     return status;
 }
 
+/* Blocks are what grows fastest: under a ceiling all workers' have a quarter of it. */
+static uint64_t worker_block_bytes(const struct worker_options *options)
+{
+    const struct config *config = options->snapshot->config;
+    if (options->ceiling == NULL)
+        return config->limits.buffer_bytes;
+    uint64_t share = config->limits.memory_bytes / WORKER_BLOCKS_PART / options->worker_count;
+    return share < config->limits.buffer_bytes ? share : config->limits.buffer_bytes;
+}
+
 enum status worker_create(const struct worker_options *options, struct worker **ret_worker)
 {
     struct worker *worker = calloc(1, sizeof(*worker));
@@ -344,9 +385,9 @@ enum status worker_create(const struct worker_options *options, struct worker **
     worker->options = *options;
     timer_init(&worker->retry, worker_retry_listeners);
     timer_init(&worker->tidy, worker_tidy);
+    timer_init(&worker->look, worker_look);
     enum status status = loop_create(&worker->loop);
-    worker->blocks =
-        block_pool_create(WORKER_KEEP_BYTES, options->snapshot->config->limits.buffer_bytes);
+    worker->blocks = block_pool_create(WORKER_KEEP_BYTES, worker_block_bytes(options));
     if (status == ST_OK && worker->blocks != NULL) {
         block_pool_publish(worker->blocks, &options->counters->value[COUNT_BLOCK_BYTES]);
         status = worker_make_engine(worker);
@@ -359,6 +400,7 @@ enum status worker_create(const struct worker_options *options, struct worker **
     worker->proxy.on_record = worker_on_record;
     worker->proxy.on_tunnel = worker_on_tunnel;
     worker->proxy.on_room = worker_on_room;
+    worker->proxy.on_relief = worker_on_relief;
     if (status == ST_OK)
         *ret_worker = worker;
     return status; /* a failure here ends the process: nothing is unwound */

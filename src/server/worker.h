@@ -33,6 +33,9 @@ struct worker_options {
                         const struct socket_dial_options *options, int *ret_fd);
     void *dial_owner;
     struct verifier *verifier; /* judges credentials for all of them */
+    struct ledger *ledger;     /* of all of them; NULL: nothing is limited */
+    struct ceiling *ceiling;   /* of all of them; NULL: there is none */
+    unsigned worker_count;     /* who share the ceiling */
 };
 
 /* Errors: ST_NOMEM, ST_IO. */

@@ -3,6 +3,8 @@
 
 #include "base/random.h"
 #include "base/slab.h"
+#include "budget/ceiling.h"
+#include "budget/ledger.h"
 #include "codec/h1_codec.h"
 #include "config/snapshot.h"
 #include "io/loop.h"
@@ -27,6 +29,8 @@ struct engine {
     struct pool *pool;
     struct versions versions;
     struct counters *counters;
+    struct ledger *ledger;     /* of all workers; NULL: nothing is limited */
+    struct ceiling *ceiling;   /* of all workers; NULL: there is none */
     struct snapshot *snapshot; /* current; exchanges pin the one they began with */
     uint16_t worker;
     /* Idle connections that its descriptors allow, beside limits.pool_total; 0: any number. */

@@ -29,6 +29,8 @@ ELSEWHERE = {"auth_needed": "tests/e2e/identity/test_basic.py", "auth_failed": "
              "auth_busy": "tests/e2e/identity/test_other_ways.py",
              "sni_refused": "tests/e2e/egress/test_sni.py",
              "hello_timeout": "tests/e2e/egress/test_sni.py",
+             "over_budget": "tests/e2e/limits/test_budgets.py", "busy": "tests/e2e/limits/test_budgets.py",
+             "memory": "tests/e2e/limits/test_flood.py", "too_slow": "tests/e2e/limits/test_slow_clients.py",
              "tunnel_idle": "tests/e2e/tunnel/test_half_close.py",
              "tunnel_half_closed": "tests/e2e/tunnel/test_half_close.py",
              "tunnel_lifetime": "tests/e2e/tunnel/test_half_close.py",

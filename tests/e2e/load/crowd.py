@@ -1,6 +1,6 @@
 """A crowd of clients and their origin, each in a process of its own so that neither slows the other.
 
-crowd.py origin                      says its port; answers GET with its target and close, echoes all else
+crowd.py origin                      says its port; answers GET with its target and close, POST never, echoes all else
 crowd.py clients N HOST PORT ORIGIN [CA]
     opens N connections to the proxy at once, over TLS with CA; the even ones hold a GET back before its last
     byte, the odd ones open a tunnel and echo once. When all are open it says "open" and waits for a line; then
@@ -30,6 +30,9 @@ async def serve(reader, writer):
             target = first.split(b" ", 2)[1]
             writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" %
                          (len(target), target))
+        elif first.startswith(b"POST "):
+            while await reader.read(65536):  # all of it, and no answer
+                pass
         else:
             while first:
                 writer.write(first)

@@ -34,7 +34,7 @@ static int begin(void **state)
     (void)state;
     done_count = 0;
     assert_int_equal(loop_create(&loop), ST_OK);
-    hasher = hasher_create();
+    hasher = hasher_create(NULL, NULL);
     return hasher == NULL;
 }
 

@@ -154,8 +154,8 @@ static void a_hello_in_any_pieces_is_the_same(void **state)
 static void what_is_no_tls_is_told_from_its_first_bytes(void **state)
 {
     static const char *const others[] = {"SSH-2.0", "GET /", "\x16\x02", "\x80\x01\x02", "\x13"};
-    static const char *const odd[] = {"\x15\x03\x01", "\x17\x03", "\x14\x03", "\x80\x2e\x01\x03\x01",
-                                      "\x16\x03\x7f\xff\xff"};
+    static const char *const odd[] = {"\x15\x03\x01", "\x17\x03", "\x14\x03",
+                                      "\x80\x2e\x01\x03\x01", "\x16\x03\x7f\xff\xff"};
     static const char *const either[] = {"", "\x18", "\x16", "\x80", "\x80\x2e"};
     struct tls_hello hello;
     (void)state;
