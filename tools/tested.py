@@ -50,6 +50,7 @@ ELSEWHERE = {
     "src/proxy/retry.c": ["tests/sim/test_retries.c"],
     "src/proxy/rewrite.c": ["tests/e2e/http/test_request_head.py", "tests/e2e/http/test_response_head.py"],
     "src/proxy/sni_guard.c": ["tests/e2e/egress/test_sni.py"],
+    "src/proxy/sni_name.c": ["tests/e2e/egress/test_sni_address.py"],
     "src/proxy/tell.c": ["tests/sim/test_phases.c", "tests/e2e/timing/test_marks.py"],
     "src/proxy/tunnel.c": ["tests/sim/test_tunnels.c",
                            "tests/sim/test_tunnel_limits.c",

@@ -224,6 +224,11 @@ struct snapshot *snapshot_base(struct snapshot *snapshot)
     return snapshot->base != NULL ? snapshot->base : snapshot;
 }
 
+bool snapshot_is_kin(struct snapshot *a, struct snapshot *b)
+{
+    return snapshot_base(a) == snapshot_base(b) || (a->kin != 0 && a->kin == b->kin);
+}
+
 struct snapshot *snapshot_with_interfaces(struct snapshot *snapshot, const struct inet_addr *addr,
                                           size_t count)
 {
@@ -245,6 +250,8 @@ struct snapshot *snapshot_with_interfaces(struct snapshot *snapshot, const struc
     other->bound = base->bound;
     other->admin_token = base->admin_token;
     other->roster = base->roster;
+    memcpy(other->made_of, base->made_of, sizeof(other->made_of));
+    other->kin = base->kin;
     return other;
 }
 

@@ -25,7 +25,12 @@ struct snapshot {
     /* Of each config->listen, as the kernel says; INET_NONE for Unix sockets. Filled by the server, before others see
      * the snapshot. */
     struct inet_endpoint *bound;
-    struct roster *roster;    /* users and tokens; NULL: none are named */
+    struct roster *roster; /* users and tokens; NULL: none are named */
+    /* Of all texts that it was compiled from but those of users and tokens. Filled by the server. */
+    uint8_t made_of[DIGEST_SHA256];
+    /* Of snapshots that differ in users and tokens alone, where nobody asked for a reload: the same number. 0: none.
+     * Filled by the server, before others see the snapshot. */
+    uint64_t kin;
     struct slice admin_token; /* wiped at the end; empty: none is configured */
 };
 
@@ -50,6 +55,8 @@ struct snapshot *snapshot_with_interfaces(struct snapshot *snapshot, const struc
                                           size_t count) MUST_USE;
 /* The one that was compiled: the same for two snapshots that differ in the gate alone. Borrowed. */
 struct snapshot *snapshot_base(struct snapshot *snapshot);
+/* May what was made under one of them be used under the other: connections to origins? */
+bool snapshot_is_kin(struct snapshot *a, struct snapshot *b);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 /* *snapshot is NULL afterwards. Takes a pointer to NULL. Thread: any. */
 void snapshot_unref(struct snapshot **snapshot);

@@ -4,14 +4,13 @@
 #include "identity/credential_cache.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { ROW_PLACES = 4, ROWS = CREDENTIAL_CACHE_COUNT / ROW_PLACES };
 
 struct cache_place {
     struct digest field;
     uint64_t judged_ns; /* 0: free */
-    uint32_t member;
+    struct credential_memory memory;
 };
 
 void credential_cache_init(struct credential_cache *cache)
@@ -25,47 +24,33 @@ void credential_cache_done(struct credential_cache *cache)
     *cache = (struct credential_cache){.places = NULL};
 }
 
-/* Nothing of another roster is in it afterwards. */
-static void cache_use(struct credential_cache *cache, const uint8_t roster[DIGEST_SHA256])
-{
-    if (memcmp(cache->roster, roster, DIGEST_SHA256) == 0)
-        return;
-    memcpy(cache->roster, roster, DIGEST_SHA256);
-    if (cache->places != NULL)
-        memset(cache->places, 0, CREDENTIAL_CACHE_COUNT * sizeof(*cache->places));
-}
-
 static struct cache_place *cache_row(const struct credential_cache *cache,
                                      const struct digest *field)
 {
     return &cache->places[field->word[0] % ROWS * ROW_PLACES];
 }
 
-bool credential_cache_find(struct credential_cache *cache, const uint8_t roster[DIGEST_SHA256],
-                           const struct digest *field, uint64_t now_ns, uint64_t lifetime_ns,
-                           uint32_t *ret_member)
+struct credential_memory *credential_cache_find(struct credential_cache *cache,
+                                                const struct digest *field, uint64_t now_ns,
+                                                uint64_t lifetime_ns)
 {
     if (cache->places == NULL)
-        return false;
-    cache_use(cache, roster);
-    const struct cache_place *row = cache_row(cache, field);
+        return NULL;
+    struct cache_place *row = cache_row(cache, field);
     for (size_t i = 0; i < ROW_PLACES; i++) {
-        if (row[i].judged_ns == 0 || !digest_equals(&row[i].field, field))
-            continue;
-        *ret_member = row[i].member;
-        return now_ns - row[i].judged_ns < lifetime_ns;
+        if (row[i].judged_ns != 0 && digest_equals(&row[i].field, field))
+            return now_ns - row[i].judged_ns < lifetime_ns ? &row[i].memory : NULL;
     }
-    return false;
+    return NULL;
 }
 
-void credential_cache_put(struct credential_cache *cache, const uint8_t roster[DIGEST_SHA256],
-                          const struct digest *field, uint64_t now_ns, uint32_t member)
+void credential_cache_put(struct credential_cache *cache, const struct digest *field,
+                          uint64_t now_ns, const struct credential_memory *memory)
 {
     if (cache->places == NULL)
         cache->places = calloc(CREDENTIAL_CACHE_COUNT, sizeof(*cache->places));
     if (cache->places == NULL)
         return;
-    cache_use(cache, roster);
     struct cache_place *row = cache_row(cache, field);
     struct cache_place *into = &row[0];
     for (size_t i = 0; i < ROW_PLACES; i++) {
@@ -76,5 +61,5 @@ void credential_cache_put(struct credential_cache *cache, const uint8_t roster[D
         if (row[i].judged_ns < into->judged_ns)
             into = &row[i];
     }
-    *into = (struct cache_place){*field, now_ns, member};
+    *into = (struct cache_place){*field, now_ns, *memory};
 }

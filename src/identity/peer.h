@@ -26,8 +26,9 @@ enum { PEER_CONTAINER = 64 };
  * memory of the kernel's and does not wait. Errors: ST_IO with errno. */
 enum status peer_process_read(int fd, bool wants_container, struct peer_process *ret_peer) MUST_USE;
 
-/* The container that the text of /proc/PID/cgroup names: the last run of exactly 64 hexadecimal digits in its first line
- * that has one, as docker, podman, containerd and CRI-O make them; empty where none has. */
+/* The container that the text of /proc/PID/cgroup names, read where paths begin at the root of the host: by a group of
+ * docker, podman, containerd or CRI-O that only root can have put where it is. Empty where there is none, or where lines
+ * name several. */
 struct slice peer_find_container(struct slice cgroups);
 
 #endif

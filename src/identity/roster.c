@@ -158,6 +158,23 @@ static enum status read_secret(struct reading *reading, struct slice word,
     return ST_OK;
 }
 
+static void take_proof(struct roster_member *member, bool is_token, struct slice secret)
+{
+    char bytes[ROSTER_LINE_MAX + 2];
+    uint8_t digest[DIGEST_SHA256];
+    struct text text = text_on(bytes, sizeof(bytes));
+    text_add_char(&text, is_token ? 't' : 'u');
+    text_add(&text, member->name);
+    text_add_char(&text, ':');
+    if (is_token)
+        text_add(&text, slice_of((const char *)member->token, sizeof(member->token)));
+    else
+        text_add(&text, secret);
+    digest_sha256(text_slice(&text), digest);
+    memcpy(&member->proof, digest, sizeof(member->proof));
+    explicit_bzero(bytes, text.len);
+}
+
 static enum status read_line(struct reading *reading, struct slice line)
 {
     struct roster *roster = reading->roster;
@@ -184,6 +201,7 @@ static enum status read_line(struct reading *reading, struct slice line)
     if (count == ROSTER_MEMBERS_MAX)
         return fail(reading, "more than 100000 users");
     enum status status = read_secret(reading, secret, &member);
+    take_proof(&member, reading->is_tokens, secret);
     if (status == ST_OK && has_groups)
         status = read_groups(reading, rest, &member);
     if (status != ST_OK)
@@ -392,8 +410,7 @@ uint32_t roster_index(const struct roster *roster, const struct roster_member *m
 
 const struct roster_member *roster_at(const struct roster *roster, uint32_t index)
 {
-    CHECK(index < roster->member_count);
-    return &roster->members[index];
+    return index < roster->member_count ? &roster->members[index] : NULL;
 }
 
 const uint8_t *roster_digest(const struct roster *roster)

@@ -26,6 +26,9 @@ struct roster_member {
     const struct slice *groups;
     size_t group_count;
     const char *hash; /* terminated; NULL: it has a token, or no password is right */
+    /* Of name and hash or token, and of nothing else of the line: the same in every roster in which the same credentials
+     * are right. */
+    struct digest proof;
     /* private */
     size_t first_group; /* while it is made */
     uint32_t line;
@@ -53,7 +56,7 @@ const struct roster_member *roster_token(const struct roster *roster, struct sli
  * the name, so that unknown names cost what known ones do also where the file has hashes of several kinds. Never NULL. */
 const char *roster_decoy(const struct roster *roster, struct slice name);
 
-/* Members by number, which stays the same in rosters of one digest. */
+/* Members by number, which stays the same in rosters of one digest; NULL beyond the last one. */
 uint32_t roster_index(const struct roster *roster, const struct roster_member *member);
 const struct roster_member *roster_at(const struct roster *roster, uint32_t index);
 /* SHA-256 of what both files hold. */

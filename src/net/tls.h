@@ -80,6 +80,9 @@ struct tls_identity {
      * control bytes or blanks, too long ones and those beyond TLS_IDENTITY_NAMES are left out. */
     struct slice *names;
     size_t name_count;
+    /* The last second in which it is good, since 1970: of it and, where they were shown now, of those that vouch for
+     * it. A handshake that resumed a session has looked at no date. */
+    int64_t good_until_s;
 };
 enum { TLS_IDENTITY_NAMES = 64, TLS_IDENTITY_TEXT = 8192 /* bytes of all of it */ };
 

@@ -237,7 +237,8 @@ static enum status server_name_sessions(struct tls_server_context *context,
     uint8_t name[SHA256_DIGEST_LENGTH];
     memcpy(parts, context->certificate, SHA256_DIGEST_LENGTH);
     const char *ca = options->client_ca.at != NULL ? options->client_ca.at : "";
-    SHA256((const uint8_t *)ca, options->client_ca.len, parts + SHA256_DIGEST_LENGTH);
+    SHA256((const uint8_t *)ca, options->client_ca.len, context->client_ca);
+    memcpy(parts + SHA256_DIGEST_LENGTH, context->client_ca, SHA256_DIGEST_LENGTH);
     parts[sizeof(parts) - 1] = options->client_cert_is_required;
     SHA256(parts, sizeof(parts), name);
     return SSL_CTX_set_session_id_context(context->ssl, name, sizeof(name)) == 1 ? ST_OK : ST_NOMEM;
@@ -312,6 +313,14 @@ bool tls_server_context_shows(const struct tls_server_context *context, struct s
     CHECK_TAG(context, TAG_TLS_SERVER);
     SHA256((const uint8_t *)certificate.at, certificate.len, digest);
     return memcmp(digest, context->certificate, sizeof(digest)) == 0;
+}
+
+bool tls_server_context_trusts_alike(const struct tls_server_context *a,
+                                     const struct tls_server_context *b)
+{
+    CHECK_TAG(a, TAG_TLS_SERVER);
+    CHECK_TAG(b, TAG_TLS_SERVER);
+    return memcmp(a->client_ca, b->client_ca, sizeof(a->client_ca)) == 0;
 }
 
 enum status tls_server_context_check_dates(const struct tls_server_context *context,

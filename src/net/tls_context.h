@@ -54,6 +54,9 @@ enum status tls_server_context_create(const struct tls_server_options *options, 
 struct tls_server_context *tls_server_context_ref(struct tls_server_context *context);
 /* Does it show the certificate of this PEM text? */
 bool tls_server_context_shows(const struct tls_server_context *context, struct slice certificate);
+/* Do both take client certificates of the same authorities, by the text of these? */
+bool tls_server_context_trusts_alike(const struct tls_server_context *a,
+                                     const struct tls_server_context *b);
 /* Is the certificate good today? Errors: ST_BAD with a sentence in `fault`, where it has expired or begins later. */
 enum status tls_server_context_check_dates(const struct tls_server_context *context,
                                            struct text *fault) MUST_USE;

@@ -20,6 +20,7 @@ enum {
     NAME_HOST = 0,
     NAME_MAX_BYTES = 255,
     EXTENSIONS_MAX = 128,
+    SSL2_HEAD = 11, /* length, type, version, lengths of ciphers, session id and challenge */
 };
 
 /* What is left to read; a read beyond its end makes it bad for good. */
@@ -129,16 +130,43 @@ static bool may_be_record(struct slice bytes)
     return (unsigned char)bytes.at[0] == RECORD_HANDSHAKE && (bytes.len < 2 || bytes.at[1] == 3);
 }
 
-/* What begins as no record of a handshake: another record of TLS, or the hello of SSL 2, with which some servers
- * begin as well, is not for us, and not something else. */
+static unsigned number_at(struct slice bytes, size_t at)
+{
+    return (unsigned)((unsigned char)bytes.at[at] << 8 | (unsigned char)bytes.at[at + 1]);
+}
+
+/* The hello of SSL 2, with which some servers begin TLS as well (RFC 5246 Appendix E.2). Masked frames of WebSocket begin
+ * with the same bits, and one in 256 of them has the type in its third byte: all that servers check is looked at. */
+static enum tls_hello_result judge_ssl2(struct slice bytes)
+{
+    if (bytes.len >= 3 && bytes.at[2] != MESSAGE_CLIENT_HELLO)
+        return TLS_HELLO_NOT_TLS;
+    if (bytes.len >= 5 && bytes.at[3] != 3 && number_at(bytes, 3) != 2)
+        return TLS_HELLO_NOT_TLS;
+    unsigned len = bytes.len >= 2 ? number_at(bytes, 0) & 0x7fff : 0;
+    for (size_t part = SSL2_HEAD - 6; part < SSL2_HEAD && part < bytes.len; part += 2) {
+        unsigned least = (unsigned)(unsigned char)bytes.at[part] << 8;
+        if (part + 1 < bytes.len)
+            least = number_at(bytes, part);
+        if (least + SSL2_HEAD - 2 > len)
+            return TLS_HELLO_NOT_TLS;
+    }
+    if (bytes.len < SSL2_HEAD)
+        return TLS_HELLO_MORE;
+    unsigned parts = number_at(bytes, 5) + number_at(bytes, 7) + number_at(bytes, 9);
+    return parts + SSL2_HEAD - 2 == len ? TLS_HELLO_MALFORMED : TLS_HELLO_NOT_TLS;
+}
+
+/* What begins as no record of a handshake. Another record of TLS, or the hello of SSL 2, is not for us, and not something
+ * else. */
 static enum tls_hello_result judge_other(struct slice bytes)
 {
     unsigned char type = (unsigned char)bytes.at[0];
-    bool is_record = type >= 20 && type <= 24 && (bytes.len < 2 || bytes.at[1] == 3);
-    bool is_ssl2 = type >= 0x80 && (bytes.len < 3 || bytes.at[2] == MESSAGE_CLIENT_HELLO);
-    if (!is_record && !is_ssl2)
+    if (type >= 0x80)
+        return judge_ssl2(bytes);
+    if (type < 20 || type > 24 || (bytes.len >= 2 && bytes.at[1] != 3))
         return TLS_HELLO_NOT_TLS;
-    return bytes.len < (is_record ? 2 : 3) ? TLS_HELLO_MORE : TLS_HELLO_MALFORMED;
+    return bytes.len < 2 ? TLS_HELLO_MORE : TLS_HELLO_MALFORMED;
 }
 
 /* Put the message together from its records in `into`. */

@@ -120,6 +120,26 @@ static void gather_common_name(struct gathering *all, const X509_NAME *subject)
     OPENSSL_free(text);
 }
 
+/* A date that cannot be read is over. */
+static int64_t good_until(const X509 *certificate)
+{
+    struct tm date;
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &date) != 1)
+        return 0;
+    return (int64_t)timegm(&date);
+}
+
+static int64_t all_good_until(const SSL *ssl, const X509 *certificate)
+{
+    int64_t least = good_until(certificate);
+    const STACK_OF(X509) *chain = SSL_get0_verified_chain(ssl); /* NULL: it was resumed */
+    for (int i = 0; chain != NULL && i < sk_X509_num(chain); i++) {
+        int64_t until = good_until(sk_X509_value(chain, i));
+        least = until < least ? until : least;
+    }
+    return least;
+}
+
 /* Where a text of the gathering stands in the copy. */
 static struct slice moved(const struct gathering *all, struct slice text, char *copy)
 {
@@ -163,6 +183,7 @@ enum status tls_identity_read(const struct transport *transport, struct tls_iden
     struct tls_identity *identity = identity_of(&all);
     if (identity == NULL)
         return ST_NOMEM;
+    identity->good_until_s = all_good_until(tls->ssl, certificate);
     *ret_identity = identity;
     return ST_OK;
 }

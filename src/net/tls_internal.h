@@ -16,6 +16,7 @@ struct tls_server_context {
     SSL_CTX *ssl;
     struct tls_tickets *tickets;
     uint8_t certificate[32]; /* SHA-256 of its PEM text */
+    uint8_t client_ca[32];   /* that of the authorities for clients; of no text: none */
 };
 
 struct tls_client_context {

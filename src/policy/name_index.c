@@ -7,8 +7,10 @@
  * Clients choose what is looked for, and the operator what is stored: no client can make chains longer, so the hash
  * needs no secret.
  *
- * Sets are made by adding one owner to a set that exists, which is remembered: a million names of one list share one
- * set, and so do those that two lists hold. */
+ * While names come, a set is a step: one that exists, and one owner more. Steps are remembered, so that a million names of
+ * one list share one, and so do those that two lists hold. Only the sets that names have in the end are written out, so
+ * that all of them together are no longer than what was added: a name of a thousand rules has one set of a thousand, and
+ * not one of each length. */
 
 #include "policy/name_index.h"
 
@@ -24,16 +26,16 @@ struct name_set {
     uint32_t count;
 };
 
-/* `before` with `owner` is `after`. */
-struct name_growth {
+/* The set number `before` with `owner`, which is greater than all in it. */
+struct name_step {
     uint32_t before;
     uint32_t owner;
-    uint32_t after; /* 0: no entry */
+    uint32_t count; /* of the whole set */
 };
 
 struct name_entry {
     uint32_t text;  /* in `texts`: its length in one byte, then itself */
-    uint32_t exact; /* sets */
+    uint32_t exact; /* sets; before the end, steps */
     uint32_t below;
 };
 
@@ -55,8 +57,11 @@ struct name_index {
     size_t owner_count, owner_room;
     struct name_set *sets;
     size_t set_count, set_room;
-    struct name_growth *growths; /* a table of its own; gone when finished */
-    size_t growth_count, growth_room;
+    /* Gone when finished: steps, of which number 0 is the empty set, and a table of their numbers; 0: an empty place. */
+    struct name_step *steps;
+    size_t step_count, step_room;
+    uint32_t *places;
+    size_t place_count;
 };
 
 /* ---- hashing ---- */
@@ -111,12 +116,23 @@ struct name_index *name_index_create(void)
     if (index == NULL)
         return NULL;
     index->tag = NAME_INDEX_TAG;
-    if (GROW(index, sets, set_count, set_room, 1) != ST_OK) {
+    if (GROW(index, sets, set_count, set_room, 1) != ST_OK ||
+        GROW(index, steps, step_count, step_room, 1) != ST_OK) {
         name_index_destroy(&index);
         return NULL;
     }
     index->sets[index->set_count++] = (struct name_set){0, 0};
+    index->steps[index->step_count++] = (struct name_step){0, 0, 0};
     return index;
+}
+
+static void forget_steps(struct name_index *index)
+{
+    free(index->steps);
+    free(index->places);
+    index->steps = NULL;
+    index->places = NULL;
+    index->step_count = index->step_room = index->place_count = 0;
 }
 
 void name_index_destroy(struct name_index **index)
@@ -130,7 +146,7 @@ void name_index_destroy(struct name_index **index)
     free(dead->slots);
     free(dead->owners);
     free(dead->sets);
-    free(dead->growths);
+    forget_steps(dead);
     dead->tag = 0;
     free(dead);
     *index = NULL;
@@ -144,59 +160,93 @@ static struct name_hit set_hit(const struct name_index *index, uint32_t set)
     return (struct name_hit){at->count == 0 ? NULL : index->owners + at->at, at->count};
 }
 
-static struct name_growth *growth_place(struct name_growth *growths, size_t room, uint32_t before,
-                                        uint32_t owner)
+/* The place of this step, or the empty one where it would stand. */
+static uint32_t *place_of(const struct name_index *index, uint32_t *places, size_t count,
+                          uint32_t before, uint32_t owner)
 {
-    size_t at = (size_t)(hash_end((uint64_t)before << 32 | owner) & (room - 1));
-    while (growths[at].after != 0 && (growths[at].before != before || growths[at].owner != owner))
-        at = (at + 1) & (room - 1);
-    return &growths[at];
+    size_t at = (size_t)(hash_end((uint64_t)before << 32 | owner) & (count - 1));
+    for (;;) {
+        const struct name_step *step = &index->steps[places[at]];
+        if (places[at] == 0 || (step->before == before && step->owner == owner))
+            return &places[at];
+        at = (at + 1) & (count - 1);
+    }
 }
 
 /* Full to one half at most. */
-static enum status growth_make_room(struct name_index *index)
+static enum status places_make_room(struct name_index *index)
 {
-    if (index->growth_count * 2 < index->growth_room)
+    if (index->step_count * 2 < index->place_count)
         return ST_OK;
-    size_t room = index->growth_room == 0 ? 64 : index->growth_room * 2;
-    struct name_growth *growths = calloc(room, sizeof(*growths));
-    if (growths == NULL)
+    size_t count = index->place_count == 0 ? 64 : index->place_count * 2;
+    uint32_t *places = calloc(count, sizeof(*places));
+    if (places == NULL)
         return ST_NOMEM;
-    for (size_t i = 0; i < index->growth_room; i++) {
-        const struct name_growth *old = &index->growths[i];
-        if (old->after != 0)
-            *growth_place(growths, room, old->before, old->owner) = *old;
+    for (uint32_t i = 1; i < index->step_count; i++) {
+        const struct name_step *step = &index->steps[i];
+        *place_of(index, places, count, step->before, step->owner) = i;
     }
-    free(index->growths);
-    index->growths = growths;
-    index->growth_room = room;
+    free(index->places);
+    index->places = places;
+    index->place_count = count;
     return ST_OK;
 }
 
 /* The set that has `owner` beside those of *set. */
 static enum status set_add(struct name_index *index, uint32_t *set, uint32_t owner)
 {
-    struct name_set from = index->sets[*set];
-    if (from.count > 0 && index->owners[from.at + from.count - 1] == owner)
+    struct name_step from = index->steps[*set];
+    if (from.count > 0 && from.owner == owner)
         return ST_OK;
-    if (growth_make_room(index) != ST_OK ||
-        GROW(index, owners, owner_count, owner_room, from.count + 1) != ST_OK ||
+    if (index->step_count == UINT32_MAX)
+        return ST_LIMIT;
+    if (places_make_room(index) != ST_OK || GROW(index, steps, step_count, step_room, 1) != ST_OK)
+        return ST_NOMEM;
+    uint32_t *known = place_of(index, index->places, index->place_count, *set, owner);
+    if (*known == 0) {
+        index->steps[index->step_count] = (struct name_step){*set, owner, from.count + 1};
+        *known = (uint32_t)index->step_count++;
+    }
+    *set = *known;
+    return ST_OK;
+}
+
+/* Write the set of a step out, once; *set is its number afterwards. */
+static enum status set_make(struct name_index *index, uint32_t *made, uint32_t *set)
+{
+    struct name_step last = index->steps[*set];
+    if (*set == 0 || made[*set] != 0) {
+        *set = made[*set];
+        return ST_OK;
+    }
+    if (index->owner_count + last.count > UINT32_MAX)
+        return ST_LIMIT;
+    if (GROW(index, owners, owner_count, owner_room, last.count) != ST_OK ||
         GROW(index, sets, set_count, set_room, 1) != ST_OK)
         return ST_NOMEM;
-    struct name_growth *known = growth_place(index->growths, index->growth_room, *set, owner);
-    if (known->after == 0) {
-        if (index->owner_count + from.count + 1 > UINT32_MAX)
-            return ST_LIMIT;
-        *known = (struct name_growth){*set, owner, (uint32_t)index->set_count};
-        index->growth_count++;
-        index->sets[index->set_count++] =
-            (struct name_set){(uint32_t)index->owner_count, from.count + 1};
-        for (uint32_t i = 0; i < from.count; i++)
-            index->owners[index->owner_count++] = index->owners[from.at + i];
-        index->owners[index->owner_count++] = owner;
-    }
-    *set = known->after;
+    for (struct name_step step = last; step.count > 0; step = index->steps[step.before])
+        index->owners[index->owner_count + step.count - 1] = step.owner;
+    made[*set] = (uint32_t)index->set_count;
+    index->sets[index->set_count++] = (struct name_set){(uint32_t)index->owner_count, last.count};
+    index->owner_count += last.count;
+    *set = made[*set];
     return ST_OK;
+}
+
+/* All that names have in the end. */
+static enum status sets_make(struct name_index *index)
+{
+    uint32_t *made = calloc(index->step_count, sizeof(*made));
+    if (made == NULL)
+        return ST_NOMEM;
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < index->entry_count; i++) {
+        status = set_make(index, made, &index->entries[i].exact);
+        if (status == ST_OK)
+            status = set_make(index, made, &index->entries[i].below);
+    }
+    free(made);
+    return status;
 }
 
 /* ---- the table ---- */
@@ -300,9 +350,10 @@ enum status name_index_finish(struct name_index *index)
     CHECK_TAG(index, NAME_INDEX_TAG);
     if (slots_make(index, index->entry_count + index->entry_count / 3 + 1) != ST_OK)
         return ST_NOMEM;
-    free(index->growths);
-    index->growths = NULL;
-    index->growth_count = index->growth_room = 0;
+    enum status status = sets_make(index);
+    if (status != ST_OK)
+        return status;
+    forget_steps(index);
     TRIM(index, entries, entry_count, entry_room);
     TRIM(index, texts, text_len, text_room);
     TRIM(index, owners, owner_count, owner_room);
@@ -360,5 +411,6 @@ size_t name_index_bytes(const struct name_index *index)
     CHECK_TAG(index, NAME_INDEX_TAG);
     return sizeof(*index) + index->entry_room * sizeof(*index->entries) + index->text_room +
            index->slot_count * sizeof(*index->slots) + index->owner_room * sizeof(*index->owners) +
-           index->set_room * sizeof(*index->sets);
+           index->set_room * sizeof(*index->sets) + index->step_room * sizeof(*index->steps) +
+           index->place_count * sizeof(*index->places);
 }

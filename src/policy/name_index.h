@@ -10,7 +10,7 @@
 
 /* Names, and the rules that each belongs to. Finding costs the same for ten names and for a million: one probe
  * for each label of what is looked for. A name costs 12 bytes, its text, one byte more, and 11 for its place; what
- * it belongs to is stored once for all names that belong to the same.
+ * it belongs to is stored once for all names that belong to the same, 4 bytes each.
  *
  * Filled by one thread, then finished, then only read, by all. */
 struct name_index;
@@ -38,7 +38,8 @@ void name_index_destroy(struct name_index **index);
  * Errors: ST_NOMEM, ST_LIMIT too many names. */
 enum status name_index_add(struct name_index *index, struct slice name, bool is_below,
                            uint32_t owner) MUST_USE;
-/* Nothing is added from here on, and finding begins. Errors: ST_NOMEM. */
+/* Nothing is added from here on, and finding begins. Errors: ST_NOMEM, ST_LIMIT too many owners of names; then it can
+ * only be destroyed. */
 enum status name_index_finish(struct name_index *index) MUST_USE;
 
 /* The owners of exactly this name; a count of 0 where there are none. */

@@ -110,9 +110,9 @@ static enum status file_list(struct name_index *names, const struct rules_list *
         struct slice pattern;
         if (list_line(line, &host, space, &pattern) != ST_OK) {
             text_add(fault, list->path);
-            text_add_format(fault, ":%zu: expected a host name or *.name; got \"", number);
-            text_add_log(fault, slice_first(line, 60), '"');
-            text_add(fault, SLICE("\""));
+            /* Not what stands there: the file may be one of secrets, named by mistake. */
+            text_add_format(fault, ":%zu: expected a host name or *.name, and no more in the line",
+                            number);
             return ST_BAD;
         }
         enum status status = pattern.len == 0 ? ST_OK : file_name(names, pattern, owner);
@@ -234,6 +234,11 @@ enum status rules_create(const struct rules_options *options, struct text *fault
         status = name_index_finish(rules->users);
     if (status == ST_OK)
         status = name_index_finish(rules->clients);
+    if (status == ST_LIMIT && fault->len == 0)
+        text_add_format(fault,
+                        "the rules name too much: more than %d names in all, or more of them "
+                        "than fit for one look",
+                        NAME_INDEX_NAMES_MAX);
     rules->options.lists = NULL;
     rules->options.list_count = 0;
     if (status == ST_OK)

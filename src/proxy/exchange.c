@@ -436,10 +436,10 @@ enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind)
     struct tunnel_limits limits = {
         config->timeouts.tunnel_idle_ns, config->timeouts.tunnel_half_closed_ns,
         config->timeouts.tunnel_lifetime_ns, config->timeouts.client_tls_ns};
-    struct sni_wanted sni;
-    bool is_guarded = kind == RECORD_TUNNEL && config->egress.sni != SNI_OFF;
-    if (is_guarded)
-        sni = (struct sni_wanted){config->egress.sni, x->tls_is_optional, x->host};
+    /* An upgrade is not asked for TLS. Where TLS begins in it all the same, it is held against the request's host. */
+    bool is_upgrade = kind == RECORD_UPGRADE;
+    struct sni_asked asked = {exchange_question(x), x->snapshot, x->client->snapshot};
+    struct sni_wanted sni = {config->egress.sni, x->tls_is_optional || is_upgrade, &asked};
     struct record *record = x->proxy->record;
     timeline_mark(&x->timeline, MARK_T_OPEN);
     exchange_tell(x, record);
@@ -451,7 +451,7 @@ enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind)
     struct transport *down = x->down->ops->detach(x->down, &from_client);
     struct transport *up = x->lease.stream->ops->detach(x->lease.stream, &from_origin);
     if (tunnel_start(&x->proxy->tunnels, &down, &up, from_client, from_origin, record, &limits,
-                     is_guarded ? &sni : NULL,
+                     sni.mode != SNI_OFF ? &sni : NULL,
                      &x->client->budget) != ST_OK) { /* both ends are closed */
         record->end = END_ERROR;
         x->proxy->on_record(x->proxy, record);

@@ -27,6 +27,8 @@
       "The credentials for the proxy are not right")                                              \
     X(AUTH_IMPOSSIBLE, "auth_impossible", 403, "http_request_denied",                             \
       "The proxy must know who asks, and this client cannot tell it")                             \
+    X(AUTH_EXPIRED, "auth_expired", 403, "http_request_denied",                                   \
+      "The client certificate is good no longer")                                                 \
     X(AUTH_THROTTLED, "auth_throttled", 429, "http_request_denied",                               \
       "This client has shown wrong credentials too often")                                        \
     X(AUTH_BUSY, "auth_busy", 503, "proxy_internal_error",                                        \

@@ -2,7 +2,7 @@
  *
  *   credentials shown ──> remembered? ── yes ──────────────────────────────> decide
  *        │                     │ no
- *        │                 throttle ── failed too often ──> 429
+ *        │                 throttle ── failed too often, and these were never right from here ──> 429
  *        │                     │
  *        │                  token: looked up ────────────────────────────> decide, 407
  *        │                  password: an inquiry, joined by whoever asks the same meanwhile
@@ -15,6 +15,9 @@
  *   N2  What was wrong is never remembered.
  *   N3  An inquiry comes home whether anybody waits or not, and is freed there. An exchange that ends leaves it.
  *   N4  What was read of credentials is wiped where it lies, in the head too, before the step is left.
+ *
+ *   N5  A client certificate is judged anew with each request: by its dates, and by whether the authorities that vouched
+ *       for it are those of now. What the handshake found holds for no longer than that.
  *
  * Credentials that are shown count, and nothing else of the connection makes up for wrong ones. A scheme that is not
  * asked for is no credentials.
@@ -46,8 +49,9 @@ struct inquiry {
     struct link waiting; /* exchanges */
     struct digest field;
     uint8_t roster[DIGEST_SHA256];
-    bool is_known; /* the user exists, and `member` is its number */
-    uint32_t member;
+    bool is_familiar; /* the throttle knows nothing of it */
+    bool is_known;    /* the user exists, and `memory` is of it */
+    struct credential_memory memory;
     uint64_t client;
     struct throttle_limits limits;
 };
@@ -65,7 +69,8 @@ enum status verifier_init(struct verifier *verifier, struct ceiling *ceiling)
 {
     digest_key_make(&verifier->key);
     verifier->throttle = throttle_create();
-    if (verifier->throttle == NULL)
+    verifier->familiar = familiar_create();
+    if (verifier->throttle == NULL || verifier->familiar == NULL)
         return ST_NOMEM;
     verifier->hasher = hasher_create(note_memory, ceiling);
     return verifier->hasher == NULL ? ST_IO : ST_OK;
@@ -75,6 +80,7 @@ void verifier_done(struct verifier *verifier)
 {
     hasher_destroy(&verifier->hasher);
     throttle_destroy(&verifier->throttle);
+    familiar_destroy(&verifier->familiar);
     explicit_bzero(&verifier->key, sizeof(verifier->key));
 }
 
@@ -190,6 +196,40 @@ static struct slice certificate_user(const struct tls_identity *certificate,
     return user;
 }
 
+/* Is a listener of this name still there that trusts the authorities which vouched for this client? */
+static bool is_trusted_still(const struct exchange *x)
+{
+    const struct client *client = x->client;
+    const struct config *config = exchange_config(x);
+    for (size_t i = 0; i < config->listen_count; i++) {
+        const struct tls_server_context *now = x->snapshot->tls_server[i];
+        if (now != NULL && slice_equals(config->listen[i].name, client->listen->name) &&
+            tls_server_context_trusts_alike(now, client->tls_server))
+            return true;
+    }
+    return false;
+}
+
+/* N5. Why it counts no longer; NULL: it does. */
+static const char *certificate_fault(const struct exchange *x)
+{
+    const struct client *client = x->client;
+    if (client->certificate == NULL)
+        return NULL;
+    if ((int64_t)(clock_wall_ns() / NS_PER_S) > client->certificate->good_until_s)
+        return "tls.client_ca: the certificate has expired";
+    if (snapshot_base(client->snapshot) != snapshot_base(x->snapshot) && !is_trusted_still(x))
+        return "tls.client_ca: the authorities are others now";
+    return NULL;
+}
+
+static enum next refuse_certificate(struct exchange *x, const char *fault)
+{
+    x->down->may_persist = false; /* another handshake tells */
+    explain(x, fault, "connect again, with a certificate that is good now");
+    return exchange_refuse(x, CAUSE_AUTH_EXPIRED, "");
+}
+
 static void know_certificate(struct exchange *x, const struct tls_identity *certificate)
 {
     x->who.cert_subject = certificate->subject;
@@ -249,6 +289,14 @@ void identify_leave(struct exchange *x)
     atomic_store_explicit(&inquiry->job.is_cancelled, true, memory_order_relaxed);
 }
 
+/* By this worker for a while, and by all that it was right from there. */
+static void remember(struct identify *identify, uint64_t client, const struct digest *field,
+                     const struct credential_memory *memory, uint64_t now_ns)
+{
+    credential_cache_put(&identify->cache, field, now_ns, memory);
+    familiar_note(identify->verifier->familiar, client, field, &memory->proof, now_ns);
+}
+
 /* Home again (N3). */
 static void on_hashed(struct hash_job *job)
 {
@@ -258,18 +306,18 @@ static void on_hashed(struct hash_job *job)
     struct counters *counters = proxy->engine->counters;
     uint64_t now_ns = loop_now_ns(proxy->engine->loop);
     bool is_right = job->is_match && inquiry->is_known; /* N1 */
-    throttle_end(identify->verifier->throttle, inquiry->client, &inquiry->limits, now_ns,
-                 job->was_hashed && !is_right);
+    if (!inquiry->is_familiar)
+        throttle_end(identify->verifier->throttle, inquiry->client, &inquiry->limits, now_ns,
+                     job->was_hashed && !is_right);
     if (is_right) /* N2 */
-        credential_cache_put(&identify->cache, inquiry->roster, &inquiry->field, now_ns,
-                             inquiry->member);
+        remember(identify, inquiry->client, &inquiry->field, &inquiry->memory, now_ns);
     counter_add(counters, COUNT_IDENTITY_HASHES, job->was_hashed);
     counter_sub(counters, COUNT_IDENTITY_HASHES_OPEN, 1);
     LIST_EACH(link, &inquiry->waiting) {
         struct exchange *x = CONTAINER_OF(link, struct exchange, inquiry_link);
         link_remove(link);
         x->inquiry = NULL;
-        x->member = inquiry->member;
+        x->member = inquiry->memory.member;
         x->verdict = is_right ? VERDICT_RIGHT : VERDICT_WRONG;
         exchange_wake(x);
     }
@@ -312,6 +360,12 @@ static struct throttle_limits limits_of(const struct exchange *x)
     return (struct throttle_limits){config->identity.failures, config->identity.failure_ns};
 }
 
+static struct credential_memory memory_of(const struct roster *roster,
+                                          const struct roster_member *member)
+{
+    return (struct credential_memory){member->proof, roster_index(roster, member)};
+}
+
 static struct inquiry *inquiry_create(struct exchange *x, const struct credentials *credentials,
                                       const struct digest *field)
 {
@@ -330,7 +384,8 @@ static struct inquiry *inquiry_create(struct exchange *x, const struct credentia
     inquiry->field = *field;
     memcpy(inquiry->roster, roster_digest(roster), DIGEST_SHA256);
     inquiry->is_known = is_known;
-    inquiry->member = is_known ? roster_index(roster, member) : 0;
+    if (is_known)
+        inquiry->memory = memory_of(roster, member);
     inquiry->client = throttled_client(x);
     inquiry->limits = limits_of(x);
     link_init(&inquiry->waiting);
@@ -351,10 +406,14 @@ static enum next judge_password(struct exchange *x, const struct credentials *cr
     if (inquiry == NULL)
         return exchange_refuse(x, CAUSE_SHED, "");
     uint64_t now_ns = loop_now_ns(exchange_loop(x));
-    enum status status =
-        throttle_begin(verifier->throttle, inquiry->client, &inquiry->limits, now_ns, &wait_ns);
-    bool has_begun = status == ST_OK;
-    if (has_begun && hasher_submit(verifier->hasher, &inquiry->job) != ST_OK)
+    inquiry->is_familiar = /* nobody's proof is all zeros */
+        familiar_knows(verifier->familiar, inquiry->client, field, &inquiry->memory.proof);
+    enum status status = ST_OK;
+    if (!inquiry->is_familiar)
+        status =
+            throttle_begin(verifier->throttle, inquiry->client, &inquiry->limits, now_ns, &wait_ns);
+    bool has_begun = status == ST_OK && !inquiry->is_familiar;
+    if (status == ST_OK && hasher_submit(verifier->hasher, &inquiry->job) != ST_OK)
         status = ST_AGAIN;
     if (status == ST_OK) {
         list_append(&identify->inquiries, &inquiry->link);
@@ -379,32 +438,55 @@ static enum next judge_token(struct exchange *x, const struct credentials *crede
     uint64_t client = throttled_client(x);
     uint64_t now_ns = loop_now_ns(exchange_loop(x));
     uint64_t wait_ns = 0;
-    enum status status = throttle_begin(verifier->throttle, client, &limits, now_ns, &wait_ns);
-    if (status != ST_OK)
-        return refuse_for_now(x, status, wait_ns);
     const struct roster_member *member = roster_token(roster, credentials->token);
-    throttle_end(verifier->throttle, client, &limits, now_ns, member == NULL);
+    struct credential_memory memory = {0};
+    if (member != NULL)
+        memory = memory_of(roster, member);
+    if (!familiar_knows(verifier->familiar, client, field, &memory.proof)) {
+        enum status status = throttle_begin(verifier->throttle, client, &limits, now_ns, &wait_ns);
+        if (status != ST_OK)
+            return refuse_for_now(x, status, wait_ns);
+        throttle_end(verifier->throttle, client, &limits, now_ns, member == NULL);
+    }
     if (member == NULL)
         return fail_credentials(x, "the token is not known");
-    credential_cache_put(&x->proxy->identify.cache, roster_digest(roster), field, now_ns,
-                         roster_index(roster, member));
+    remember(&x->proxy->identify, client, field, &memory, now_ns);
     return identify_as(x, member);
 }
 
 /* ---- credentials ---- */
 
-/* Those that are remembered: no lock, no heap. */
-static enum next judge_remembered(struct exchange *x, const struct digest *field, bool *ret_is_one)
+/* Who was judged, in the roster of now: nobody, where its line has changed. Most rosters have it where it stood. */
+static const struct roster_member *find_remembered(const struct roster *roster,
+                                                   const struct credentials *credentials,
+                                                   struct credential_memory *memory)
 {
-    uint32_t index = 0;
-    const struct roster *roster = x->snapshot->roster;
-    *ret_is_one = credential_cache_find(&x->proxy->identify.cache, roster_digest(roster), field,
-                                        loop_now_ns(exchange_loop(x)),
-                                        exchange_config(x)->identity.cache_ns, &index);
-    if (!*ret_is_one)
+    const struct roster_member *member = roster_at(roster, memory->member);
+    if (member != NULL && digest_equals(&member->proof, &memory->proof))
+        return member;
+    member = credentials->kind == CREDENTIALS_BEARER ? roster_token(roster, credentials->token)
+                                                     : roster_user(roster, credentials->user);
+    if (member == NULL || !digest_equals(&member->proof, &memory->proof))
+        return NULL;
+    memory->member = roster_index(roster, member);
+    return member;
+}
+
+/* Those that are remembered: no lock, no heap. */
+static enum next judge_remembered(struct exchange *x, const struct credentials *credentials,
+                                  const struct digest *field, bool *ret_is_one)
+{
+    struct credential_memory *memory =
+        credential_cache_find(&x->proxy->identify.cache, field, loop_now_ns(exchange_loop(x)),
+                              exchange_config(x)->identity.cache_ns);
+    const struct roster_member *member = NULL;
+    if (memory != NULL)
+        member = find_remembered(x->snapshot->roster, credentials, memory);
+    *ret_is_one = member != NULL;
+    if (member == NULL)
         return NEXT_GO_ON;
     count(x, COUNT_IDENTITY_CACHE_HITS);
-    return identify_as(x, roster_at(roster, index));
+    return identify_as(x, member);
 }
 
 /* What is remembered is what the field says and not how it is spelt, so that one account has one entry. The two kinds
@@ -428,7 +510,7 @@ static enum next judge(struct exchange *x, struct slice value)
         credentials.kind == CREDENTIALS_BASIC || credentials.kind == CREDENTIALS_BEARER;
     if (is_known_kind) {
         digest = digest_of(&x->proxy->identify.verifier->key, proven_text(&credentials));
-        next = judge_remembered(x, &digest, &is_remembered);
+        next = judge_remembered(x, &credentials, &digest, &is_remembered);
     }
     if (is_remembered) {
         credentials_wipe(&credentials);
@@ -483,6 +565,9 @@ enum next step_identify(struct exchange *x)
                                               : NEXT_WAIT;
     if (x->verdict != VERDICT_NONE)
         return end_inquiry(x, x->verdict == VERDICT_RIGHT);
+    const char *fault = certificate_fault(x);
+    if (fault != NULL)
+        return refuse_certificate(x, fault);
     if (x->client->certificate != NULL)
         know_certificate(x, x->client->certificate);
     if (!config_identity_is_on(exchange_config(x)))

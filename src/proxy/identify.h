@@ -4,6 +4,7 @@
 #include "budget/ceiling.h"
 #include "identity/credential_cache.h"
 #include "identity/digest.h"
+#include "identity/familiar.h"
 #include "identity/hasher.h"
 #include "identity/throttle.h"
 
@@ -11,7 +12,8 @@
 struct verifier {
     struct hasher *hasher;
     struct throttle *throttle;
-    struct digest_key key; /* of the digests under which credentials are remembered */
+    struct familiar *familiar; /* who need not wait for it */
+    struct digest_key key;     /* of the digests under which credentials are remembered */
 };
 
 /* Begins threads. What they take is of the ceiling's reserve; NULL: there is none. Errors: ST_NOMEM, ST_IO; what was begun is still to be ended. */

@@ -1,8 +1,8 @@
 /* Holding and judging the beginning of a tunnel. What is wrong is refused when it is known, and not before: a
  * ClientHello in pieces is no fault, a first byte that is no TLS is.
  *
- * An address that was asked for by itself has no name to compare: a ClientHello without a name is as good as none
- * there, and one with a name is refused, since what it names was never judged. */
+ * An address that was asked for by itself has no name to compare: a ClientHello without a name passes there, and one
+ * with a name where that name is let pass as well and leads to the address (proxy/sni_name). */
 
 #include "proxy/sni_guard.h"
 
@@ -13,35 +13,55 @@
 
 #include <string.h>
 
-static enum sni_result guard_blame(struct sni_guard *guard, const char *why)
+/* ---- life ---- */
+
+void sni_room_init(struct sni_room *room)
 {
-    struct text text = text_on(guard->detail, sizeof(guard->detail));
-    text_add(&text, slice_from_string(why));
-    (void)text_string(&text);
-    return guard->wanted.mode == SNI_ENFORCE ? SNI_REFUSES : SNI_PASSES;
+    slab_init(&room->guards, sizeof(struct sni_guard));
+    slab_init(&room->names, sizeof(struct sni_name));
 }
 
-struct sni_guard *sni_guard_create(struct slab *slab, const struct sni_wanted *wanted)
+void sni_room_done(struct sni_room *room)
 {
-    struct sni_guard *guard = slab_alloc(slab);
+    slab_done(&room->guards);
+    slab_done(&room->names);
+}
+
+bool sni_room_tidy(struct sni_room *room)
+{
+    bool has_more = slab_tidy(&room->guards);
+    return slab_tidy(&room->names) || has_more;
+}
+
+struct sni_guard *sni_guard_create(struct sni_room *room, struct block_pool *blocks,
+                                   const struct sni_wanted *wanted, void *owner,
+                                   void (*on_answer)(void *owner))
+{
+    struct sni_guard *guard = slab_alloc(&room->guards);
     if (guard == NULL)
         return NULL;
-    guard->wanted = *wanted;
-    guard->block = NULL;
-    guard->held_len = 0;
-    guard->begun_ns = 0;
-    guard->detail[0] = guard->name[0] = '\0';
+    *guard = (struct sni_guard){.mode = wanted->mode,
+                                .tls_is_optional = wanted->tls_is_optional,
+                                .host = *wanted->asked->question.host};
+    if (guard->host.kind == HOST_NAME)
+        return guard;
+    guard->other = sni_name_create(&room->names, blocks, wanted->asked, owner, on_answer);
+    if (guard->other == NULL)
+        sni_guard_destroy(room, &guard);
     return guard;
 }
 
-void sni_guard_destroy(struct slab *slab, struct sni_guard **guard)
+void sni_guard_destroy(struct sni_room *room, struct sni_guard **guard)
 {
     if (*guard == NULL)
         return;
     block_unref(&(*guard)->block);
-    slab_free(slab, *guard);
+    sni_name_destroy(&room->names, &(*guard)->other);
+    slab_free(&room->guards, *guard);
     *guard = NULL;
 }
+
+/* ---- what is held ---- */
 
 struct slice sni_guard_held(const struct sni_guard *guard)
 {
@@ -78,54 +98,119 @@ enum status sni_guard_add(struct sni_guard *guard, struct block_pool *blocks, st
     return ST_OK;
 }
 
-void sni_guard_give_up(struct sni_guard *guard)
-{
-    (void)guard_blame(guard, tls_hello_text(TLS_HELLO_MORE));
-}
-
 /* ---- judging ---- */
 
+static enum sni_result guard_blamed(const struct sni_guard *guard)
+{
+    return guard->mode == SNI_ENFORCE ? SNI_REFUSES : SNI_PASSES;
+}
+
+static enum sni_result guard_blame(struct sni_guard *guard, const char *why)
+{
+    struct text text = text_on(guard->detail, sizeof(guard->detail));
+    text_add(&text, slice_from_string(why));
+    (void)text_string(&text);
+    return guard_blamed(guard);
+}
+
+uint64_t sni_guard_due_ns(const struct sni_guard *guard, uint64_t hello_ns)
+{
+    if (guard->begun_ns == 0 || guard->detail[0] != '\0')
+        return 0;
+    return guard->is_asking ? sni_name_due_ns(guard->other) : guard->begun_ns + hello_ns;
+}
+
+void sni_guard_give_up(struct sni_guard *guard)
+{
+    if (!guard->is_asking) {
+        (void)guard_blame(guard, tls_hello_text(TLS_HELLO_MORE));
+        return;
+    }
+    struct text text = text_on(guard->detail, sizeof(guard->detail));
+    sni_name_tell_late(guard->other, &text);
+    (void)text_string(&text);
+}
+
+struct slice sni_guard_would_deny(const struct sni_guard *guard)
+{
+    return guard->other == NULL ? SLICE_NONE : guard->other->would_deny;
+}
+
+static const char ech_note[] = "; of an encrypted one (ECH) the outer name counts";
+
 /* The name that was asked for is another one. */
-static enum sni_result guard_blame_name(struct sni_guard *guard, bool has_ech)
+static enum sni_result guard_blame_name(struct sni_guard *guard)
 {
     char why[SNI_DETAIL];
     struct text text = text_on(why, sizeof(why));
     text_add(&text, SLICE("its SNI is "));
     text_add(&text, slice_first(slice_from_string(guard->name), 48));
     text_add(&text, SLICE(" and not "));
-    text_add(&text, slice_first(host_slice(&guard->wanted.host), 48));
-    if (has_ech)
-        text_add(&text, SLICE("; of an encrypted one (ECH) the outer name counts"));
+    text_add(&text, slice_first(host_slice(&guard->host), 48));
+    if (guard->has_ech)
+        text_add(&text, slice_from_string(ech_note));
     return guard_blame(guard, text_string(&text));
 }
 
-static enum sni_result guard_judge_name(struct sni_guard *guard, const struct tls_hello *hello)
+/* What came of a name for an address. */
+static enum sni_result guard_end_asking(struct sni_guard *guard, enum sni_name_verdict verdict,
+                                        struct text *why)
 {
-    const struct host *wanted = &guard->wanted.host;
+    guard->is_asking = verdict == SNI_NAME_WAITS;
+    if (guard->is_asking)
+        return SNI_WAITS;
+    if (verdict == SNI_NAME_FINE)
+        return SNI_PASSES;
+    if (guard->has_ech)
+        text_add(why, slice_from_string(ech_note));
+    return guard_blame(guard, text_string(why));
+}
+
+static enum sni_result guard_ask(struct sni_guard *guard, struct engine *engine,
+                                 const struct host *named)
+{
+    char why[SNI_DETAIL];
+    struct text text = text_on(why, sizeof(why));
+    return guard_end_asking(guard, sni_name_ask(guard->other, engine, named, &text), &text);
+}
+
+static enum sni_result guard_hear(struct sni_guard *guard)
+{
+    char why[SNI_DETAIL];
+    struct text text = text_on(why, sizeof(why));
+    return guard_end_asking(guard, sni_name_judge(guard->other, &text), &text);
+}
+
+static enum sni_result guard_judge_name(struct sni_guard *guard, struct engine *engine,
+                                        const struct tls_hello *hello)
+{
     struct host named;
     if (!hello->has_name)
-        return wanted->kind == HOST_NAME ? guard_blame(guard, "its ClientHello names no host (SNI)")
-                                         : SNI_PASSES;
+        return guard->other == NULL ? guard_blame(guard, "its ClientHello names no host (SNI)")
+                                    : SNI_PASSES;
     if (host_parse(hello->name, &named) != HOST_FINE || named.kind != HOST_NAME)
         return guard_blame(guard, "its SNI is no host name");
     memcpy(guard->name, named.text, (size_t)named.len + 1);
-    if (wanted->kind == HOST_NAME && slice_equals(host_slice(&named), host_slice(wanted)))
-        return SNI_PASSES;
-    return guard_blame_name(guard, hello->has_ech);
+    guard->has_ech = hello->has_ech;
+    if (guard->other != NULL)
+        return guard_ask(guard, engine, &named);
+    return slice_equals(host_slice(&named), host_slice(&guard->host)) ? SNI_PASSES
+                                                                      : guard_blame_name(guard);
 }
 
-static enum sni_result guard_judge(struct sni_guard *guard, char *scratch)
+static enum sni_result guard_judge(struct sni_guard *guard, struct engine *engine)
 {
     struct tls_hello hello;
-    enum tls_hello_result result = tls_hello_read(sni_guard_held(guard), scratch, &hello);
+    enum tls_hello_result result =
+        tls_hello_read(sni_guard_held(guard), engine->shared.scratch, &hello);
     switch (result) {
-    case TLS_HELLO_WHOLE: return guard_judge_name(guard, &hello);
+    case TLS_HELLO_WHOLE: return guard_judge_name(guard, engine, &hello);
     case TLS_HELLO_MORE:
         return guard->held_len < SNI_HELD_MAX
                    ? SNI_WAITS
                    : guard_blame(guard, tls_hello_text(TLS_HELLO_TOO_LONG));
     case TLS_HELLO_NOT_TLS:
-        if (guard->wanted.tls_is_optional)
+        if (guard->tls_is_optional)
             return SNI_PASSES;
         break;
     case TLS_HELLO_MALFORMED:
@@ -152,19 +237,21 @@ static enum status guard_receive(struct sni_guard *guard, struct transport *clie
     return status;
 }
 
-enum sni_result sni_guard_run(struct sni_guard *guard, struct transport *client,
-                              struct block_pool *blocks, char *scratch)
+enum sni_result sni_guard_run(struct sni_guard *guard, struct engine *engine,
+                              struct transport *client)
 {
     enum status status = ST_OK;
+    if (guard->detail[0] != '\0') /* given up */
+        return guard_blamed(guard);
+    if (guard->is_asking)
+        return guard_hear(guard);
     while (status == ST_OK) {
-        if (guard->detail[0] != '\0') /* given up, which lets pass */
-            return SNI_PASSES;
         if (guard->held_len > 0) {
-            enum sni_result result = guard_judge(guard, scratch);
-            if (result != SNI_WAITS)
+            enum sni_result result = guard_judge(guard, engine);
+            if (result != SNI_WAITS || guard->is_asking)
                 return result;
         }
-        status = guard_receive(guard, client, blocks);
+        status = guard_receive(guard, client, engine->shared.blocks);
     }
     if (guard->held_len == 0)
         block_unref(&guard->block);

@@ -58,7 +58,7 @@ void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
     room->means = (struct pipe_means){&engine->shared, pipes};
     room->scratch = scratch;
     slab_init(&room->slab, sizeof(struct tunnel));
-    slab_init(&room->guard_slab, sizeof(struct sni_guard));
+    sni_room_init(&room->sni);
     record_shelf_init(&room->shelf);
     link_init(&room->open);
     room->on_ended = on_ended;
@@ -68,14 +68,14 @@ void tunnel_room_done(struct tunnel_room *room)
 {
     CHECK(list_is_empty(&room->open));
     slab_done(&room->slab);
-    slab_done(&room->guard_slab);
+    sni_room_done(&room->sni);
     record_shelf_done(&room->shelf);
 }
 
 bool tunnel_room_tidy(struct tunnel_room *room)
 {
     bool has_more = slab_tidy(&room->slab);
-    has_more = slab_tidy(&room->guard_slab) || has_more;
+    has_more = sni_room_tidy(&room->sni) || has_more;
     return record_shelf_tidy(&room->shelf) || has_more;
 }
 
@@ -97,6 +97,12 @@ static bool tunnel_is_half(const struct tunnel *tunnel)
            tunnel->down.is_discarding;
 }
 
+/* 0: there is no guard, or it waits for nothing that has begun. */
+static uint64_t tunnel_guard_due_ns(const struct tunnel *tunnel)
+{
+    return tunnel->guard == NULL ? 0 : sni_guard_due_ns(tunnel->guard, tunnel->limits.hello_ns);
+}
+
 static void tunnel_arm(struct tunnel *tunnel)
 {
     uint64_t quiet =
@@ -104,10 +110,9 @@ static void tunnel_arm(struct tunnel *tunnel)
     uint64_t deadline = tunnel->progress_ns + quiet;
     if (tunnel->limits.lifetime_ns > 0 && tunnel->opened_ns + tunnel->limits.lifetime_ns < deadline)
         deadline = tunnel->opened_ns + tunnel->limits.lifetime_ns;
-    bool has_hello =
-        tunnel->guard != NULL && tunnel->guard->begun_ns != 0 && tunnel->guard->detail[0] == '\0';
-    if (has_hello && tunnel->guard->begun_ns + tunnel->limits.hello_ns < deadline)
-        deadline = tunnel->guard->begun_ns + tunnel->limits.hello_ns;
+    uint64_t guard_ns = tunnel_guard_due_ns(tunnel);
+    if (guard_ns != 0 && guard_ns < deadline)
+        deadline = guard_ns;
     if (tunnel->resume_ns > tunnel->progress_ns && tunnel->resume_ns < deadline)
         deadline = tunnel->resume_ns;
     timer_set(tunnel->room->engine->loop, &tunnel->timer, deadline);
@@ -129,6 +134,13 @@ static void tunnel_hold(struct tunnel *tunnel, bool up, bool down)
     tunnel_arm(tunnel);
 }
 
+static void tunnel_on_name(void *owner)
+{
+    struct tunnel *tunnel = owner;
+    CHECK_TAG(tunnel, TUNNEL_TAG);
+    loop_queue(tunnel->room->engine->loop, &tunnel->task);
+}
+
 /* What came of the client already: to the pipe, or to the guard before it. */
 static enum status tunnel_load(struct tunnel *tunnel, struct slice from_client,
                                const struct sni_wanted *sni)
@@ -136,10 +148,11 @@ static enum status tunnel_load(struct tunnel *tunnel, struct slice from_client,
     struct tunnel_room *room = tunnel->room;
     if (sni == NULL)
         return pipe_preload(&tunnel->up, from_client);
-    tunnel->guard = sni_guard_create(&room->guard_slab, sni);
+    struct block_pool *blocks = room->engine->shared.blocks;
+    tunnel->guard = sni_guard_create(&room->sni, blocks, sni, tunnel, tunnel_on_name);
     if (tunnel->guard == NULL)
         return ST_NOMEM;
-    return sni_guard_add(tunnel->guard, room->engine->shared.blocks, from_client);
+    return sni_guard_add(tunnel->guard, blocks, from_client);
 }
 
 enum status tunnel_start(struct tunnel_room *room, struct transport **client,
@@ -183,7 +196,7 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
 
 shed:
     if (tunnel != NULL) {
-        sni_guard_destroy(&room->guard_slab, &tunnel->guard);
+        sni_guard_destroy(&room->sni, &tunnel->guard);
         record_shelf_drop(&room->shelf, &tunnel->record);
         slab_free(&room->slab, tunnel);
     }
@@ -225,10 +238,13 @@ static void tunnel_tell(const struct tunnel *tunnel, struct record *record)
 static void tunnel_tell_guard(const struct sni_guard *guard, struct record *record)
 {
     struct slice detail = slice_from_string(guard->detail);
+    struct slice observed = sni_guard_would_deny(guard);
     record_set(record, &record->sni, slice_from_string(guard->name), HOST_MAX);
+    if (observed.len > 0)
+        record_set(record, &record->would_deny, observed, 64);
     if (detail.len == 0)
         return;
-    bool is_refused = guard->wanted.mode == SNI_ENFORCE;
+    bool is_refused = guard->mode == SNI_ENFORCE;
     record_set(record, is_refused ? &record->rule : &record->would_deny, SLICE("egress.sni"), 64);
     record_set(record, &record->detail, detail, SNI_DETAIL);
 }
@@ -255,8 +271,9 @@ static void tunnel_hand_in(struct tunnel *tunnel, enum cause cause)
         record_set(record, &record->cause, slice_from_string(row->word), 64);
         if (record->detail.len == 0)
             record_set(record, &record->detail, slice_from_string(row->sentence), 128);
-        record_seal(record);
     }
+    if (tunnel->guard != NULL || cause != CAUSE_NONE)
+        record_seal(record);
     room->on_ended(room, record);
 }
 
@@ -280,7 +297,7 @@ static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record
     counter_sub(room->engine->counters, COUNT_TUNNELS_OPEN, 1);
     budget_leave(&tunnel->budget);
     tunnel_hand_in(tunnel, cause);
-    sni_guard_destroy(&room->guard_slab, &tunnel->guard);
+    sni_guard_destroy(&room->sni, &tunnel->guard);
     record_shelf_drop(&room->shelf, &tunnel->record);
     tunnel->grave.bury = tunnel_bury;
     loop_bury(room->engine->loop, &tunnel->grave);
@@ -303,7 +320,8 @@ static void tunnel_judge_late(struct tunnel *tunnel)
         return; /* there was progress since it was set */
     enum cause cause = tunnel_is_half(tunnel) ? CAUSE_TUNNEL_HALF_CLOSED : CAUSE_TUNNEL_IDLE;
     bool is_hello = tunnel->guard != NULL && tunnel->guard->begun_ns != 0;
-    if (is_hello && tunnel->guard->wanted.mode == SNI_LOG) { /* which lets pass */
+    /* The log lets pass, and a name that nobody knows in time is refused as any other that does not fit. */
+    if (is_hello && (tunnel->guard->mode == SNI_LOG || tunnel->guard->is_asking)) {
         sni_guard_give_up(tunnel->guard);
         loop_queue(tunnel->room->engine->loop, &tunnel->task);
         return;
@@ -440,9 +458,9 @@ static enum status tunnel_release(struct tunnel *tunnel)
     enum status status = pipe_preload(&tunnel->up, sni_guard_held(tunnel->guard));
     if (tunnel->guard->begun_ns != 0)
         tunnel->up.first_ns = tunnel->guard->begun_ns;
-    if (tunnel->guard->detail[0] != '\0')
+    if (tunnel->guard->detail[0] != '\0' || sni_guard_would_deny(tunnel->guard).len > 0)
         counter_add(room->engine->counters, COUNT_WOULD_DENY, 1);
-    sni_guard_destroy(&room->guard_slab, &tunnel->guard);
+    sni_guard_destroy(&room->sni, &tunnel->guard);
     return status;
 }
 
@@ -450,13 +468,12 @@ static enum status tunnel_release(struct tunnel *tunnel)
 static bool tunnel_guard(struct tunnel *tunnel, bool *ret_waits)
 {
     struct engine *engine = tunnel->room->engine;
-    bool had_begun = tunnel->guard->begun_ns != 0;
-    enum sni_result result = sni_guard_run(tunnel->guard, tunnel->up.from, engine->shared.blocks,
-                                           engine->shared.scratch);
+    uint64_t due_ns = tunnel_guard_due_ns(tunnel);
+    enum sni_result result = sni_guard_run(tunnel->guard, engine, tunnel->up.from);
     *ret_waits = result == SNI_WAITS;
     switch (result) {
     case SNI_WAITS:
-        if (!had_begun && tunnel->guard->begun_ns != 0) {
+        if (due_ns != tunnel_guard_due_ns(tunnel)) {
             timer_cancel(&tunnel->timer);
             tunnel_arm(tunnel);
         }

@@ -35,7 +35,7 @@ struct tunnel_room {
     struct engine *engine;
     struct pipe_means means; /* borrowed */
     struct slab slab;
-    struct slab guard_slab;
+    struct sni_room sni;
     struct record_shelf shelf; /* the records of open tunnels so far */
     struct link open;          /* all tunnels, oldest first */
     struct record *scratch;    /* borrowed: where a record is completed */
@@ -56,7 +56,7 @@ void tunnel_room_done(struct tunnel_room *room);
 bool tunnel_room_tidy(struct tunnel_room *room);
 
 /* Start a tunnel. Takes over both transports and copies the record so far; `from_client` and `from_origin` are bytes
- * that were read already; `sni` is what its ClientHello is held against, NULL: nothing; `budget` is moved to it: its
+ * that were read already; `sni` is what its ClientHello is held against, copied, NULL: nothing; `budget` is moved to it: its
  * places, and the client's connection, are given back at its end. Errors: ST_NOMEM, both transports are closed, and the
  * budget stays with the caller. */
 enum status tunnel_start(struct tunnel_room *room, struct transport **client,

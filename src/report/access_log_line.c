@@ -26,6 +26,8 @@ enum {
     SIZE_COLUMNS = 6,
     HEAD_COLUMNS = 9 + 4 + METHOD_COLUMNS + 1 + TOTAL_COLUMNS + 1 + SIZE_COLUMNS + 1,
     TARGET_COLUMNS = 25,
+    USER_COLUMNS = 21,      /* "user " and as much of the name */
+    USER_ROOM_COLUMNS = 24, /* what must be left of the tail beside it */
     /* Room for what is cut afterwards: longer than any column. */
     METHOD_TEXT = 64,
     TARGET_TEXT = 256,
@@ -98,6 +100,8 @@ struct piece {
 };
 
 struct tail {
+    char user[USER_COLUMNS];
+    size_t user_len;
     char note[NOTE_TEXT];
     size_t note_len;
     bool is_alarm; /* the note tells of a failure */
@@ -177,6 +181,21 @@ static bool add_remedy(const struct record *record, size_t columns, size_t spare
     note->len = 0;
     note->is_cut = false;
     return false;
+}
+
+/* Whose it is, where the line has room for that. */
+static void tail_user(struct tail *tail, const struct record *record, size_t columns)
+{
+    char space[TARGET_TEXT];
+    struct text name = text_on(space, sizeof(space));
+    struct text user = text_on(tail->user, sizeof(tail->user));
+    tail->user_len = 0;
+    if (record->user.len == 0 || columns < USER_COLUMNS + USER_ROOM_COLUMNS)
+        return;
+    text_add_log(&name, record_get(record, record->user), '\0');
+    text_add(&user, SLICE("user "));
+    add_cut(&user, text_slice(&name), USER_COLUMNS - user.len);
+    tail->user_len = user.len;
 }
 
 static void tail_note(struct tail *tail, const struct record *record, size_t columns, size_t spare)
@@ -369,6 +388,12 @@ static void add_target(struct slice target, size_t columns, bool is_padded, stru
 static void add_tail(const struct tail *tail, const struct pen *pen)
 {
     size_t longest = tail_longest(tail);
+    if (tail->user_len > 0) {
+        text_add_char(pen->into, ' ');
+        pen_color(pen, DIM);
+        text_add(pen->into, slice_of(tail->user, tail->user_len));
+        pen_color(pen, RESET);
+    }
     if (tail->note_len > 0) {
         text_add_char(pen->into, ' ');
         pen_color(pen, tail->is_alarm ? RED : DIM);
@@ -406,16 +431,19 @@ void access_log_add_line(const struct record *record, const struct access_log_st
         has_failed(record) && target.len < TARGET_COLUMNS ? TARGET_COLUMNS - target.len : 0;
     struct tail tail;
     tail.count = 0;
+    tail_user(&tail, record, room);
+    size_t user_columns = tail.user_len > 0 ? tail.user_len + 1 : 0;
+    room -= user_columns;
     tail_note(&tail, record, room, spare);
     tail_phases(&tail, &record->timeline);
     if (tail.note_len > room)
         room = tail.note_len < room + spare ? tail.note_len : room + spare;
     tail_fit(&tail, room);
-    size_t used = HEAD_COLUMNS + 1 + tail_columns(&tail);
+    size_t used = HEAD_COLUMNS + 1 + user_columns + tail_columns(&tail);
 
     add_head(record, &pen);
     add_figures(record, &pen);
-    add_target(text_slice(&target), columns - used, tail_columns(&tail) > 0, into);
+    add_target(text_slice(&target), columns - used, user_columns + tail_columns(&tail) > 0, into);
     add_tail(&tail, &pen);
     text_add_char(into, '\n');
 }

@@ -194,7 +194,7 @@ enum status instance_use(struct instance *instance, enum instance_ranges ranges,
     enum status status = instance_compile(instance, ranges, denied, &snapshot);
     if (status != ST_OK)
         return status;
-    status = worker_adopt(instance->worker, snapshot, NULL, 0);
+    status = worker_adopt(instance->worker, snapshot, false, NULL, 0);
     instance_take(instance, snapshot);
     return status;
 }

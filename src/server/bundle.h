@@ -32,6 +32,7 @@ struct bundle {
     size_t listen_count;
     struct opening admin; /* count 0: none */
     unsigned worker_count;
+    bool is_followed; /* made because users or tokens changed: nobody asked for a reload */
     struct bundle_file files[BUNDLE_FILES_MAX];
     size_t file_count;
     const struct egress_tables

@@ -2,7 +2,7 @@
  *
  * The memory holds, in this order, numbers as u64 and texts as their length and bytes:
  *
- *     worker count | kind of log | text of the configuration
+ *     worker count | kind of log | is it followed | text of the configuration
  *     listeners: count, then for each the number of its descriptors | descriptors of the admin listener
  *     files: count, then for each path and contents
  *
@@ -60,6 +60,7 @@ static void pack_bundle(struct packer *packer, const struct bundle *bundle)
 {
     pack_number(packer, bundle->worker_count);
     pack_number(packer, bundle->log);
+    pack_number(packer, bundle->is_followed);
     pack_text(packer, bundle->text, bundle->len);
     pack_number(packer, bundle->listen_count);
     for (size_t i = 0; i < bundle->listen_count; i++)
@@ -262,6 +263,7 @@ static enum status unpack_bundle(struct unpacker *unpacker, struct bundle_receip
     size_t len = 0;
     size_t worker_count = unpack_number(unpacker, BUNDLE_WORKERS_MAX);
     size_t log = unpack_number(unpacker, BUNDLE_LOG_FILE);
+    bool is_followed = unpack_number(unpacker, 1) == 1;
     char *text = unpack_text(unpacker, FILE_BYTES_MAX, &len);
     if (text == NULL || config_load(config_file_name(argc, argv), slice_of(text, len), argc, argv,
                                     &errors, &config) != ST_OK) {
@@ -272,6 +274,7 @@ static enum status unpack_bundle(struct unpacker *unpacker, struct bundle_receip
     if (bundle == NULL)
         return ST_NOMEM;
     bundle->log = (enum bundle_log)log;
+    bundle->is_followed = is_followed;
     unpack_listens(unpacker, receipt, bundle);
     unpack_files(unpacker, bundle);
     if (unpacker->is_bad || unpacker->left > 0 || worker_count == 0) {

@@ -116,10 +116,40 @@ static enum status compile_gate(const struct bundle *bundle, const struct interf
     enum status status = gate_create(&options, &words, &rule, ret_gate);
     free(lists);
     if (status != ST_OK && words.len > 0) {
-        config_add_origin(config, &config->policy.rules[rule].to_lists, fault);
+        if (rule < config->policy.rule_count)
+            config_add_origin(config, &config->policy.rules[rule].to_lists, fault);
         text_add(fault, text_slice(&words));
     }
     return status;
+}
+
+static bool names_people(const struct config *config, const char *path)
+{
+    struct slice file = slice_from_string(path);
+    return slice_equals(file, config->identity.users) ||
+           slice_equals(file, config->identity.tokens);
+}
+
+/* Add a text to a digest. */
+static void compile_mix(uint8_t digest[DIGEST_SHA256], struct slice text)
+{
+    uint8_t parts[2 * DIGEST_SHA256];
+    memcpy(parts, digest, DIGEST_SHA256);
+    digest_sha256(text, parts + DIGEST_SHA256);
+    digest_sha256(slice_of((const char *)parts, sizeof(parts)), digest);
+}
+
+/* Files come in the order in which the configuration names them. The flags are those of the process. */
+static void compile_note_texts(const struct bundle *bundle, struct snapshot *snapshot)
+{
+    compile_mix(snapshot->made_of, slice_of(bundle->text, bundle->len));
+    for (size_t i = 0; i < bundle->file_count; i++) {
+        const struct bundle_file *file = &bundle->files[i];
+        if (names_people(snapshot->config, file->path))
+            continue;
+        compile_mix(snapshot->made_of, slice_from_string(file->path));
+        compile_mix(snapshot->made_of, slice_of(file->text, file->len));
+    }
 }
 
 enum status compile_snapshot(struct bundle *bundle, const struct interfaces *interfaces,
@@ -139,6 +169,7 @@ enum status compile_snapshot(struct bundle *bundle, const struct interfaces *int
         return status;
     for (size_t i = 0; i < bundle->listen_count; i++)
         snapshot->bound[i] = bundle->listens[i].bound;
+    compile_note_texts(bundle, snapshot);
     *ret_snapshot = snapshot;
     return ST_OK;
 }

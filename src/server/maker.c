@@ -547,6 +547,8 @@ enum status maker_make_again(struct maker *maker, const struct bundle *old,
     maker->kept = slice_of(old->text != NULL ? old->text : "", old->len);
     enum status status = maker_make(maker, old, ret_bundle);
     maker->kept = SLICE_NONE;
+    if (status == ST_OK)
+        (*ret_bundle)->is_followed = true;
     return status;
 }
 

@@ -73,20 +73,50 @@ static int read_foreign_file(void)
     return open(FOREIGN_FILE, O_RDONLY | O_CLOEXEC) < 0 ? -1 : 0;
 }
 
+/* The kernel would send it SIGIO. */
+static int sign_up_parent(void)
+{
+    int ends[2];
+    return pipe2(ends, O_CLOEXEC) < 0 ? -1 : fcntl(ends[0], F_SETOWN, getppid());
+}
+
+static int get_asynchronous(void)
+{
+    int ends[2];
+    return pipe2(ends, O_CLOEXEC) < 0 ? -1 : fcntl(ends[0], F_SETFL, O_ASYNC);
+}
+
+static int lock_file(void)
+{
+    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int ends[2];
+    return pipe2(ends, O_CLOEXEC) < 0 ? -1 : fcntl(ends[1], F_SETLK, &all);
+}
+
+static int open_unix_stream(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) < 0 ? -1 : 0;
+}
+
 struct attempt {
     const char *name;
     int (*go)(void);
     bool is_about_files; /* Landlock's to refuse; the others are seccomp's */
+    bool needs_parent;   /* who makes bundles may do it */
 };
 
 static const struct attempt attempts[] = {
-    {"run a program", run_program, false},
-    {"start a process", start_process, false},
-    {"trace a process", trace, false},
-    {"signal another process", signal_parent, false},
-    {"open a raw socket", open_raw_socket, false},
-    {"make memory executable", map_code, false},
-    {"read a file that nothing names", read_foreign_file, true},
+    {"run a program", run_program, false, false},
+    {"start a process", start_process, false, false},
+    {"trace a process", trace, false, false},
+    {"signal another process", signal_parent, false, false},
+    {"have the kernel signal another one", sign_up_parent, false, false},
+    {"have the kernel signal itself", get_asynchronous, false, false},
+    {"lock a file", lock_file, false, false},
+    {"open a raw socket", open_raw_socket, false, false},
+    {"open a socket to local services", open_unix_stream, false, true},
+    {"make memory executable", map_code, false, false},
+    {"read a file that nothing names", read_foreign_file, true, false},
 };
 
 /* ---- a process that is shut in ---- */
@@ -232,6 +262,8 @@ static bool print_attempts(const struct sandbox_options *options, const struct t
     bool is_fine = true;
     (void)fprintf(out, "\n  tried in processes that are shut in so:\n");
     for (size_t i = 0; i < COUNT_OF(attempts); i++) {
+        if (attempts[i].needs_parent && !options->has_parent)
+            continue;
         enum outcome outcome = try(options, &attempts[i]);
         enum config_seccomp mode = told->facts.seccomp;
         bool is_guarded = attempts[i].is_about_files

@@ -20,6 +20,7 @@
 #include "base/check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
@@ -85,7 +86,6 @@ static const char *const serving_calls[] = {
     "dup",
     "dup2",
     "dup3",
-    "fcntl",
     "lseek",
     /* files that are read: hosts, resolv.conf, the store of authorities, how many processors there are.
      * Landlock says which */
@@ -165,6 +165,13 @@ struct call_rule {
         "socket", {INT(0, family), BITS(1, 0xfU, type)}, 2 \
     }
 
+/* A command of fcntl. Left out are those that have the kernel signal somebody (F_SETOWN, F_SETSIG, F_NOTIFY,
+ * F_SETLEASE), locks and seals. */
+#define FCNTL(command)                \
+    {                                 \
+        "fcntl", {INT(1, command)}, 1 \
+    }
+
 enum {
     CLONE_SPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
                    CLONE_NEWPID | CLONE_NEWNET,
@@ -175,9 +182,14 @@ static const struct call_rule rules[] = {
     SOCKET(AF_INET, SOCK_DGRAM),
     SOCKET(AF_INET6, SOCK_STREAM),
     SOCKET(AF_INET6, SOCK_DGRAM),
-    SOCKET(AF_UNIX, SOCK_STREAM), /* is anybody on a socket's file? */
-    SOCKET(AF_UNIX, SOCK_DGRAM),  /* the service manager; names of interfaces */
+    SOCKET(AF_UNIX, SOCK_DGRAM), /* the service manager; names of interfaces */
     {"socket", {INT(0, AF_NETLINK), INT(2, NETLINK_ROUTE)}, 2},
+    FCNTL(F_GETFD),
+    FCNTL(F_SETFD),
+    FCNTL(F_GETFL),
+    {"fcntl", {INT(1, F_SETFL), BITS(2, O_ASYNC, 0)}, 2}, /* the resolver's sockets, not to block */
+    FCNTL(F_SETPIPE_SZ),
+    FCNTL(F_GETPIPE_SZ),
     {"clone", {BITS(0, CLONE_THREAD | CLONE_SPACES, CLONE_THREAD)}, 1},
     {"mmap", {BITS(2, PROT_EXEC, 0)}, 1},
     {"mprotect", {BITS(2, PROT_EXEC, 0)}, 1},
@@ -191,6 +203,12 @@ static const struct call_rule rules[] = {
     {"ioctl", {INT(1, FIONBIO)}, 1},
     {"ioctl", {INT(1, SIOCGIFNAME)}, 1}, /* scopes of link-local name servers */
     {"ioctl", {INT(1, SIOCGIFINDEX)}, 1},
+};
+
+/* Of who makes bundles. */
+static const struct call_rule making_rules[] = {
+    SOCKET(AF_UNIX, SOCK_STREAM), /* its own listeners; is anybody on a socket's file? */
+    FCNTL(F_DUPFD_CLOEXEC),       /* an address that stays is shared with the bundle before */
 };
 
 /* ---- building ---- */
@@ -218,13 +236,23 @@ static int allow_own_signals(scmp_filter_ctx filter)
     return allow(filter, "tgkill", &own, 1);
 }
 
+static int allow_some(scmp_filter_ctx filter, const struct call_rule *some, size_t count)
+{
+    int error = 0;
+    for (size_t i = 0; i < count && error == 0; i++)
+        error = allow(filter, some[i].call, some[i].args, some[i].count);
+    return error;
+}
+
 static int allow_rules(scmp_filter_ctx filter, bool makes_bundles)
 {
     int error = allow_all(filter, serving_calls, COUNT_OF(serving_calls));
+    if (error == 0)
+        error = allow_some(filter, rules, COUNT_OF(rules));
     if (error == 0 && makes_bundles)
         error = allow_all(filter, making_calls, COUNT_OF(making_calls));
-    for (size_t i = 0; i < COUNT_OF(rules) && error == 0; i++)
-        error = allow(filter, rules[i].call, rules[i].args, rules[i].count);
+    if (error == 0 && makes_bundles)
+        error = allow_some(filter, making_rules, COUNT_OF(making_rules));
     return error == 0 ? allow_own_signals(filter) : error;
 }
 

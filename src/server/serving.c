@@ -140,7 +140,7 @@ static void note_failure(enum status status, enum status *ret_status, int *ret_e
 
 /* Give each worker its listeners. Errors: ST_IO, ST_NOMEM with a fault, where one of them cannot be watched; all
  * that can be are. */
-static enum status serving_hand_out(struct serving *serving, struct text *fault)
+static enum status serving_hand_out(struct serving *serving, bool keeps_pools, struct text *fault)
 {
     const struct bundle *bundle = serving->bundle;
     enum status status = ST_OK;
@@ -153,14 +153,14 @@ static enum status serving_hand_out(struct serving *serving, struct text *fault)
             listens[i] = (struct worker_listen){opening->fds[opening->count == 1 ? 0 : w], (int)i,
                                                 is_shared};
         }
-        note_failure(
-            worker_adopt(serving->workers[w], serving->snapshot, listens, bundle->listen_count),
-            &status, &error);
+        note_failure(worker_adopt(serving->workers[w], serving->snapshot, keeps_pools, listens,
+                                  bundle->listen_count),
+                     &status, &error);
     }
     struct worker_listen listen = {bundle->admin.fds[0], -1, false};
-    note_failure(
-        worker_adopt(serving->admin_worker, serving->snapshot, &listen, bundle->admin.count),
-        &status, &error);
+    note_failure(worker_adopt(serving->admin_worker, serving->snapshot, keeps_pools, &listen,
+                              bundle->admin.count),
+                 &status, &error);
     if (status != ST_OK)
         text_add_format(fault, "a worker cannot watch all of its listeners: %s",
                         status == ST_NOMEM ? "out of memory" : strerror(error));
@@ -287,6 +287,7 @@ enum status serving_begin(struct serving *serving, struct bundle *bundle, struct
         serving->counters = NULL;
         return status;
     }
+    serving->snapshot->kin = ++serving->kins;
     serving_take_addresses(serving, &interfaces);
     diag_set_level(serving->snapshot->config->log.diagnostics);
     serving->bundle = bundle;
@@ -297,7 +298,7 @@ enum status serving_begin(struct serving *serving, struct bundle *bundle, struct
                         status == ST_NOMEM ? "out of memory" : strerror(errno));
         return status;
     }
-    status = serving_hand_out(serving, fault);
+    status = serving_hand_out(serving, /* keeps_pools= */ false, fault);
     if (status != ST_OK) {
         serving->bundle = NULL; /* stays the caller's, who may close it once no thread watches it */
         serving_end(serving);
@@ -320,12 +321,15 @@ enum status serving_adopt(struct serving *serving, struct bundle *bundle, bool o
     if (status != ST_OK)
         return status;
     struct bundle *old = serving->bundle;
+    bool keeps_pools = bundle->is_followed && memcmp(snapshot->made_of, serving->snapshot->made_of,
+                                                     sizeof(snapshot->made_of)) == 0;
+    snapshot->kin = keeps_pools ? serving->snapshot->kin : ++serving->kins;
     snapshot_unref(&serving->snapshot);
     serving->snapshot = snapshot;
     serving_set_reserve(serving);
     serving->bundle = bundle;
     /* There is no way back: the listeners before are let go, and could not be watched again any better. */
-    if (serving_hand_out(serving, fault) != ST_OK) {
+    if (serving_hand_out(serving, keeps_pools, fault) != ST_OK) {
         diag_say(NULL, DIAG_ERROR, "%s; some clients wait until it can", text_string(fault));
         fault->len = 0;
     }

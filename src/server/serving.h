@@ -12,6 +12,7 @@
 struct serving {
     struct bundle *bundle; /* what is served now */
     struct snapshot *snapshot;
+    uint64_t kins;                /* of snapshots so far */
     struct interfaces interfaces; /* what the snapshot's gate refuses as this machine */
     unsigned worker_count;
     struct worker *workers[BUNDLE_WORKERS_MAX];

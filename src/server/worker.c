@@ -67,6 +67,7 @@ struct order {
     enum order_kind kind;
     struct worker *worker;
     struct snapshot *snapshot;
+    bool keeps_pool;
     const struct worker_listen *listens;
     size_t listen_count;
     enum status status;
@@ -260,7 +261,10 @@ static void worker_obey(struct message *message)
     case ORDER_ADOPT:
         if (order->snapshot != worker->engine.snapshot) {
             worker_use_snapshot(worker, order->snapshot);
-            pool_flush(worker->engine.pool);
+            if (order->keeps_pool)
+                pool_adopt(worker->engine.pool);
+            else
+                pool_flush(worker->engine.pool);
             /* Those of contexts that are used no longer are never found again. */
             tls_sessions_clear(worker->engine.tls_sessions);
         }
@@ -422,11 +426,14 @@ struct proxy *worker_proxy(struct worker *worker)
     return &worker->proxy;
 }
 
-enum status worker_adopt(struct worker *worker, struct snapshot *snapshot,
+enum status worker_adopt(struct worker *worker, struct snapshot *snapshot, bool keeps_pool,
                          const struct worker_listen *listens, size_t count)
 {
-    struct order order = {
-        .kind = ORDER_ADOPT, .snapshot = snapshot, .listens = listens, .listen_count = count};
+    struct order order = {.kind = ORDER_ADOPT,
+                          .snapshot = snapshot,
+                          .keeps_pool = keeps_pool,
+                          .listens = listens,
+                          .listen_count = count};
     worker_order(worker, &order);
     errno = order.error;
     return order.status;

@@ -47,10 +47,11 @@ enum status worker_start(struct worker *worker) MUST_USE;
 struct loop *worker_loop(struct worker *worker);
 struct proxy *worker_proxy(struct worker *worker);
 /* Take over a new snapshot and listeners between two turns. Both are copied, a reference is taken. Before
- * worker_start it takes effect when the thread begins. Waits until the worker has done so.
+ * worker_start it takes effect when the thread begins. `keeps_pool`: it differs in users and tokens alone, so that idle
+ * connections stay. Waits until the worker has done so.
  * Errors: ST_IO with errno, ST_NOMEM a listener cannot be watched, which is tried again until the next order, so that
  * its descriptor must stay open; everything else was taken over. Thread: main. */
-enum status worker_adopt(struct worker *worker, struct snapshot *snapshot,
+enum status worker_adopt(struct worker *worker, struct snapshot *snapshot, bool keeps_pool,
                          const struct worker_listen *listens, size_t count) MUST_USE;
 /* The same as worker_adopt for a snapshot that differs in the gate alone: listeners stay, and so do those idle
  * connections that the gate lets pass. Thread: main. */

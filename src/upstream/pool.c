@@ -174,6 +174,24 @@ static bool pool_may_reach(const struct pool *pool, const struct upstream *upstr
     return gate_address(pool->engine->snapshot->gate, NULL, &upstream->peer, &answer);
 }
 
+/* It pins no snapshot that others are done with, and a large list of users with it. */
+static void upstream_move(struct upstream *upstream, struct snapshot *now)
+{
+    struct snapshot *before = upstream->snapshot;
+    if (before == snapshot_base(now)) /* all but always */
+        return;
+    upstream->snapshot = snapshot_ref(snapshot_base(now));
+    snapshot_unref(&before);
+}
+
+void pool_adopt(struct pool *pool)
+{
+    LIST_EACH(link, &pool->by_age) {
+        struct upstream *upstream = CONTAINER_OF(link, struct upstream, age_link);
+        upstream_move(upstream, pool->engine->snapshot);
+    }
+}
+
 void pool_judge(struct pool *pool)
 {
     LIST_EACH(link, &pool->by_age) {
@@ -303,11 +321,12 @@ static void pool_put(struct pool *pool, struct upstream *upstream)
 }
 
 /* Made under the present settings, and to where the present gate lets it go? */
-static bool pool_fits(const struct pool *pool, const struct upstream *upstream)
+static bool pool_fits(const struct pool *pool, struct upstream *upstream)
 {
     struct snapshot *now = pool->engine->snapshot;
-    if (upstream->snapshot != snapshot_base(now))
+    if (!snapshot_is_kin(upstream->snapshot, now))
         return false;
+    upstream_move(upstream, now);
     return now->base == NULL || pool_may_reach(pool, upstream);
 }
 

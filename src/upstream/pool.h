@@ -63,6 +63,8 @@ void pool_flush(struct pool *pool);
 bool pool_tidy(struct pool *pool);
 /* Close idle connections to addresses that the engine's gate refuses: it has just changed. */
 void pool_judge(struct pool *pool);
+/* The engine's snapshot was replaced by one of its kin: idle connections stay, and let go of the old one. */
+void pool_adopt(struct pool *pool);
 
 /* The gate on the peer of an idle connection. */
 typedef bool pool_permit_fn(void *owner, const struct inet_endpoint *peer);

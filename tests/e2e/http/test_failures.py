@@ -25,9 +25,10 @@ FAULTS = {}
 # Rows that others provoke, and where: what ends tunnels, and what no play can bring about at the right moment.
 ELSEWHERE = {"auth_needed": "tests/e2e/identity/test_basic.py", "auth_failed": "tests/e2e/identity/test_basic.py",
              "auth_impossible": "tests/e2e/identity/test_other_ways.py",
+             "auth_expired": "tests/e2e/identity/test_certificates.py",
              "auth_throttled": "tests/e2e/identity/test_other_ways.py",
              "auth_busy": "tests/e2e/identity/test_other_ways.py",
-             "sni_refused": "tests/e2e/egress/test_sni.py",
+             "sni_refused": "tests/e2e/egress/test_sni_address.py",
              "hello_timeout": "tests/e2e/egress/test_sni.py",
              "over_budget": "tests/e2e/limits/test_budgets.py", "busy": "tests/e2e/limits/test_budgets.py",
              "memory": "tests/e2e/limits/test_flood.py", "too_slow": "tests/e2e/limits/test_slow_clients.py",

@@ -21,14 +21,14 @@ def origin(stage):
     return stage.origin(replies_forever(ok(b"hello")))
 
 
-def start(stage, *listen, users_text=None, tokens_text=None, **identity):
+def start(stage, *listen, users_text=None, tokens_text=None, workers=None, **identity):
     """A proxy with this section of the configuration."""
     config = Config(stage)
     if users_text is not None:
         identity["basic"] = {"users": str(users.write(stage.folder, users_text))}
     if tokens_text is not None:
         identity["bearer"] = {"tokens": str(users.write(stage.folder, tokens_text, "tokens"))}
-    config.write(*listen, identity=identity)
+    config.write(*listen, identity=identity, **({"workers": workers} if workers else {}))
     return config.start(listeners=len(listen) or 1)
 
 
@@ -135,6 +135,37 @@ def test_a_client_that_fails_too_often_waits(stage, origin):
         assert other.ask(request("GET", origin.url + "/", basic(user="bob"))).status == 200
     assert counted(proxy, "hashes_total") == hashes + 1 and counted(proxy, "throttled_total") == 1
     assert proxy.record(lambda r: r.status == 429).cause == "auth_throttled"
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_who_was_right_before_does_not_wait_for_the_guesses_of_others(stage, origin, workers):
+    """Behind one address others have filled the throttle. Credentials that were right from there are hashed again when no
+    worker remembers them any more; a wrong password, another user and another address gain nothing by it."""
+    proxy = start(stage, users_text=f"alice:{users.SHA256}\nbob:{users.SHA256}\n", tokens_text=tokens_of("robot"),
+                  throttle={"failures": 3, "period": "1h"}, cache="0s", workers=workers)
+    bearer = "Proxy-Authorization: Bearer " + TOKEN
+    def status(*fields, source="127.0.0.1"):
+        with connect(proxy.address, source=source) as client:
+            return client.ask(request("GET", origin.url + "/", *fields)).status
+    assert (status(basic()), status(bearer)) == (200, 200)
+    assert [status(basic(password=f"guess{n}")) for n in range(4)] == [407, 407, 407, 429]
+    hashes = counted(proxy, "hashes_total")
+    assert [status(basic()) for _ in range(4)] == [200] * 4 and status(bearer) == 200
+    assert counted(proxy, "hashes_total") == hashes + 4
+    assert (status(basic(user="bob")), status(basic(password="guess")), status(bearer + "x")) == (429, 429, 429)
+    assert status(basic(user="bob", password="guess")) == status(basic(user="nobody")) == 429
+    assert [status(basic(user="bob", password=f"other{n}"), source="127.0.0.2") for n in range(3)] == [407] * 3
+    assert status(basic(), source="127.0.0.2") == 429, "what was proven from one address opens no other"
+
+
+def test_a_new_password_is_a_new_proof(stage, origin):
+    """Who was right with the password of before is a guesser like others once it has changed."""
+    proxy = start(stage, users_text=f"alice:{users.SHA256}\n", throttle={"failures": 2, "period": "1h"}, cache="0s")
+    with proxy.connect() as client:
+        assert client.ask(request("GET", origin.url + "/", basic())).status == 200
+        users.write(stage.folder, f"alice:{users.SLOW_HASH.replace('$13$', '$04$')}\n")
+        proxy.wait_line("reloaded")
+        assert [client.ask(request("GET", origin.url + "/", basic())).status for _ in range(3)] == [407, 407, 429]
 
 
 def test_tokens_are_throttled_too(stage, origin):

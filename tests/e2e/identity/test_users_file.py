@@ -1,11 +1,13 @@
 """The users file: what is refused at load, and that a change is taken up by itself."""
+import signal
+
 import pytest
 
 from support import users
 from support.message import ok, request
 from support.ops import Config, both
 from support.origin import replies_forever
-from support.users import basic
+from support.users import basic, counted
 
 REMEDY = "make a new one with fairlead hash-password"
 
@@ -130,3 +132,54 @@ def test_a_user_that_was_taken_out_does_not_stay_for_another_file(stage, as_root
         proxy.wait_line("reloaded", bound=40)
         assert client.ask(request("GET", origin.url + "/", basic(user="bob"))).status == 407
         assert client.ask(request("GET", origin.url + "/", basic(user="alice"))).status == 200
+
+
+@both
+def test_a_changed_line_forgets_its_user_alone(stage, as_root):
+    """Lines before and behind change and move; alice's groups change. Her password is not hashed again, her new groups
+    count at once, and bob's new password is another one. Idle connections to origins stay."""
+    path = users.write(stage.folder, f"bob:{users.SHA256}\nalice:{users.SHA256}:night\n")
+    config = Config(stage)
+    config.write("127.0.0.1:0", identity={"basic": {"users": str(path)}}, workers=1,
+                 policy={"rules": [{"name": "day", "action": "deny", "group": ["day"], "method": ["PUT"]}]})
+    proxy = config.start(as_root=as_root)
+    origin = stage.origin(replies_forever(ok(b"")))
+    with proxy.connect() as client:
+        def status(user, method="GET"):
+            return client.ask(request(method, origin.url + "/", basic(user=user))).status
+        assert (status("alice"), status("bob"), status("alice", "PUT")) == (200, 200, 200)
+        assert counted(proxy, "hashes_total") == 2
+        users.write(stage.folder, f"carol:{users.SHA256}\nalice:{users.SHA256}:day\nbob:{users.SHA512}\n")
+        proxy.wait_line("reloaded")
+        assert (status("alice"), status("alice", "PUT")) == (200, 403)
+        assert counted(proxy, "hashes_total") == 2
+        assert status("bob") == 200 and counted(proxy, "hashes_total") == 3
+        assert len(origin.connections) == 1
+        before = len(proxy.lines)
+        users.write(stage.folder, f"bob:{users.SHA512}\n")
+        proxy.wait_line("reloaded", after=before)
+        assert (status("alice"), status("bob")) == (407, 200)
+        assert len(origin.connections) == 1
+        before = len(proxy.lines)
+        proxy.signal(signal.SIGHUP)  # asked for: everything is made anew
+        proxy.wait_line("reloaded", after=before)
+        assert status("bob") == 200 and len(origin.connections) == 2
+
+
+def test_a_list_that_changes_with_the_users_is_no_small_change(stage):
+    """Where another file has changed as well, idle connections are closed as at any reload."""
+    names, path = stage.folder / "names.list", users.write(stage.folder, f"alice:{users.SHA256}\n")
+    names.write_text("a.example\n")
+    names.chmod(0o644)
+    config = Config(stage)
+    config.write("127.0.0.1:0", identity={"basic": {"users": str(path)}}, workers=1,
+                 policy={"rules": [{"name": "none", "action": "deny", "to_list": [str(names)]}]})
+    proxy = config.start()
+    origin = stage.origin(replies_forever(ok(b"")))
+    with proxy.connect() as client:
+        assert client.ask(request("GET", origin.url + "/", basic())).status == 200
+        names.write_text("b.example\n")
+        users.write(stage.folder, f"alice:{users.SHA256}\nbob:*\n")
+        proxy.wait_line("reloaded")
+        assert client.ask(request("GET", origin.url + "/", basic())).status == 200
+    assert len(origin.connections) == 2

@@ -89,8 +89,18 @@ def test_what_serving_does_not_need_is_refused(program, whole):
         done = check(program, "--seccomp", mode, user=NOBODY)
         assert done.returncode == 0, done
         for what in ("run a program", "start a process", "trace a process", "signal another process",
+                     "have the kernel signal another one", "have the kernel signal itself", "lock a file",
                      "open a raw socket", "make memory executable"):
             assert re.search(rf"^ +{what} +{word}$", done.stdout, re.M), done.stdout
+
+
+@needs_root
+def test_local_services_are_for_who_listens_there(program, whole):
+    """Under a parent, who opens the sockets' files, no stream socket to others on this machine can be had; without one it
+    can, since a reload may listen anew."""
+    row = r"^ +open a socket to local services +(\S+)$"
+    assert re.search(row, check(program, "--seccomp", "kill").stdout, re.M)[1] == "killed"
+    assert not re.search(row, check(program, "--seccomp", "kill", user=NOBODY).stdout, re.M)
 
 
 @needs_landlock

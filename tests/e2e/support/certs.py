@@ -1,6 +1,7 @@
 """Certificates for one test session, made by the openssl program into a directory of their own."""
 import ssl
 import subprocess
+import time
 
 SERVER_NAMES = "DNS:localhost,DNS:origin.test,DNS:*.origin.test,DNS:proxy.test,IP:127.0.0.1,IP:::1"
 P256 = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
@@ -38,6 +39,21 @@ class Certs:
             self._run(*sign, "-not_before", "20200101000000Z", "-not_after", "20200201000000Z")
         except subprocess.CalledProcessError:  # before OpenSSL 3.4
             self._run(*sign, "-days", -1)
+        return certificate, key
+
+    def issue_for(self, name, alternative_names, usage, seconds):
+        """One that is good for so many seconds from now on: (certificate path, key path)."""
+        certificate, key = self.issue(name, alternative_names, usage)
+        folder = self.folder / f"{name}.ca"
+        folder.mkdir()
+        (folder / "index").write_text("")
+        (folder / "config").write_text(
+            f"[ca]\ndefault_ca=x\n[x]\ndatabase={folder}/index\nnew_certs_dir={folder}\nrand_serial=yes\n"
+            "default_md=sha256\npolicy=any\nunique_subject=no\n[any]\ncommonName=supplied\n")
+        end = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + seconds))
+        self._run("ca", "-batch", "-notext", "-config", folder / "config", "-cert", self.ca, "-keyfile", self.ca_key,
+                  "-in", self.folder / f"{name}.csr", "-extfile", self.folder / f"{name}.ext", "-out", certificate,
+                  "-startdate", "20200101000000Z", "-enddate", end)
         return certificate, key
 
     def self_sign(self, name, alternative_names):

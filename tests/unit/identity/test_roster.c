@@ -163,6 +163,38 @@ static void unknown_names_borrow(void **state)
     roster_unref(&roster);
 }
 
+static struct digest proof_of(const char *users, const char *tokens, bool is_token)
+{
+    struct roster *roster = make(users, tokens);
+    const struct roster_member *member =
+        is_token ? roster_token(roster, SLICE("t")) : roster_user(roster, SLICE("a"));
+    assert_non_null(member);
+    struct digest proof = member->proof;
+    roster_unref(&roster);
+    return proof;
+}
+
+/* Other lines and groups change nothing in who has proven himself; name, hash and token do. */
+static void a_proof_is_of_name_and_secret(void **state)
+{
+    (void)state;
+    const char *token = "e3b98a4da31a127d4bde6e43033f66ba274cab0eb7eb1c70ec41402bf6273dd8"; /* t */
+    char robot[128];
+    char other[128];
+    (void)snprintf(robot, sizeof(robot), "robot:%s", token);
+    (void)snprintf(other, sizeof(other), "other:%s", token);
+    struct digest one = proof_of("a:" HASH_SHA256, NULL, false);
+    struct digest moved = proof_of("z:*\n# x\na:" HASH_SHA256 ":staff\nb:*", NULL, false);
+    struct digest changed = proof_of("a:" HASH_SHA512, NULL, false);
+    struct digest locked = proof_of("a:*", NULL, false);
+    struct digest by_token = proof_of(NULL, robot, true);
+    struct digest by_other = proof_of(NULL, other, true);
+    assert_true(digest_equals(&one, &moved));
+    assert_false(digest_equals(&one, &changed));
+    assert_false(digest_equals(&one, &locked));
+    assert_false(digest_equals(&by_token, &by_other));
+}
+
 /* What is in the files decides, and nothing else. */
 static void a_digest_tells_rosters_apart(void **state)
 {
@@ -194,6 +226,7 @@ int main(void)
         cmocka_unit_test(the_worst_is_bounded),
         cmocka_unit_test(many_users_are_found),
         cmocka_unit_test(unknown_names_borrow),
+        cmocka_unit_test(a_proof_is_of_name_and_secret),
         cmocka_unit_test(a_digest_tells_rosters_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,7 +155,7 @@ static void what_is_no_tls_is_told_from_its_first_bytes(void **state)
 {
     static const char *const others[] = {"SSH-2.0", "GET /", "\x16\x02", "\x80\x01\x02", "\x13"};
     static const char *const odd[] = {"\x15\x03\x01", "\x17\x03", "\x14\x03",
-                                      "\x80\x2e\x01\x03\x01", "\x16\x03\x7f\xff\xff"};
+                                      "\x16\x03\x7f\xff\xff"};
     static const char *const either[] = {"", "\x18", "\x16", "\x80", "\x80\x2e"};
     struct tls_hello hello;
     (void)state;
@@ -165,6 +165,38 @@ static void what_is_no_tls_is_told_from_its_first_bytes(void **state)
         assert_int_equal(read_bytes(odd[i], strlen(odd[i]), &hello), TLS_HELLO_MALFORMED);
     for (size_t i = 0; i < sizeof(either) / sizeof(either[0]); i++)
         assert_int_equal(read_bytes(either[i], strlen(either[i]), &hello), TLS_HELLO_MORE);
+}
+
+/* OpenSSL takes these for a ClientHello. */
+static void a_hello_of_ssl2_is_not_something_else(void **state)
+{
+    static const char hello_of_ssl3[] =
+        "\x80\x1c\x01\x03\x01\0\x03\0\0\0\x10\0\0\x2f 16 random bytes";
+    static const char hello_of_ssl2[] =
+        "\x80\x1c\x01\0\x02\0\x03\0\0\0\x10\0\0\x2f 16 random bytes";
+    struct tls_hello hello;
+    (void)state;
+    for (size_t len = 1; len < sizeof(hello_of_ssl3); len++) {
+        enum tls_hello_result wanted = len < 11 ? TLS_HELLO_MORE : TLS_HELLO_MALFORMED;
+        assert_int_equal(read_bytes(hello_of_ssl3, len, &hello), wanted);
+        assert_int_equal(read_bytes(hello_of_ssl2, len, &hello), wanted);
+    }
+}
+
+/* RFC 6455 §5.2: masked, so that the third byte may be anything. */
+static void frames_of_websocket_are_no_hello_of_ssl2(void **state)
+{
+    static const char text[] = "\x81\x85\x01\x02\x03\x04hello";
+    static const char ping[] = "\x89\x80\x01\x03\x77\x77";
+    static const char binary[] = "\x82\x8a\x01\x03\x01\x00 ten bytes";
+    static const char other_lengths[] = "\x80\x1c\x01\x03\x01\0\x03\0\0\0\x11";
+    struct tls_hello hello;
+    (void)state;
+    assert_int_equal(read_bytes(text, sizeof(text) - 1, &hello), TLS_HELLO_NOT_TLS);
+    assert_int_equal(read_bytes(ping, sizeof(ping) - 1, &hello), TLS_HELLO_NOT_TLS);
+    assert_int_equal(read_bytes(binary, sizeof(binary) - 1, &hello), TLS_HELLO_NOT_TLS);
+    assert_int_equal(read_bytes(other_lengths, sizeof(other_lengths) - 1, &hello),
+                     TLS_HELLO_NOT_TLS);
 }
 
 static void what_readers_may_see_differently_is_malformed(void **state)
@@ -245,6 +277,8 @@ int main(void)
         cmocka_unit_test(one_without_a_name_is_whole),
         cmocka_unit_test(a_hello_in_any_pieces_is_the_same),
         cmocka_unit_test(what_is_no_tls_is_told_from_its_first_bytes),
+        cmocka_unit_test(a_hello_of_ssl2_is_not_something_else),
+        cmocka_unit_test(frames_of_websocket_are_no_hello_of_ssl2),
         cmocka_unit_test(what_readers_may_see_differently_is_malformed),
         cmocka_unit_test(no_spoilt_hello_names_another_host),
         cmocka_unit_test(a_hello_has_a_bound),

@@ -130,6 +130,36 @@ static void a_million_names_cost_at_most_64_bytes_each(void **state)
     name_index_destroy(&index);
 }
 
+/* Also before it is finished: no set is written out that no name has in the end. */
+static void a_name_of_many_owners_costs_each_of_them_once(void **state)
+{
+    enum { OWNERS = 50000 };
+    struct name_index *index = name_index_create();
+    (void)state;
+    for (uint32_t i = 0; i < OWNERS; i++) {
+        add(index, "a.example", false, i);
+        add(index, "b.example", true, i);
+        if (i % 2 == 0)
+            add(index, "c.example", true, i);
+    }
+    assert_in_range(name_index_bytes(index), 1, OWNERS * 100);
+    assert_int_equal(name_index_finish(index), ST_OK);
+    assert_in_range(name_index_bytes(index), OWNERS * 6, OWNERS * 7);
+    struct name_hit all = name_index_get(index, SLICE("a.example"));
+    struct name_hit hits[NAME_INDEX_HITS_MAX];
+    assert_int_equal(all.count, OWNERS);
+    assert_int_equal(name_index_find(index, SLICE("x.c.example"), hits), 1);
+    assert_int_equal(hits[0].count, OWNERS / 2);
+    for (uint32_t i = 0; i < OWNERS; i++) {
+        assert_int_equal(all.owners[i], i);
+        if (i % 2 == 0)
+            assert_int_equal(hits[0].owners[i / 2], i);
+    }
+    assert_int_equal(name_index_find(index, SLICE("x.b.example"), hits), 1);
+    assert_ptr_equal(hits[0].owners, all.owners); /* the same set */
+    name_index_destroy(&index);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +167,7 @@ int main(void)
         cmocka_unit_test(names_with_the_same_owners_share_them),
         cmocka_unit_test(an_empty_index_finds_nothing),
         cmocka_unit_test(every_label_of_the_longest_name_is_found),
+        cmocka_unit_test(a_name_of_many_owners_costs_each_of_them_once),
         cmocka_unit_test(a_million_names_cost_at_most_64_bytes_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,40 @@ static void a_line_without_marks_or_texts_is_still_a_line(void **state)
     assert_string_equal(line_of(ACCESS_LOG_LINE, false), "00:00:00 --- -           -      - -\n");
 }
 
+/* Where there is a user, before the rest, escaped and cut; not where the line is narrow. */
+static void a_line_tells_whose_it_is(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned columns;
+        const char *user;
+        const char *tail;
+    } rows[] = {
+        {110, "alice", "a.example/path            user alice dns 2.8ms connect 12ms wait 27ms\n"},
+        {140, "alice",
+         "a.example/path            user alice dns 2.8ms connect 12ms wait 27ms load 2.0ms\n"},
+        {140, "a-user-of-many-letters", " user a-user-of-man... dns 2.8ms "},
+        {140, "\x1b[31m", " user \\x1b[31m dns 2.8ms "},
+        {104, "alice", "a.example/path            dns 2.8ms connect 12ms wait 27ms load 2.0ms\n"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        test_exchange(&record);
+        test_text(&record, &record.user, rows[i].user);
+        struct text text = text_on(space, ACCESS_LOG_LINE_MAX);
+        struct access_log_style style = {.format = ACCESS_LOG_LINE, .columns = rows[i].columns};
+        access_log_add(&record, &style, &text);
+        space[text.len] = '\0';
+        assert_is_clean(space);
+        assert_in_range(text.len, 1, rows[i].columns + 1);
+        assert_has(space, rows[i].tail);
+    }
+    record.end = END_REFUSED;
+    record.status = 403;
+    test_text(&record, &record.rule, "rule no uploads");
+    test_text(&record, &record.user, "alice");
+    assert_has(line_of(ACCESS_LOG_LINE, false), " user alice refused: rule no uploads");
+}
+
 static void a_refusal_names_its_rule(void **state)
 {
     (void)state;
@@ -482,6 +516,7 @@ int main(void)
         TEST(a_line_shows_what_happened_and_where_the_time_went),
         TEST(a_line_never_exceeds_its_columns),
         TEST(a_line_without_marks_or_texts_is_still_a_line),
+        TEST(a_line_tells_whose_it_is),
         TEST(a_refusal_names_its_rule),
         TEST(a_refusal_names_its_flag_where_there_is_room),
         TEST(a_failure_is_told_as_one_sentence),

@@ -59,10 +59,11 @@ static void a_worker_tells_of_a_listener_that_it_cannot_watch(void **state)
     assert_true(file >= 0);
     const struct worker_listen listens[] = {{file, 0, false},
                                             {test.bundle->listens[0].fds[0], 0, false}};
-    enum status status = worker_adopt(test.worker, test.snapshot, listens, COUNT_OF(listens));
+    enum status status =
+        worker_adopt(test.worker, test.snapshot, false, listens, COUNT_OF(listens));
     assert_int_equal(errno, EPERM);
     assert_int_equal(status, ST_IO);
-    assert_int_equal(worker_adopt(test.worker, test.snapshot, NULL, 0), ST_OK);
+    assert_int_equal(worker_adopt(test.worker, test.snapshot, false, NULL, 0), ST_OK);
     (void)close(file);
 }
 
@@ -75,7 +76,7 @@ static void a_listener_that_could_not_be_watched_is_tried_again(void **state)
     struct inet_endpoint bound = socket_local(socket_fd);
     struct socket_dial_options plain = {0};
     const struct worker_listen listen = {fd, 0, false};
-    assert_int_equal(worker_adopt(test.worker, test.snapshot, &listen, 1), ST_IO);
+    assert_int_equal(worker_adopt(test.worker, test.snapshot, false, &listen, 1), ST_IO);
     int client = -1;
     assert_int_equal(socket_dial(&bound, &plain, &client), ST_OK);
     struct pollfd closed = {.fd = client, .events = POLLIN};
@@ -84,7 +85,7 @@ static void a_listener_that_could_not_be_watched_is_tried_again(void **state)
     assert_int_equal(dup3(socket_fd, fd, O_CLOEXEC), fd);
     assert_int_equal(poll(&closed, 1, 10000), 1); /* its end, or an answer */
     socket_close(&client);
-    assert_int_equal(worker_adopt(test.worker, test.snapshot, NULL, 0), ST_OK);
+    assert_int_equal(worker_adopt(test.worker, test.snapshot, false, NULL, 0), ST_OK);
     socket_close(&fd);
 }
 
@@ -93,7 +94,7 @@ static void a_worker_that_watches_all_has_nothing_to_tell(void **state)
     (void)state;
     const struct worker_listen listen = {test.bundle->listens[0].fds[0], 0, false};
     for (int i = 0; i < 3; i++)
-        assert_int_equal(worker_adopt(test.worker, test.snapshot, &listen, 1), ST_OK);
+        assert_int_equal(worker_adopt(test.worker, test.snapshot, false, &listen, 1), ST_OK);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
