@@ -36,8 +36,6 @@ static int print_help(void)
     config_print_flag("--sandbox", "", "with check: what holds of the sandbox on this machine",
                       NULL, stdout);
     explain_print_options();
-    config_print_flag("--json", "", "with self-test: what was tried and found, as JSON", NULL,
-                      stdout);
     config_print_flag("--list", "", "with self-test: every try", NULL, stdout);
     config_print_flag("--reference", "", "all keys of a configuration file, as Markdown", NULL,
                       stdout);

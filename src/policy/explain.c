@@ -5,10 +5,7 @@
 
 #include "policy/gate_internal.h"
 
-enum {
-    EXPLAIN_FEW = 20, /* as many rules are listed whole */
-    NAME_COLUMNS = 24,
-};
+enum { NAME_COLUMNS = 24 };
 
 static int print_slice(struct slice text, FILE *out)
 {
@@ -99,23 +96,21 @@ static void print_class(const struct gate *gate, const struct inet_addr *addr, F
         (void)fprintf(out, "%s (%s)", row->why, row->source);
 }
 
-/* What opened an address of the default deny list. */
-static void print_opener(const struct gate *gate, const struct gate_question *question,
-                         const struct inet_endpoint *endpoint, FILE *out)
+void explain_add_opener(const struct gate *gate, const struct gate_question *question,
+                        const struct inet_endpoint *endpoint, struct text *into)
 {
     struct rules_decision decision = {.address_opener = NULL};
-    char words[INET_PREFIX_TEXT];
     const struct inet_prefix *range = gate_find(gate->options.allow, &endpoint->addr);
     if (gate->rules != NULL)
         rules_judge(gate->rules, question, &endpoint->addr, &decision);
     if (range != NULL) {
-        (void)inet_prefix_format(range, words);
-        (void)fprintf(out, ", opened by egress.allow %s", words);
+        text_add(into, SLICE("egress.allow "));
+        text_add_prefix(into, range);
     } else if (decision.address_opener != NULL) {
-        (void)fputs(", opened by rule ", out);
-        (void)print_slice(decision.address_opener->name, out);
+        text_add(into, SLICE("rule "));
+        text_add(into, decision.address_opener->name);
     } else {
-        (void)fputs(", opened by egress.floor_exceptions", out);
+        text_add(into, SLICE("egress.floor_exceptions"));
     }
 }
 
@@ -125,13 +120,18 @@ bool explain_address(const struct gate *gate, const struct gate_question *questi
     CHECK_TAG(gate, GATE_TAG);
     struct gate_answer answer;
     char words[INET_ADDR_TEXT];
+    char opener[EXPLAIN_OPENER];
+    struct text by = text_on(opener, sizeof(opener));
     struct inet_endpoint plain = {.addr = inet_addr_unmap(&endpoint->addr), .port = endpoint->port};
     bool passes = gate_address(gate, question, &plain, &answer);
     (void)inet_addr_format(&plain.addr, words);
     (void)fprintf(out, "  %-24s ", words);
     print_class(gate, &plain.addr, out);
-    if (passes && gate_find_default(gate, &plain.addr) != NULL)
-        print_opener(gate, question, &plain, out);
+    if (passes && gate_find_default(gate, &plain.addr) != NULL) {
+        explain_add_opener(gate, question, &plain, &by);
+        (void)fputs(", opened by ", out);
+        (void)print_slice(text_slice(&by), out);
+    }
     (void)fputs("\n  => ", out);
     if (!passes) {
         print_refusal(&answer, out);

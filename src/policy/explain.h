@@ -7,11 +7,19 @@
 
 /* Why the gate decides as it does: both stages as text for people, step by step. Nothing is resolved or dialled. */
 
+enum {
+    EXPLAIN_FEW = 20, /* as many rules are listed whole */
+    EXPLAIN_OPENER = 320,
+};
+
 /* The request stage: rules that match (all of them with `wants_all`), and what decides. True: it passes. */
 bool explain_request(const struct gate *gate, const struct gate_question *question, bool wants_all,
                      FILE *out);
 /* The address stage for one address: what it is, whether it passes, by what, and what would open it. */
 bool explain_address(const struct gate *gate, const struct gate_question *question,
                      const struct inet_endpoint *endpoint, FILE *out);
+/* What opened an address of the default deny list that passes: "rule NAME", or a key of the configuration. */
+void explain_add_opener(const struct gate *gate, const struct gate_question *question,
+                        const struct inet_endpoint *endpoint, struct text *into);
 
 #endif

@@ -292,8 +292,13 @@ static bool gate_passes_by_default(const struct gate *gate, const struct gate_qu
 static bool gate_refuse_name(const struct gate *gate, struct slice name, struct writer *writer)
 {
     const struct slice *denied = gate_find_name(gate->options.deny_names, name);
+    struct slice entry = denied != NULL ? *denied : name;
     text_add(&writer->rule, SLICE("deny "));
-    text_add(&writer->rule, denied != NULL ? *denied : name);
+    text_add(&writer->rule, entry);
+    writer->is_rule = true;
+    text_add(&writer->remedy, SLICE("take "));
+    text_add(&writer->remedy, entry);
+    text_add(&writer->remedy, SLICE(" out of egress.deny"));
     return writer_refuse(writer);
 }
 

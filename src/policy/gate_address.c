@@ -169,27 +169,40 @@ static bool gate_judge_inner(const struct gate *gate, const struct gate_question
 
 /* ---- what would open it ---- */
 
+/* Between two remedies; flags stand side by side. */
+static void remedy_join(struct text *remedy, bool is_flag)
+{
+    bool follows_key = remedy->len > 0 && remedy->at[remedy->len - 1] == ']';
+    bool follows_words = slice_ends_with_nocase(text_slice(remedy), SLICE("egress.deny"));
+    if (remedy->len > 0)
+        text_add(remedy, is_flag && !follows_key && !follows_words ? SLICE(" ") : SLICE(" and "));
+}
+
 /* The least that opens this reading of the address, behind what is there already. A guess is held against the
- * floor only. False where nothing opens it: what is denied stays so, and through the proxy to itself leads
- * nowhere. */
+ * floor only. False where nothing opens it: through the proxy to itself leads nowhere. */
 static bool gate_add_remedy(const struct gate *gate, const struct inet_endpoint *endpoint,
                             bool is_guess, struct text *remedy)
 {
     char words[INET_ENDPOINT_TEXT];
     bool is_excepted = gate_is_excepted(gate, endpoint);
-    if (!is_guess && gate_find(gate->options.deny, &endpoint->addr) != NULL)
-        return false;
+    const struct inet_prefix *denied =
+        is_guess ? NULL : gate_find(gate->options.deny, &endpoint->addr);
+    if (denied != NULL) {
+        remedy_join(remedy, /* is_flag= */ false);
+        text_add(remedy, SLICE("take "));
+        text_add_prefix(remedy, denied);
+        text_add(remedy, SLICE(" out of egress.deny"));
+    }
     if (!is_excepted && gate_find_floor(gate, endpoint) != NULL) {
         inet_endpoint_format(endpoint, words);
-        text_add_format(remedy, "%segress.floor_exceptions: [\"%s\"]",
-                        remedy->len > 0 ? " and " : "", words);
+        remedy_join(remedy, /* is_flag= */ false);
+        text_add_format(remedy, "egress.floor_exceptions: [\"%s\"]", words);
         return !gate_is_own(gate, endpoint);
     }
     if (is_guess || is_excepted || gate_find(gate->options.allow, &endpoint->addr) != NULL ||
         gate_find_default(gate, &endpoint->addr) == NULL)
         return true;
-    bool follows_key = remedy->len > 0 && remedy->at[remedy->len - 1] == ']';
-    text_add(remedy, remedy->len == 0 ? SLICE("") : follows_key ? SLICE(" and ") : SLICE(" "));
+    remedy_join(remedy, /* is_flag= */ true);
     text_add(remedy, SLICE("--allow "));
     text_add_addr(remedy, &endpoint->addr);
     return true;

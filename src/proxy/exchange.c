@@ -4,7 +4,7 @@
  *   handle    a handler answers instead (the admin listener)
  *   admit     the client's budget has room for it; else 429 or 503                     (admit.c)
  *   identify  who asks: certificate, process, credentials; else 407                   (identify.c)
- *   decide    the gate on name, port and client
+ *   decide    the gate on name, port and client; the asker's own refusals are shown    (denials_page.c)
  *   charge    and so has the user's; a tunnel has its place                             (admit.c)
  *   acquire   a pooled connection, or reaching the origin: name, addresses (each through the gate),
  *             connect, TLS                                                             (acquire.c)
@@ -154,6 +154,11 @@ void exchange_progress(struct exchange *x)
 }
 
 /* ---- failures ---- */
+
+const char *exchange_detail(const struct exchange *x)
+{
+    return strcmp(x->detail, x->rule) == 0 ? "" : x->detail;
+}
 
 void exchange_fail(struct exchange *x, enum cause cause, const char *detail)
 {
@@ -307,6 +312,9 @@ static enum next check_target(struct exchange *x)
     if (x->target.form == TARGET_ASTERISK)
         return exchange_enter(x, STEP_reply);
     bool is_page = x->method == METHOD_GET || x->method == METHOD_HEAD;
+    x->wants_denials = denials_page_is_meant(x);
+    if (x->wants_denials)
+        return is_page ? NEXT_WAIT : exchange_refuse(x, CAUSE_METHOD_NOT_ALLOWED, "");
     if (x->target.form == TARGET_ORIGIN && is_page &&
         slice_equals(x->target.path_and_query, SLICE("/")))
         return exchange_enter(x, STEP_reply); /* somebody looks at us with a browser */
@@ -394,6 +402,11 @@ void exchange_note_answer(struct exchange *x, const struct gate_answer *answer)
 
 enum next step_decide(struct exchange *x)
 {
+    if (x->wants_denials)
+        return denials_page_may_show(x)
+                   ? exchange_enter(x, STEP_reply)
+                   : exchange_refuse(x, CAUSE_NOT_HERE,
+                                     "name the proxy by its address, or show credentials");
     struct gate_question question = exchange_question(x);
     struct gate_answer answer;
     bool is_allowed = gate_request(x->snapshot->gate, &question, &answer);
@@ -439,7 +452,8 @@ enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind)
     /* An upgrade is not asked for TLS. Where TLS begins in it all the same, it is held against the request's host. */
     bool is_upgrade = kind == RECORD_UPGRADE;
     struct sni_asked asked = {exchange_question(x), x->snapshot, x->client->snapshot};
-    struct sni_wanted sni = {config->egress.sni, x->tls_is_optional || is_upgrade, &asked};
+    struct sni_wanted sni = {config->egress.sni, x->tls_is_optional || is_upgrade, denials_asker(x),
+                             &asked};
     struct record *record = x->proxy->record;
     timeline_mark(&x->timeline, MARK_T_OPEN);
     exchange_tell(x, record);
@@ -565,6 +579,7 @@ enum next step_reply(struct exchange *x)
             return x->down->ops->is_gone(x->down) /* while the handler has not answered yet */
                        ? exchange_give_up(x, CAUSE_CLIENT_GONE, "")
                        : NEXT_WAIT;
+        denials_note_exchange(x); /* first, so that whoever heard of it finds it */
         if (reply_send_failure(x) != ST_OK)
             return exchange_enter(x, STEP_finish);
     }

@@ -14,7 +14,7 @@
 
 /* What the files of an exchange share: exchange.c (the engine, beginning and end), admit.c (limits on
  * who asks), acquire.c (the way to an origin), identify.c (who asks), forward.c (both messages), retry.c (once more on a new connection), rewrite.c (heads), reply.c
- * (answers made here), tell.c (record). */
+ * (answers made here), denials_page.c (the asker's last refusals), tell.c (record). */
 
 enum next { NEXT_GO_ON, NEXT_WAIT, NEXT_GONE }; /* gone: the exchange is no more */
 
@@ -85,6 +85,7 @@ struct exchange {
     bool is_tls;
     bool is_upgrade;     /* the client asks for one, and it is passed on */
     bool wants_continue; /* Expect: 100-continue */
+    bool wants_denials;  /* our own page of the asker's last refusals */
 
     /* who asks (identify.c) */
     struct identity who;
@@ -174,6 +175,8 @@ enum next exchange_enter(struct exchange *x, enum step step);
 void exchange_wake(struct exchange *x);
 /* It had its share of the turn and has more to move. */
 void exchange_wake_later(struct exchange *x);
+/* What is known of the failure beyond its sentence and the rule; "" for nothing. */
+const char *exchange_detail(const struct exchange *x);
 /* Note a failure: the first one counts. `detail` is copied, and "" where there is nothing to add. */
 void exchange_fail(struct exchange *x, enum cause cause, const char *detail);
 /* A failure before anything was asked of an origin: answered. */
@@ -246,10 +249,36 @@ enum status rewrite_trailers(struct exchange *x, const struct hop *hop,
 
 /* ---- reply.c ---- */
 
+/* The head of a page and the begin of its body. */
+#define REPLY_PAGE(title)                                                         \
+    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"                   \
+    "<meta name=\"viewport\" content=\"width=device-width\">"                     \
+    "<meta name=\"color-scheme\" content=\"light dark\"><title>" title "</title>" \
+    "<body style=\"font-family:sans-serif;max-width:40em;margin:3em auto;padding:0 1em\">"
+
+enum reply_format { REPLY_TEXT, REPLY_JSON, REPLY_HTML };
+
+/* What the request's Accept likes best (RFC 9110 §12.5.1); text where it says nothing. */
+enum reply_format reply_format_for(const struct exchange *x);
+
 /* Queue a locally made answer downstream. Errors: ST_NOMEM. */
 enum status reply_send(struct exchange *x, const struct answer *answer) MUST_USE;
 /* The same for the failure that was noted. Errors: ST_NOMEM. */
 enum status reply_send_failure(struct exchange *x) MUST_USE;
+
+/* ---- denials_page.c ---- */
+
+/* Does the request ask for the page of the asker's last refusals, in whatever method? `x->target` is known. */
+bool denials_page_is_meant(const struct exchange *x);
+/* May it be shown to this request, whose asker is known? No where a page of another site could have made a browser ask
+ * and read the answer. */
+bool denials_page_may_show(const struct exchange *x);
+/* Queue it. Errors: ST_NOMEM. */
+enum status denials_page_send(struct exchange *x) MUST_USE;
+/* Note the failure of the exchange where it is one that its asker may look up. Once, before it is answered. */
+void denials_note_exchange(const struct exchange *x);
+/* Under whom its refusals are noted (proxy/denials.h); 0: under nobody, since nobody could look them up. */
+uint64_t denials_asker(const struct exchange *x);
 
 /* ---- tell.c ---- */
 

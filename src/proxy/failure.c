@@ -45,6 +45,14 @@ bool failure_is_refusal(enum cause cause)
            (cause >= CAUSE_AUTH_NEEDED && cause <= CAUSE_AUTH_THROTTLED);
 }
 
+bool failure_is_denial(enum cause cause)
+{
+    return cause == CAUSE_REFUSED || cause == CAUSE_REFUSED_ADDRESS || cause == CAUSE_SNI_REFUSED ||
+           cause == CAUSE_OVER_BUDGET || cause == CAUSE_BUSY || cause == CAUSE_MEMORY ||
+           cause == CAUSE_AUTH_IMPOSSIBLE || cause == CAUSE_AUTH_THROTTLED ||
+           cause == CAUSE_AUTH_BUSY;
+}
+
 void failure_add_message(enum cause cause, const char *detail, struct text *into)
 {
     text_add(into, slice_from_string(failure_row(cause)->sentence));

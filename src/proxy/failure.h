@@ -18,6 +18,8 @@
     X(BODY_TIMEOUT, "body_timeout", 408, "http_request_error", "The request body stalled")        \
     X(REQUEST_CUT, "request_cut", 400, "http_request_error", "The request body ended too early")  \
     X(NOT_HERE, "not_here", 404, "http_request_error", "The proxy itself serves no such page")    \
+    X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, "http_request_error",                        \
+      "This page of the proxy can only be read")                                                  \
     X(LENGTH_REQUIRED, "length_required", 411, "http_request_error",                              \
       "The destination speaks HTTP/1.0 and takes no chunked request: send Content-Length")        \
     X(EXPECTATION, "expectation", 417, "http_request_error", "The expectation cannot be met")     \
@@ -113,6 +115,9 @@ const struct failure_row *failure_row(enum cause cause);
 const char *failure_setting(enum cause cause, unsigned status);
 /* Is it a refusal by policy, and not a failure of somebody? */
 bool failure_is_refusal(enum cause cause);
+/* Is it a decision of ours against what was asked, which the asker may look up later (proxy/denials)? A challenge is
+ * none, nor is what fails. Whatever limits come to refuse belongs here. */
+bool failure_is_denial(enum cause cause);
 /* The sentence and the detail, which may be empty, as one: "The name does not exist: a.example". */
 void failure_add_message(enum cause cause, const char *detail, struct text *into);
 

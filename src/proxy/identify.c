@@ -155,6 +155,8 @@ static enum next refuse_for_now(struct exchange *x, enum status status, uint64_t
     count(x, is_throttled ? COUNT_IDENTITY_THROTTLED : COUNT_IDENTITY_BUSY);
     x->retry_after_s =
         is_throttled ? (uint32_t)((wait_ns + NS_PER_S - 1) / NS_PER_S) : BUSY_RETRY_S;
+    explain(x, is_throttled ? "identity.throttle" : "identity.busy", "");
+    (void)snprintf(x->remedy, sizeof(x->remedy), "ask again in %u s", x->retry_after_s);
     return exchange_refuse(x, is_throttled ? CAUSE_AUTH_THROTTLED : CAUSE_AUTH_BUSY, "");
 }
 

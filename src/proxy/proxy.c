@@ -3,7 +3,9 @@
 #include "proxy/proxy.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "proxy/client.h"
+#include "proxy/denials.h"
 #include "proxy/exchange_internal.h"
 
 #include <stdlib.h>
@@ -16,6 +18,25 @@ static void proxy_tunnel_ended(struct tunnel_room *room, struct record *record)
         proxy->on_room(proxy);
 }
 
+/* The client was told 200 before; what it hears now is at most an alert. */
+static void proxy_tunnel_refused(struct tunnel_room *room, const struct sni_guard *guard)
+{
+    const struct proxy *proxy = CONTAINER_OF(room, struct proxy, tunnels);
+    if (proxy->denials == NULL || guard->asker == 0)
+        return;
+    struct denial denial = {.cause = CAUSE_SNI_REFUSED, .status = 200, .port = guard->port};
+    char words[sizeof(denial.remedy)];
+    struct text remedy = text_on(words, sizeof(words));
+    sni_guard_add_remedy(guard, &remedy);
+    denial_set(denial.method, sizeof(denial.method),
+               guard->is_connect ? SLICE("CONNECT") : SLICE("upgrade"));
+    denial_set(denial.host, sizeof(denial.host), host_slice(&guard->host));
+    denial_set(denial.rule, sizeof(denial.rule), SLICE("egress.sni"));
+    denial_set(denial.detail, sizeof(denial.detail), slice_from_string(guard->detail));
+    denial_set(denial.remedy, sizeof(denial.remedy), text_slice(&remedy));
+    denials_note(proxy->denials, guard->asker, &denial, clock_wall_ns());
+}
+
 enum status proxy_init(struct proxy *proxy, struct engine *engine)
 {
     *proxy = (struct proxy){.engine = engine};
@@ -25,6 +46,7 @@ enum status proxy_init(struct proxy *proxy, struct engine *engine)
     identify_init(&proxy->identify);
     kernel_pipe_pool_init(&proxy->pipes, engine->counters);
     tunnel_room_init(&proxy->tunnels, engine, &proxy->pipes, proxy->record, proxy_tunnel_ended);
+    proxy->tunnels.on_refused = proxy_tunnel_refused;
     slab_init(&proxy->client_slab, sizeof(struct client));
     slab_init_front(&proxy->exchange_slab, sizeof(struct exchange), EXCHANGE_FRONT);
     link_init(&proxy->clients);

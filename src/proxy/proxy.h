@@ -9,6 +9,7 @@
 
 /* The data plane of one worker: its clients, exchanges and tunnels. */
 
+struct denials;
 struct handler;
 
 struct proxy {
@@ -27,6 +28,8 @@ struct proxy {
     bool is_draining;         /* answer what is open, take nothing new */
     struct record *record;    /* scratch for the record that is being made */
     struct identify identify; /* who its clients are */
+    struct denials
+        *denials; /* where refusals are noted for who asked; NULL: nowhere (tests, admin) */
     const struct handler *handler; /* answers instead of forwarding: the admin listener; or NULL */
     /* A record is finished; it is good during the call only. */
     void (*on_record)(struct proxy *, const struct record *);

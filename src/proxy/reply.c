@@ -1,8 +1,9 @@
 /* Answers made here: refusals, errors, the help page, OPTIONS and TRACE at Max-Forwards 0.
  *
- * Each names phase, cause, elapsed time and, for a refusal, the rule and the way to change it: in the
+ * Each names phase, cause, elapsed time and, for a refusal, the rule, the reason and the way to change it: in the
  * reason phrase (all that clients show of a refused CONNECT), in Proxy-Status (RFC 9209), and in a short body
- * as text, JSON or HTML by Accept. Whatever a peer chose is escaped for where it stands. */
+ * as text, JSON or HTML by Accept. A refusal that nothing changes says so. Whatever a peer chose is escaped for where it
+ * stands. */
 
 #include "proxy/exchange_internal.h"
 
@@ -11,16 +12,9 @@
 #include "http/proxy_status.h"
 #include "http/status_code.h"
 
-enum { REPLY_BODY_MAX = 4096, REPLY_FIELD_MAX = 1024 };
+#include <string.h>
 
-/* The head of a page and the begin of its body. */
-#define REPLY_PAGE(title)                                                         \
-    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"                   \
-    "<meta name=\"viewport\" content=\"width=device-width\">"                     \
-    "<meta name=\"color-scheme\" content=\"light dark\"><title>" title "</title>" \
-    "<body style=\"font-family:sans-serif;max-width:40em;margin:3em auto;padding:0 1em\">"
-
-enum reply_format { REPLY_TEXT, REPLY_JSON, REPLY_HTML };
+enum { REPLY_BODY_MAX = 4096, REPLY_FIELD_MAX = 2048, REPLY_REASON_MAX = 480 };
 
 /* The weight of an element of Accept in thousandths (RFC 9110 §12.4.2). One that cannot be read is 0. */
 static unsigned reply_weight(struct slice element)
@@ -43,7 +37,7 @@ static unsigned reply_weight(struct slice element)
 }
 
 /* What Accept likes best of what there is; the first of equals, and text where it names none. */
-static enum reply_format reply_format_for(const struct exchange *x)
+enum reply_format reply_format_for(const struct exchange *x)
 {
     static const struct slice types[] = {
         [REPLY_TEXT] = {"text/plain", 10},
@@ -88,13 +82,33 @@ static const char *reply_phase(const struct exchange *x)
     return "decide";
 }
 
+/* Of a refusal: is its rule named neither by the detail nor as a limit? */
+static bool reply_names_rule(const struct exchange *x)
+{
+    return x->rule[0] != '\0' && strcmp(x->rule, x->detail) != 0 &&
+           strcmp(x->rule, failure_setting(x->cause, x->status)) != 0;
+}
+
+/* "; to allow it: ...", behind what says why. */
+static void reply_add_remedy(const struct exchange *x, struct text *text)
+{
+    if (x->remedy[0] != '\0')
+        text_add_format(text, "; to allow it: %s", x->remedy);
+    else if (x->rule[0] != '\0')
+        text_add(text, SLICE("; nothing allows it"));
+}
+
 static void reply_text_body(struct exchange *x, struct text *text, uint64_t elapsed_ns)
 {
     text_add(text, SLICE("fairlead: "));
     failure_add_message(x->cause, x->detail, text);
     text_add(text, SLICE(".\n"));
+    if (reply_names_rule(x))
+        text_add_format(text, "The rule is %s.\n", x->rule);
     if (x->remedy[0] != '\0')
         text_add_format(text, "To allow it: %s\n", x->remedy);
+    else if (x->rule[0] != '\0')
+        text_add(text, SLICE("Nothing allows it.\n"));
     const char *setting = failure_setting(x->cause, x->status);
     if (setting[0] != '\0')
         text_add_format(text, "The limit is %s of the configuration.\n", setting);
@@ -120,13 +134,15 @@ static void reply_json_body(struct exchange *x, struct text *text, uint64_t elap
                     (unsigned long long)(elapsed_ns / NS_PER_MS));
     reply_json_member(text, "cause", slice_from_string(row->word), false);
     reply_json_member(text, "error", slice_from_string(row->token), false);
-    reply_json_member(text, "message", slice_from_string(row->sentence), false);
+    reply_json_member(text, "reason", slice_from_string(row->sentence), false);
+    if (x->detail[0] != '\0' && strcmp(x->rule, x->detail) != 0)
+        reply_json_member(text, "detail", slice_from_string(x->detail), false);
     if (x->rule[0] != '\0')
         reply_json_member(text, "rule", slice_from_string(x->rule), false);
-    else if (x->detail[0] != '\0')
-        reply_json_member(text, "detail", slice_from_string(x->detail), false);
     if (x->remedy[0] != '\0')
         reply_json_member(text, "remedy", slice_from_string(x->remedy), false);
+    else if (x->rule[0] != '\0')
+        text_add(text, SLICE("\"remedy\":null,"));
     const char *setting = failure_setting(x->cause, x->status);
     if (setting[0] != '\0')
         reply_json_member(text, "setting", slice_from_string(setting), false);
@@ -144,10 +160,17 @@ static void reply_html_body(struct exchange *x, struct text *text, uint64_t elap
         text_add_html(text, slice_from_string(x->detail));
         text_add(text, SLICE("</p>"));
     }
+    if (reply_names_rule(x)) {
+        text_add(text, SLICE("<p>The rule is <code>"));
+        text_add_html(text, slice_from_string(x->rule));
+        text_add(text, SLICE("</code>.</p>"));
+    }
     if (x->remedy[0] != '\0') {
         text_add(text, SLICE("<p>To allow it: <code>"));
         text_add_html(text, slice_from_string(x->remedy));
         text_add(text, SLICE("</code></p>"));
+    } else if (x->rule[0] != '\0') {
+        text_add(text, SLICE("<p>Nothing allows it.</p>"));
     }
     const char *setting = failure_setting(x->cause, x->status);
     if (setting[0] != '\0')
@@ -171,13 +194,14 @@ static enum status reply_add_proxy_status(struct exchange *x, struct head *head)
 {
     char field[REPLY_FIELD_MAX];
     char id[20];
-    char message[REPLY_FIELD_MAX / 2];
+    char message[REPLY_FIELD_MAX / 4];
     struct text id_text = text_on(id, sizeof(id));
     text_add_format(&id_text, "%016llx", (unsigned long long)x->id);
     struct text text = text_on(field, sizeof(field));
     struct text details = text_on(message, sizeof(message));
     const struct failure_row *row = failure_row(x->cause);
-    failure_add_message(x->cause, x->rule[0] != '\0' ? "" : x->detail, &details);
+    failure_add_message(x->cause, exchange_detail(x), &details);
+    reply_add_remedy(x, &details);
     struct proxy_status status = {
         .name = x->snapshot->via,
         .details = text_slice(&details),
@@ -200,12 +224,13 @@ static struct slice reply_reason(struct exchange *x)
 {
     if (x->rule[0] == '\0')
         return SLICE_NONE;
-    char reason[REPLY_FIELD_MAX];
-    struct text text = text_on(reason, 200);
+    char reason[REPLY_REASON_MAX];
+    struct text text = text_on(reason, sizeof(reason));
     text_add(&text, status_code_reason(x->status));
+    text_add(&text, SLICE(": "));
+    failure_add_message(x->cause, exchange_detail(x), &text);
     text_add_format(&text, " (%s", x->rule);
-    if (x->remedy[0] != '\0')
-        text_add_format(&text, "; to allow it: %s", x->remedy);
+    reply_add_remedy(x, &text);
     text_add_char(&text, ')');
     return arena_copy(&x->arena, text_slice(&text));
 }
@@ -232,7 +257,7 @@ static enum status reply_add_handled(struct exchange *x, struct head *head,
     enum status status = reply_add_string(x, head, TOKEN_ALLOW, answer->allow);
     if (status == ST_OK)
         status = reply_add_string(x, head, TOKEN_WWW_AUTHENTICATE, answer->authenticate);
-    if (status == ST_OK && x->proxy->handler != NULL)
+    if (status == ST_OK && (x->proxy->handler != NULL || x->wants_denials))
         status = fields_add(&head->fields, SLICE("X-Content-Type-Options"), SLICE("nosniff"));
     return status;
 }
@@ -344,10 +369,12 @@ static enum status reply_send_trace(struct exchange *x)
                .status = 200, .type = "message/http", .body = text_slice(&text), .is_lent = true});
 }
 
-/* The help page; OPTIONS * and OPTIONS or TRACE with Max-Forwards 0: we are the last recipient (RFC 9110
+/* The help page, the asker's last refusals; OPTIONS * and OPTIONS or TRACE with Max-Forwards 0: we are the last recipient (RFC 9110
  * §7.6.2). */
 static enum status reply_send_own(struct exchange *x)
 {
+    if (x->wants_denials)
+        return denials_page_send(x);
     if (x->target.form == TARGET_ORIGIN)
         return reply_send_help(x);
     if (x->method == METHOD_TRACE)
@@ -378,5 +405,7 @@ enum status reply_send_failure(struct exchange *x)
         break;
     }
     struct answer answer = {.status = x->status, .type = type, .body = text_slice(&text)};
+    if (x->cause == CAUSE_METHOD_NOT_ALLOWED)
+        answer.allow = "GET, HEAD"; /* RFC 9110 §15.5.6 */
     return reply_send(x, &answer);
 }

@@ -8,7 +8,6 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/text.h"
 #include "net/tls_hello.h"
 
 #include <string.h>
@@ -42,7 +41,10 @@ struct sni_guard *sni_guard_create(struct sni_room *room, struct block_pool *blo
         return NULL;
     *guard = (struct sni_guard){.mode = wanted->mode,
                                 .tls_is_optional = wanted->tls_is_optional,
-                                .host = *wanted->asked->question.host};
+                                .is_connect = wanted->asked->question.is_connect,
+                                .port = wanted->asked->question.port,
+                                .host = *wanted->asked->question.host,
+                                .asker = wanted->asker};
     if (guard->host.kind == HOST_NAME)
         return guard;
     guard->other = sni_name_create(&room->names, blocks, wanted->asked, owner, on_answer);
@@ -96,6 +98,17 @@ enum status sni_guard_add(struct sni_guard *guard, struct block_pool *blocks, st
     guard->held_len = (uint32_t)bytes.len;
     guard->begun_ns = clock_monotonic_ns();
     return ST_OK;
+}
+
+void sni_guard_add_remedy(const struct sni_guard *guard, struct text *into)
+{
+    bool is_no_tls = strcmp(guard->detail, tls_hello_text(TLS_HELLO_NOT_TLS)) == 0;
+    if (guard->name[0] != '\0')
+        text_add_format(into, "ask for the CONNECT to %s, or egress.sni: log", guard->name);
+    else
+        text_add(into, is_no_tls
+                           ? SLICE("tls: optional in the rule that allows it, or egress.sni: log")
+                           : SLICE("egress.sni: log"));
 }
 
 /* ---- judging ---- */

@@ -4,6 +4,7 @@
 #include "base/block.h"
 #include "base/host.h"
 #include "base/slab.h"
+#include "base/text.h"
 #include "net/transport.h"
 #include "policy/rule.h"
 #include "proxy/sni_name.h"
@@ -27,6 +28,7 @@ enum { SNI_DETAIL = 200, SNI_HELD_MAX = 20 * 1024 };
 struct sni_wanted {
     int mode; /* enum sni_mode */
     bool tls_is_optional;
+    uint64_t asker;                /* of proxy/denials.h */
     const struct sni_asked *asked; /* who wanted which host; borrowed for the time of the call */
 };
 
@@ -41,7 +43,10 @@ struct sni_guard {
     bool tls_is_optional;
     bool is_asking; /* about what `other` names */
     bool has_ech;
-    struct host host;       /* of the request */
+    bool is_connect;        /* the request was */
+    uint16_t port;          /* of it */
+    struct host host;       /* of it */
+    uint64_t asker;         /* of proxy/denials.h */
     struct sni_name *other; /* where that is an address; NULL: it is a name */
     struct block *block;    /* what is held; NULL: nothing came */
     uint32_t held_len;
@@ -86,6 +91,8 @@ enum sni_result sni_guard_run(struct sni_guard *guard, struct engine *engine,
                               struct transport *client);
 /* What only observes and would have refused what it names; good until the guard is destroyed. Empty: nothing. */
 struct slice sni_guard_would_deny(const struct sni_guard *guard);
+/* Of a refusal: what would change it. */
+void sni_guard_add_remedy(const struct sni_guard *guard, struct text *into);
 /* What is held, until the guard is destroyed. */
 struct slice sni_guard_held(const struct sni_guard *guard);
 

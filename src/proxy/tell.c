@@ -124,6 +124,6 @@ void exchange_tell(struct exchange *x, struct record *record)
         record_set(record, &record->token, slice_from_string(row->token), 64);
     char message[TELL_MESSAGE_MAX];
     struct text text = text_on(message, sizeof(message));
-    failure_add_message(x->cause, x->rule[0] != '\0' ? "" : x->detail, &text);
+    failure_add_message(x->cause, exchange_detail(x), &text);
     record_set(record, &record->detail, text_slice(&text), sizeof(message));
 }

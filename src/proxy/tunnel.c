@@ -18,7 +18,7 @@
 
 #include <assert.h>
 
-enum { TUNNEL_TAG = TAG('t', 'u', 'n', 'l'), TUNNEL_DRAIN_ROUNDS = 8 };
+enum { TUNNEL_TAG = TAG('t', 'u', 'n', 'l'), TUNNEL_DRAIN_ROUNDS = 8, TUNNEL_REMEDY = 160 };
 
 struct tunnel {
     uint32_t tag;
@@ -247,6 +247,12 @@ static void tunnel_tell_guard(const struct sni_guard *guard, struct record *reco
     bool is_refused = guard->mode == SNI_ENFORCE;
     record_set(record, is_refused ? &record->rule : &record->would_deny, SLICE("egress.sni"), 64);
     record_set(record, &record->detail, detail, SNI_DETAIL);
+    if (!is_refused)
+        return;
+    char words[TUNNEL_REMEDY];
+    struct text remedy = text_on(words, sizeof(words));
+    sni_guard_add_remedy(guard, &remedy);
+    record_set(record, &record->remedy, text_slice(&remedy), sizeof(words));
 }
 
 static void tunnel_bury(struct grave *grave)
@@ -439,7 +445,10 @@ static void tunnel_alert(struct tunnel *tunnel)
 
 static void tunnel_refuse(struct tunnel *tunnel)
 {
-    counter_add(tunnel->room->engine->counters, COUNT_REFUSALS, 1);
+    struct tunnel_room *room = tunnel->room;
+    counter_add(room->engine->counters, COUNT_REFUSALS, 1);
+    if (room->on_refused != NULL)
+        room->on_refused(room, tunnel->guard);
     tunnel_alert(tunnel);
     tunnel_finish(tunnel, LEG_PROXY, END_REFUSED, CAUSE_SNI_REFUSED);
 }

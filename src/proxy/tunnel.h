@@ -41,6 +41,8 @@ struct tunnel_room {
     struct record *scratch;    /* borrowed: where a record is completed */
     /* Called once a tunnel has ended, with its finished record, which is good during the call only. */
     void (*on_ended)(struct tunnel_room *room, struct record *record);
+    /* Called before the client hears that its guard refuses the tunnel. NULL: nobody wants to know. */
+    void (*on_refused)(struct tunnel_room *room, const struct sni_guard *guard);
 };
 
 struct tunnel;

@@ -10,6 +10,7 @@
 #include "io/loop.h"
 #include "net/resolver.h"
 #include "policy/explain.h"
+#include "policy/explain_json.h"
 #include "server/compile.h"
 #include "server/interfaces.h"
 #include "server/serve.h"
@@ -18,7 +19,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXPLAIN_LIST_MAX = 32, EXPLAIN_ADDRESSES_MAX = 256, EXPLAIN_FAULT = 600 };
+enum {
+    EXPLAIN_LIST_MAX = 32,
+    EXPLAIN_ADDRESSES_MAX = 256,
+    EXPLAIN_FAULT = 600,
+    EXPLAIN_REASON = 160
+};
 
 /* The options of the command itself. X(name, "--flag", "ARGUMENT", "help") */
 #define OPTIONS(X)                                                                             \
@@ -30,7 +36,8 @@ enum { EXPLAIN_LIST_MAX = 32, EXPLAIN_ADDRESSES_MAX = 256, EXPLAIN_FAULT = 600 }
     X(CERTIFICATE, "--certificate", "TEXT",                                                    \
       "with explain: subject or dns:, uri:, email: name of the client's certificate")          \
     X(AT, "--at", "SECONDS", "with explain: the time, in seconds since 1970")                  \
-    X(ALL, "--all", "", "with explain: also rules that do not match")
+    X(ALL, "--all", "", "with explain: also rules that do not match")                          \
+    X(JSON, "--json", "", "with explain and self-test: what is told, as JSON")
 
 enum option {
 #define X(name, flag, argument, help) OPTION_##name,
@@ -57,6 +64,7 @@ void explain_print_options(void)
 struct asked {
     const char *target;
     bool wants_all;
+    bool wants_json;
     struct slice groups[EXPLAIN_LIST_MAX];
     struct slice names[EXPLAIN_LIST_MAX];
     struct host host;
@@ -122,6 +130,7 @@ static int take_option(struct asked *asked, enum option option, const char *valu
         question->at_s = (int64_t)seconds;
         break;
     case OPTION_ALL: asked->wants_all = true; break;
+    case OPTION_JSON: asked->wants_json = true; break;
     case OPTION_COUNT: break;
     }
     return 0;
@@ -156,6 +165,43 @@ static int take_arguments(struct asked *asked, int argc, const char *const *argv
 
 /* ---- the question ---- */
 
+/* As JSON: the object begins, and ends elsewhere. */
+static void put_question(const struct asked *asked)
+{
+    const struct gate_question *question = &asked->question;
+    char from[INET_ADDR_TEXT] = "";
+    if (question->client.family != INET_NONE)
+        (void)inet_addr_format(&question->client, from);
+    (void)fputs("{\"v\":1,\n\"asked\":{\"method\":", stdout);
+    explain_json_string(question->method, stdout);
+    (void)fputs(",\"target\":", stdout);
+    explain_json_string(slice_from_string(asked->target), stdout);
+    (void)fputs(",\"user\":", stdout);
+    explain_json_string(question->who.user, stdout);
+    (void)fputs(",\"from\":", stdout);
+    explain_json_string(slice_from_string(from), stdout);
+    (void)fputs("},\n", stdout);
+}
+
+/* The words are ours and need no escapes. */
+static void put_verdict(bool passes, const char *reason)
+{
+    (void)printf("\"passes\":%s,\"reason\":\"%s\"}\n", passes ? "true" : "false", reason);
+}
+
+/* It would be answered with 400 before the gate is asked. */
+static int refuse_target(const struct asked *asked, const char *reason)
+{
+    if (asked->wants_json) {
+        put_question(asked);
+        (void)fputs("\"status\":400,\n", stdout);
+        put_verdict(false, reason);
+    } else {
+        (void)printf("refused with 400: %s\n", reason);
+    }
+    return 1;
+}
+
 /* The target as the proxy would read it. */
 static int read_target(struct asked *asked)
 {
@@ -173,9 +219,8 @@ static int read_target(struct asked *asked)
     enum target_fault fault = target_parse(text, method, &target);
     if (fault != TARGET_FAULT_NONE) {
         bool is_host = target.host_fault != HOST_FINE;
-        (void)printf("refused with 400: %s\n",
-                     is_host ? host_fault_text(target.host_fault) : target_fault_text(fault));
-        return 1;
+        return refuse_target(asked, is_host ? host_fault_text(target.host_fault)
+                                            : target_fault_text(fault));
     }
     if (target.form != TARGET_AUTHORITY && target.scheme != SCHEME_HTTP &&
         target.scheme != SCHEME_HTTPS)
@@ -209,6 +254,15 @@ static void lookup_on_answer(struct question *question, int half)
     loop_stop(lookup->loop);
 }
 
+static bool judge_address(const struct gate *gate, const struct asked *asked,
+                          const struct inet_endpoint *endpoint, bool is_first)
+{
+    if (!asked->wants_json)
+        return explain_address(gate, &asked->question, endpoint, stdout);
+    (void)fputs(is_first ? "\n" : ",\n", stdout);
+    return explain_json_address(gate, &asked->question, endpoint, stdout);
+}
+
 /* Judge every address of the answer. Gives how many passed and how many did not. */
 static void judge_addresses(const struct gate *gate, const struct asked *asked,
                             const struct question *answer, size_t *ret_passed, size_t *ret_refused)
@@ -217,7 +271,8 @@ static void judge_addresses(const struct gate *gate, const struct asked *asked,
         const struct question_half *half = &answer->half[i];
         for (size_t j = 0; j < half->count && j < EXPLAIN_ADDRESSES_MAX; j++) {
             struct inet_endpoint endpoint = {.addr = half->addr[j], .port = asked->question.port};
-            if (explain_address(gate, &asked->question, &endpoint, stdout))
+            bool is_first = *ret_passed + *ret_refused == 0;
+            if (judge_address(gate, asked, &endpoint, is_first))
                 (*ret_passed)++;
             else
                 (*ret_refused)++;
@@ -269,8 +324,11 @@ static int explain_addresses(const struct snapshot *snapshot, const struct asked
     size_t refused = 0;
     enum status status = look_up(&lookup, snapshot, asked, &resolver);
     if (status == ST_OK) {
-        (void)printf("\naddresses (%s)\n", source_words(&lookup.question));
+        (void)printf(asked->wants_json ? "\"lookup\":{\"source\":\"%s\",\"addresses\":["
+                                       : "\naddresses (%s)\n",
+                     source_words(&lookup.question));
         judge_addresses(snapshot->gate, asked, &lookup.question, &passed, &refused);
+        (void)fputs(asked->wants_json ? "\n]},\n" : "\n", stdout);
     }
     question_cancel(&lookup.question);
     resolver_destroy(&resolver);
@@ -280,14 +338,19 @@ static int explain_addresses(const struct snapshot *snapshot, const struct asked
         return complain("out of memory or descriptors", "");
     bool skips = snapshot->config->egress.skips_mixed;
     bool passes = passed > 0 && (refused == 0 || skips);
+    char reason[EXPLAIN_REASON] = "";
     if (passed + refused == 0)
-        (void)fputs("\nno address is known: it would fail\n", stdout);
+        (void)snprintf(reason, sizeof(reason), "no address is known: it would fail");
     else if (passed > 0 && refused > 0)
-        (void)printf("\n%s: of %zu addresses %zu are refused, and egress.mixed is %s\n",
-                     passes ? "passes" : "refused", passed + refused, refused,
-                     skips ? "skip" : "refuse");
+        (void)snprintf(
+            reason, sizeof(reason), "%s: of %zu addresses %zu are refused, and egress.mixed is %s",
+            passes ? "passes" : "refused", passed + refused, refused, skips ? "skip" : "refuse");
     else
-        (void)printf("\n%s\n", passes ? "passes" : "refused");
+        (void)snprintf(reason, sizeof(reason), "%s", passes ? "passes" : "refused");
+    if (asked->wants_json)
+        put_verdict(passes, reason);
+    else
+        (void)printf("%s\n", reason);
     return passes ? 0 : 1;
 }
 
@@ -295,6 +358,10 @@ static int explain_addresses(const struct snapshot *snapshot, const struct asked
 
 static void print_question(const struct asked *asked)
 {
+    if (asked->wants_json) {
+        put_question(asked);
+        return;
+    }
     const struct gate_question *question = &asked->question;
     char from[INET_ADDR_TEXT];
     (void)printf("%.*s %s", (int)question->method.len, question->method.at, asked->target);
@@ -305,6 +372,20 @@ static void print_question(const struct asked *asked)
         (void)printf(", from %s", from);
     }
     (void)fputs("\n\nrequest\n", stdout);
+}
+
+/* The request stage. True: it passes. */
+static bool explain_first_stage(const struct snapshot *snapshot, const struct asked *asked)
+{
+    if (!asked->wants_json)
+        return explain_request(snapshot->gate, &asked->question, asked->wants_all, stdout);
+    bool passes = explain_json_request(snapshot->gate, &asked->question, asked->wants_all, stdout);
+    (void)fputs(",\n", stdout);
+    if (!passes) {
+        (void)fputs("\"lookup\":null,\n", stdout);
+        put_verdict(false, "refused");
+    }
+    return passes;
 }
 
 int explain(int argc, const char *const *argv)
@@ -324,9 +405,7 @@ int explain(int argc, const char *const *argv)
     if (code != 0)
         return code;
     print_question(&asked);
-    code = explain_request(snapshot->gate, &asked.question, asked.wants_all, stdout)
-               ? explain_addresses(snapshot, &asked)
-               : 1;
+    code = explain_first_stage(snapshot, &asked) ? explain_addresses(snapshot, &asked) : 1;
     snapshot_unref(&snapshot);
     return code;
 }

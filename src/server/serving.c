@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "proxy/denials.h"
 #include "record/ring.h"
 #include "report/diag.h"
 #include "server/compile.h"
@@ -196,6 +197,7 @@ static enum status serving_start_worker(struct serving *serving, unsigned id,
         .ledger = handler == NULL ? serving->ledger : NULL,
         .ceiling = handler == NULL ? serving->ceiling : NULL,
         .worker_count = serving->worker_count,
+        .denials = handler == NULL ? serving->denials : NULL,
     };
     struct worker *worker = NULL;
     enum status status = worker_create(&options, &worker);
@@ -247,6 +249,9 @@ static enum status serving_start_threads(struct serving *serving)
     enum status status = serving_open_ledger(serving);
     if (status == ST_OK)
         status = verifier_init(&serving->verifier, serving->ceiling);
+    serving->denials = denials_create();
+    if (status == ST_OK && serving->denials == NULL)
+        status = ST_NOMEM;
     if (status == ST_OK)
         status = serving_start_recorder(serving);
     admin->recorder = serving->recorder;
@@ -419,6 +424,7 @@ void serving_end(struct serving *serving)
     verifier_done(&serving->verifier);
     ledger_destroy(&serving->ledger);
     ceiling_destroy(&serving->ceiling);
+    denials_destroy(&serving->denials);
     recorder_stop(&serving->recorder);
     for (unsigned i = 0; i < serving->worker_count; i++)
         ring_destroy(&serving->rings[i]);

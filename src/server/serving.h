@@ -25,6 +25,7 @@ struct serving {
     struct verifier verifier;
     struct ledger *ledger;   /* what clients have open, over reloads */
     struct ceiling *ceiling; /* NULL: there is none */
+    struct denials *denials;
     struct admin admin;
     char via[32]; /* our pseudonym where none is configured */
 };

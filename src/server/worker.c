@@ -399,6 +399,7 @@ enum status worker_create(const struct worker_options *options, struct worker **
     if (status == ST_OK)
         status = proxy_init(&worker->proxy, &worker->engine);
     worker->proxy.identify.verifier = options->verifier;
+    worker->proxy.denials = options->denials;
     worker->proxy.handler = options->handler;
     worker->proxy.owner = worker;
     worker->proxy.on_record = worker_on_record;

@@ -36,6 +36,7 @@ struct worker_options {
     struct ledger *ledger;     /* of all of them; NULL: nothing is limited */
     struct ceiling *ceiling;   /* of all of them; NULL: there is none */
     unsigned worker_count;     /* who share the ceiling */
+    struct denials *denials;   /* notes refusals for all of them; NULL: none are noted */
 };
 
 /* Errors: ST_NOMEM, ST_IO. */

@@ -330,7 +330,10 @@ static void test_the_gate_refuses_a_pooled_connection(void **state)
     struct peer *client = world_client(s.world);
     peer_say(client, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n");
     world_advance(s.world, 15);
-    (void)peer_hears_head(client, "HTTP/1.1 403 Forbidden (deny " WORLD_ADDRESS "/32)");
+    (void)peer_hears_head(
+        client,
+        "HTTP/1.1 403 Forbidden: The destination address was refused by policy (deny " WORLD_ADDRESS
+        "/32; to allow it: take " WORLD_ADDRESS "/32 out of egress.deny)");
     assert_true(peer_is_open(s.stale));
     const struct record *record = world_record(s.world);
     expect_text(record, record->cause, "refused_address");

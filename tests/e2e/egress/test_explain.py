@@ -1,5 +1,6 @@
 """fairlead explain: the chain of rules and addresses that leads to a decision, without asking anybody but the
 name server."""
+import json
 import re
 from pathlib import Path
 
@@ -94,6 +95,85 @@ def test_a_name_without_addresses_fails(explain):
     assert code == 1 and words.endswith("no address is known: it would fail")
 
 
+@pytest.fixture
+def explain_json(explain):
+    """The same as one object."""
+    def run(*words):
+        code, out, errors = explain("--json", *words)
+        told = json.loads(out)
+        assert told["v"] == 1 and code == (0 if told["passes"] else 1), errors
+        return told
+    return run
+
+
+def test_both_stages_are_told_as_json(explain_json, stage):
+    """All members are there where their stage is; what there is not is null."""
+    stage.dns.add("a.mirror.example", a=["93.184.216.34"])
+    told = explain_json("--user", "ci", "--from", "10.1.2.3", "a.mirror.example:8443")
+    assert told == {
+        "v": 1, "asked": {"method": "CONNECT", "target": "a.mirror.example:8443", "user": "ci", "from": "10.1.2.3"},
+        "rules": [
+            {"index": 0, "name": "mirrors", "action": "allow", "mode": "enforce", "matches": True, "has_to_address": False, "unmet": None},
+            {"index": 1, "name": "lab", "action": "allow", "mode": "enforce", "matches": False, "has_to_address": True, "unmet": "group"},
+            {"index": 2, "name": "night", "action": "deny", "mode": "enforce", "matches": False, "has_to_address": False, "unmet": "to"},
+            {"index": 3, "name": "spiffe", "action": "allow", "mode": "enforce", "matches": False, "has_to_address": False,
+             "unmet": told["rules"][3]["unmet"]}],
+        "rules_not_listed": 0, "default": "deny", "mode": "enforce",
+        "request": {"passes": True, "allowed_by": "mirrors", "would_deny": None},
+        "lookup": {"source": "name server", "addresses": [
+            {"address": "93.184.216.34", "class": "public", "reference": None, "opened_by": None, "passes": True,
+             "allowed_by": "mirrors", "would_deny": None}]},
+        "passes": True, "reason": "passes"}
+
+
+def test_a_refusal_is_told_as_json(explain_json, stage):
+    """By the request stage nothing is looked up; by the address stage each address has its reason."""
+    told = explain_json("http://a.mirror.example/x")
+    assert told["request"] == {"passes": False, "rule": "policy.default: no rule allows it",
+                               "remedy": 'policy.rules: [{ action: allow, to: ["a.mirror.example"] }]'}
+    assert (told["lookup"], told["passes"], told["reason"]) == (None, False, "refused") and stage.dns.questions == []
+    stage.dns.add("c.mirror.example", a=["93.184.216.34", "10.0.0.1"])
+    told = explain_json("--user", "ci", "http://c.mirror.example/")
+    addresses = {one["address"]: one for one in told["lookup"]["addresses"]}
+    assert addresses["93.184.216.34"]["passes"] and told["request"]["passes"] and not told["passes"]
+    assert addresses["10.0.0.1"] == {
+        "address": "10.0.0.1", "class": "private", "reference": "RFC 1918", "opened_by": None, "passes": False,
+        "rule": "default-deny 10.0.0.0/8 (private, RFC 1918)", "remedy": "--allow 10.0.0.1"}
+    assert told["reason"] == "refused: of 2 addresses 1 are refused, and egress.mixed is refuse"
+    told = explain_json("--user", "ci", "http://nowhere.mirror.example/")
+    assert told["lookup"] == {"source": "none found", "addresses": []} and "no address is known" in told["reason"]
+
+
+def test_what_opens_an_address_is_told_as_json(explain_json):
+    """A rule's to_address, egress.allow, an exception to the floor."""
+    who = ["--group", "dev", "--from", "10.1.2.3", "127.0.0.1:443"]
+    (one,) = explain_json(*who)["lookup"]["addresses"]
+    assert (one["class"], one["opened_by"], one["allowed_by"]) == ("loopback", "rule lab", "lab")
+    (one,) = explain_json(*who, "--allow", "127.0.0.0/8")["lookup"]["addresses"]
+    assert one["opened_by"] == "egress.allow 127.0.0.0/8"
+
+
+@pytest.mark.parametrize("target", ["0x7f.1:443", "http://user@a/", 'http://a"b/', "http://a/\\\x1b[2J", "http://ä/" + "ö" * 500,
+                                    "http://a/" + "ö" * 500])
+def test_a_target_that_is_no_target_is_told_as_json(explain_json, target):
+    """400 before the rules are asked; what was written comes back as a string, whatever is in it."""
+    told = explain_json(target)
+    assert set(told) == {"v", "asked", "status", "passes", "reason"}
+    assert (told["asked"]["target"], told["status"], told["passes"]) == (target, 400, False)
+
+
+def test_json_lists_as_many_rules_as_the_text(stage):
+    """Beyond twenty those that match, unless all are asked for."""
+    file = stage.folder / "many.yaml"
+    file.write_text("policy:\n  rules:\n" + "".join(f"    - {{ name: r{i}, action: deny, to: [h{i}] }}\n" for i in range(30)))
+    few = json.loads(told(stage, "explain", "-c", file, "--json", "http://h7/")[1])
+    assert ([rule["index"] for rule in few["rules"]], few["rules_not_listed"]) == ([7], 29)
+    every = json.loads(told(stage, "explain", "-c", file, "--json", "--all", "http://h7/")[1])
+    assert (len(every["rules"]), every["rules_not_listed"]) == (30, 0)
+    none = json.loads(told(stage, "explain", "-c", file, "--json", "http://127.0.0.1/")[1])
+    assert (none["rules"], none["rules_not_listed"], none["passes"]) == ([], 30, False)
+
+
 @pytest.mark.parametrize("words,sentence", [
     ([], "name a URL or HOST:PORT"),
     (["a:1", "b:2"], "more than one target: b:2"),
@@ -137,3 +217,10 @@ def test_the_documentation_shows_what_is_printed(stage):
     words = command.replace("-c fairlead.yaml", f"-c {file}").split()
     code, out, _ = told(stage, *words)
     assert code == 1 and out.rstrip("\n") == wanted
+    shown = json.loads(re.search(r"```json\n(.*?)```", page, re.S).group(1))
+    assert json.loads(told(stage, *words, "--json")[1]) == shown
+    members = set(re.findall(r"^\| `(\w+)` \|", page.partition("### As JSON")[2].partition("\n## ")[0], re.M))
+    stages = [shown, shown["asked"], shown["rules"][0], shown["request"],
+              *json.loads(told(stage, "explain", "--json", "10.0.0.1:443")[1])["lookup"]["addresses"],
+              *json.loads(told(stage, "explain", "--json", "1.1.1.1:443")[1])["lookup"]["addresses"]]
+    assert members >= {name for stage in stages for name in stage} | {"status", "source", "addresses"}

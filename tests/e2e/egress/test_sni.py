@@ -49,6 +49,15 @@ def test_another_name_is_refused(stage, guarded):
     assert refused(stage, guarded, hello("b.example")) == "its SNI is b.example and not a.example"
 
 
+def test_the_remedy_fits_what_was_wrong(stage, guarded):
+    """Another name: that CONNECT; no TLS: a rule that does not ask for it."""
+    for said, remedy in ((hello("b.example"), "ask for the CONNECT to b.example, or egress.sni: log"),
+                         (b"SSH-2.0-x\r\n", "tls: optional in the rule that allows it, or egress.sni: log"),
+                         (hello(None), "egress.sni: log")):
+        refused(stage, guarded, said, hears=b"" if said.startswith(b"SSH") else ALERT)
+        assert stage.proxies[-1].record()["remedy"] == remedy
+
+
 def test_another_name_in_fragments_is_refused(stage, guarded):
     """ClientHello fragmentation: the name split over records of two bytes is read all the same."""
     assert "b.example" in refused(stage, guarded, in_records(hello("b.example"), 11))

@@ -124,7 +124,7 @@ def test_every_cause_reads_once(stage, name):
             play.failing.wait_failure()
     told = json.loads(bodies["application/json"])
     assert told["cause"] == name.split()[0]
-    sentence, rule = told["message"], told.get("rule", "")
+    sentence, rule = told["reason"], told.get("rule", "")
     detail = rule or told.get("detail", "")
     assert re.fullmatch(expected, detail) and not (rule and "detail" in told)
     whole = f"{sentence}: {detail}" if detail else sentence
@@ -134,5 +134,6 @@ def test_every_cause_reads_once(stage, name):
     assert f"<h1>{sentence}</h1>" in page and "<p></p>" not in page and (f"<p>{detail}</p>" in page or not detail)
     beside = sentence if rule else whole  # the rule has a place of its own there
     quoted = beside.replace("\\", "\\\\").replace('"', '\\"')
-    assert f'details="{quoted}"' in got.get("Proxy-Status") and (f'rule="{rule}"' in got.get("Proxy-Status") or not rule)
+    remedy = (f"; to allow it: {told['remedy']}" if told["remedy"] else "; nothing allows it") if rule else ""
+    assert f'details="{quoted}{remedy}"' in got.get("Proxy-Status") and (f'rule="{rule}"' in got.get("Proxy-Status") or not rule)
     assert {(record.detail, record.rule or "") for record in proxy.records(3)} == {(beside, rule)}

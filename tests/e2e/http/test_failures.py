@@ -31,7 +31,7 @@ ELSEWHERE = {"auth_needed": "tests/e2e/identity/test_basic.py", "auth_failed": "
              "sni_refused": "tests/e2e/egress/test_sni_address.py",
              "hello_timeout": "tests/e2e/egress/test_sni.py",
              "over_budget": "tests/e2e/limits/test_budgets.py", "busy": "tests/e2e/limits/test_budgets.py",
-             "memory": "tests/e2e/limits/test_flood.py", "too_slow": "tests/e2e/limits/test_slow_clients.py",
+             "memory": "tests/e2e/limits/test_memory_refusals.py", "too_slow": "tests/e2e/limits/test_slow_clients.py",
              "tunnel_idle": "tests/e2e/tunnel/test_half_close.py",
              "tunnel_half_closed": "tests/e2e/tunnel/test_half_close.py",
              "tunnel_lifetime": "tests/e2e/tunnel/test_half_close.py",
@@ -200,6 +200,12 @@ def request_cut(scene):
 def not_here(scene):
     scene.start()
     return request("GET", "/page", host="x")
+
+
+@fault(405, "http_request_error", "decide")
+def method_not_allowed(scene):
+    scene.start()
+    return request("POST", "/.well-known/fairlead/denials", host="127.0.0.1")
 
 
 @fault(411, "http_request_error", "decide")

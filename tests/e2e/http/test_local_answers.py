@@ -323,8 +323,8 @@ def test_a_request_for_the_proxy_itself_is_no_loop(proxy):
     """An absolute target that is our own listener is not dialled, and no way is offered to change that."""
     with proxy.connect() as client:
         got = client.ask(request("GET", proxy.url + "/"))
-    assert got.status == 403 and got.reason.endswith("(the proxy itself))")
-    assert b"To allow it" not in got.body
+    assert got.status == 403 and got.reason.endswith("(the proxy itself); nothing allows it)")
+    assert b"To allow it" not in got.body and b"Nothing allows it." in got.body
 
 
 @pytest.mark.parametrize("target", ["ftp://127.0.0.1/file", "gopher://127.0.0.1/", "ws://127.0.0.1/"])

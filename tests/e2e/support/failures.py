@@ -9,10 +9,12 @@ ROW = re.compile(r'X\(([A-Z_]+),\s*"([a-z_]+)",\s*(\d+),\s*"([a-z_]*)",\s*"([^"]
 UNITS_NS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 ACCEPT = {"text": "text/plain", "html": "text/html", "json": "application/json"}
 PHASE = r"phase (?P<phase>\w+), after (?P<count>[\d.]+) ?(?P<unit>ns|us|ms|s)"
-TEXT = re.compile(rf"fairlead: (?P<sentence>.+)\.\n(To allow it: (?P<remedy>.+)\n)?"
+TEXT = re.compile(rf"fairlead: (?P<sentence>.+)\.\n(The rule is (?P<rule>.+)\.\n)?"
+                  rf"(To allow it: (?P<remedy>.+)\n|(?P<nothing>Nothing allows it\.\n))?"
                   rf"(The limit is (?P<setting>[\w.]+) of the configuration\.\n)?{PHASE}, exchange (?P<id>\w{{16}})\n")
 HTML = re.compile(r"<!doctype html>.*<title>(?P<status>\d+) (?P<title>[^<]+)</title>.*<h1>(?P<sentence>[^<]+)</h1>"
-                  r"(<p>(?P<detail>[^<]*)</p>)?(<p>To allow it: <code>(?P<remedy>[^<]+)</code></p>)?"
+                  r"(<p>(?P<detail>[^<]*)</p>)?(<p>The rule is <code>(?P<rule>[^<]+)</code>\.</p>)?"
+                  r"(<p>To allow it: <code>(?P<remedy>[^<]+)</code></p>|<p>(?P<nothing>Nothing allows it\.)</p>)?"
                   r"(<p>The limit is <code>(?P<setting>[^<]+)</code> of the configuration.</p>)?"
                   rf"<p><small>fairlead &middot; {PHASE} &middot; exchange (?P<id>\w{{16}})</small></p></body></html>\n",
                   re.DOTALL)
@@ -62,5 +64,5 @@ class Told:
         told = json.loads(text)
         self.json = told
         self.setting = told.get("setting")
-        self.sentence, self.phase, self.id = told["message"], told["phase"], told["exchange"]
+        self.sentence, self.phase, self.id = told["reason"], told["phase"], told["exchange"]
         self.elapsed_ns, self.unit_ns = told["elapsed_ms"] * 1e6, 1e6

@@ -1,4 +1,5 @@
 """Players of egress.sni: a real ClientHello, tunnels that are guarded, and what a refusal looks like."""
+import json
 import ssl
 import struct
 
@@ -54,4 +55,12 @@ def refused(stage, guarded, said, mode="enforce", host="a.example", text="", hea
     assert (record.kind, record.end, record["cause"], record.rule) == (
         "tunnel", "refused", "sni_refused", "egress.sni")
     assert got_nothing(origin)
+    assert "egress.sni: log" in record["remedy"]
+    if not flags:
+        with proxy.connect() as other:  # which the client may look up, since it heard an alert at most
+            got = other.ask(request("GET", "/.well-known/fairlead/denials", "Accept: application/json", host="127.0.0.1"))
+        (entry,) = json.loads(got.body)["denials"]
+        assert {name: entry.get(name) for name in ("method", "port", "status", "cause", "rule", "detail", "remedy")} == {
+            "method": "CONNECT", "port": origin.port, "status": 200, "cause": "sni_refused", "rule": "egress.sni",
+            "detail": record["detail"], "remedy": record["remedy"]}
     return record["detail"]

@@ -227,7 +227,8 @@ static void the_remedy_of_a_carried_address_is_whole(void **state)
     struct inet_prefix denied[] = {prefix("10.0.0.0/8")};
     options.allow = (struct gate_prefixes){NULL, 0};
     options.deny = (struct gate_prefixes){denied, 1};
-    refused_as(&options, "64:ff9b::a00:1", 80, "deny 10.0.0.0/8", "");
+    refused_as(&options, "64:ff9b::a00:1", 80, "deny 10.0.0.0/8",
+               "take 10.0.0.0/8 out of egress.deny and --allow 10.0.0.1 --allow 64:ff9b::a00:1");
 }
 
 static void the_remedy_opens_what_it_says(void **state)
@@ -252,8 +253,9 @@ static void a_denied_range_wins_over_an_allowed_one(void **state)
     options.allow = (struct gate_prefixes){allowed, 1};
     options.deny = (struct gate_prefixes){denied, 2};
     assert_true(passes(&options, "10.8.0.1"));
-    refused_as(&options, "10.9.0.1", 80, "deny 10.9.0.0/16", "");
-    refused_as(&options, "::ffff:1.1.1.1", 80, "deny 1.1.1.0/24", "");
+    refused_as(&options, "10.9.0.1", 80, "deny 10.9.0.0/16", "take 10.9.0.0/16 out of egress.deny");
+    refused_as(&options, "::ffff:1.1.1.1", 80, "deny 1.1.1.0/24",
+               "take 1.1.1.0/24 out of egress.deny");
 }
 
 static void mapped_ranges_mean_their_ipv4_ranges(void **state)
@@ -262,7 +264,7 @@ static void mapped_ranges_mean_their_ipv4_ranges(void **state)
     struct inet_prefix denied[] = {prefix("::ffff:1.1.1.0/120")};
     struct gate_options options = defaults;
     options.deny = (struct gate_prefixes){denied, 1};
-    refused_as(&options, "1.1.1.1", 80, "deny 1.1.1.0/24", "");
+    refused_as(&options, "1.1.1.1", 80, "deny 1.1.1.0/24", "take 1.1.1.0/24 out of egress.deny");
 }
 
 /* Opening a form that carries IPv4 opens no more than its inner address may. */
@@ -332,7 +334,8 @@ static void an_exception_opens_exactly_what_it_names(void **state)
                "egress.floor_exceptions: [\"169.254.169.254:81\"]");
     struct inet_prefix denied[] = {prefix("169.254.0.0/16")};
     options.deny = (struct gate_prefixes){denied, 1};
-    refused_as(&options, "169.254.169.254", 80, "deny 169.254.0.0/16", "");
+    refused_as(&options, "169.254.169.254", 80, "deny 169.254.0.0/16",
+               "take 169.254.0.0/16 out of egress.deny");
 }
 
 /* shows 9110-7.6-2 */
