@@ -6,6 +6,7 @@ import dataclasses
 
 KIB, MIB = 1024, 1024 * 1024
 ALLOWANCE = 0.95
+WHO = "Proxy-Authorization: Basic YWxpY2U6c2VjcmV0"  # alice, whose password is "secret"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Case:
     is_tls: bool = False
     is_fresh: bool = False  # a connection for each request
     is_spread: bool = False  # over many loopback addresses: rates of connections matter
+    field: str = None  # one more of each request
     has_rate: bool = True  # latency at a fixed rate is measured, too
 
     @property
@@ -82,6 +84,8 @@ CASES = (
          subject="fairlead+log", has_rate=False),
     _get("workers", "GET 1 KiB with two workers, beside one", KIB, ("fairlead",), (Goal(1 / 1.1, ("fairlead",)),),
          subject="fairlead+2", has_rate=False),
+    _get("guarded", "GET 1 KiB with 10,000 rules, a password and limits, beside without", KIB, ("fairlead",),
+         (Goal(1 / 1.1, ("fairlead",)),), subject="fairlead+guarded", field=WHO, has_rate=False),
 )
 IDLE = _tunnel("idle", "8,000 idle tunnels", "idle", ("floor", "haproxy", "squid"), (), body=64,
                connections=8000, unit="tunnel", is_spread=True, has_rate=False)

@@ -92,8 +92,9 @@ static int get_write(char *to, const char *at, const struct job *job)
         "Referer: http://%s/index.html\r\n"
         "Cookie: session=6b1d5b0f4b0c4c7f9d0c; theme=light; consent=yes\r\n"
         "Cache-Control: no-cache\r\nPragma: no-cache\r\nDNT: 1\r\n"
-        "%s%.0zu%s\r\n",
+        "%s%s%s%.0zu%s\r\n",
         job->kind == KIND_GET ? "GET" : "POST", at, job->kind == KIND_GET ? job->body : 0, at, at,
+        job->field != NULL ? job->field : "", job->field != NULL ? "\r\n" : "",
         job->kind == KIND_GET ? "" : "Content-Length: ", job->kind == KIND_GET ? 0 : job->body,
         job->kind == KIND_GET ? "" : "\r\n");
 }

@@ -27,6 +27,7 @@ struct job {
     SSL_CTX *tls;                             /* NULL: the proxy is spoken to in clear */
     unsigned connections;
     size_t body;
+    const char *field; /* one more of each request, without its end; NULL: none */
 };
 
 /* What came out. The loop counts; the program says when counting begins and when no unit is begun any more. */

@@ -59,8 +59,12 @@ class Proxy:
 class Fairlead(Proxy):
     LISTENING = re.compile(r"listening on \S+:(\d+)")
 
-    def __init__(self, binary, name="fairlead", workers=1, has_log=False):
+    RULES = 10_000
+    SECRET = "$5$rounds=1000$saltsalt$eKLZU9t9OoPWrqOQsoTIKG0aYkZ5rGOoOQhiIvoSWX2"  # "secret"
+
+    def __init__(self, binary, name="fairlead", workers=1, has_log=False, is_guarded=False):
         self.binary, self.name, self.workers, self.has_log = binary, name, workers, has_log
+        self.is_guarded = is_guarded
 
     def program(self):
         return self.binary
@@ -75,7 +79,22 @@ class Fairlead(Proxy):
             where = ["--listen-tls", "127.0.0.1:0", "--tls-cert", pem, "--tls-key", pem]
         return [self.binary, *where, "--upstream-ca", pem, "--admin", "off", "--allow", "127.0.0.0/8",
                 "--connect-port", "any", "--workers", self.workers, "--log-format", "json", "--log-file", log,
-                "--core-dumps", "on"]  # or its memory is shown to root alone
+                "--core-dumps", "on",  # or its memory is shown to root alone
+                *(["-c", self.guard(stage)] if self.is_guarded else [])]
+
+    def guard(self, stage):
+        """A file that says who may what: rules for as many hosts, of which the last one matters, a user, limits."""
+        users, path = stage.folder / "users", stage.folder / "guarded.yaml"
+        users.write_text(f"alice:{self.SECRET}:staff\n")
+        rules = [f"    - {{ action: allow, user: [alice], to: [host{i}.example.org], ports: [443] }}\n"
+                 for i in range(self.RULES)]
+        path.write_text("identity: { basic: { users: %s } }\npolicy:\n  default: deny\n  rules:\n%s"
+                        "    - { action: allow, group: [staff], to: [127.0.0.0/8], method: [GET] }\n"
+                        "limits:\n  connections: 100000\n  requests: 10000000/s\n  bandwidth: 16GiB/s\n"
+                        "  per_client: { connections: 50000, requests: 10000000/s, bandwidth: 16GiB/s }\n"
+                        "  per_user: { connections: 50000, requests: 10000000/s, bandwidth: 16GiB/s }\n"
+                        % (users, "".join(rules)))
+        return path
 
     def start(self, stage, case, wrapper=(), **options):
         if self.workers > 1:
@@ -216,6 +235,6 @@ class Go(Proxy):
 def everybody(binary):
     """All that cases name, by name."""
     proxies = [Fairlead(binary), Fairlead(binary, "fairlead+log", has_log=True),
-               Fairlead(binary, "fairlead+2", workers=2), Floor(), Haproxy(), Haproxy("haproxy+splice", splice=True),
+               Fairlead(binary, "fairlead+2", workers=2), Fairlead(binary, "fairlead+guarded", is_guarded=True), Floor(), Haproxy(), Haproxy("haproxy+splice", splice=True),
                Haproxy("haproxy-relay", is_relay=True), Nginx(), Squid(), Tinyproxy(), Go()]
     return {proxy.name: proxy for proxy in proxies}

@@ -171,6 +171,7 @@ class Stage:
         command = [self.programs / "load"]
         for name, value in options.items():
             command += [f"--{name}", value] if value is not None else []
+        command += ["--field", case.field] if case.field else []
         command += ["--raw"] if endpoint.is_raw else []
         command += ["--fresh"] if case.is_fresh else []
         command += ["--tls"] if case.is_tls else []

@@ -12,7 +12,7 @@ from support.proxy import binary, clean_environment
 
 ROOT = Path(__file__).resolve().parents[3]
 CASES = ["get-1k", "get-64k", "get-1m", "get-new", "post-64k", "tunnel-open", "tunnel-bulk", "tunnel-echo",
-         "tls-get-1k", "tls-down", "tls-up", "tls-new", "log", "workers"]
+         "tls-get-1k", "tls-down", "tls-up", "tls-new", "log", "workers", "guarded"]
 
 
 @pytest.fixture
