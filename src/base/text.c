@@ -82,8 +82,7 @@ static bool text_add_escape(struct text *text, struct slice prefix, unsigned cha
     return text_add_whole(text, slice_of(unit, prefix.len + 2));
 }
 
-/* Length of the valid UTF-8 sequence at the front, 0 where there is none (RFC 3629 §4). */
-static size_t utf8_length(struct slice s)
+size_t utf8_length(struct slice s)
 {
     unsigned char c = (unsigned char)s.at[0];
     size_t len = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
