@@ -6,13 +6,14 @@ _fairlead() {
     local flags='--config --listen --listen-tls --tls-cert --tls-key --client-ca --admin --workers --run-as
         --allow-clients --users --allow --deny --connect-port --resolver --source --upstream-ca --via --timeout
         --log-level --log-format --log-file --seccomp --landlock --core-dumps --print --sandbox --user --group --from
-        --method --at-listener --certificate --at --all --json --list --reference --help --version'
+        --method --at-listener --certificate --at --all --by --min-count --suffixes --public-suffixes
+        --json --list --reference --help --version'
     local timeouts='client_tls= client_head= dns= connect= connect_attempt_delay= upstream_tls= response_head=
         body_stall= keepalive= upstream_keepalive= tunnel_idle= tunnel_half_closed= tunnel_lifetime= drain='
     local words='' path
 
     case $before in
-    -c | --config | --tls-cert | --tls-key | --client-ca | --upstream-ca | --log-file | --users)
+    -c | --config | --tls-cert | --tls-key | --client-ca | --upstream-ca | --log-file | --users | --public-suffixes)
         while IFS= read -r path; do COMPREPLY+=("$path"); done < <(compgen -f -- "$word")
         compopt -o filenames
         return
@@ -22,6 +23,7 @@ _fairlead() {
     --log-level) words='error warning notice info debug' ;;
     --seccomp) words='refuse kill log off' ;;
     --landlock) words='auto on off' ;;
+    --by) words='user client all' ;;
     --core-dumps) words='on off' ;;
     --connect-port) words='443 8443 any' ;;
     --admin) words='127.0.0.1:3129 off' ;;
@@ -31,10 +33,15 @@ _fairlead() {
         compopt -o nospace
         ;;
     --listen | --listen-tls | --workers | --allow* | --deny | --resolver | --source | --via | --user | --group | \
-        --from | --at-listener | --certificate | --at) return ;;
+        --from | --at-listener | --certificate | --at | --min-count | --suffixes) return ;;
     *)
+        [[ $COMP_LINE != *' learn '* || $word == -* ]] || {
+            while IFS= read -r path; do COMPREPLY+=("$path"); done < <(compgen -f -- "$word")
+            compopt -o filenames
+            return
+        }
         words=$flags
-        [ "$COMP_CWORD" != 1 ] || words+=' run check explain self-test hash-password'
+        [ "$COMP_CWORD" != 1 ] || words+=' run check explain learn self-test hash-password'
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

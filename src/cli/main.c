@@ -2,6 +2,7 @@
 
 #include "cli/hash_password.h"
 #include "config/config.h"
+#include "learn/learn.h"
 #include "selftest/selftest.h"
 #include "server/explain.h"
 #include "server/serve.h"
@@ -27,6 +28,7 @@ static int print_help(void)
                 "       fairlead check [-c FILE] [options] [--print | --sandbox]\n"
                 "       fairlead explain [-c FILE] [options] URL|HOST:PORT\n"
                 "       fairlead self-test [-c FILE] [options] [--json] [--list]\n"
+                "       fairlead learn [--by WHO] [--min-count N] [--suffixes N] [LOG ...]\n"
                 "       fairlead hash-password [--user NAME] [--method METHOD]\n\n"
                 "An HTTP(S) forward proxy that shows the anatomy of every transaction.\n\n",
                 stdout);
@@ -36,6 +38,7 @@ static int print_help(void)
     config_print_flag("--sandbox", "", "with check: what holds of the sandbox on this machine",
                       NULL, stdout);
     explain_print_options();
+    learn_print_options();
     config_print_flag("--list", "", "with self-test: every try", NULL, stdout);
     config_print_flag("--reference", "", "all keys of a configuration file, as Markdown", NULL,
                       stdout);
@@ -109,6 +112,8 @@ int main(int argc, char **argv)
         return check(count - 1, argv + 2);
     if (count > 0 && strcmp(flags[0], "explain") == 0)
         return finish(explain(count - 1, flags + 1));
+    if (count > 0 && strcmp(flags[0], "learn") == 0)
+        return finish(learn(count - 1, flags + 1));
     if (count > 0 && strcmp(flags[0], "self-test") == 0)
         return self_test(count - 1, argv + 2);
     if (count > 0 && strcmp(flags[0], "run") == 0)
