@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { TELL_FIELD_MAX = 256, TELL_MESSAGE_MAX = 320 };
+enum { TELL_FIELD_MAX = 256, TELL_MESSAGE_MAX = 320, TELL_NAMES_MAX = 1024 };
 
 static struct slice tell_field(const struct exchange *x, enum token token)
 {
@@ -23,6 +23,43 @@ static void tell_request(const struct exchange *x, struct record *record)
     record_set(record, &record->host, host_slice(&x->host), HOST_MAX);
     record_set_referer(record, tell_field(x, TOKEN_REFERER), keeps_query);
     record_set(record, &record->user_agent, tell_field(x, TOKEN_USER_AGENT), TELL_FIELD_MAX);
+}
+
+/* The names with a line feed between two; none holds one. False: there is no room for all. */
+static bool tell_list(struct record *record, struct record_text *which, const struct slice *names,
+                      size_t count)
+{
+    char space[TELL_NAMES_MAX];
+    struct text text = text_on(space, sizeof(space));
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            text_add_char(&text, '\n');
+        text_add(&text, names[i]);
+    }
+    if (!text.is_cut)
+        record_set(record, which, text_slice(&text), sizeof(space));
+    return !text.is_cut && which->len == text.len;
+}
+
+/* What rules ask of a client beside its user. Last, so that it takes room from nothing else. */
+static void tell_client(const struct exchange *x, struct record *record)
+{
+    const struct config_listen *listen = x->client->listen;
+    const struct identity *who = &x->who;
+    bool is_named = listen != NULL && (listen->has_name || listen->kind != LISTEN_TCP ||
+                                       listen->proxy_from.count > 0);
+    if (is_named)
+        record_set(record, &record->listener_name, listen->name, TELL_FIELD_MAX);
+    if (who->proof == IDENTITY_PEER)
+        (void)tell_list(record, &record->groups, who->groups, who->group_count); /* always fits */
+    if (who->cert_subject.len == 0 && who->cert_name_count == 0)
+        return;
+    record_set(record, &record->cert_subject, who->cert_subject, TELL_NAMES_MAX);
+    if (record->cert_subject.len == who->cert_subject.len &&
+        tell_list(record, &record->cert_names, who->cert_names, who->cert_name_count))
+        return;
+    record->cert_subject.len = record->cert_names.len = 0;
+    record->certificate_is_cut = true;
 }
 
 void exchange_note_upstream(struct exchange *x)
@@ -126,4 +163,5 @@ void exchange_tell(struct exchange *x, struct record *record)
     struct text text = text_on(message, sizeof(message));
     failure_add_message(x->cause, exchange_detail(x), &text);
     record_set(record, &record->detail, text_slice(&text), sizeof(message));
+    tell_client(x, record);
 }

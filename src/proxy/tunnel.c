@@ -182,7 +182,8 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
     tunnel->up.is_up = true;
     if (tunnel->budget.is_metered)
         tunnel->up.budget = tunnel->down.budget = &tunnel->budget;
-    tunnel->opened_ns = tunnel->progress_ns = loop_now_ns(room->engine->loop);
+    tunnel->progress_ns = loop_now_ns(room->engine->loop);
+    tunnel->opened_ns = record->timeline.at_ns[MARK_T_OPEN];
     task_init(&tunnel->task, tunnel_run);
     timer_init(&tunnel->timer, tunnel_time_out);
     list_append(&room->open, &tunnel->link);
@@ -571,6 +572,14 @@ bool tunnel_room_kill(struct tunnel_room *room, uint64_t id)
         return true;
     }
     return false;
+}
+
+uint64_t tunnel_opened_ns(struct link *link, uint64_t *ret_id)
+{
+    const struct tunnel *tunnel = CONTAINER_OF(link, struct tunnel, link);
+    CHECK_TAG(tunnel, TUNNEL_TAG);
+    *ret_id = tunnel->id;
+    return tunnel->opened_ns;
 }
 
 void tunnel_snapshot(struct link *link, struct record *into)

@@ -70,6 +70,8 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
 void tunnel_room_end_all(struct tunnel_room *room);
 /* End the tunnel whose record has this id with resets on both sides, END_KILLED. False: it is not here. */
 bool tunnel_room_kill(struct tunnel_room *room, uint64_t id);
+/* Walk: when the tunnel behind `link` of room->open was opened (the mark t_open), and the id of its record. */
+uint64_t tunnel_opened_ns(struct link *link, uint64_t *ret_id);
 /* Walk: the record of the tunnel behind `link` of room->open as it stands now, for listings. */
 void tunnel_snapshot(struct link *link, struct record *into);
 

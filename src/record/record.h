@@ -97,6 +97,7 @@ struct record {
     uint8_t attempt_count;
     uint8_t retries;
     bool retry_was_stale_pool;
+    bool certificate_is_cut; /* there was no room for all of it: both texts are empty */
 
     /* As the kernel or the PROXY header says; INET_NONE for Unix sockets. */
     struct inet_endpoint client;
@@ -143,6 +144,11 @@ struct record {
     struct record_text detail;  /* the sentence for people */
     struct record_text referer; /* request fields for the combined format */
     struct record_text user_agent;
+    /* Who asked, beyond `user`, for whoever judges an open tunnel again. Lists have a line feed between two. */
+    struct record_text listener_name; /* where its address does not say it */
+    struct record_text cert_subject;  /* of the client's certificate */
+    struct record_text cert_names;
+    struct record_text groups; /* of the process behind a Unix socket */
 
     uint16_t text_len;
     /* the fixed part is whole words, for record/shelf */

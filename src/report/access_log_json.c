@@ -285,6 +285,36 @@ static void add_what(const struct record *record, struct text *into)
     add_text(into, KEY("user_agent"), record, record->user_agent);
 }
 
+/* The texts of a list, which has a line feed between two. */
+static void add_list(struct text *into, struct slice key, const struct record *record,
+                     struct record_text which)
+{
+    struct slice rest = record_get(record, which);
+    struct slice name;
+    if (rest.len == 0)
+        return;
+    add_key(into, key);
+    put_char(into, '[');
+    while (slice_next_part(&rest, '\n', &name)) {
+        add_string(into, name);
+        if (rest.len > 0)
+            put_char(into, ',');
+    }
+    put_char(into, ']');
+}
+
+static void add_client(const struct record *record, struct text *into)
+{
+    add_text(into, KEY("listener_name"), record, record->listener_name);
+    add_list(into, KEY("groups"), record, record->groups);
+    size_t begin = into->len;
+    open_object(into, KEY("client_certificate"));
+    add_text(into, KEY("subject"), record, record->cert_subject);
+    add_list(into, KEY("names"), record, record->cert_names);
+    add_flag(into, KEY("cut"), record->certificate_is_cut);
+    close_object(into, begin);
+}
+
 static void add_outcome(const struct record *record, struct text *into)
 {
     add_count(into, KEY("status"), record->status);
@@ -498,6 +528,7 @@ void access_log_add_json(const struct record *record, struct text *into)
     add_endpoint(into, KEY("client"), &record->client);
     add_endpoint(into, KEY("listener"), &record->listener);
     add_what(record, into);
+    add_client(record, into);
 
     /* How it went. */
     add_outcome(record, into);

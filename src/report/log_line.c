@@ -41,7 +41,7 @@ static const struct member members[] = {
 };
 
 /* Members that are looked at by themselves. */
-enum { SEEN_VERSION, SEEN_KIND, SEEN_ID, SEEN_CERTIFICATE, SEEN_OTHERS };
+enum { SEEN_VERSION, SEEN_KIND, SEEN_ID, SEEN_CERTIFICATE, SEEN_GROUPS, SEEN_OTHERS };
 
 struct reader {
     struct log_line *line;
@@ -125,6 +125,20 @@ static bool read_version(struct reader *reader, const struct json_value *value)
     return true;
 }
 
+static bool read_list(struct reader *reader, struct json_value list, struct slice *into,
+                      size_t *count)
+{
+    struct json_value name;
+    while (json_next_element(&list, &name)) {
+        if (*count == LOG_LINE_NAMES_MAX)
+            return fail(reader, "a list in it is too long");
+        if (!read_text(reader, &name, &into[*count]))
+            return false;
+        (*count)++;
+    }
+    return true;
+}
+
 /* {"subject":"...","names":["...",...]} */
 static bool read_certificate(struct reader *reader, struct json_value value)
 {
@@ -132,16 +146,13 @@ static bool read_certificate(struct reader *reader, struct json_value value)
     struct slice key;
     struct json_value part;
     while (json_next_member(&value, &key, &part)) {
-        struct json_value name;
         if (slice_equals(key, SLICE("subject")) && !read_text(reader, &part, &line->cert_subject))
             return false;
-        while (slice_equals(key, SLICE("names")) && json_next_element(&part, &name)) {
-            if (line->cert_name_count == LOG_LINE_NAMES_MAX)
-                return fail(reader, "its certificate has too many names");
-            if (!read_text(reader, &name, &line->cert_names[line->cert_name_count]))
-                return false;
-            line->cert_name_count++;
-        }
+        if (slice_equals(key, SLICE("names")) &&
+            !read_list(reader, part, line->cert_names, &line->cert_name_count))
+            return false;
+        if (slice_equals(key, SLICE("cut")))
+            line->certificate_is_cut = part.kind == JSON_TRUE;
     }
     return true;
 }
@@ -156,6 +167,9 @@ static bool read_any(struct reader *reader, struct slice key, const struct json_
         return see(reader, SEEN_ID) && read_id(reader, value);
     if (slice_equals(key, SLICE("client_certificate")))
         return see(reader, SEEN_CERTIFICATE) && read_certificate(reader, *value);
+    if (slice_equals(key, SLICE("groups")))
+        return see(reader, SEEN_GROUPS) &&
+               read_list(reader, *value, reader->line->groups, &reader->line->group_count);
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         if (slice_equals(key, members[i].name))
             return see(reader, SEEN_OTHERS + i) && read_member(reader, &members[i], value);

@@ -27,6 +27,9 @@ struct log_line {
     struct slice cert_subject;
     struct slice cert_names[LOG_LINE_NAMES_MAX];
     size_t cert_name_count;
+    bool certificate_is_cut;
+    struct slice groups[LOG_LINE_NAMES_MAX];
+    size_t group_count;
     struct target target; /* of `url`, where has_target; views of `room` */
     bool has_target;
     char room[LOG_LINE_MAX];

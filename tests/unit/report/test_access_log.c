@@ -247,8 +247,10 @@ static void colours_are_added_around_the_same_text(void **state)
 static void set_all_texts(const char *value)
 {
     struct record_text *const all[] = {
-        &record.method, &record.url,   &record.host,   &record.user,    &record.rule,
-        &record.cause,  &record.token, &record.detail, &record.referer, &record.user_agent,
+        &record.method,     &record.url,        &record.host,          &record.user,
+        &record.rule,       &record.cause,      &record.token,         &record.detail,
+        &record.referer,    &record.user_agent, &record.listener_name, &record.cert_subject,
+        &record.cert_names, &record.groups,
     };
     for (size_t i = 0; i < COUNT_OF(all); i++)
         test_text(&record, all[i], value);

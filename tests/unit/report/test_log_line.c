@@ -40,6 +40,10 @@ static void a_written_line_is_read_back(void **state)
     record_set(&record, &record.host, SLICE("a.example"), 253);
     record_set(&record, &record.user, SLICE("al\"\\\n\xc3\xa9"), 256);
     record_set(&record, &record.would_deny, SLICE("policy.default"), 160);
+    record_set(&record, &record.listener_name, SLICE("inner"), 160);
+    record_set(&record, &record.cert_subject, SLICE("CN=ci,O=\"x\""), 256);
+    record_set(&record, &record.cert_names, SLICE("dns:ci.example\nuri:spiffe://x/ci"), 256);
+    record_set(&record, &record.groups, SLICE("gid:7"), 256);
     access_log_add(&record, &style, &text);
     assert_int_equal(log_line_read(text_slice(&text), &line, &fault), ST_OK);
     assert_int_equal(line.kind, RECORD_UPGRADE);
@@ -55,6 +59,20 @@ static void a_written_line_is_read_back(void **state)
     assert_int_equal(line.target.port, 8080);
     assert_true(equals(line.target.path_and_query, "/x?y"));
     assert_int_equal(line.end.len, 0);
+    assert_true(equals(line.listener_name, "inner"));
+    assert_true(equals(line.cert_subject, "CN=ci,O=\"x\""));
+    assert_int_equal(line.cert_name_count, 2);
+    assert_true(equals(line.cert_names[0], "dns:ci.example"));
+    assert_true(equals(line.cert_names[1], "uri:spiffe://x/ci"));
+    assert_int_equal(line.group_count, 1);
+    assert_true(equals(line.groups[0], "gid:7"));
+    assert_false(line.certificate_is_cut);
+    record.cert_subject.len = record.cert_names.len = 0;
+    record.certificate_is_cut = true;
+    text.len = 0;
+    access_log_add(&record, &style, &text);
+    assert_int_equal(log_line_read(text_slice(&text), &line, &fault), ST_OK);
+    assert_true(line.certificate_is_cut);
 }
 
 /* What is no such line is refused, with a reason; unknown members are none. */
