@@ -5,7 +5,8 @@
  * whoever asks for another one came through something that forwards for others (RFC 9110 §7.4). Nobody can
  * be lured to a Unix socket, so Host does not matter there.
  *
- * Token: from elsewhere each request needs it, on loopback and Unix sockets only what changes something.
+ * Token: from elsewhere each request needs it, on loopback and Unix sockets only what changes something, and the rules:
+ * the file that they stand in need not be readable by all users of this machine.
  *
  * Form: what changes something also needs a field or a content type that a page of another site cannot send
  * without asking first (CORS), which is never allowed here. The token alone would do; this holds should
@@ -66,6 +67,11 @@ enum guard_verdict guard_read(const struct guard_question *question)
     if (guard_is_remote(&question->client) || guard_is_remote(&question->listener))
         return guard_token(question);
     return GUARD_PASS;
+}
+
+enum guard_verdict guard_secret(const struct guard_question *question)
+{
+    return guard_token(question);
 }
 
 enum guard_verdict guard_change(const struct guard_question *question)

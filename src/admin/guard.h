@@ -40,6 +40,8 @@ enum guard_verdict {
 
 /* May this request read? */
 enum guard_verdict guard_read(const struct guard_question *question);
+/* May it read what is not for everybody on this machine? Ask guard_read first. */
+enum guard_verdict guard_secret(const struct guard_question *question);
 /* May it change something? Ask guard_read first. */
 enum guard_verdict guard_change(const struct guard_question *question);
 

@@ -8,6 +8,7 @@
 
 #include "admin/guard.h"
 #include "admin/pac.h"
+#include "admin/policy.h"
 #include "admin/tunnels.h"
 #include "base/check.h"
 #include "base/text.h"
@@ -22,9 +23,15 @@
 
 enum { ROUTES_DOORS_MAX = 256, ROUTES_TEXT_MAX = 2048, ROUTES_WORKER_TEXT = 24 };
 
+enum route_kind {
+    ROUTE_READ,   /* GET and HEAD */
+    ROUTE_SECRET, /* the same, with the token */
+    ROUTE_CHANGE, /* DELETE, with the token */
+};
+
 struct route {
     const char *path; /* one that ends with '/' (but "/" itself) stands for all below */
-    bool is_change;   /* DELETE; else GET and HEAD */
+    enum route_kind kind;
     void (*serve)(const struct call *call);
     const char *about;
 };
@@ -36,14 +43,17 @@ static void serve_metrics(const struct call *call);
 static void serve_pac(const struct call *call);
 
 static const struct route routes[] = {
-    {"/", false, serve_index, "this list"},
-    {"/healthz", false, serve_health, "200 while the process serves"},
-    {"/readyz", false, serve_ready, "200; 503 while draining"},
-    {"/metrics", false, serve_metrics, "counters, in the text format of Prometheus"},
-    {"/proxy.pac", false, serve_pac, "proxy auto-configuration for browsers"},
-    {"/api/v1/tunnels", false, tunnels_list,
-     "open tunnels and their phases so far, as JSON; ?limit=N"},
-    {"/api/v1/tunnels/", true, tunnels_kill, "DELETE with an id ends that tunnel; needs the token"},
+    {"/", ROUTE_READ, serve_index, "this list"},
+    {"/healthz", ROUTE_READ, serve_health, "200 while the process serves"},
+    {"/readyz", ROUTE_READ, serve_ready, "200; 503 while draining"},
+    {"/metrics", ROUTE_READ, serve_metrics, "counters, in the text format of Prometheus"},
+    {"/proxy.pac", ROUTE_READ, serve_pac, "proxy auto-configuration for browsers"},
+    {"/api/v1/tunnels", ROUTE_READ, tunnels_list,
+     "open tunnels and their phases so far, as JSON; ?limit=N&after=NEXT"},
+    {"/api/v1/policy", ROUTE_SECRET, policy_show,
+     "rules and settings that decide, as JSON; needs the token"},
+    {"/api/v1/tunnels/", ROUTE_CHANGE, tunnels_kill,
+     "DELETE with an id ends that tunnel; needs the token"},
 };
 
 /* ---- answers ---- */
@@ -89,8 +99,8 @@ static void serve_index(const struct call *call)
     struct text text = text_on(body, sizeof(body));
     text_add(&text, SLICE("fairlead " FAIRLEAD_VERSION "\n\n"));
     for (size_t i = 0; i < COUNT_OF(routes); i++)
-        text_add_format(&text, "%s%s  %s\n", routes[i].path, routes[i].is_change ? "ID" : "",
-                        routes[i].about);
+        text_add_format(&text, "%s%s  %s\n", routes[i].path,
+                        routes[i].kind == ROUTE_CHANGE ? "ID" : "", routes[i].about);
     call_answer_text(call, 200, text_slice(&text));
 }
 
@@ -262,15 +272,18 @@ static void route_call(struct call *call, const struct guard_question *question)
         route_fail_unknown(call);
         return;
     }
+    bool is_change = route->kind == ROUTE_CHANGE;
     bool is_mine =
-        route->is_change ? method == METHOD_DELETE : method == METHOD_GET || method == METHOD_HEAD;
+        is_change ? method == METHOD_DELETE : method == METHOD_GET || method == METHOD_HEAD;
     if (!is_mine) {
-        struct answer answer = {.status = 405, .allow = route->is_change ? "DELETE" : "GET, HEAD"};
+        struct answer answer = {.status = 405, .allow = is_change ? "DELETE" : "GET, HEAD"};
         call_fail(call->exchange, call->wants_json, &answer, "method_not_allowed",
-                  slice_from_string(route->is_change ? "DELETE only" : "GET and HEAD only"));
+                  slice_from_string(is_change ? "DELETE only" : "GET and HEAD only"));
         return;
     }
-    enum guard_verdict verdict = route->is_change ? guard_change(question) : GUARD_PASS;
+    enum guard_verdict verdict = is_change                     ? guard_change(question)
+                                 : route->kind == ROUTE_SECRET ? guard_secret(question)
+                                                               : GUARD_PASS;
     if (verdict == GUARD_PASS)
         route->serve(call);
     else
@@ -311,6 +324,7 @@ static void admin_answer(const struct handler *handler, struct exchange *exchang
 static void admin_forget(const struct handler *handler, struct exchange *exchange)
 {
     tunnels_forget(handler->owner, exchange);
+    policy_forget(handler->owner, exchange);
 }
 
 static bool admin_is_waiting(const struct handler *handler)
@@ -323,6 +337,7 @@ void admin_init(struct admin *admin)
 {
     *admin = (struct admin){.handler = {admin_answer, admin_forget, admin_is_waiting, admin}};
     link_init(&admin->inquiries);
+    link_init(&admin->lent);
     atomic_init(&admin->is_draining, false);
     atomic_init(&admin->address_count, 0);
     atomic_init(&admin->address_changes, 0);

@@ -24,7 +24,7 @@ enum {
     TUNNELS_INQUIRIES = 8,
     TUNNELS_ANSWER_BYTES = 4 << 20,
     TUNNELS_LATE_S = 5,
-    TUNNELS_TAIL = 64, /* what stands behind the list */
+    TUNNELS_TAIL = 96, /* what stands behind the list */
 };
 
 struct inquiry {
@@ -34,6 +34,8 @@ struct inquiry {
     bool is_found;
     uint64_t id;
     struct oldest oldest;
+    uint64_t after_ns,
+        after_id; /* only what was opened later; of the same moment, with a higher id */
     /* The admin worker's alone. */
     struct admin *admin;
     struct link link; /* in admin->inquiries while `exchange` is set */
@@ -91,6 +93,12 @@ static bool list_visit(struct errand *errand, struct proxy *proxy)
 {
     struct inquiry *inquiry = CONTAINER_OF(errand, struct inquiry, errand);
     LIST_EACH(link, &proxy->tunnels.open) {
+        uint64_t id = 0;
+        uint64_t opened_ns = tunnel_opened_ns(link, &id);
+        bool was_listed = opened_ns == inquiry->after_ns ? id <= inquiry->after_id
+                                                         : opened_ns < inquiry->after_ns;
+        if (was_listed)
+            continue;
         tunnel_snapshot(link, oldest_room(&inquiry->oldest));
         if (!oldest_keep(&inquiry->oldest))
             break; /* the rest of this list is newer still */
@@ -133,18 +141,26 @@ static void list_answer(struct inquiry *inquiry)
                   SLICE("out of memory"));
         return;
     }
+    size_t listed = 0;
     oldest_sort(oldest);
     text_add(&text, SLICE("{\"v\":1,\"tunnels\":[\n"));
-    for (size_t i = 0; i < oldest->count; i++) {
+    for (; listed < oldest->count; listed++) {
         if (!body_grow(inquiry, &text)) {
             is_cut = true;
             break;
         }
-        if (i > 0)
+        if (listed > 0)
             text_add_char(&text, ',');
-        access_log_add(oldest_at(oldest, i), &style, &text);
+        access_log_add(oldest_at(oldest, listed), &style, &text);
     }
-    text_add_format(&text, "],\"truncated\":%s}\n", is_cut ? "true" : "false");
+    text_add_format(&text, "],\"truncated\":%s", is_cut ? "true" : "false");
+    if (is_cut && listed > 0) {
+        const struct record *last = oldest_at(oldest, listed - 1);
+        text_add_format(&text, ",\"next\":\"%016llx-%016llx\"",
+                        (unsigned long long)last->timeline.at_ns[MARK_T_OPEN],
+                        (unsigned long long)last->id);
+    }
+    text_add(&text, SLICE("}\n"));
     oldest_done(oldest);
     struct answer answer = {
         .status = 200, .type = "application/json", .body = text_slice(&text), .is_lent = true};
@@ -217,10 +233,29 @@ static void inquiry_send(struct inquiry *inquiry, const struct call *call)
     errand_send(&call->admin->errands, &inquiry->errand, loop);
 }
 
+/* What "next" said: two numbers of 16 hexadecimal digits. True where nothing was said, too. */
+static bool read_after(const struct call *call, uint64_t *ret_ns, uint64_t *ret_id)
+{
+    struct slice value;
+    if (!query_find(call->query, SLICE("after"), &value))
+        return true;
+    return value.len == 33 && value.at[16] == '-' &&
+           slice_hex_to_u64(slice_first(value, 16), UINT64_MAX, ret_ns) == ST_OK &&
+           slice_hex_to_u64(slice_from(value, 17), UINT64_MAX, ret_id) == ST_OK;
+}
+
 void tunnels_list(const struct call *call)
 {
     uint64_t limit = TUNNELS_LIMIT;
+    uint64_t after_ns = 0;
+    uint64_t after_id = 0;
     struct slice value;
+    if (!read_after(call, &after_ns, &after_id)) {
+        struct answer answer = {.status = 400};
+        call_fail(call->exchange, call->wants_json, &answer, "bad_after",
+                  SLICE("after is what \"next\" of the answer before said"));
+        return;
+    }
     bool is_good = !query_find(call->query, SLICE("limit"), &value) ||
                    (slice_to_u64(value, TUNNELS_LIMIT, &limit) == ST_OK && limit > 0);
     if (!is_good) {
@@ -238,6 +273,8 @@ void tunnels_list(const struct call *call)
         call_fail(call->exchange, call->wants_json, &answer, "memory", SLICE("out of memory"));
         return;
     }
+    inquiry->after_ns = after_ns;
+    inquiry->after_id = after_id;
     inquiry->errand.visit = list_visit;
     inquiry_send(inquiry, call);
 }

@@ -7,7 +7,7 @@
 
 enum { TUNNELS_LIMIT = 1000 };
 
-/* GET /api/v1/tunnels?limit=N */
+/* GET /api/v1/tunnels?limit=N&after=NEXT */
 void tunnels_list(const struct call *call);
 /* DELETE /api/v1/tunnels/ID; call->rest is the id. */
 void tunnels_kill(const struct call *call);

@@ -41,3 +41,31 @@ void config_compare_start(const struct config *running, const struct config *wan
         free(after);
     }
 }
+
+static bool is_decisive(const struct schema_row *row)
+{
+    static const char *const sections[] = {"clients.", "identity.", "egress.", "policy."};
+    struct slice key = slice_from_string(row->key);
+    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+        if (slice_starts_with(key, slice_from_string(sections[i])))
+            return row->kind != KIND_RULES;
+    }
+    return false;
+}
+
+enum status config_each_decisive(const struct config *config,
+                                 void (*report)(void *owner, const char *key, const char *words),
+                                 void *owner)
+{
+    for (size_t i = 0; i < schema_main.count; i++) {
+        const struct schema_row *row = &schema_main.rows[i];
+        if (!is_decisive(row))
+            continue;
+        char *words = row_words(config, row);
+        if (words == NULL)
+            return ST_NOMEM;
+        report(owner, row->key, words);
+        free(words);
+    }
+    return ST_OK;
+}

@@ -76,18 +76,32 @@ static void print_listener(const struct config_listen *listen, FILE *out)
     }
 }
 
-/* A rule or a range on one line: its name, and what it says. */
-static void print_map(const struct schema_table *table, const void *object, FILE *out)
+/* A rule or a range on one line, from row `first` on: its name (row 0), and what it says. */
+static void print_map_rows(const struct schema_table *table, const void *object, size_t first,
+                           FILE *out)
 {
-    (void)fputs("    - { ", out);
-    for (size_t i = 0; i < table->count; i++) {
+    const char *before = "{ ";
+    for (size_t i = first; i < table->count; i++) {
         const struct schema_row *row = &table->rows[i];
         if (!value_is_said(object, row))
             continue;
-        (void)fprintf(out, "%s%s: ", i == 0 ? "" : ", ", row->key);
+        (void)fprintf(out, "%s%s: ", before, row->key);
         value_print(object, row, out);
+        before = ", ";
     }
-    (void)fputs(" }\n", out);
+    (void)fputs(" }", out);
+}
+
+static void print_map(const struct schema_table *table, const void *object, FILE *out)
+{
+    (void)fputs("    - ", out);
+    print_map_rows(table, object, 0, out);
+    (void)fputs("\n", out);
+}
+
+void config_print_rule(const struct rule *rule, FILE *out)
+{
+    print_map_rows(&schema_rule, rule, 1, out);
 }
 
 void config_print(const struct config *config, FILE *out)
