@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "learn/learn.h"
 #include "selftest/selftest.h"
+#include "server/diff.h"
 #include "server/explain.h"
 #include "server/serve.h"
 
@@ -26,6 +27,7 @@ static int print_help(void)
 {
     (void)fputs("usage: fairlead [run] [-c FILE] [options]\n"
                 "       fairlead check [-c FILE] [options] [--print | --sandbox]\n"
+                "       fairlead check [-c FILE] [options] --diff [OLD] [--kill-refused]\n"
                 "       fairlead explain [-c FILE] [options] URL|HOST:PORT\n"
                 "       fairlead self-test [-c FILE] [options] [--json] [--list]\n"
                 "       fairlead learn [--by WHO] [--min-count N] [--suffixes N] [LOG ...]\n"
@@ -37,6 +39,12 @@ static int print_help(void)
                       NULL, stdout);
     config_print_flag("--sandbox", "", "with check: what holds of the sandbox on this machine",
                       NULL, stdout);
+    config_print_flag(
+        "--diff", "[OLD]",
+        "with check: what changes, against OLD or the running process, and which open "
+        "tunnels would be refused",
+        NULL, stdout);
+    config_print_flag("--kill-refused", "", "with --diff: end these tunnels", NULL, stdout);
     explain_print_options();
     learn_print_options();
     config_print_flag("--list", "", "with self-test: every try", NULL, stdout);
@@ -46,19 +54,35 @@ static int print_help(void)
     return finish(0);
 }
 
-/* `--print` and `--sandbox` are the command's own and may stand anywhere; the rest is for the configuration. */
+/* Its own options may stand anywhere; the rest is for the configuration. A word behind --diff that is no option is the old
+ * file. */
 static int check(int argc, char **argv)
 {
     enum serve_check what = SERVE_CHECK_VERDICT;
+    struct diff_options options = {.old_path = NULL};
+    bool wants_diff = false;
     int rest = 0;
     for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--print") == 0)
+        if (strcmp(argv[i], "--print") == 0) {
             what = SERVE_CHECK_PRINT;
-        else if (strcmp(argv[i], "--sandbox") == 0)
+        } else if (strcmp(argv[i], "--sandbox") == 0) {
             what = SERVE_CHECK_SANDBOX;
-        else
+        } else if (strcmp(argv[i], "--kill-refused") == 0) {
+            options.kills_refused = true;
+        } else if (strcmp(argv[i], "--diff") == 0) {
+            wants_diff = true;
+            if (i + 1 < argc && argv[i + 1][0] != '-')
+                options.old_path = argv[++i];
+        } else {
             argv[rest++] = argv[i];
+        }
     }
+    if (options.kills_refused && !wants_diff) {
+        (void)fputs("fairlead: check: --kill-refused goes with --diff\n", stderr);
+        return 2;
+    }
+    if (wants_diff)
+        return finish(diff(rest, (const char *const *)argv, &options));
     return finish(serve_check(rest, (const char *const *)argv, what));
 }
 

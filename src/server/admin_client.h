@@ -1,0 +1,30 @@
+#ifndef FAIRLEAD_SERVER_ADMIN_CLIENT_H
+#define FAIRLEAD_SERVER_ADMIN_CLIENT_H
+
+#include "config/config.h"
+
+/* Questions of a command to the admin listener of a process that runs. One connection each; they wait. */
+
+struct admin_client {
+    const struct config_listen *listen; /* where it is */
+    struct slice token;                 /* shown where it is not empty */
+};
+
+struct admin_reply {
+    unsigned status;
+    struct slice body; /* in `text` */
+    char *text;        /* malloc'd: the whole answer */
+};
+
+enum { ADMIN_REPLY_MAX = 40 << 20, ADMIN_PATH_MAX = 256 };
+
+/* Where it is, for messages. */
+void admin_client_name(const struct admin_client *client, struct text *into);
+
+/* Ask; the caller frees reply->text where this is ST_OK, whatever the status of the answer is.
+ * Errors, all with a fault: ST_IO it is not there or does not answer within ten seconds, ST_BAD what came is no whole
+ * answer, ST_NOMEM. */
+enum status admin_ask(const struct admin_client *client, const char *method, const char *path,
+                      struct text *fault, struct admin_reply *ret_reply) MUST_USE;
+
+#endif

@@ -1,0 +1,393 @@
+/* Two sides in one form: settings and rules, each a name with its value as a file would have it. One side is always the
+ * configuration that is checked; the other is a file, or what a process says of itself (/api/v1/policy).
+ *
+ * Rules are compared by name and by what they say; their order is not, since it tells only whose name is in the log. A rule
+ * without a name is called rules[N], which changes when one is put before it: such rules are compared by what they say
+ * alone. What is in the files of to_list, users and tokens is not compared; the open tunnels are judged by what is in them
+ * now. */
+
+#include "server/diff.h"
+
+#include "base/json.h"
+#include "base/table.h"
+#include "server/diff_tunnels.h"
+#include "server/serve.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DIFF_FAULT = 600 };
+
+struct form_item {
+    struct slice name, text; /* of the side's memory */
+    bool is_made;            /* of a rule: nobody gave it the name */
+    bool is_matched;         /* by one of the other side */
+};
+
+struct form_list {
+    struct form_item *at;
+    size_t count, room;
+};
+
+/* One side. */
+struct form {
+    struct form_list settings, rules;
+    char **memory; /* blocks that items point into */
+    size_t memory_count;
+    bool has_failed; /* out of memory */
+};
+
+static int complain(const char *words)
+{
+    (void)fprintf(stderr, "fairlead: check: --diff: %s\n", words);
+    return 1;
+}
+
+/* ---- making one ---- */
+
+static void form_done(struct form *form)
+{
+    for (size_t i = 0; i < form->memory_count; i++)
+        free(form->memory[i]);
+    free(form->memory);
+    free(form->settings.at);
+    free(form->rules.at);
+}
+
+/* `block` is the form's from now on; NULL is a failure. */
+static void form_keep(struct form *form, char *block)
+{
+    char **grown = reallocarray(form->memory, form->memory_count + 1, sizeof(*grown));
+    if (grown != NULL)
+        form->memory = grown;
+    if (grown == NULL || block == NULL) {
+        form->has_failed = true;
+        free(block);
+        return;
+    }
+    form->memory[form->memory_count++] = block;
+}
+
+/* "rules[12]" */
+static bool is_made_name(struct slice name)
+{
+    uint64_t number = 0;
+    return slice_starts_with(name, SLICE("rules[")) && name.at[name.len - 1] == ']' &&
+           slice_to_u64(slice_of(name.at + 6, name.len - 7), UINT64_MAX, &number) == ST_OK;
+}
+
+static void form_add(struct form *form, struct form_list *list, struct slice name,
+                     struct slice text)
+{
+    if (list->count == list->room) {
+        size_t room = list->room == 0 ? 64 : 2 * list->room;
+        struct form_item *grown = reallocarray(list->at, room, sizeof(*grown));
+        if (grown == NULL) {
+            form->has_failed = true;
+            return;
+        }
+        list->at = grown;
+        list->room = room;
+    }
+    list->at[list->count++] = (struct form_item){
+        .name = name, .text = text, .is_made = list == &form->rules && is_made_name(name)};
+}
+
+static void add_setting(void *owner, const char *key, const char *words)
+{
+    struct form *form = owner;
+    char *copy = strdup(words);
+    form_keep(form, copy);
+    if (!form->has_failed)
+        form_add(form, &form->settings, slice_from_string(key), slice_from_string(copy));
+}
+
+static void add_rule(struct form *form, const struct rule *rule)
+{
+    char *words = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&words, &len);
+    if (out != NULL)
+        config_print_rule(rule, out);
+    if (out == NULL || fclose(out) != 0) {
+        free(words);
+        words = NULL;
+    }
+    form_keep(form, words);
+    if (!form->has_failed)
+        form_add(form, &form->rules, rule->name, slice_of(words, len));
+}
+
+/* Of a configuration, which must live as long. */
+static enum status form_of_config(const struct config *config, struct form *form)
+{
+    enum status status = config_each_decisive(config, add_setting, form);
+    for (size_t i = 0; i < config->policy.rule_count; i++)
+        add_rule(form, &config->policy.rules[i]);
+    return form->has_failed ? ST_NOMEM : status;
+}
+
+/* [{"name":"...","text":"..."},...] */
+static enum status add_items(struct form *form, struct form_list *list, struct json_value array,
+                             struct text *room)
+{
+    struct json_value item;
+    struct json_value value;
+    struct slice key;
+    while (json_next_element(&array, &item)) {
+        struct slice parts[2] = {SLICE_NONE, SLICE_NONE};
+        while (json_next_member(&item, &key, &value)) {
+            size_t which = slice_equals(key, SLICE("name")) ? 0 : 1;
+            if (json_text_into(&value, room->at + room->len, room->cap - room->len,
+                               &parts[which]) != ST_OK)
+                return ST_BAD;
+            room->len += parts[which].len;
+        }
+        if (parts[0].len == 0)
+            return ST_BAD;
+        form_add(form, list, parts[0], parts[1]);
+    }
+    return ST_OK;
+}
+
+static enum status form_of_json(struct slice body, struct form *form)
+{
+    struct json_value page;
+    struct json_value value;
+    struct slice key;
+    char *memory = malloc(body.len + 1);
+    struct text room = text_on(memory, body.len + 1);
+    enum status status = ST_OK;
+    form_keep(form, memory);
+    if (form->has_failed)
+        return ST_NOMEM;
+    if (json_check(body, &page) != ST_OK || page.kind != JSON_OBJECT)
+        return ST_BAD;
+    while (status == ST_OK && json_next_member(&page, &key, &value)) {
+        if (slice_equals(key, SLICE("settings")))
+            status = add_items(form, &form->settings, value, &room);
+        else if (slice_equals(key, SLICE("rules")))
+            status = add_items(form, &form->rules, value, &room);
+    }
+    return form->has_failed ? ST_NOMEM : status;
+}
+
+/* ---- comparing two ---- */
+
+struct match {
+    struct slice name; /* empty: any */
+    struct slice text; /* empty: any */
+};
+
+static bool item_is_meant(const void *entry, const void *key)
+{
+    const struct form_item *item = entry;
+    const struct match *match = key;
+    return !item->is_matched &&
+           (match->name.len == 0 ? item->is_made : slice_equals(item->name, match->name)) &&
+           (match->text.len == 0 || slice_equals(item->text, match->text));
+}
+
+/* Made names count for nothing, so that such rules are found by what they say. */
+static uint64_t hash_item(const struct form_item *item)
+{
+    return table_hash(item->is_made ? item->text : item->name);
+}
+
+static enum status index_list(struct table *table, struct form_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (table_add(table, hash_item(&list->at[i]), &list->at[i]) != ST_OK)
+            return ST_NOMEM;
+    }
+    return ST_OK;
+}
+
+/* As a file has it, but for bytes that a terminal may obey. */
+static void print_text(const char *before, struct slice text)
+{
+    (void)fputs(before, stdout);
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        (void)printf(c < 0x20 || c >= 0x7f ? "\\x%02x" : "%c", c);
+    }
+}
+
+static void print_item(char sign, const char *kind, const struct form_item *item)
+{
+    (void)printf("  %c %s", sign, kind);
+    print_text("", item->name);
+    print_text(kind[0] != '\0' ? " " : ": ", item->text);
+    (void)fputc('\n', stdout);
+}
+
+static void print_changed(const char *kind, const struct form_item *before,
+                          const struct form_item *after)
+{
+    (void)printf("  ~ %s", kind);
+    print_text("", after->name);
+    print_text("\n    - ", before->text);
+    print_text("\n    + ", after->text);
+    (void)fputc('\n', stdout);
+}
+
+/* Print what differs; gives how much. */
+static enum status compare_lists(const char *kind, struct form_list *before,
+                                 struct form_list *after, size_t *count)
+{
+    struct table table;
+    table_init(&table);
+    enum status status = index_list(&table, before);
+    for (size_t i = 0; i < after->count && status == ST_OK; i++) {
+        struct form_item *item = &after->at[i];
+        struct match match = {.name = item->is_made ? SLICE_NONE : item->name,
+                              .text = item->is_made ? item->text : SLICE_NONE};
+        struct form_item *other = table_find(&table, hash_item(item), item_is_meant, &match);
+        if (other != NULL)
+            other->is_matched = item->is_matched = true;
+        if (other != NULL && slice_equals(other->text, item->text))
+            continue;
+        (*count)++;
+        if (other != NULL)
+            print_changed(kind, other, item);
+        else
+            print_item('+', kind, item);
+    }
+    for (size_t i = 0; i < before->count && status == ST_OK; i++) {
+        if (before->at[i].is_matched)
+            continue;
+        (*count)++;
+        print_item('-', kind, &before->at[i]);
+    }
+    table_done(&table);
+    return status;
+}
+
+static int compare_forms(struct form *before, struct form *after, size_t *ret_count)
+{
+    size_t count = 0;
+    (void)fputs("policy\n", stdout);
+    enum status status = compare_lists("", &before->settings, &after->settings, &count);
+    if (status == ST_OK)
+        status = compare_lists("rule ", &before->rules, &after->rules, &count);
+    if (status != ST_OK)
+        return complain("out of memory");
+    if (count == 0)
+        (void)fputs("  no difference\n", stdout);
+    *ret_count = count;
+    return 0;
+}
+
+/* ---- the other side ---- */
+
+/* The arguments with another file. Malloc'd; NULL out of memory. */
+static const char **replace_file(int argc, const char *const *argv, const char *path,
+                                 int *ret_count)
+{
+    const char **words = calloc((size_t)argc + 3, sizeof(*words));
+    int count = 0;
+    if (words == NULL)
+        return NULL;
+    words[count++] = "-c";
+    words[count++] = path;
+    for (int i = 0; i < argc; i++) {
+        bool is_file = strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "--config") == 0;
+        if (is_file)
+            i++;
+        else if (strncmp(argv[i], "--config=", 9) != 0)
+            words[count++] = argv[i];
+    }
+    *ret_count = count;
+    return words;
+}
+
+static int diff_file(int argc, const char *const *argv, const char *path, struct form *after)
+{
+    struct snapshot *old = NULL;
+    struct form before = {.has_failed = false};
+    size_t count = 0;
+    int old_argc = 0;
+    const char **old_argv = replace_file(argc, argv, path, &old_argc);
+    if (old_argv == NULL)
+        return complain("out of memory");
+    int code = serve_compile(old_argc, old_argv, &old);
+    free(old_argv);
+    if (code != 0)
+        return code;
+    code = form_of_config(old->config, &before) == ST_OK ? compare_forms(&before, after, &count)
+                                                         : complain("out of memory");
+    form_done(&before);
+    snapshot_unref(&old);
+    return code;
+}
+
+/* The rules of the process that runs. Said where they cannot be had. */
+static int diff_running(const struct admin_client *client, struct form *after, size_t *ret_count)
+{
+    char words[DIFF_FAULT];
+    struct text fault = text_on(words, sizeof(words));
+    struct admin_reply reply = {.status = 0};
+    struct form before = {.has_failed = false};
+    enum status status = admin_ask(client, "GET", "/api/v1/policy", &fault, &reply);
+    if (status != ST_OK)
+        return complain(text_string(&fault));
+    if (reply.status != 200) {
+        text_add(&fault, SLICE("the rules of the running process cannot be read: "));
+        text_add_log(&fault, slice_first(reply.body, slice_find(reply.body, '\n')), '\0');
+        status = ST_IO;
+    } else if (form_of_json(reply.body, &before) != ST_OK) {
+        text_add(&fault, SLICE("the rules of the running process cannot be read"));
+        status = ST_BAD;
+    }
+    int code =
+        status == ST_OK ? compare_forms(&before, after, ret_count) : complain(text_string(&fault));
+    form_done(&before);
+    free(reply.text);
+    return code;
+}
+
+/* ---- the whole ---- */
+
+static int diff_process(const struct snapshot *snapshot, struct form *after, bool kills)
+{
+    const struct config *config = snapshot->config;
+    struct admin_client client = {&config->admin.listen, snapshot->admin_token};
+    bool has_address = !config->admin.is_off && (config->admin.listen.kind == LISTEN_UNIX ||
+                                                 config->admin.listen.endpoint.port != 0);
+    size_t count = 0;
+    if (!has_address)
+        return complain("the configuration names no admin listener that could be asked: give "
+                        "--admin ADDRESS, or a file to compare with");
+    if (kills && client.token.len == 0)
+        return complain("--kill-refused needs admin.token_file");
+    int code = diff_running(&client, after, &count);
+    if (kills && (code != 0 || count > 0))
+        (void)fputs("fairlead: check: --diff: the running process has other rules, or nobody knows "
+                    "them: what is ended may come back until it reloads\n",
+                    stderr);
+    int tunnels_code = diff_tunnels(&client, snapshot, kills);
+    return code != 0 ? code : tunnels_code;
+}
+
+int diff(int argc, const char *const *argv, const struct diff_options *options)
+{
+    struct snapshot *snapshot = NULL;
+    struct form after = {.has_failed = false};
+    if (options->old_path != NULL && options->kills_refused) {
+        (void)complain("--kill-refused is about a running process, not a file");
+        return 2;
+    }
+    int code = serve_compile(argc, argv, &snapshot);
+    if (code != 0)
+        return code;
+    if (form_of_config(snapshot->config, &after) != ST_OK)
+        code = complain("out of memory");
+    else if (options->old_path != NULL)
+        code = diff_file(argc, argv, options->old_path, &after);
+    else
+        code = diff_process(snapshot, &after, options->kills_refused);
+    form_done(&after);
+    snapshot_unref(&snapshot);
+    return code;
+}
