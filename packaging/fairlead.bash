@@ -6,8 +6,8 @@ _fairlead() {
     local flags='--config --listen --listen-tls --tls-cert --tls-key --client-ca --admin --workers --run-as
         --allow-clients --users --allow --deny --connect-port --resolver --source --upstream-ca --via --timeout
         --log-level --log-format --log-file --seccomp --landlock --core-dumps --print --sandbox --diff --kill-refused
-        --user --group --from --method --at-listener --certificate --at --all --by --min-count --suffixes
-        --public-suffixes --json --list --reference --help --version'
+        --user --group --from --method --at-listener --certificate --at --all --running --by --min-count
+        --suffixes --public-suffixes --json --list --reference --help --version'
     local timeouts='client_tls= client_head= dns= connect= connect_attempt_delay= upstream_tls= response_head=
         body_stall= keepalive= upstream_keepalive= tunnel_idle= tunnel_half_closed= tunnel_lifetime= drain='
     local words='' path

@@ -6,6 +6,7 @@
 
 #include "admin/routes.h"
 
+#include "admin/explaining.h"
 #include "admin/guard.h"
 #include "admin/pac.h"
 #include "admin/policy.h"
@@ -52,6 +53,8 @@ static const struct route routes[] = {
      "open tunnels and their phases so far, as JSON; ?limit=N&after=NEXT"},
     {"/api/v1/policy", ROUTE_SECRET, policy_show,
      "rules and settings that decide, as JSON; needs the token"},
+    {"/api/v1/explain", ROUTE_SECRET, explaining_show,
+     "what would become of a request, and why; ?target=URL; needs the token"},
     {"/api/v1/tunnels/", ROUTE_CHANGE, tunnels_kill,
      "DELETE with an id ends that tunnel; needs the token"},
 };
@@ -325,6 +328,7 @@ static void admin_forget(const struct handler *handler, struct exchange *exchang
 {
     tunnels_forget(handler->owner, exchange);
     policy_forget(handler->owner, exchange);
+    explaining_forget(handler->owner, exchange);
 }
 
 static bool admin_is_waiting(const struct handler *handler)

@@ -21,6 +21,7 @@ struct admin {
     struct link inquiries; /* to the workers, whose asker still waits; thread: the admin worker's */
     size_t inquiry_count;  /* of these and of the orphans; likewise */
     struct link lent;      /* long answers on their way; thread: the admin worker's */
+    struct explaining *explaining; /* likewise; NULL: none is being answered */
     /* Writer of these: main; reader: the admin worker; relaxed, nothing hangs on them. */
     _Atomic bool is_draining;
     _Atomic uint64_t address_count; /* addresses of this machine, which the gate refuses */

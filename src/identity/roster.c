@@ -389,6 +389,16 @@ const struct roster_member *roster_user(const struct roster *roster, struct slic
     return table_find(&roster->by_name, table_hash(name), is_named, &name);
 }
 
+const struct roster_member *roster_find(const struct roster *roster, struct slice name)
+{
+    const struct roster_member *member = roster_user(roster, name);
+    for (uint32_t i = 0; member == NULL && roster != NULL && i < roster_count(roster); i++) {
+        const struct roster_member *other = roster_at(roster, i);
+        member = slice_equals(other->name, name) ? other : NULL;
+    }
+    return member;
+}
+
 const struct roster_member *roster_token(const struct roster *roster, struct slice token)
 {
     uint8_t digest[DIGEST_SHA256];

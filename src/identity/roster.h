@@ -50,6 +50,9 @@ void roster_unref(struct roster **roster);
 
 /* The user of this name in the users file, or NULL. Takes NULL for the roster. */
 const struct roster_member *roster_user(const struct roster *roster, struct slice name);
+/* The member of this name in either file, the users file first; or NULL. Takes NULL for the roster. For commands: it may
+ * look at all of them. */
+const struct roster_member *roster_find(const struct roster *roster, struct slice name);
 /* Whose token this is, or NULL. */
 const struct roster_member *roster_token(const struct roster *roster, struct slice token);
 /* The hash to compute for a name that nobody has, or that has no password: that of some user, always the same one for

@@ -7,6 +7,7 @@
 
 struct exchange;
 struct loop;
+struct resolver;
 struct snapshot;
 
 /* A request as a handler sees it; good during the call. */
@@ -16,6 +17,7 @@ struct handler_request {
     struct loop *loop;               /* of the worker that asks */
     struct inet_endpoint client;     /* INET_NONE: a Unix socket */
     struct inet_endpoint listener;   /* our side of that connection */
+    struct resolver *resolver;       /* of the same worker */
 };
 
 /* An answer. Strings are copied and may be NULL. */

@@ -16,7 +16,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ASK_MS = 10000, ASK_HEAD = 1024, ASK_FIRST = 65536 };
+enum { ASK_MS = 10000, ASK_HEAD = ADMIN_PATH_MAX + 1024, ASK_FIRST = 65536 };
+
+bool admin_client_can_ask(const struct config *config)
+{
+    const struct config_listen *listen = &config->admin.listen;
+    return !config->admin.is_off && (listen->kind == LISTEN_UNIX ||
+                                     (listen->kind == LISTEN_TCP && listen->endpoint.port != 0));
+}
 
 void admin_client_name(const struct admin_client *client, struct text *into)
 {

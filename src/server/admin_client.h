@@ -16,8 +16,10 @@ struct admin_reply {
     char *text;        /* malloc'd: the whole answer */
 };
 
-enum { ADMIN_REPLY_MAX = 40 << 20, ADMIN_PATH_MAX = 256 };
+enum { ADMIN_REPLY_MAX = 40 << 20, ADMIN_PATH_MAX = 6000 };
 
+/* Does the configuration say where the admin listener is? One on port 0 can be anywhere. */
+bool admin_client_can_ask(const struct config *config);
 /* Where it is, for messages. */
 void admin_client_name(const struct admin_client *client, struct text *into);
 

@@ -353,10 +353,8 @@ static int diff_process(const struct snapshot *snapshot, struct form *after, boo
 {
     const struct config *config = snapshot->config;
     struct admin_client client = {&config->admin.listen, snapshot->admin_token};
-    bool has_address = !config->admin.is_off && (config->admin.listen.kind == LISTEN_UNIX ||
-                                                 config->admin.listen.endpoint.port != 0);
     size_t count = 0;
-    if (!has_address)
+    if (!admin_client_can_ask(config))
         return complain("the configuration names no admin listener that could be asked: give "
                         "--admin ADDRESS, or a file to compare with");
     if (kills && client.token.len == 0)

@@ -20,7 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PAGES_MAX = 100000, NEXT_MAX = 64, WORDS = 1024 };
+enum { PAGES_MAX = 100000, NEXT_MAX = 64, WORDS = 1024, PATH_ROOM = 128 };
 
 /* ---- the question ---- */
 
@@ -44,22 +44,11 @@ static struct slice find_listener(const struct config *config, const struct log_
     return line->listener_name;
 }
 
-/* The user of the users file or of a token; NULL: unknown. */
-static const struct roster_member *find_member(const struct roster *roster, struct slice user)
-{
-    const struct roster_member *member = roster_user(roster, user);
-    for (uint32_t i = 0; member == NULL && roster != NULL && i < roster_count(roster); i++) {
-        const struct roster_member *other = roster_at(roster, i);
-        member = slice_equals(other->name, user) ? other : NULL;
-    }
-    return member;
-}
-
 static void ask_who(const struct snapshot *snapshot, const struct log_line *line,
                     struct identity *who)
 {
     const struct roster_member *member =
-        line->user.len > 0 ? find_member(snapshot->roster, line->user) : NULL;
+        line->user.len > 0 ? roster_find(snapshot->roster, line->user) : NULL;
     who->user = line->user;
     who->groups = member != NULL ? member->groups : line->groups;
     who->group_count = member != NULL ? member->group_count : line->group_count;
@@ -81,7 +70,7 @@ static bool is_unknown(const struct snapshot *snapshot, const struct log_line *l
         return config_identity_is_required(config);
     }
     bool is_gone = config_identity_is_on(config) && is_listed_only &&
-                   find_member(snapshot->roster, line->user) == NULL;
+                   roster_find(snapshot->roster, line->user) == NULL;
     if (is_gone)
         text_add(why, SLICE("identity: its user is not known any more"));
     return is_gone;
@@ -179,7 +168,7 @@ static void print_tunnel(const struct log_line *line, enum tunnel_verdict verdic
 
 static void end_tunnel(const struct admin_client *client, uint64_t id, struct count *count)
 {
-    char path[ADMIN_PATH_MAX];
+    char path[PATH_ROOM];
     char words[WORDS];
     struct text fault = text_on(words, sizeof(words));
     struct admin_reply reply = {.status = 0};
@@ -277,7 +266,7 @@ static int complain(const struct text *fault)
 /* Errors: said, and not ST_OK. */
 static enum status inspect_from(struct inspection *inspection, char *next)
 {
-    char path[ADMIN_PATH_MAX];
+    char path[PATH_ROOM];
     char words[WORDS];
     struct text fault = text_on(words, sizeof(words));
     struct admin_reply reply = {.status = 0};

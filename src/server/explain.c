@@ -12,6 +12,7 @@
 #include "policy/explain.h"
 #include "policy/explain_json.h"
 #include "server/compile.h"
+#include "server/explain_running.h"
 #include "server/interfaces.h"
 #include "server/serve.h"
 
@@ -37,7 +38,8 @@ enum {
       "with explain: subject or dns:, uri:, email: name of the client's certificate")          \
     X(AT, "--at", "SECONDS", "with explain: the time, in seconds since 1970")                  \
     X(ALL, "--all", "", "with explain: also rules that do not match")                          \
-    X(JSON, "--json", "", "with explain and self-test: what is told, as JSON")
+    X(JSON, "--json", "", "with explain and self-test: what is told, as JSON")                 \
+    X(RUNNING, "--running", "", "with explain: what the running process would make of it")
 
 enum option {
 #define X(name, flag, argument, help) OPTION_##name,
@@ -65,6 +67,7 @@ struct asked {
     const char *target;
     bool wants_all;
     bool wants_json;
+    bool is_running;
     struct slice groups[EXPLAIN_LIST_MAX];
     struct slice names[EXPLAIN_LIST_MAX];
     struct host host;
@@ -131,6 +134,7 @@ static int take_option(struct asked *asked, enum option option, const char *valu
         break;
     case OPTION_ALL: asked->wants_all = true; break;
     case OPTION_JSON: asked->wants_json = true; break;
+    case OPTION_RUNNING: asked->is_running = true; break;
     case OPTION_COUNT: break;
     }
     return 0;
@@ -397,6 +401,14 @@ int explain(int argc, const char *const *argv)
     if (rest == NULL)
         return complain("out of memory", "");
     int code = take_arguments(&asked, argc, argv, rest, &count);
+    if (code == 0 && asked.is_running && asked.wants_json)
+        code = complain("--running answers in text alone, without --json", "");
+    if (code == 0 && asked.is_running) {
+        struct explain_question wanted = {&asked.question, asked.target, asked.wants_all};
+        code = explain_running(count, rest, &wanted);
+        free(rest);
+        return code;
+    }
     if (code == 0)
         code = read_target(&asked);
     if (code == 0 && serve_compile(count, rest, &snapshot) != 0)

@@ -1,0 +1,140 @@
+"""fairlead explain --running: the decision of the process that runs, with its own rules, users and name servers."""
+import re
+
+import pytest
+
+from support import users
+from support.admin import BEARER, TOKEN
+from support.bounds import wait_until
+from support.ops import reload, told
+
+BASE = """
+admin: {{ address: "{admin}", token_file: "{token}" }}
+workers: 1
+resolver: {{ servers: ["{dns}"] }}
+{more}
+"""
+RULES = """policy:
+  default: deny
+  rules:
+    - { name: mirrors, user: [ci], to: ["*.mirror.example"], ports: [80, 8443] }
+    - { name: dev, group: [dev], to_address: [127.0.0.0/8] }
+"""
+
+
+@pytest.fixture
+def life(stage):
+    """Start a process with these rules; ask it about words."""
+    token = users.write(stage.folder, TOKEN + "\n", "token")
+
+    def write(more, admin="127.0.0.1:0", name="old.yaml"):
+        return users.write(stage.folder, BASE.format(admin=admin, token=token, dns=stage.dns.address, more=more), name)
+
+    def start(more):
+        proxy = stage.proxy("-c", write(more), defaults=False)
+
+        def ask(*words, rules=""):
+            file = write(rules, admin="%s:%d" % proxy.admin, name="ask.yaml")
+            return told(stage, "explain", "-c", file, "--running", *words)
+        proxy.explain = ask
+        proxy.rewrite = lambda text: write(text)
+        return proxy
+    return start
+
+
+def test_the_process_decides_by_what_it_has(life, stage):
+    """Its rules and addresses are told, whatever the file of the command says; a reload changes the answer."""
+    stage.dns.add("a.mirror.example", a=["93.184.216.34"])
+    proxy = life(RULES)
+    code, out, errors = proxy.explain("--user", "ci", "a.mirror.example:8443", rules="policy: { default: deny }\n")
+    assert (code, errors) == (0, "")
+    assert re.search(r"rule 0 +mirrors +allow +matches\n", out) and re.search(r"93\.184\.216\.34 +public\n +=> passes", out)
+    assert out.endswith("\npasses\n")
+    code, out, _ = proxy.explain("a.mirror.example:8443")
+    assert code == 1 and "no: user" in out and out.endswith("\nrefused\n")
+    proxy.rewrite("policy: { default: allow }\n")
+    reload(proxy)
+    proxy.learn_addresses()
+    assert proxy.explain("http://a.mirror.example/")[0] == 0
+
+
+def test_every_option_arrives(life):
+    """User, group, client, listener, certificate, method and time, with all bytes that a query must escape."""
+    proxy = life("""policy:
+  default: deny
+  rules:
+    - { name: u, user: ["a b&c=d%é"], to: [a.example], to_address: [127.0.0.0/8] }
+    - { name: g, group: [dev, "x+y"], to: [127.0.0.1], to_address: [127.0.0.0/8] }
+    - { name: f, from: ["2001:db8::/32"], method: [PURGE], to_address: [127.0.0.0/8] }
+    - { name: c, certificate: ["CN=ci,O=x", "uri:spiffe://x/ci"], to_address: [127.0.0.0/8] }
+    - { name: w, when: ["22:00-06:00"], to_address: [127.0.0.0/8], ports: [81] }
+""")
+    local = "http://127.0.0.1/"
+    for rule, words in (("u", ["--user", "a b&c=d%é", "http://a.example/"]), ("g", ["--group", "x+y", local]),
+                        ("f", ["--from", "2001:db8::7", "--method", "PURGE", local]),
+                        ("c", ["--certificate", "CN=ci,O=x", local]), ("c", ["--certificate", "uri:spiffe://x/ci", local])):
+        _, out, _ = proxy.explain(*words)
+        assert f"=> passes by rule {rule}" in out, out
+    day, night = 1735905600, 1735946400  # noon and 23:20 UTC; whatever the zone, twelve hours apart
+    codes = [proxy.explain("--at", str(at), "http://127.0.0.1:81/")[0] for at in (day, night)]
+    assert sorted(codes) in ([0, 1], [1, 1])
+    assert proxy.explain("--all", local)[0] == 1
+
+
+def test_groups_are_those_of_the_users_file(life, stage):
+    """Of a user alone the process knows the groups."""
+    file = users.write(stage.folder, f"alice:{users.SHA256}:dev\n")
+    proxy = life(RULES + f"identity: {{ basic: {{ users: '{file}' }} }}\n")
+    assert "=> passes by rule dev" in proxy.explain("--user", "alice", "127.0.0.1:443")[1]
+    assert proxy.explain("--user", "alice", "--group", "ops", "127.0.0.1:443")[0] == 1
+    assert proxy.explain("--user", "bob", "127.0.0.1:443")[0] == 1
+
+
+def test_names_that_do_not_resolve_and_mixed_answers(life, stage):
+    """The verdict says why."""
+    stage.dns.add("mixed.example", a=["93.184.216.34", "10.0.0.1"])
+    proxy = life("policy: { default: allow }\n")
+    code, out, _ = proxy.explain("http://none.example/")
+    assert code == 1 and out.endswith("refused: no address is known\n")
+    code, out, _ = proxy.explain("http://mixed.example/")
+    assert code == 1 and out.endswith("refused: of 2 addresses 1 are refused, and egress.mixed is refuse\n")
+
+
+def test_it_needs_the_token_and_one_asks_at_a_time(life, stage):
+    """401 without it; 503 while another question waits for a name server; who leaves makes room."""
+    stage.dns.add("slow.example", drop=True)
+    proxy = life("policy: { default: allow }\n")
+    assert proxy.ask_admin("/api/v1/explain?target=a.example:443").status == 401
+    first = stage.client(proxy.connect_admin())
+    lines = ["GET /api/v1/explain?target=slow.example:443 HTTP/1.1", "Host: localhost", BEARER, "", ""]
+    first.send("\r\n".join(lines).encode())
+    wait_until(lambda: [each for each in stage.dns.questions if "slow.example" in each], "the name to be asked for")
+    got = proxy.ask_admin("/api/v1/explain?target=127.0.0.1:443", BEARER)
+    assert got.status == 503 and b"one such question at a time" in got.body
+    first.reset()
+    wait_until(lambda: proxy.ask_admin("/api/v1/explain?target=127.0.0.1:443", BEARER).status == 200, "room for another")
+
+
+@pytest.mark.parametrize("words, code, why", [
+    (["ftp://a.example/"], 2, "only http and https are forwarded"),
+    (["--method", "GET", "a.example:443"], 2, "CONNECT goes to HOST:PORT, and other methods to a URL"),
+    (["http://a..example/"], 2, "empty label"), (["x" * 7000], 2, "the question is too long"),
+    (["--admin", "off", "a.example:443"], 2, "names no admin listener"),
+    (["--group=x", "a.example:443"], 2, "unknown"), (["--json", "a.example:443"], 2, "in text alone, without --json"),
+], ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "")
+def test_what_is_no_question_is_said(life, words, code, why):
+    """Wrong targets, and nobody to ask."""
+    got, out, errors = life("").explain(*words)
+    assert (got, out) == (code, "") and why in errors
+
+
+@pytest.mark.parametrize("query", ["", "?", "?target=", "?target=%", "?target=%4", "?target=%zz", "?x=1&target=a:1", "?target",
+                                   "?target=a.example:443&from=x", "?target=a.example:443&at=0",
+                                   "?target=a.example:443" + "&group=a" * 33, "?target=" + "a" * 9000])
+def test_a_bad_query_is_400(life, query):
+    """And leaves nothing behind: the next question is answered."""
+    proxy = life("")
+    for _ in range(2):
+        assert proxy.ask_admin("/api/v1/explain" + query, BEARER).status in (400, 414)
+    got = proxy.ask_admin("/api/v1/explain?target=127.0.0.1:443", BEARER)
+    assert got.status == 200 and got.body.endswith(b"\nrefused\n")
