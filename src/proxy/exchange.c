@@ -356,7 +356,8 @@ enum next step_handle(struct exchange *x)
     x->is_local = true;
     x->step = STEP_reply;
     const struct handler *handler = x->proxy->handler;
-    struct handler_request request = {x->request, x->snapshot, exchange_loop(x), x->client->peer,
+    struct handler_request request = {x->request,       x->snapshot,
+                                      exchange_loop(x), x->client->peer,
                                       x->client->local, x->proxy->engine->resolver};
     handler->answer(handler, x, &request);
     return NEXT_WAIT;
