@@ -3,11 +3,11 @@
 #include "budget/ceiling.h"
 
 #include "base/clock.h"
+#include "base/slice.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -34,14 +34,14 @@ struct ceiling {
 static enum status ceiling_ask(struct ceiling *ceiling)
 {
     char text[128];
-    unsigned long long total = 0;
-    unsigned long long resident = 0;
-    ssize_t len = pread(ceiling->statm, text, sizeof(text) - 1, 0);
+    uint64_t resident = 0;
+    struct slice part;
+    ssize_t len = pread(ceiling->statm, text, sizeof(text), 0);
     if (len <= 0)
         return ST_IO;
-    text[len] = '\0';
-    if (sscanf(text, "%llu %llu", &total, &resident) !=
-        2) /* NOLINT(cert-err34-c): the kernel's numbers */
+    struct slice rest = slice_of(text, (size_t)len);
+    bool has_both = slice_next_part(&rest, ' ', &part) && slice_next_part(&rest, ' ', &part);
+    if (!has_both || slice_to_u64(part, UINT32_MAX, &resident) != ST_OK)
         return ST_IO;
     atomic_store_explicit(&ceiling->resident, resident * ceiling->page_bytes, memory_order_relaxed);
     return ST_OK;
