@@ -26,6 +26,7 @@ enum {
         LEDGER_RESTING_MAX /
         SHARDS, /* the same with buckets that are not full yet; beyond, the oldest is forgiven */
     ACCOUNT_KEY_MAX = 512,
+    SWEEP = 4,        /* at a time, since each newcomer does so */
     PIECE_MIN = 1024, /* less is not worth a call */
     DEPTH_MIN = 16 * 1024,
 };
@@ -62,13 +63,12 @@ struct ledger *ledger_create(void)
     return ledger;
 }
 
+/* Of those that nobody holds. */
 static void account_drop(struct account *account)
 {
     struct shard *shard = account->shard;
-    if (link_is_linked(&account->resting)) {
-        link_remove(&account->resting);
-        shard->resting_count--;
-    }
+    link_remove(&account->resting);
+    shard->resting_count--;
     (void)table_remove(&shard->accounts, account->key, account);
     free(account);
 }
@@ -109,12 +109,15 @@ static bool account_is_full(const struct account *account, uint64_t now_ns)
     return true;
 }
 
-/* Forget what has nothing to remember any more; a few at a time, since each newcomer does so. */
+/* Forget what has nothing to remember any more. */
 static void shard_sweep(struct shard *shard, uint64_t now_ns)
 {
-    for (int i = 0; i < 4 && shard->resting_count > SHARD_RESTING_FULL; i++) {
-        struct account *oldest = CONTAINER_OF(list_first(&shard->resting), struct account, resting);
-        if (!account_is_full(oldest, now_ns) && shard->resting_count <= SHARD_RESTING_MAX)
+    int dropped = 0;
+    LIST_EACH(link, &shard->resting) {
+        struct account *oldest = CONTAINER_OF(link, struct account, resting);
+        bool is_kept =
+            !account_is_full(oldest, now_ns) && shard->resting_count <= SHARD_RESTING_MAX;
+        if (is_kept || shard->resting_count <= SHARD_RESTING_FULL || dropped++ == SWEEP)
             return;
         account_drop(oldest);
     }

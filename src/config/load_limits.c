@@ -29,7 +29,10 @@ void loader_check_range(struct loader *loader, struct budget_range *range,
         struct text text = text_on(space, sizeof(space));
         text_add_format(&text, "%zu", (size_t)(range - budget->ranges));
         range->name = memory_copy(loader->memory, text_slice(&text));
-        loader->is_out_of_memory = loader->is_out_of_memory || range->name.at == NULL;
+    }
+    if (range->name.at == NULL) {
+        loader->is_out_of_memory = true;
+        return;
     }
     for (const struct budget_range *other = budget->ranges; other < range; other++) {
         if (slice_equals(other->name, range->name)) {

@@ -17,9 +17,9 @@ enum { ADMIT_RETRY_S = 5 };
 
 static enum next refuse(struct exchange *x, const struct budget_refusal *refusal)
 {
-    char detail[160];
+    char detail[64];
     uint64_t wait_ns = refusal->wait_ns;
-    (void)snprintf(detail, sizeof(detail), "%s is %llu", refusal->key,
+    (void)snprintf(detail, sizeof(detail), wait_ns > 0 ? "%llu a second" : "%llu are open",
                    (unsigned long long)refusal->limit);
     (void)snprintf(x->rule, sizeof(x->rule), "%s", refusal->key);
     (void)snprintf(x->remedy, sizeof(x->remedy), "raise %s", refusal->key);
