@@ -26,6 +26,7 @@ static enum next refuse(struct exchange *x, const struct budget_refusal *refusal
     x->retry_after_s =
         wait_ns > 0 ? (uint32_t)((wait_ns + NS_PER_S - 1) / NS_PER_S) : ADMIT_RETRY_S;
     counter_add(x->proxy->engine->counters, COUNT_OVER_BUDGET, 1);
+    x->cause = CAUSE_NONE; /* whatever the check had to say: nobody was told it */
     return exchange_refuse(x, refusal->party == PARTY_ALL ? CAUSE_BUSY : CAUSE_OVER_BUDGET, detail);
 }
 
@@ -49,7 +50,7 @@ enum next step_admit(struct exchange *x)
     }
     if (budget_ask(budget, PARTIES_CLIENT, loop_now_ns(exchange_loop(x)), &refusal) != ST_OK)
         return refuse(x, &refusal);
-    return exchange_enter(x, STEP_identify);
+    return exchange_enter(x, x->is_answered ? STEP_reply : STEP_identify);
 }
 
 /* What his user may do; false where it is refused. */

@@ -30,6 +30,7 @@ enum {
     CLIENT_COST = 8 * 1024, /* memory of a new one, about; the ceiling is asked more exactly */
     CLIENT_COST_TLS = 64 * 1024,
     CLIENT_HEAD_GRACE_S = 2, /* before limits.head_rate counts */
+    CLIENT_OVER_MS = 2000,   /* for each wait of who is over a limit: others want to be told, too */
 };
 
 static void client_run(struct task *task);
@@ -54,6 +55,8 @@ static void client_enter(struct client *client, enum client_state state, uint64_
         client->waits_since_ns = loop_now_ns(client_loop(client));
         list_append(&client->proxy->waiting, &client->wait_link);
     }
+    if (client->is_over && limit_ns > CLIENT_OVER_MS * NS_PER_MS)
+        limit_ns = CLIENT_OVER_MS * NS_PER_MS;
     if (limit_ns > 0)
         timer_set_in(client_loop(client), &client->timer, limit_ns);
 }
@@ -576,7 +579,7 @@ static void client_end_late(struct client *client)
         diag(DIAG_NOTICE, "TLS with client %s failed: the handshake took too long", peer);
     }
     bool has_begun = client->codec != NULL && client->codec->wire.in.len > 0;
-    if (client->state == CLIENT_SERVING && has_begun)
+    if (client->state == CLIENT_SERVING && has_begun && !client->is_over)
         client_end_slow_head(client);
     else
         client_close(client, /* is_abort= */ false);

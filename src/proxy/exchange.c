@@ -2,7 +2,7 @@
  *
  *   check     the request's target, host and expectations are sound; else an answer of our own
  *   handle    a handler answers instead (the admin listener)
- *   admit     the client's budget has room for it; else 429 or 503                     (admit.c)
+ *   admit     the client's budget has room for it, whatever the answer; else 429 or 503  (admit.c)
  *   identify  who asks: certificate, process, credentials; else 407                   (identify.c)
  *   decide    the gate on name, port and client; the asker's own refusals are shown    (denials_page.c)
  *   charge    and so has the user's; a tunnel has its place                             (admit.c)
@@ -328,11 +328,10 @@ static enum next check_target(struct exchange *x)
     return NEXT_WAIT;
 }
 
-enum next step_check(struct exchange *x)
+/* Enters the reply where there is an answer of our own. */
+static enum next check_request(struct exchange *x)
 {
     const struct head *request = x->request;
-    if (x->proxy->handler != NULL)
-        return exchange_enter(x, STEP_handle);
     enum next next = check_target(x);
     if (next != NEXT_WAIT)
         return next;
@@ -348,6 +347,15 @@ enum next step_check(struct exchange *x)
         return exchange_enter(x, STEP_reply);
     x->is_upgrade =
         request->upgrade.len > 0 && x->method != METHOD_CONNECT && !check_has_content(x);
+    return NEXT_WAIT;
+}
+
+/* Answers of our own are for those that are admitted, too. */
+enum next step_check(struct exchange *x)
+{
+    if (x->proxy->handler != NULL)
+        return exchange_enter(x, STEP_handle);
+    x->is_answered = check_request(x) == NEXT_GO_ON;
     return exchange_enter(x, STEP_admit);
 }
 

@@ -86,6 +86,7 @@ struct exchange {
     bool is_upgrade;     /* the client asks for one, and it is passed on */
     bool wants_continue; /* Expect: 100-continue */
     bool wants_denials;  /* our own page of the asker's last refusals */
+    bool is_answered;    /* by the check: it is only admitted, and goes nowhere */
 
     /* who asks (identify.c) */
     struct identity who;

@@ -108,6 +108,13 @@ static void pipe_charge(const struct pipe *pipe, size_t bytes)
         budget_moved(pipe->budget, pipe_way(pipe), bytes, pipe->last_ns);
 }
 
+/* Else whoever opens tunnels faster than they may carry would have as much as he likes. */
+void pipe_meter(struct pipe *pipe, const struct budget *budget)
+{
+    pipe->budget = budget;
+    pipe_charge(pipe, pipe->held_len);
+}
+
 /* One round by copy, of `most` bytes. ST_OK: go on; ST_AGAIN: wait; ST_EOF: `from` ended. */
 static enum status pipe_copy_round(struct pipe *pipe, size_t most, bool *ret_is_sending)
 {
@@ -221,6 +228,22 @@ static enum pipe_result pipe_settle_output(struct pipe *pipe)
     return status == ST_OK || status == ST_AGAIN ? PIPE_WAITING : PIPE_TO_FAILED;
 }
 
+/* The budget is used up. What was received counts already, and goes on. */
+static enum pipe_result pipe_stop(struct pipe *pipe)
+{
+    enum status status = pipe->kernel == NULL ? ST_OK : pipe_push(pipe);
+    if (status != ST_OK && status != ST_AGAIN)
+        return PIPE_TO_FAILED;
+    if (pipe_settle_output(pipe) != PIPE_WAITING)
+        return PIPE_TO_FAILED;
+    if (status == ST_AGAIN)
+        return PIPE_WAITING;
+    if (!pipe_is_dry(pipe))
+        return PIPE_HELD;
+    kernel_pipe_give(pipe->means->kernels, &pipe->kernel);
+    return PIPE_WAITING;
+}
+
 void pipe_discard(struct pipe *pipe)
 {
     CHECK(!pipe->is_ended && !pipe->is_discarding);
@@ -279,7 +302,7 @@ enum pipe_result pipe_run(struct pipe *pipe)
         }
         size_t most = pipe_allowance(pipe);
         if (most == 0)
-            return pipe_settle_output(pipe) == PIPE_WAITING ? PIPE_HELD : PIPE_TO_FAILED;
+            return pipe_stop(pipe);
         if (pipe_wants_splice(pipe))
             status = pipe_splice_round(pipe, most, &is_sending);
         else

@@ -68,6 +68,9 @@ void pipe_init(struct pipe *pipe, struct transport *from, struct transport *to,
 void pipe_done(struct pipe *pipe);
 /* Bytes that were read before the tunnel began. Errors: ST_NOMEM. */
 enum status pipe_preload(struct pipe *pipe, struct slice bytes) MUST_USE;
+/* What it receives counts in `budget` from now on, and what it is loaded with counts at once. NULL: in none. `budget`
+ * outlives the pipe. */
+void pipe_meter(struct pipe *pipe, const struct budget *budget);
 /* The receiver hears no more: drop what it has not taken, end its direction now, and read `from` to its end, so that
  * what was sent the other way is not lost to a reset. Once, and not after PIPE_ENDED. */
 void pipe_discard(struct pipe *pipe);

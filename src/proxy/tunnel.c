@@ -41,7 +41,7 @@ struct tunnel {
     uint64_t id; /* of the record */
     struct record_kept record;
     struct budget budget;
-    uint64_t resume_ns;      /* when its budget lets more pass; 0 or passed: now */
+    uint64_t resume_ns;      /* when its budget lets more pass; 0: now */
     struct sni_guard *guard; /* NULL: the client's bytes go to the origin as they come */
 };
 
@@ -113,7 +113,7 @@ static void tunnel_arm(struct tunnel *tunnel)
     uint64_t guard_ns = tunnel_guard_due_ns(tunnel);
     if (guard_ns != 0 && guard_ns < deadline)
         deadline = guard_ns;
-    if (tunnel->resume_ns > tunnel->progress_ns && tunnel->resume_ns < deadline)
+    if (tunnel->resume_ns != 0 && tunnel->resume_ns < deadline)
         deadline = tunnel->resume_ns;
     timer_set(tunnel->room->engine->loop, &tunnel->timer, deadline);
 }
@@ -132,6 +132,15 @@ static void tunnel_hold(struct tunnel *tunnel, bool up, bool down)
     tunnel->resume_ns = now_ns + wait_ns + 1;
     timer_cancel(&tunnel->timer);
     tunnel_arm(tunnel);
+}
+
+/* Whatever comes of this run: what was held up until now was not idle, and there may be nothing left to hold. */
+static void tunnel_end_hold(struct tunnel *tunnel)
+{
+    if (tunnel->resume_ns == 0)
+        return;
+    tunnel->resume_ns = 0;
+    tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop);
 }
 
 static void tunnel_on_name(void *owner)
@@ -180,8 +189,9 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
     *client = *origin = NULL;
     budget_move(budget, &tunnel->budget);
     tunnel->up.is_up = true;
-    if (tunnel->budget.is_metered)
-        tunnel->up.budget = tunnel->down.budget = &tunnel->budget;
+    const struct budget *metered = tunnel->budget.is_metered ? &tunnel->budget : NULL;
+    pipe_meter(&tunnel->up, metered);
+    pipe_meter(&tunnel->down, metered);
     tunnel->progress_ns = loop_now_ns(room->engine->loop);
     tunnel->opened_ns = record->timeline.at_ns[MARK_T_OPEN];
     task_init(&tunnel->task, tunnel_run);
@@ -466,6 +476,7 @@ static enum status tunnel_release(struct tunnel *tunnel)
     if (record_shelf_put(&room->shelf, record, &tunnel->record) != ST_OK)
         tunnel->record.at = 0; /* which tunnel_tell takes */
     enum status status = pipe_preload(&tunnel->up, sni_guard_held(tunnel->guard));
+    pipe_meter(&tunnel->up, tunnel->up.budget);
     if (tunnel->guard->begun_ns != 0)
         tunnel->up.first_ns = tunnel->guard->begun_ns;
     if (tunnel->guard->detail[0] != '\0' || sni_guard_would_deny(tunnel->guard).len > 0)
@@ -506,6 +517,7 @@ static void tunnel_run(struct task *task)
     struct tunnel *tunnel = CONTAINER_OF(task, struct tunnel, task);
     CHECK_TAG(tunnel, TUNNEL_TAG);
     bool is_held = false;
+    tunnel_end_hold(tunnel);
     if (tunnel->guard != NULL && !tunnel->up.is_discarding && !tunnel_guard(tunnel, &is_held))
         return;
     bool was_half = tunnel_is_half(tunnel);
