@@ -41,13 +41,21 @@ static bool asker_uid(const struct client *client, uint32_t *ret_uid)
     return true;
 }
 
+/* Refused before it was known who that is, and not as nobody: who else has this address is not to read it. */
+static bool asker_is_unproven(const struct exchange *x)
+{
+    bool shows_who = fields_find(&x->request->fields, TOKEN_PROXY_AUTHORIZATION) != NULL ||
+                     x->client->certificate != NULL;
+    return !x->was_looked_at && shows_who && config_identity_is_on(exchange_config(x));
+}
+
 uint64_t denials_asker(const struct exchange *x)
 {
     const struct client *client = x->client;
     uint32_t uid = 0;
     if (x->who.user.len > 0)
         return denials_asker_user(x->who.user);
-    if (config_identity_is_required(exchange_config(x)))
+    if (config_identity_is_required(exchange_config(x)) || asker_is_unproven(x))
         return 0;
     if (client->peer.addr.family != INET_NONE)
         return denials_asker_addr(&client->peer.addr);

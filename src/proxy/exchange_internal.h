@@ -90,6 +90,7 @@ struct exchange {
 
     /* who asks (identify.c) */
     struct identity who;
+    bool was_looked_at;       /* identify has begun: `who` is nobody but for what it found */
     struct inquiry *inquiry;  /* a password is being hashed for it; NULL: none is */
     struct link inquiry_link; /* in inquiry->waiting; linked while there is one */
     uint8_t verdict;          /* enum verdict: what came of it */

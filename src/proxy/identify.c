@@ -562,6 +562,7 @@ static enum next end_inquiry(struct exchange *x, bool is_right)
 
 enum next step_identify(struct exchange *x)
 {
+    x->was_looked_at = true;
     if (x->inquiry != NULL) /* an event of the client; the answer is on its way */
         return x->down->ops->is_gone(x->down) ? exchange_give_up(x, CAUSE_CLIENT_GONE, "")
                                               : NEXT_WAIT;

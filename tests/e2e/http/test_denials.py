@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support import users
+from support.bounds import wait_until
 from support.message import ok, request
 from support.ops import Config, needs_root, reload, status_of
 from support.origin import replies_forever
@@ -305,6 +306,20 @@ def test_anonymous_and_users_are_apart(stage):
     assert hosts(denials(proxy)) == ["open.bad.test"]
     assert hosts(denials(proxy, basic())) == ["alice.bad.test"]
     assert look(proxy, basic("bob", "wrong")).status == 407
+
+
+def test_what_a_limit_refuses_a_user_is_not_for_his_neighbours(stage):
+    """Whose connection is refused before he is known leaves nothing under the address that he shares."""
+    config = Config(stage)
+    config.write(identity={"basic": {"users": str(users.write(stage.folder, f"alice:{users.SHA256}\n"))}, "required": False},
+                 limits={"per_client": {"connections": 1}})
+    proxy = config.start()
+    with connect(proxy.address) as first:
+        assert first.ask(request("GET", "/", host="x")).status == 200
+        ask(proxy, "CONNECT", "alice.test:443", basic(), status=429)
+        ask(proxy, "CONNECT", "open.test:443", status=429)
+    page = wait_until(lambda: (lambda got: got.status == 200 and got.body.decode())(look(proxy)), "the place to be free")
+    assert "alice.test" not in page and "open.test" in page
 
 
 def test_it_is_no_oracle_for_credentials(stage):
