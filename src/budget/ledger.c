@@ -491,6 +491,26 @@ size_t budget_may_move(const struct budget *budget, enum budget_rate way, uint64
     return (size_t)least;
 }
 
+uint64_t budget_debt_ns(const struct budget *budget, uint64_t now_ns)
+{
+    uint64_t debt_ns = 0;
+    for (enum budget_party party = PARTY_ALL; budget->is_metered && party < BUDGET_PARTIES;
+         party++) {
+        const struct account *account = budget->of[party];
+        uint64_t rate = budget->bandwidth[party];
+        if (rate == 0)
+            continue;
+        uint64_t up_ns = atomic_load_explicit(&account->full_ns[BUDGET_UP], memory_order_relaxed);
+        uint64_t down_ns =
+            atomic_load_explicit(&account->full_ns[BUDGET_DOWN], memory_order_relaxed);
+        uint64_t full_ns = up_ns > down_ns ? up_ns : down_ns;
+        uint64_t fine_ns = now_ns + bandwidth_depth_ns(rate);
+        if (full_ns > fine_ns && full_ns - fine_ns > debt_ns)
+            debt_ns = full_ns - fine_ns;
+    }
+    return debt_ns;
+}
+
 void budget_moved(const struct budget *budget, enum budget_rate way, uint64_t bytes,
                   uint64_t now_ns)
 {

@@ -90,6 +90,8 @@ enum status budget_ask(struct budget *budget, unsigned parties, uint64_t now_ns,
 /* How many bytes may go this way now: 0, and *ret_wait_ns is when to ask again, or at least a sensible piece. */
 size_t budget_may_move(const struct budget *budget, enum budget_rate way, uint64_t now_ns,
                        uint64_t *ret_wait_ns);
+/* How long until what went beyond the bandwidth, either way, is paid for; 0: nothing is owed. */
+uint64_t budget_debt_ns(const struct budget *budget, uint64_t now_ns);
 /* They went; also more than was asked for. */
 void budget_moved(const struct budget *budget, enum budget_rate way, uint64_t bytes,
                   uint64_t now_ns);

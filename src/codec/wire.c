@@ -76,8 +76,7 @@ static enum status wire_receive(struct wire *wire, char *into, size_t room, size
     return wire_received(wire, status, *ret_got);
 }
 
-/* A receive could only say that nothing is there (T1), which is a system call. */
-static bool wire_is_dry(const struct wire *wire)
+bool wire_is_dry(const struct wire *wire)
 {
     return (wire->transport->ready & WATCH_READ) == 0;
 }

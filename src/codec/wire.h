@@ -59,6 +59,8 @@ enum status wire_fill(struct wire *wire, size_t max_bytes) MUST_USE;
 enum status wire_fill_scratch(struct wire *wire) MUST_USE;
 /* Something may be there to be received, and nothing of it would have to go behind `in`: it can be spliced. */
 bool wire_may_splice(const struct wire *wire);
+/* A receive could only say that nothing is there (T1), which is a system call. */
+bool wire_is_dry(const struct wire *wire);
 /* Receive once, past the process, into an empty kernel pipe; only from a plain transport, and while `in` is empty.
  * Errors: as transport_recv_splice. */
 enum status wire_recv_splice(struct wire *wire, int pipe, size_t cap, size_t *ret_len) MUST_USE;

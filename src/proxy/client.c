@@ -50,6 +50,7 @@ static void client_enter(struct client *client, enum client_state state, uint64_
 {
     client->state = state;
     timer_cancel(&client->timer);
+    client->held_ns = 0;
     link_remove(&client->wait_link);
     if (state != CLIENT_CLOSED) {
         client->waits_since_ns = loop_now_ns(client_loop(client));
@@ -427,12 +428,49 @@ static void client_await(struct client *client)
         client_close(client, /* is_abort= */ true);
 }
 
+/* The wait that was interrupted goes on. */
+static void client_end_hold(struct client *client, uint64_t now_ns)
+{
+    if (client->held_ns == 0)
+        return;
+    uint64_t span_ns = now_ns - client->held_ns;
+    client->held_ns = 0;
+    client->head_begun_ns += span_ns;
+    timer_cancel(&client->timer);
+    if (client->due_ns != 0)
+        timer_set(client_loop(client), &client->timer, client->due_ns + span_ns);
+}
+
+/* Heads, what comes with them and answers without a body are not measured out as bodies are: they may be more than the
+ * bandwidth has, and then the next request waits until that is paid for. True: it does. */
+static bool client_is_held(struct client *client)
+{
+    const struct wire *wire = &client->codec->wire;
+    uint64_t now_ns = loop_now_ns(client_loop(client));
+    bool has_some = wire->in.len > 0 || !wire_is_dry(wire);
+    bool may_be = client->budget.is_metered && list_is_empty(&client->exchanges) && has_some;
+    uint64_t debt_ns = may_be ? budget_debt_ns(&client->budget, now_ns) : 0;
+    if (debt_ns == 0) {
+        client_end_hold(client, now_ns);
+        return false;
+    }
+    if (client->held_ns == 0) {
+        client->held_ns = now_ns;
+        client->due_ns = client->timer.deadline_ns;
+    }
+    timer_cancel(&client->timer);
+    timer_set_in(client_loop(client), &client->timer, debt_ns);
+    return true;
+}
+
 /* The next request of this connection, if it is there. False when there is nothing to do now. */
 static bool client_next_request(struct client *client)
 {
     struct stream *stream = NULL;
     struct head *head = NULL;
     struct framing body = {.kind = FRAMING_NONE};
+    if (client_is_held(client))
+        return false;
     enum status status = client->codec->ops->accept(client->codec, &stream, &head, &body);
     if (status == ST_AGAIN) {
         client_await(client);
@@ -547,7 +585,7 @@ static void client_run(struct task *task)
 static void client_time_out(struct timer *timer)
 {
     struct client *client = CONTAINER_OF(timer, struct client, timer);
-    client->is_late = true;
+    client->is_late = client->held_ns == 0;
     client_wake(client);
 }
 

@@ -243,6 +243,16 @@ static struct exchange *exchange_create(struct client *client, struct stream *do
     return x;
 }
 
+/* At once, and not when something moves: others look at what is left of the bandwidth meanwhile. */
+static void count_head(struct exchange *x)
+{
+    struct stream_tally down;
+    if (!x->client->budget.is_metered)
+        return;
+    x->down->ops->tally(x->down, &down);
+    count_bytes(x, &down, NULL);
+}
+
 bool exchange_begin(struct client *client, struct stream *down, const struct head *head,
                     struct framing body)
 {
@@ -260,6 +270,7 @@ bool exchange_begin(struct client *client, struct stream *down, const struct hea
         timeline_mark_at(&x->timeline, MARK_C_HEAD, x->timeline.base_ns);
         x->step = STEP_check;
     }
+    count_head(x);
     exchange_run(x);
     return true;
 }

@@ -74,3 +74,43 @@ def test_what_comes_with_a_connect_counts(limited, stage, guard):
     last.send(7 * 1024 * b"x")
     assert last.read(5, bound=30) == b"whole"
     assert time.monotonic() - began >= (13 * 7 - 16) / 64 * 0.9
+
+
+def asks_often(proxy, url):
+    """Twenty requests with a head of 8 KiB, on two connections in turn: how long they take."""
+    clients = [proxy.connect() for _ in range(2)]
+    began = time.monotonic()
+    for i in range(20):
+        answer = clients[i % 2].ask(request("GET", url, "X: " + 8 * 1024 * "x", host="x" if url == "/" else None))
+        assert answer.status == 200
+    return time.monotonic() - began
+
+
+LEAST = (18 * 8 - 16) / 64 * 0.9  # seconds: without what the bucket has, and the last one of each
+
+
+@pytest.mark.parametrize("where", ["proxy", "origin"])
+def test_heads_of_requests_are_no_way_around_a_bandwidth(limited, origin, where):
+    """They count, and the next one waits, also where the proxy answers itself."""
+    proxy = limited("per_client: { bandwidth: 64KiB/s }", "--timeout", "client_head=1s", "--timeout", "keepalive=1s")
+    assert asks_often(proxy, "/" if where == "proxy" else origin.url + "/") >= LEAST
+
+
+def test_heads_of_responses_are_no_way_around_a_bandwidth(limited, stage):
+    origin = stage.origin(replies_forever(ok(b"", "X: " + 8 * 1024 * "x")))
+    proxy = limited("per_client: { bandwidth: 64KiB/s }")
+    client = proxy.connect()
+    began = time.monotonic()
+    for _ in range(20):
+        assert client.ask(request("GET", origin.url + "/")).status == 200
+    assert time.monotonic() - began >= LEAST
+
+
+def test_a_client_that_was_held_waits_as_before(limited, origin):
+    """Once its debt is paid an idle connection stays for as long as any, and a part of a head is late in its time."""
+    proxy = limited("per_client: { bandwidth: 64KiB/s }", "--timeout", "keepalive=60s", "--timeout", "client_head=3s")
+    client = proxy.connect()
+    for _ in range(6):
+        assert client.ask(request("GET", origin.url + "/", "X: " + 16 * 1024 * "x")).status == 200
+    client.send(b"GET ")
+    assert client.read_response(bound=20).status == 408

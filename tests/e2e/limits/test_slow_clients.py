@@ -53,7 +53,7 @@ def test_a_slow_head_that_is_fast_enough_passes(limited, origin):
 
 def test_heads_in_flight_of_a_client_are_bounded(limited, origin):
     """One too many is answered 429; others may; and who is whole leaves room."""
-    proxy = limited("per_client: { heads: 2 }")
+    proxy = limited("per_client: { heads: 2 }", workers=1)  # which meets them in this order
     begun = [proxy.connect() for _ in range(2)]
     for client in begun:
         client.send(b"GET http://")

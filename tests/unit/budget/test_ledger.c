@@ -200,6 +200,24 @@ static void a_wait_is_long_enough(void **state)
     budget_leave(&budget);
 }
 
+/* What a bucket holds is not owed; what goes beyond is, by whichever way and account it is the longest. */
+static void a_debt_is_what_a_bucket_did_not_hold(void **state)
+{
+    const struct budget_rules rules = {.all = {.bandwidth = 1 << 20},
+                                       .per_client = {.bandwidth = 1 << 16}};
+    struct budget budget = join(&rules, "192.0.2.77");
+    (void)state;
+    assert_int_equal(budget_debt_ns(&budget, now_ns), 0);
+    budget_moved(&budget, BUDGET_UP, 1 << 14, now_ns);
+    assert_int_equal(budget_debt_ns(&budget, now_ns), 0);
+    budget_moved(&budget, BUDGET_UP, 1 << 14, now_ns);
+    assert_int_equal(budget_debt_ns(&budget, now_ns), NS_PER_S / 4);
+    budget_moved(&budget, BUDGET_DOWN, (1 << 14) + (1 << 16), now_ns);
+    assert_int_equal(budget_debt_ns(&budget, now_ns), NS_PER_S);
+    assert_int_equal(budget_debt_ns(&budget, now_ns + NS_PER_S), 0);
+    budget_leave(&budget);
+}
+
 static atomic_uint most_open;
 
 static void *rush(void *argument)
@@ -259,6 +277,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(requests_come_at_their_rate, begin, end),
         cmocka_unit_test_setup_teardown(bytes_go_at_their_rate, begin, end),
         cmocka_unit_test_setup_teardown(a_wait_is_long_enough, begin, end),
+        cmocka_unit_test_setup_teardown(a_debt_is_what_a_bucket_did_not_hold, begin, end),
         cmocka_unit_test_setup_teardown(counts_hold_over_threads, begin, end),
         cmocka_unit_test_setup_teardown(clients_that_went_are_forgotten, begin, end),
     };
