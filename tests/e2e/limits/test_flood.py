@@ -106,7 +106,8 @@ def test_a_flood_stays_below_the_ceiling(stage, program, origin, accounts, kinds
     served, tried = rate(until=is_made)
     assert is_made.is_set(), "the flood took too long"
     outcomes = json.loads(flood.communicate("\n", timeout=30)[0])
-    assert served >= tried // 2 and served > 0, (served, tried, outcomes)
+    # Bodies that never come are under way, and are not given up for newcomers.
+    assert served > (0 if kinds == "body" else tried // 2), (served, tried, outcomes)
     assert wait_until(serve_once, "full service", 5 * SLOW)
     assert rate(seconds=0.5)[0] > 0
     watch.is_over.set()
