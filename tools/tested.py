@@ -16,7 +16,7 @@ ELSEWHERE = {
     "src/codec/h1_send.c": ["tests/unit/codec/test_h1_codec.c", "tests/e2e/http/test_splice_body.py"],
     "src/config/load_file.c": ["tests/unit/config/test_config.c"],
     "src/config/load_flags.c": ["tests/unit/config/test_flags.c"],
-    "src/config/load_limits.c": ["tests/e2e/limits/test_settings.py"],
+    "src/config/load_limits.c": ["tests/e2e/limits/test_limits_settings.py"],
     "src/config/schema_maps.c": ["tests/unit/config/test_config.c"],
     "src/config/load_rules.c": ["tests/e2e/egress/test_rules.py"],
     "src/config/print.c": ["tests/unit/config/test_config.c"],
