@@ -78,6 +78,8 @@ enum next step_charge(struct exchange *x)
     bool has_user = x->who.user.len > 0 || budget->of[PARTY_USER] != NULL;
     if (has_user && !charge_user(x))
         return NEXT_GO_ON; /* to the answer */
+    if (wants_tunnel)
+        relief_look(x->proxy, 0); /* the last look may be old where no client came since */
     if (wants_tunnel && !relief_lets_in(x->proxy, budget))
         return refuse_for_memory(x);
     if (wants_tunnel && budget_take(budget, BUDGET_TUNNELS, PARTIES_EVERY, &refusal) != ST_OK)

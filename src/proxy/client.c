@@ -189,6 +189,8 @@ void client_adopt(struct proxy *proxy, const struct client_door *door, struct tr
     bool reads_header = listen != NULL && listen->proxy_from.count > 0;
     struct client *client = NULL;
     relief_look(proxy, door->tls_server != NULL ? CLIENT_COST_TLS : CLIENT_COST);
+    if (proxy->on_client != NULL)
+        proxy->on_client(proxy);
     if (reads_header || client_may_connect(proxy, &door->peer))
         client = slab_alloc(&proxy->client_slab);
     if (client == NULL) {

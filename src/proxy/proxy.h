@@ -33,6 +33,8 @@ struct proxy {
     const struct handler *handler; /* answers instead of forwarding: the admin listener; or NULL */
     /* A record is finished; it is good during the call only. */
     void (*on_record)(struct proxy *, const struct record *);
+    /* A client came, of its own or from another worker. NULL: nobody listens. */
+    void (*on_client)(struct proxy *);
     /* A tunnel began: proxy_tidy makes it smaller once it has been open for a while. NULL: nobody listens. */
     void (*on_tunnel)(struct proxy *);
     /* A descriptor was freed: accepting may go on. */

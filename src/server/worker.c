@@ -137,6 +137,13 @@ static void worker_look(struct timer *timer)
         timer_set_in(worker->loop, &worker->look, worker_pressure_ns);
 }
 
+static void worker_on_client(struct proxy *proxy)
+{
+    struct worker *worker = proxy->owner;
+    if (worker->engine.ceiling != NULL && !timer_is_set(&worker->look))
+        timer_set_in(worker->loop, &worker->look, worker_pressure_ns);
+}
+
 static void worker_on_tunnel(struct proxy *proxy)
 {
     worker_tidy_soon(proxy->owner);
@@ -160,8 +167,6 @@ static void worker_on_accept(void *owner, int fd, const struct inet_endpoint *pe
     bool is_any = inet_addr_is_unspecified(&from->bound.addr);
     struct client_door door = {.peer = *peer, .local = is_any ? socket_local(fd) : from->bound};
     worker_tidy_soon(worker);
-    if (worker->engine.ceiling != NULL && !timer_is_set(&worker->look))
-        timer_set_in(worker->loop, &worker->look, worker_pressure_ns);
     int index = from->listen.index;
     if (index >= 0) {
         door.listen = &snapshot->config->listen[index];
@@ -403,6 +408,7 @@ enum status worker_create(const struct worker_options *options, struct worker **
     worker->proxy.handler = options->handler;
     worker->proxy.owner = worker;
     worker->proxy.on_record = worker_on_record;
+    worker->proxy.on_client = worker_on_client;
     worker->proxy.on_tunnel = worker_on_tunnel;
     worker->proxy.on_room = worker_on_room;
     worker->proxy.on_relief = worker_on_relief;
