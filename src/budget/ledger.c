@@ -20,12 +20,10 @@
 
 enum {
     SHARDS = 64,
-    SHARD_RESTING_FULL =
-        8, /* accounts that nobody holds, kept so that who comes again needs no memory */
-    SHARD_RESTING_MAX =
-        LEDGER_RESTING_MAX /
-        SHARDS, /* the same with buckets that are not full yet; beyond, the oldest is forgiven */
-    ACCOUNT_KEY_MAX = 512,
+    /* Of a shard, accounts that nobody holds: so many are kept so that who comes again needs no memory, */
+    SHARD_RESTING_FULL = 8,
+    /* and so many while their buckets are not full; beyond, the oldest is forgiven. */
+    SHARD_RESTING_MAX = LEDGER_RESTING_MAX / SHARDS,
     SWEEP = 4,        /* at a time, since each newcomer does so */
     PIECE_MIN = 1024, /* less is not worth a call */
     DEPTH_MIN = 16 * 1024,
@@ -33,7 +31,7 @@ enum {
 
 struct account {
     uint64_t key;
-    struct shard *shard;
+    struct shard *shard; /* NULL: the ledger's own, which is not found, held or forgotten */
     struct link resting; /* in the shard's list while nobody holds it */
     uint32_t holders;    /* under the shard's lock */
     atomic_uint open[BUDGET_COUNTS];
@@ -48,6 +46,7 @@ struct shard {
 };
 
 struct ledger {
+    struct account all; /* everybody's, in which each connection is */
     struct shard shards[SHARDS];
 };
 
@@ -161,7 +160,7 @@ static void account_release(struct account **held)
 {
     struct account *account = *held;
     *held = NULL;
-    if (account == NULL)
+    if (account == NULL || account->shard == NULL)
         return;
     struct shard *shard = account->shard;
     (void)pthread_mutex_lock(&shard->lock);
@@ -192,13 +191,11 @@ static void count_down(atomic_uint *open)
 
 /* ---- whose they are ---- */
 
+/* Of all of the name, however long: what is hashed a second time is its hash. */
 static uint64_t key_of(enum budget_party party, struct slice who)
 {
-    char space[ACCOUNT_KEY_MAX];
-    struct text text = text_on(space, sizeof(space));
-    text_add_char(&text, (char)('0' + (int)party));
-    text_add(&text, slice_first(who, ACCOUNT_KEY_MAX - 1));
-    return table_hash(text_slice(&text));
+    uint64_t words[] = {(uint64_t)party, table_hash(who)};
+    return table_hash(slice_of((const char *)words, sizeof(words)));
 }
 
 static uint64_t client_key(const struct inet_addr *addr, uint32_t uid)
@@ -255,13 +252,13 @@ enum status budget_join(struct ledger *ledger, const struct budget_rules *rules,
 {
     struct budget budget = {.ledger = ledger, .rules = rules};
     budget.range = addr->family == INET_NONE ? 0 : range_of(rules, addr);
-    budget.of[PARTY_ALL] = account_hold(ledger, key_of(PARTY_ALL, SLICE_NONE));
+    budget.of[PARTY_ALL] = &ledger->all;
     budget.of[PARTY_CLIENT] = account_hold(ledger, client_key(addr, uid));
     if (budget.range > 0)
         budget.of[PARTY_RANGE] =
             account_hold(ledger, key_of(PARTY_RANGE, rules->ranges[budget.range - 1].name));
-    bool is_whole = budget.of[PARTY_ALL] != NULL && budget.of[PARTY_CLIENT] != NULL &&
-                    (budget.range == 0 || budget.of[PARTY_RANGE] != NULL);
+    bool is_whole =
+        budget.of[PARTY_CLIENT] != NULL && (budget.range == 0 || budget.of[PARTY_RANGE] != NULL);
     if (!is_whole) {
         budget_leave(&budget);
         return ST_NOMEM;

@@ -108,6 +108,24 @@ static void a_change_of_user_gives_back_what_was_held(void **state)
     budget_leave(&other);
 }
 
+/* Names that differ at their end alone have a budget each. */
+static void long_names_are_told_apart(void **state)
+{
+    const struct budget_rules rules = {.per_user = {.connections = 1}};
+    struct budget one = join(&rules, "192.0.2.1");
+    struct budget other = join(&rules, "192.0.2.2");
+    char name[2000];
+    (void)state;
+    memset(name, 'a', sizeof(name));
+    assert_int_equal(budget_set_user(&one, slice_of(name, sizeof(name))), ST_OK);
+    assert_int_equal(take(&one, BUDGET_CONNECTIONS), ST_OK);
+    name[sizeof(name) - 1] = 'b';
+    assert_int_equal(budget_set_user(&other, slice_of(name, sizeof(name))), ST_OK);
+    assert_int_equal(take(&other, BUDGET_CONNECTIONS), ST_OK);
+    budget_leave(&one);
+    budget_leave(&other);
+}
+
 static void what_is_moved_is_given_back_by_the_new_owner(void **state)
 {
     const struct budget_rules rules = {.per_client = {.connections = 1, .bandwidth = 1000000}};
@@ -273,6 +291,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_refusal_leaves_all_accounts_as_they_were, begin, end),
         cmocka_unit_test_setup_teardown(clients_are_addresses_and_networks_of_64_bits, begin, end),
         cmocka_unit_test_setup_teardown(a_change_of_user_gives_back_what_was_held, begin, end),
+        cmocka_unit_test_setup_teardown(long_names_are_told_apart, begin, end),
         cmocka_unit_test_setup_teardown(what_is_moved_is_given_back_by_the_new_owner, begin, end),
         cmocka_unit_test_setup_teardown(requests_come_at_their_rate, begin, end),
         cmocka_unit_test_setup_teardown(bytes_go_at_their_rate, begin, end),
