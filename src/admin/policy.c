@@ -1,25 +1,18 @@
-/* One answer of any length: it is printed whole, lent to the exchange, and freed when that is forgotten.
+/* One answer of any length, printed whole and lent to the exchange.
  *
  *     {"v":1,"settings":[{"name":"egress.allow","text":"[]"},...],"rules":[{"name":"mirrors","text":"{ ... }"},...]}
  *
- * Few at once, and none longer than POLICY_BYTES, so that memory is bounded; a configuration of 4 MiB fits. */
+ * None is longer than POLICY_BYTES, so that memory is bounded; a configuration of 4 MiB fits. */
 
 #include "admin/policy.h"
 
-#include "base/check.h"
+#include "admin/lent.h"
 #include "config/snapshot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { POLICY_AT_ONCE = 2, POLICY_BYTES = 32 << 20 };
-
-/* An answer on its way. */
-struct lent {
-    struct link link; /* in admin->lent */
-    struct exchange *exchange;
-    char *body;
-};
+enum { POLICY_BYTES = 32 << 20 };
 
 struct writer {
     FILE *out;
@@ -95,47 +88,11 @@ static char *write_body(const struct config *config, size_t *ret_len)
     return NULL;
 }
 
-static size_t count_lent(struct admin *admin)
-{
-    size_t count = 0;
-    LIST_EACH(link, &admin->lent)
-        count++;
-    return count;
-}
-
 void policy_show(const struct call *call)
 {
     size_t len = 0;
-    struct answer refusal = {.status = 503};
-    if (count_lent(call->admin) >= POLICY_AT_ONCE) {
-        call_fail(call->exchange, call->wants_json, &refusal, "busy",
-                  SLICE("too many such questions at once; ask again"));
+    if (!lent_has_room(call))
         return;
-    }
-    struct lent *lent = malloc(sizeof(*lent));
-    char *body = lent == NULL ? NULL : write_body(call->request->snapshot->config, &len);
-    if (body == NULL) {
-        free(lent);
-        call_fail(call->exchange, call->wants_json, &refusal, "memory",
-                  SLICE("out of memory, or too long"));
-        return;
-    }
-    *lent = (struct lent){.exchange = call->exchange, .body = body};
-    list_append(&call->admin->lent, &lent->link);
-    struct answer answer = {
-        .status = 200, .type = "application/json", .body = slice_of(body, len), .is_lent = true};
-    exchange_answer(call->exchange, &answer);
-}
-
-void policy_forget(struct admin *admin, struct exchange *exchange)
-{
-    LIST_EACH(link, &admin->lent) {
-        struct lent *lent = CONTAINER_OF(link, struct lent, link);
-        if (lent->exchange != exchange)
-            continue;
-        link_remove(&lent->link);
-        free(lent->body);
-        free(lent);
-        return;
-    }
+    char *body = write_body(call->request->snapshot->config, &len);
+    lent_answer(call, "application/json", body, len);
 }

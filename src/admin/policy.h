@@ -7,7 +7,5 @@
 
 /* GET /api/v1/policy */
 void policy_show(const struct call *call);
-/* The exchange has ended. */
-void policy_forget(struct admin *admin, struct exchange *exchange);
 
 #endif

@@ -6,10 +6,13 @@
 
 #include "admin/routes.h"
 
+#include "admin/events.h"
 #include "admin/explaining.h"
 #include "admin/guard.h"
+#include "admin/lent.h"
 #include "admin/pac.h"
 #include "admin/policy.h"
+#include "admin/transactions.h"
 #include "admin/tunnels.h"
 #include "base/check.h"
 #include "base/text.h"
@@ -51,6 +54,10 @@ static const struct route routes[] = {
     {"/proxy.pac", ROUTE_READ, serve_pac, "proxy auto-configuration for browsers"},
     {"/api/v1/tunnels", ROUTE_READ, tunnels_list,
      "open tunnels and their phases so far, as JSON; ?limit=N&after=NEXT"},
+    {"/api/v1/transactions", ROUTE_READ, transactions_list,
+     "the last transactions, as JSON; ?limit=N&before=SEQ"},
+    {"/api/v1/events", ROUTE_READ, events_follow,
+     "transactions as they end, as server-sent events; ?after=SEQ"},
     {"/api/v1/policy", ROUTE_SECRET, policy_show,
      "rules and settings that decide, as JSON; needs the token"},
     {"/api/v1/explain", ROUTE_SECRET, explaining_show,
@@ -327,7 +334,8 @@ static void admin_answer(const struct handler *handler, struct exchange *exchang
 static void admin_forget(const struct handler *handler, struct exchange *exchange)
 {
     tunnels_forget(handler->owner, exchange);
-    policy_forget(handler->owner, exchange);
+    lent_forget(handler->owner, exchange);
+    events_forget(handler->owner, exchange);
     explaining_forget(handler->owner, exchange);
 }
 
@@ -342,6 +350,7 @@ void admin_init(struct admin *admin)
     *admin = (struct admin){.handler = {admin_answer, admin_forget, admin_is_waiting, admin}};
     link_init(&admin->inquiries);
     link_init(&admin->lent);
+    events_init(admin);
     atomic_init(&admin->is_draining, false);
     atomic_init(&admin->address_count, 0);
     atomic_init(&admin->address_changes, 0);

@@ -4,6 +4,7 @@
 #include "admin/errand.h"
 #include "proxy/handler.h"
 #include "record/counter.h"
+#include "report/recent.h"
 #include "report/recorder.h"
 
 #include <stdatomic.h>
@@ -17,10 +18,14 @@ struct admin {
     const struct counters *counters[ERRAND_STOPS_MAX]; /* of all workers */
     size_t counter_count;
     const struct recorder *recorder; /* set before the admin worker begins, or NULL */
+    struct recent *recent;           /* likewise, and never NULL */
     struct errands errands;
     struct link inquiries; /* to the workers, whose asker still waits; thread: the admin worker's */
     size_t inquiry_count;  /* of these and of the orphans; likewise */
     struct link lent;      /* long answers on their way; thread: the admin worker's */
+    struct link streams;   /* of events; likewise */
+    struct timer tick;     /* asks them for more; set while there are some */
+    struct loop *tick_loop;
     struct explaining *explaining; /* likewise; NULL: none is being answered */
     /* Writer of these: main; reader: the admin worker; relaxed, nothing hangs on them. */
     _Atomic bool is_draining;

@@ -83,6 +83,7 @@ struct config {
         bool is_off;
         struct config_listen listen;
         struct slice token_file;
+        uint64_t history_bytes;
     } admin;
     struct {
         struct slice users; /* path; empty: no Basic */

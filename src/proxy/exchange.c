@@ -390,6 +390,11 @@ void exchange_answer(struct exchange *x, const struct answer *answer)
     exchange_wake(x);
 }
 
+void exchange_go_on(struct exchange *x)
+{
+    exchange_wake(x);
+}
+
 /* ---- decide ---- */
 
 struct gate_question exchange_question(const struct exchange *x)
@@ -571,17 +576,34 @@ enum next step_send(struct exchange *x)
 
 /* ---- reply ---- */
 
-/* What is left of the answer. ST_OK: the kernel has it all. */
+/* Some more of the answer, where it goes on. False: not now. */
+static bool reply_pull(struct exchange *x)
+{
+    while (x->reply_source != NULL && x->reply_body.len == 0) {
+        enum status status = x->reply_source->next(x->reply_source, &x->reply_body);
+        if (status == ST_AGAIN)
+            return false;
+        if (status != ST_OK)
+            x->reply_source = NULL;
+    }
+    return true;
+}
+
+/* What is left of the answer. ST_OK: the kernel has it all, or there is no more now. */
 static enum status reply_push(struct exchange *x)
 {
     struct stream *down = x->down;
+    bool has_all = reply_pull(x);
     while (x->reply_body.len > 0) {
         size_t taken = 0;
         enum status status = down->ops->send_body(down, x->reply_body, &taken);
         if (status != ST_OK)
             return status;
         x->reply_body = slice_from(x->reply_body, taken);
+        has_all = reply_pull(x);
     }
+    if (!has_all)
+        return down->ops->flush(down);
     if (!x->response_done) {
         enum status status = down->ops->send_end(down, NULL);
         if (status != ST_OK)
@@ -607,6 +629,13 @@ enum next step_reply(struct exchange *x)
     exchange_progress(x);
     if (status == ST_AGAIN)
         return NEXT_WAIT;
+    if (status == ST_OK &&
+        x->reply_source != NULL) { /* the wait is for its source and no limit is on that */
+        timer_cancel(&x->timer);
+        x->progress_ns = 0;
+        return x->down->ops->is_gone(x->down) ? exchange_give_up(x, CAUSE_CLIENT_GONE, "")
+                                              : NEXT_WAIT;
+    }
     if (status == ST_OK) {
         timeline_mark(&x->timeline, MARK_D_TX1);
         x->response_sent = true;

@@ -147,6 +147,8 @@ struct exchange {
     struct slice would_deny; /* what only observes */
 
     struct slice reply_body; /* what the kernel has not taken of a local answer */
+    struct answer_source
+        *reply_source; /* what it goes on with; NULL: nothing, or nothing any more */
 
     /* not cleared from here on: what begins otherwise, or is set where a flag above says so */
     struct timeline timeline;

@@ -20,6 +20,13 @@ struct handler_request {
     struct resolver *resolver;       /* of the same worker */
 };
 
+/* What the body of a long answer goes on with, piece by piece: asked when the client has taken the piece before. */
+struct answer_source {
+    /* The next piece, never empty, good until the next call. Errors: ST_AGAIN none now, and exchange_go_on will be
+     * called when there is; ST_EOF that was all. */
+    enum status (*next)(struct answer_source *source, struct slice *ret_piece);
+};
+
 /* An answer. Strings are copied and may be NULL. */
 struct answer {
     unsigned status;
@@ -28,6 +35,8 @@ struct answer {
     const char *authenticate; /* WWW-Authenticate, of a 401 */
     struct slice body;
     bool is_lent; /* `body` stays until the exchange is forgotten; else it is copied: 192 KiB */
+    /* What comes behind `body`, until the exchange is forgotten; NULL: nothing, and its length is told. */
+    struct answer_source *source;
 };
 
 /* Something that answers an exchange itself instead of forwarding it: the admin surface. */
@@ -46,5 +55,7 @@ struct handler {
 
 /* Give the answer. Thread: the worker's own. */
 void exchange_answer(struct exchange *exchange, const struct answer *answer);
+/* The source of its answer has more. Thread: the worker's own. */
+void exchange_go_on(struct exchange *exchange);
 
 #endif

@@ -262,6 +262,15 @@ static enum status reply_add_handled(struct exchange *x, struct head *head,
     return status;
 }
 
+/* How the body goes: one that goes on has no length yet, and HTTP/1.0 ends it with the connection (RFC 9112 §6.3). */
+static struct framing reply_framing(const struct exchange *x, const struct answer *answer)
+{
+    if (answer->source == NULL)
+        return (struct framing){.kind = FRAMING_LENGTH, .length = answer->body.len};
+    bool is_modern = x->request->major == 1 && x->request->minor >= 1;
+    return (struct framing){.kind = is_modern ? FRAMING_CHUNKED : FRAMING_CLOSE};
+}
+
 enum status reply_send(struct exchange *x, const struct answer *answer)
 {
     unsigned code = answer->status;
@@ -280,7 +289,7 @@ enum status reply_send(struct exchange *x, const struct answer *answer)
     char date[CLOCK_HTTP_DATE_TEXT];
     clock_http_date(clock_wall_ns(), date);
     enum status status = reply_add(x, &head, TOKEN_DATE, slice_from_string(date));
-    if (status == ST_OK && body.len > 0)
+    if (status == ST_OK && (body.len > 0 || answer->source != NULL))
         status = reply_add_string(x, &head, TOKEN_CONTENT_TYPE, answer->type);
     if (status == ST_OK)
         status = reply_add(x, &head, TOKEN_CACHE_CONTROL, SLICE("no-store"));
@@ -292,12 +301,14 @@ enum status reply_send(struct exchange *x, const struct answer *answer)
         status = identify_challenge(x, &head);
     if (status == ST_OK && x->retry_after_s > 0)
         status = reply_add_number(x, &head, TOKEN_RETRY_AFTER, x->retry_after_s);
-    struct framing framing = {.kind = FRAMING_LENGTH, .length = body.len};
+    struct framing framing = reply_framing(x, answer);
+    x->reply_source = answer->source;
     if (x->method == METHOD_HEAD) { /* told of, not sent (RFC 9110 §9.3.2) */
-        if (status == ST_OK)
+        if (status == ST_OK && answer->source == NULL)
             status = reply_add_number(x, &head, TOKEN_CONTENT_LENGTH, body.len);
         framing = (struct framing){.kind = FRAMING_NONE};
         body = SLICE_NONE;
+        x->reply_source = NULL;
     }
     x->reply_body = answer->is_lent ? body : arena_copy(&x->arena, body);
     if (status != ST_OK || (body.len > 0 && x->reply_body.at == NULL))

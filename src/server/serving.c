@@ -28,7 +28,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RING_BYTES = 4 << 20 };
+enum { RING_BYTES = 4 << 20, HISTORY_PART = 16 };
 
 /* ---- what a bundle says ---- */
 
@@ -208,6 +208,26 @@ static enum status serving_start_worker(struct serving *serving, unsigned id,
     return status;
 }
 
+/* Thread: the recorder's. */
+static void serving_on_record(void *owner, const struct record *record)
+{
+    struct serving *serving = owner;
+    if (atomic_load_explicit(&serving->is_watched, memory_order_relaxed))
+        recent_put(serving->recent, record);
+}
+
+/* What the admin surface shows. A ceiling on memory leaves it a sixteenth. */
+static enum status serving_open_history(struct serving *serving)
+{
+    const struct config *config = serving->snapshot->config;
+    uint64_t bytes = config->admin.history_bytes;
+    uint64_t share = config->limits.memory_bytes / HISTORY_PART;
+    atomic_store(&serving->is_watched, !config->admin.is_off);
+    serving->recent = recent_create((size_t)(share != 0 && share < bytes ? share : bytes));
+    serving->admin.recent = serving->recent;
+    return serving->recent == NULL ? ST_NOMEM : ST_OK;
+}
+
 static enum status serving_start_recorder(struct serving *serving)
 {
     struct recorder_options options = {
@@ -215,6 +235,8 @@ static enum status serving_start_recorder(struct serving *serving)
         .ring_count = serving->worker_count,
         .fd = take_log(serving->bundle),
         .style = log_style(serving->snapshot->config),
+        .on_record = serving_on_record,
+        .owner = serving,
     };
     for (unsigned i = 0; i < serving->worker_count; i++) {
         serving->rings[i] = ring_create(RING_BYTES);
@@ -252,6 +274,8 @@ static enum status serving_start_threads(struct serving *serving)
     serving->denials = denials_create();
     if (status == ST_OK && serving->denials == NULL)
         status = ST_NOMEM;
+    if (status == ST_OK)
+        status = serving_open_history(serving);
     if (status == ST_OK)
         status = serving_start_recorder(serving);
     admin->recorder = serving->recorder;
@@ -345,6 +369,7 @@ enum status serving_adopt(struct serving *serving, struct bundle *bundle, bool o
     struct access_log_style style = log_style(snapshot->config);
     recorder_set_output(serving->recorder, take_log(bundle), &style);
     diag_set_level(snapshot->config->log.diagnostics);
+    atomic_store(&serving->is_watched, !snapshot->config->admin.is_off);
     return ST_OK;
 }
 
@@ -426,6 +451,7 @@ void serving_end(struct serving *serving)
     ceiling_destroy(&serving->ceiling);
     denials_destroy(&serving->denials);
     recorder_stop(&serving->recorder);
+    recent_destroy(&serving->recent);
     for (unsigned i = 0; i < serving->worker_count; i++)
         ring_destroy(&serving->rings[i]);
     bundle_destroy(&serving->bundle);

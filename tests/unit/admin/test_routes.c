@@ -1,5 +1,6 @@
 #include "admin_test.h"
 
+#include "admin/events.h"
 #include "admin/routes.h"
 #include "base/clock.h"
 #include "config/snapshot.h"
@@ -24,6 +25,8 @@ struct play {
     char allow[64];
     char authenticate[64];
     char body[4096];
+    struct answer_source *source;
+    unsigned wakes;
 };
 
 /* The exchange of a play is the play. */
@@ -39,6 +42,12 @@ void exchange_answer(struct exchange *exchange, const struct answer *answer)
     (void)snprintf(play->allow, sizeof(play->allow), "%s", answer->allow ? answer->allow : "");
     (void)snprintf(play->authenticate, sizeof(play->authenticate), "%s",
                    answer->authenticate ? answer->authenticate : "");
+    play->source = answer->source;
+}
+
+void exchange_go_on(struct exchange *exchange)
+{
+    ((struct play *)(void *)exchange)->wakes++;
 }
 
 static struct exchange *exchange_of(struct play *play)
@@ -59,6 +68,8 @@ static int play_begin(void **state)
         play->admin.errands.stops[i] = (struct errand_stop){play->workers[i], &play->proxies[i]};
     }
     play->admin.errands.stop_count = 2;
+    play->admin.recent = recent_create(RECENT_BYTES_MIN);
+    assert_non_null(play->admin.recent);
     play->snapshot.config = &play->config;
     play->snapshot.admin_token = SLICE(TOKEN);
     *state = play;
@@ -75,6 +86,7 @@ static int play_end(void **state)
     for (size_t i = 0; i < 2; i++)
         loop_destroy(&play->workers[i]);
     loop_destroy(&play->home);
+    recent_destroy(&play->admin.recent);
     clock_restore();
     free(play);
     return 0;
@@ -245,6 +257,164 @@ static void a_kill_needs_token_field_and_id(void **state)
     assert_answer(play, 403, "admin.token_file");
 }
 
+/* ---- transactions, events ---- */
+
+static void put_transaction(struct play *play, uint64_t id)
+{
+    static struct record record;
+    record_begin(&record);
+    record.kind = RECORD_EXCHANGE;
+    record.id = id;
+    timeline_begin(&record.timeline);
+    timeline_mark(&record.timeline, MARK_C_FIRST);
+    timeline_mark(&record.timeline, MARK_X_END);
+    record_seal(&record);
+    recent_put(play->admin.recent, &record);
+}
+
+static void leave(struct play *play)
+{
+    play->admin.handler.forget(&play->admin.handler, exchange_of(play));
+}
+
+static void the_last_transactions_are_listed(void **state)
+{
+    struct play *play = *state;
+    ask(play, "GET /api/v1/transactions", "");
+    assert_answer(play, 200,
+                  "{\"v\":1,\"transactions\":[\n],\"oldest\":0,\"newest\":0,\"left_out\":0}");
+    leave(play);
+    for (uint64_t id = 1; id <= 3; id++)
+        put_transaction(play, id);
+    ask(play, "GET /api/v1/transactions?limit=2", "");
+    assert_answer(play, 200, "\"id\":\"0000000000000003\"");
+    assert_null(strstr(play->body, "\"id\":\"0000000000000001\""));
+    assert_non_null(strstr(play->body, ",\"seq\":2},\n"));
+    assert_non_null(strstr(play->body, "\"oldest\":2,\"newest\":3,"));
+    leave(play);
+    ask(play, "GET /api/v1/transactions?before=2", "");
+    assert_answer(play, 200, "\"oldest\":1,\"newest\":3,");
+    leave(play);
+    ask(play, "GET /api/v1/transactions?before=x", "");
+    assert_answer(play, 400, "before is");
+    ask(play, "GET /api/v1/transactions?limit=1001", "");
+    assert_answer(play, 400, "1 to 1000");
+}
+
+/* The next piece of a stream, in play->body. */
+static enum status read_piece(struct play *play)
+{
+    struct slice piece = SLICE_NONE;
+    enum status status = play->source->next(play->source, &piece);
+    struct text body = text_on(play->body, sizeof(play->body));
+    text_add(&body, piece);
+    (void)text_string(&body);
+    return status;
+}
+
+static void events_tell_what_comes(void **state)
+{
+    struct play *play = *state;
+    put_transaction(play, 1);
+    ask(play, "GET /api/v1/events", "");
+    assert_answer(play, 200, "event: hello\ndata: {\"v\":1,\"version\":\"");
+    assert_string_equal(play->type, "text/event-stream");
+    assert_int_equal(read_piece(play), ST_AGAIN);
+    put_transaction(play, 2);
+    clock_advance(200 * NS_PER_MS);
+    (void)loop_turn(play->home, 0);
+    assert_int_equal(play->wakes, 1);
+    assert_int_equal(read_piece(play), ST_OK);
+    assert_non_null(strstr(play->body, "event: transaction\nid: 2\ndata: {\"v\":1,"));
+    assert_non_null(strstr(play->body, "\"seq\":2}\n\n"));
+    assert_int_equal(read_piece(play), ST_AGAIN);
+    leave(play);
+    clock_advance(200 * NS_PER_MS);
+    (void)loop_turn(play->home, 0);
+    assert_int_equal(play->wakes, 1);
+}
+
+static void events_begin_behind_what_was_seen(void **state)
+{
+    struct play *play = *state;
+    for (uint64_t id = 1; id <= 3; id++)
+        put_transaction(play, id);
+    ask(play, "GET /api/v1/events?after=2", "");
+    assert_int_equal(read_piece(play), ST_OK);
+    assert_non_null(strstr(play->body, "id: 3\n"));
+    assert_null(strstr(play->body, "id: 2\n"));
+    leave(play);
+    ask(play, "GET /api/v1/events?after=99", ""); /* of a process before */
+    assert_answer(play, 200, "hello");
+    assert_int_equal(read_piece(play), ST_AGAIN);
+    leave(play);
+    ask(play, "GET /api/v1/events?after=x", "");
+    assert_answer(play, 400, "after is");
+}
+
+/* Both what the store did not keep and what this reader was too late for. */
+static void events_say_what_is_missing(void **state)
+{
+    struct play *play = *state;
+    ask(play, "GET /api/v1/events", "");
+    for (uint64_t id = 1; id <= RECENT_PLAIN_MAX + 5; id++)
+        put_transaction(play, id);
+    clock_advance(NS_PER_S);
+    put_transaction(play, 9999);
+    struct recent_span span = recent_span(play->admin.recent);
+    assert_int_equal(span.left_out, 5);
+    uint64_t told = 0, came = 0;
+    struct slice piece = SLICE_NONE;
+    while (play->source->next(play->source, &piece) == ST_OK) {
+        struct slice line;
+        while (slice_next_part(&piece, '\n', &line)) {
+            uint64_t count = 0;
+            came += slice_starts_with(line, SLICE("event: transaction"));
+            if (!slice_starts_with(line, SLICE("data: {\"count\":")))
+                continue;
+            line = slice_from(line, sizeof("data: {\"count\":") - 1);
+            assert_int_equal(slice_to_u64(slice_first(line, line.len - 1), UINT64_MAX, &count),
+                             ST_OK);
+            told += count;
+        }
+    }
+    assert_true(came >= 20);
+    assert_int_equal(came, span.newest - span.oldest + 1);
+    assert_int_equal(told + came, RECENT_PLAIN_MAX + 6);
+}
+
+static void a_quiet_stream_is_kept_alive(void **state)
+{
+    struct play *play = *state;
+    ask(play, "GET /api/v1/events", "");
+    for (unsigned i = 0; i < 200; i++) {
+        clock_advance(100 * NS_PER_MS);
+        (void)loop_turn(play->home, 0);
+        enum status status = read_piece(play);
+        if (status == ST_OK) {
+            assert_string_equal(play->body, ": nothing new\n\n");
+            assert_true(i > 100);
+            return;
+        }
+    }
+    fail_msg("nothing came");
+}
+
+static void streams_are_few(void **state)
+{
+    struct play *play = *state;
+    for (unsigned i = 0; i < EVENTS_STREAMS; i++) {
+        ask(play, "GET /api/v1/events", "");
+        assert_answer(play, 200, "hello");
+    }
+    ask(play, "GET /api/v1/events", "");
+    assert_answer(play, 503, "too many");
+    for (unsigned i = 1; i < EVENTS_STREAMS; i++)
+        leave(play);
+    leave(play);
+    assert_true(list_is_empty(&play->admin.streams));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +428,12 @@ int main(void)
         PLAY(a_worker_that_does_not_turn_is_given_up),
         PLAY(too_many_at_once_are_refused),
         PLAY(a_kill_needs_token_field_and_id),
+        PLAY(the_last_transactions_are_listed),
+        PLAY(events_tell_what_comes),
+        PLAY(events_begin_behind_what_was_seen),
+        PLAY(events_say_what_is_missing),
+        PLAY(a_quiet_stream_is_kept_alive),
+        PLAY(streams_are_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -217,7 +217,7 @@ static void keys_in_the_wrong_place_get_the_right_one(void **state)
     file_fails("clients: [10.0.0.0/8]\n", "t.yaml:1:10: clients: expected a map of settings; did "
                                           "you mean \"clients.allow\"?\n");
     file_fails("admin: false\n",
-               "t.yaml:1:8: admin: expected a map of settings: address, token_file\n");
+               "t.yaml:1:8: admin: expected a map of settings: address, token_file, history\n");
 }
 
 static void values_of_another_kind_say_what_was_expected(void **state)

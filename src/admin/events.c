@@ -1,0 +1,240 @@
+/* Each stream has a place in the store of recent records and reads on from there when its client has taken what it was
+ * given. So a slow client costs its buffer and nothing more: what the store has no more when it comes back is counted
+ * and told to it.
+ *
+ *   events_follow --> waiting --(the tick)--> asked for a piece --> waiting ... --(the client goes)--> gone
+ *
+ * Records come from another thread, so nobody is woken for one: one timer asks all streams ten times a second, which is
+ * as often as a person can see. It runs only while there are streams. A drain goes on to be told; streams end with the
+ * process. */
+
+#include "admin/events.h"
+
+#include "admin/transactions.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "report/recent.h"
+
+#include <stdlib.h>
+
+enum {
+    TICK_MS = 100,
+    KEEP_ALIVE_TICKS = 150,
+    BUFFER_BYTES = 128 * 1024,
+    EVENT_ROOM = TRANSACTION_ROOM + 128,
+    LOOK_MAX = 4096, /* records that one piece looks at */
+};
+
+struct event_stream {
+    struct answer_source source;
+    struct link link; /* in admin->streams */
+    struct admin *admin;
+    struct exchange *exchange;
+    uint64_t read; /* sequence of the last record that was looked at */
+    uint64_t
+        left_out; /* as the store counted when that was kept; UINT64_MAX: not known, it is there no more */
+    uint64_t untold; /* left out, and not said yet */
+    unsigned quiet_ticks;
+    struct record *record; /* scratch */
+    char *buffer;
+    struct text text; /* on it: the piece that is being made */
+};
+
+static void stream_free(struct event_stream *stream)
+{
+    link_remove(&stream->link);
+    free(stream->record);
+    free(stream->buffer);
+    free(stream);
+}
+
+void events_forget(struct admin *admin, const struct exchange *exchange)
+{
+    LIST_EACH(link, &admin->streams) {
+        struct event_stream *stream = CONTAINER_OF(link, struct event_stream, link);
+        if (stream->exchange != exchange)
+            continue;
+        stream_free(stream);
+        if (list_is_empty(&admin->streams))
+            timer_cancel(&admin->tick);
+        return;
+    }
+}
+
+/* ---- what is said ---- */
+
+static void add_hello(struct event_stream *stream, const struct recent_span *span)
+{
+    text_add_format(&stream->text,
+                    "event: hello\ndata: {\"v\":1,\"version\":\"" FAIRLEAD_VERSION
+                    "\",\"seq\":%llu,\"wall_ms\":%llu}\n\n",
+                    (unsigned long long)span->newest,
+                    (unsigned long long)(clock_wall_ns() / NS_PER_MS));
+}
+
+static void add_left_out(struct event_stream *stream)
+{
+    if (stream->untold == 0)
+        return;
+    text_add_format(&stream->text, "event: left_out\ndata: {\"count\":%llu}\n\n",
+                    (unsigned long long)stream->untold);
+    stream->untold = 0;
+}
+
+static void add_transaction(struct event_stream *stream, uint64_t sequence)
+{
+    text_add_format(&stream->text,
+                    "event: transaction\nid: %llu\ndata: ", (unsigned long long)sequence);
+    transaction_add(stream->record, sequence, &stream->text);
+    text_add(&stream->text, SLICE("\n\n"));
+}
+
+/* The next record that is there. False: none has come. */
+static bool stream_read(struct event_stream *stream, uint64_t *ret_sequence)
+{
+    struct recent *recent = stream->admin->recent;
+    struct recent_span span = recent_span(recent);
+    struct recent_place place;
+    uint64_t next = stream->read + 1;
+    if (span.newest == 0 || next > span.newest)
+        return false;
+    if (next < span.oldest) {
+        stream->untold += span.oldest - next;
+        next = span.oldest;
+    }
+    if (!recent_get(recent, next, stream->record, &place))
+        return false; /* it has just gone; the next look counts it */
+    stream->read = next;
+    if (stream->left_out != UINT64_MAX)
+        stream->untold += place.left_out - stream->left_out;
+    stream->left_out = place.left_out;
+    *ret_sequence = next;
+    return true;
+}
+
+static void stream_read_on(struct event_stream *stream)
+{
+    uint64_t sequence = 0;
+    for (unsigned looks = 0; looks < LOOK_MAX; looks++) {
+        if (stream->text.cap - stream->text.len < EVENT_ROOM || !stream_read(stream, &sequence))
+            return;
+        add_left_out(stream);
+        add_transaction(stream, sequence);
+    }
+}
+
+static enum status stream_next(struct answer_source *source, struct slice *ret_piece)
+{
+    struct event_stream *stream = CONTAINER_OF(source, struct event_stream, source);
+    stream->text.len = 0;
+    stream_read_on(stream);
+    add_left_out(stream);
+    if (stream->text.len == 0 && stream->quiet_ticks >= KEEP_ALIVE_TICKS)
+        text_add(&stream->text, SLICE(": nothing new\n\n"));
+    if (stream->text.len == 0)
+        return ST_AGAIN;
+    stream->quiet_ticks = 0;
+    *ret_piece = text_slice(&stream->text);
+    return ST_OK;
+}
+
+static void events_tick(struct timer *timer)
+{
+    struct admin *admin = CONTAINER_OF(timer, struct admin, tick);
+    LIST_EACH(link, &admin->streams) {
+        struct event_stream *stream = CONTAINER_OF(link, struct event_stream, link);
+        stream->quiet_ticks++;
+        exchange_go_on(stream->exchange);
+    }
+    timer_set_in(admin->tick_loop, &admin->tick, TICK_MS * NS_PER_MS);
+}
+
+/* ---- beginning ---- */
+
+/* Where it begins. False: `after` is no number. */
+static bool read_after(const struct call *call, const struct recent_span *span, uint64_t *ret_after)
+{
+    struct slice value;
+    *ret_after = span->newest;
+    if (!query_find(call->query, SLICE("after"), &value))
+        return true;
+    if (slice_to_u64(value, UINT64_MAX, ret_after) != ST_OK)
+        return false;
+    if (*ret_after > span->newest) /* of a process that is no more */
+        *ret_after = span->newest;
+    return true;
+}
+
+/* NULL: too many, or no memory, and the exchange was told. */
+static struct event_stream *stream_create(const struct call *call)
+{
+    struct event_stream *stream = NULL;
+    size_t count = 0;
+    LIST_EACH(link, &call->admin->streams)
+        count++;
+    if (count < EVENTS_STREAMS)
+        stream = calloc(1, sizeof(*stream));
+    if (stream != NULL) {
+        link_init(&stream->link);
+        stream->record = malloc(sizeof(*stream->record));
+        stream->buffer = malloc(BUFFER_BYTES);
+    }
+    if (stream != NULL && stream->record != NULL && stream->buffer != NULL)
+        return stream;
+    if (stream != NULL)
+        stream_free(stream);
+    struct answer answer = {.status = 503};
+    call_fail(call->exchange, call->wants_json, &answer, "busy",
+              SLICE("too many follow the events already"));
+    return NULL;
+}
+
+/* What was left out before the record that it begins behind. */
+static uint64_t stream_left_out(struct event_stream *stream, const struct recent_span *span)
+{
+    struct recent_place place;
+    if (stream->read == span->newest)
+        return span->left_out;
+    if (recent_get(stream->admin->recent, stream->read, stream->record, &place))
+        return place.left_out;
+    return UINT64_MAX;
+}
+
+void events_follow(const struct call *call)
+{
+    struct admin *admin = call->admin;
+    struct recent_span span = recent_span(admin->recent);
+    uint64_t after = 0;
+    if (!read_after(call, &span, &after)) {
+        struct answer answer = {.status = 400};
+        call_fail(call->exchange, call->wants_json, &answer, "bad_after",
+                  SLICE("after is the \"seq\" of a transaction"));
+        return;
+    }
+    struct event_stream *stream = stream_create(call);
+    if (stream == NULL)
+        return;
+    stream->source.next = stream_next;
+    stream->admin = admin;
+    stream->exchange = call->exchange;
+    stream->text = text_on(stream->buffer, BUFFER_BYTES);
+    stream->read = after;
+    stream->left_out = stream_left_out(stream, &span);
+    add_hello(stream, &span);
+    if (list_is_empty(&admin->streams)) {
+        admin->tick_loop = call->request->loop;
+        timer_set_in(admin->tick_loop, &admin->tick, TICK_MS * NS_PER_MS);
+    }
+    list_append(&admin->streams, &stream->link);
+    struct answer answer = {.status = 200,
+                            .type = "text/event-stream",
+                            .body = text_slice(&stream->text),
+                            .source = &stream->source};
+    exchange_answer(call->exchange, &answer);
+}
+
+void events_init(struct admin *admin)
+{
+    link_init(&admin->streams);
+    timer_init(&admin->tick, events_tick);
+}

@@ -1,0 +1,112 @@
+"""/api/v1/transactions and /api/v1/events: what ended, and what ends now."""
+import json
+import signal
+
+import pytest
+
+from support.admin import open_tunnels
+from support.bounds import wait_until
+from support.events import Events
+from support.message import request
+from support.origin import echoes, replies_forever
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def ask(stage, proxy, url):
+    with stage.client(proxy.connect()) as client:
+        return client.ask(request("GET", url))
+
+
+def listed(proxy, query=""):
+    got = proxy.ask_admin("/api/v1/transactions" + query)
+    assert got.status == 200 and got.get("Content-Type") == "application/json", got
+    return json.loads(got.body)
+
+
+def test_a_transaction_is_told_when_it_ends(stage, proxy):
+    """An event for each transaction, with what the JSON log says of it and a number."""
+    origin = stage.origin(replies_forever(OK))
+    events = Events(stage, proxy)
+    assert (events.head.status, events.head.get("Content-Type")) == (200, "text/event-stream")
+    assert events.head.get("Cache-Control") == "no-store"
+    hello = events.next()
+    assert hello.kind == "hello" and hello.data["v"] == 1 and hello.data["seq"] == 0
+    ask(stage, proxy, f"http://{origin.authority}/a")
+    told = events.until("transaction")
+    assert told.number == told.data.pop("seq") == 1
+    assert told.data == proxy.record().json
+
+
+def test_what_was_missed_is_made_up_for(stage, proxy):
+    """A reader that comes back with the number of its last event gets what came since, and no more."""
+    origin = stage.origin(replies_forever(OK))
+    events = Events(stage, proxy)
+    for path in "abc":
+        ask(stage, proxy, f"http://{origin.authority}/{path}")
+        last = events.until("transaction")
+    assert last.number == 3
+    events.wire.close()
+    ask(stage, proxy, f"http://{origin.authority}/d")
+    again = Events(stage, proxy, "?after=2")
+    assert [again.until("transaction").data["url"][-1] for _ in range(2)] == ["c", "d"]
+
+
+def test_the_last_transactions_are_listed(stage, proxy):
+    """Oldest first, as many as asked for, and those before a number."""
+    origin = stage.origin(replies_forever(OK))
+    events = Events(stage, proxy)
+    for path in "abc":
+        ask(stage, proxy, f"http://{origin.authority}/{path}")
+        events.until("transaction")
+    everything = listed(proxy)
+    assert [each["url"][-1] for each in everything["transactions"]] == ["a", "b", "c"]
+    assert (everything["oldest"], everything["newest"], everything["left_out"]) == (1, 3, 0)
+    assert [each["seq"] for each in listed(proxy, "?limit=2")["transactions"]] == [2, 3]
+    assert [each["seq"] for each in listed(proxy, "?before=3&limit=1")["transactions"]] == [2]
+
+
+@pytest.mark.parametrize("query, words", [
+    ("transactions?limit=0", b"1 to 1000"), ("transactions?before=x", b"before is"), ("events?after=-1", b"after is")])
+def test_a_bad_query_is_told(proxy, query, words):
+    got = proxy.ask_admin("/api/v1/" + query)
+    assert got.status == 400 and words in got.body
+
+
+def test_a_reader_of_http_1_0_hears_until_the_end(stage, proxy):
+    """RFC 9112 §6.3: without chunks the end of the connection is the end of the body."""
+    origin = stage.origin(replies_forever(OK))
+    events = Events(stage, proxy, version="1.0")
+    assert events.head.get("Transfer-Encoding") is None and events.next().kind == "hello"
+    ask(stage, proxy, f"http://{origin.authority}/a")
+    assert events.until("transaction").number == 1
+
+
+def test_a_drain_is_followed(stage):
+    """SIGTERM: what ends while others are still open is told."""
+    proxy = stage.proxy()
+    first, _ = open_tunnels(stage, proxy, stage.origin(echoes), 2)
+    events = Events(stage, proxy)
+    assert events.next().kind == "hello"
+    proxy.signal(signal.SIGTERM)
+    wait_until(lambda: proxy.ask_admin("/readyz").status == 503, "the drain")
+    first.half_close()
+    assert events.until("transaction").data["kind"] == "tunnel"
+
+
+def test_head_has_no_stream(proxy):
+    got = proxy.ask_admin("/api/v1/events", method="HEAD")
+    assert (got.status, got.get("Content-Type"), got.body) == (200, "text/event-stream", b"")
+
+
+def test_a_reader_that_does_not_read_holds_nobody_up(stage, proxy):
+    """Its buffers fill; requests go on, and another reader gets all."""
+    origin = stage.origin(replies_forever(OK))
+    deaf = Events(stage, proxy)
+    good = Events(stage, proxy)
+    with stage.client(proxy.connect()) as client:
+        for _ in range(1000):
+            assert client.ask(request("GET", f"http://{origin.authority}/{'x' * 1500}")).status == 200
+    numbers = [good.until("transaction").number for _ in range(1000)]
+    assert numbers == list(range(1, 1001))
+    assert deaf.until("transaction").number == 1
