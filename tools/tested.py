@@ -9,9 +9,9 @@ import csource
 # part of a whole which is tested as such, or whose work shows only between real processes or in whole exchanges.
 ELSEWHERE = {
     # Parts of one thing, whose header has the test.
-    "src/admin/events.c": "tests/unit/admin/test_routes.c",
-    "src/admin/lent.c": "tests/unit/admin/test_routes.c",
-    "src/admin/transactions.c": "tests/unit/admin/test_routes.c",
+    "src/admin/events.c": ["tests/unit/admin/test_routes.c"],
+    "src/admin/lent.c": ["tests/unit/admin/test_routes.c"],
+    "src/admin/transactions.c": ["tests/unit/admin/test_routes.c"],
     "src/admin/errand.c": ["tests/unit/admin/test_routes.c"],
     "src/admin/tunnels.c": ["tests/unit/admin/test_routes.c", "tests/e2e/admin/test_tunnels.py"],
     "src/base/fault_calls.c": ["tests/unit/io/test_fault_calls.c"],
