@@ -10,48 +10,17 @@
 
 #include "config/nearest.h"
 
+#include "base/edit.h"
 #include "config/value.h"
 
 enum { NEAR_STEP = 2, NEAR_PART = 2, NEAR_OTHER_MAP = 3 };
 
 /* ---- words ---- */
 
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-    size_t least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-static char plain(char c)
-{
-    return c == '_' || c == '.' ? '-' : char_lower(c);
-}
-
-/* Edit distance (Levenshtein). Words beyond SCHEMA_KEY_MAX are compared by their beginning. */
-static size_t edit_distance(struct slice a, struct slice b)
-{
-    size_t row[SCHEMA_KEY_MAX + 1];
-    a = slice_first(a, SCHEMA_KEY_MAX);
-    b = slice_first(b, SCHEMA_KEY_MAX);
-    for (size_t j = 0; j <= b.len; j++)
-        row[j] = j;
-    for (size_t i = 0; i < a.len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < b.len; j++) {
-            size_t above = row[j + 1];
-            bool differs = plain(a.at[i]) != plain(b.at[j]);
-            row[j + 1] = smallest(above + 1, row[j] + 1, diagonal + differs);
-            diagonal = above;
-        }
-    }
-    return row[b.len];
-}
-
 static bool is_same(struct slice a, struct slice b)
 {
     size_t i = 0;
-    while (a.len == b.len && i < a.len && plain(a.at[i]) == plain(b.at[i]))
+    while (a.len == b.len && i < a.len && edit_plain(a.at[i]) == edit_plain(b.at[i]))
         i++;
     return a.len == b.len && i == a.len;
 }
@@ -76,8 +45,8 @@ static bool is_part(struct slice word, struct slice whole)
         return false;
     bool begins = is_same(word, slice_first(whole, word.len));
     size_t rest = whole.len - word.len;
-    return (begins && (word.len > 3 || plain(whole.at[word.len]) == '-')) ||
-           (is_same(word, slice_from(whole, rest)) && plain(whole.at[rest - 1]) == '-');
+    return (begins && (word.len > 3 || edit_plain(whole.at[word.len]) == '-')) ||
+           (is_same(word, slice_from(whole, rest)) && edit_plain(whole.at[rest - 1]) == '-');
 }
 
 /* What it costs to stand in another map. */
@@ -104,7 +73,7 @@ void nearest_compare(struct slice wrong, struct slice candidate, const struct sc
     size_t whole = edit_distance(wrong, candidate);
     size_t moved = edit_distance(word, other) + 1;
     size_t distance = whole < moved ? whole : moved;
-    bool is_near = distance <= 1 + word.len / 3;
+    bool is_near = edit_is_near(word, distance);
     if (!is_near && (is_part(word, other) || is_part(other, word))) {
         is_near = true;
         distance = NEAR_PART;

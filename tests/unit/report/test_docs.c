@@ -2,6 +2,7 @@
 
 #include "record/counter.h"
 #include "report/access_log.h"
+#include "report/filter.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 static char timing[65536];
 static char logs[65536];
+static char live[65536];
 
 static void read_document(const char *name, char *into, size_t cap)
 {
@@ -27,6 +29,7 @@ static int begin(void **state)
     (void)state;
     read_document("timing.md", timing, sizeof(timing));
     read_document("log.md", logs, sizeof(logs));
+    read_document("live.md", live, sizeof(live));
     return 0;
 }
 
@@ -54,6 +57,14 @@ static void every_mark_and_phase_is_described(void **state)
     for (int phase = 0; phase < PHASE_COUNT; phase++)
         assert_describes(timing, phase_word((enum phase)phase),
                          strlen(phase_word((enum phase)phase)));
+}
+
+static void every_key_of_a_filter_is_described(void **state)
+{
+    (void)state;
+#define X(name, word, kind, example, meaning) assert_describes(live, word, strlen(word));
+    FILTER_KEYS(X)
+#undef X
 }
 
 static void every_end_is_described_with_its_meaning(void **state)
@@ -126,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_mark_and_phase_is_described),
+        cmocka_unit_test(every_key_of_a_filter_is_described),
         cmocka_unit_test(every_end_is_described_with_its_meaning),
         cmocka_unit_test(every_json_member_is_described),
     };
