@@ -3,6 +3,7 @@
 
 #include "admin/routes.h"
 #include "http/target.h"
+#include "report/filter.h"
 
 /* One request to the admin surface, while it is being answered. What the files of src/admin share. */
 struct call {
@@ -22,5 +23,8 @@ void call_fail(struct exchange *exchange, bool wants_json, const struct answer *
                const char *word, struct slice message);
 /* The value of `name` in a query such as "a=1&b=2"; false where it is not there. Nothing is decoded. */
 bool query_find(struct slice query, struct slice name, struct slice *ret_value);
+/* What the query chooses records by (report/filter.h), all where it has no "filter=". False: that is no filter, and the
+ * exchange was told. */
+bool query_filter(const struct call *call, struct filter *ret_filter);
 
 #endif

@@ -35,6 +35,7 @@ struct event_stream {
         left_out; /* as the store counted when that was kept; UINT64_MAX: not known, it is there no more */
     uint64_t untold; /* left out, and not said yet */
     unsigned quiet_ticks;
+    struct filter filter;
     struct record *record; /* scratch */
     char *buffer;
     struct text text; /* on it: the piece that is being made */
@@ -118,6 +119,8 @@ static void stream_read_on(struct event_stream *stream)
     for (unsigned looks = 0; looks < LOOK_MAX; looks++) {
         if (stream->text.cap - stream->text.len < EVENT_ROOM || !stream_read(stream, &sequence))
             return;
+        if (!filter_match(&stream->filter, stream->record))
+            continue;
         add_left_out(stream);
         add_transaction(stream, sequence);
     }
@@ -211,9 +214,11 @@ void events_follow(const struct call *call)
                   SLICE("after is the \"seq\" of a transaction"));
         return;
     }
-    struct event_stream *stream = stream_create(call);
+    struct filter filter;
+    struct event_stream *stream = query_filter(call, &filter) ? stream_create(call) : NULL;
     if (stream == NULL)
         return;
+    stream->filter = filter;
     stream->source.next = stream_next;
     stream->admin = admin;
     stream->exchange = call->exchange;

@@ -55,9 +55,9 @@ static const struct route routes[] = {
     {"/api/v1/tunnels", ROUTE_READ, tunnels_list,
      "open tunnels and their phases so far, as JSON; ?limit=N&after=NEXT"},
     {"/api/v1/transactions", ROUTE_READ, transactions_list,
-     "the last transactions, as JSON; ?limit=N&before=SEQ"},
+     "the last transactions, as JSON; ?limit=N&before=SEQ&filter=TERMS"},
     {"/api/v1/events", ROUTE_READ, events_follow,
-     "transactions as they end, as server-sent events; ?after=SEQ"},
+     "transactions as they end, as server-sent events; ?after=SEQ&filter=TERMS"},
     {"/api/v1/policy", ROUTE_SECRET, policy_show,
      "rules and settings that decide, as JSON; needs the token"},
     {"/api/v1/explain", ROUTE_SECRET, explaining_show,
@@ -232,6 +232,42 @@ bool query_find(struct slice query, struct slice name, struct slice *ret_value)
             return true;
         }
     }
+    return false;
+}
+
+/* Percent-decoded, with '+' for a blank as forms write it. False: a '%' without its two digits, or too long. */
+static bool query_decode(struct slice value, struct text *into)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.at[i] == '+' ? ' ' : value.at[i];
+        uint64_t byte = 0;
+        if (c == '%') {
+            struct slice digits = slice_first(slice_from(value, i + 1), 2);
+            if (digits.len != 2 || slice_hex_to_u64(digits, UINT8_MAX, &byte) != ST_OK)
+                return false;
+            c = (char)byte;
+            i += 2;
+        }
+        text_add_char(into, c);
+    }
+    return !into->is_cut;
+}
+
+bool query_filter(const struct call *call, struct filter *ret_filter)
+{
+    char words[FILTER_TEXT_MAX + 1];
+    char why[FILTER_WHY_MAX];
+    struct text text = text_on(words, sizeof(words));
+    struct text reason = text_on(why, sizeof(why));
+    struct slice value = SLICE_NONE;
+    (void)query_find(call->query, SLICE("filter"), &value);
+    if (!query_decode(value, &text))
+        text_add(&reason,
+                 SLICE("the filter is too long, or a '%' in it has no two digits behind it"));
+    else if (filter_parse(text_slice(&text), ret_filter, &reason) == ST_OK)
+        return true;
+    struct answer answer = {.status = 400};
+    call_fail(call->exchange, call->wants_json, &answer, "bad_filter", text_slice(&reason));
     return false;
 }
 

@@ -26,6 +26,7 @@ void transaction_add(const struct record *record, uint64_t sequence, struct text
 struct listing {
     struct recent *recent;
     struct record *record; /* scratch */
+    struct filter filter;
     uint64_t found[TRANSACTIONS_LIMIT];
     size_t found_count;
     size_t limit;
@@ -41,7 +42,8 @@ static void listing_find(struct listing *listing, uint64_t before)
         struct recent_place place;
         if (!recent_get(listing->recent, --at, listing->record, &place))
             break;
-        listing->found[listing->found_count++] = at;
+        if (filter_match(&listing->filter, listing->record))
+            listing->found[listing->found_count++] = at;
     }
 }
 
@@ -86,7 +88,8 @@ static bool listing_write(struct listing *listing)
     return true;
 }
 
-static void list_answer(const struct call *call, size_t limit, uint64_t before)
+static void list_answer(const struct call *call, size_t limit, uint64_t before,
+                        const struct filter *filter)
 {
     struct listing *listing = calloc(1, sizeof(*listing));
     struct record *record = malloc(sizeof(*record));
@@ -95,6 +98,7 @@ static void list_answer(const struct call *call, size_t limit, uint64_t before)
     if (listing != NULL && record != NULL) {
         listing->recent = call->admin->recent;
         listing->record = record;
+        listing->filter = *filter;
         listing->limit = limit;
         listing_find(listing, before);
         if (listing_write(listing)) {
@@ -127,6 +131,7 @@ void transactions_list(const struct call *call)
                   SLICE("before is the \"seq\" of a transaction"));
         return;
     }
-    if (lent_has_room(call))
-        list_answer(call, (size_t)limit, before);
+    struct filter filter;
+    if (query_filter(call, &filter) && lent_has_room(call))
+        list_answer(call, (size_t)limit, before, &filter);
 }

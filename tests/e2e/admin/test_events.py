@@ -38,8 +38,9 @@ def test_a_transaction_is_told_when_it_ends(stage, proxy):
     assert told.data == proxy.record().json
 
 
-def test_what_was_missed_is_made_up_for(stage, proxy):
+def test_what_was_missed_is_made_up_for(stage):
     """A reader that comes back with the number of its last event gets what came since, and no more."""
+    proxy = stage.proxy("--workers", "1")  # records of several are not in order
     origin = stage.origin(replies_forever(OK))
     events = Events(stage, proxy)
     for path in "abc":
@@ -52,8 +53,9 @@ def test_what_was_missed_is_made_up_for(stage, proxy):
     assert [again.until("transaction").data["url"][-1] for _ in range(2)] == ["c", "d"]
 
 
-def test_the_last_transactions_are_listed(stage, proxy):
+def test_the_last_transactions_are_listed(stage):
     """Oldest first, as many as asked for, and those before a number."""
+    proxy = stage.proxy("--workers", "1")  # records of several are not in order
     origin = stage.origin(replies_forever(OK))
     events = Events(stage, proxy)
     for path in "abc":
@@ -66,7 +68,20 @@ def test_the_last_transactions_are_listed(stage, proxy):
     assert [each["seq"] for each in listed(proxy, "?before=3&limit=1")["transactions"]] == [2]
 
 
+def test_a_filter_chooses(stage):
+    """?filter=, percent-encoded, in the language of docs/live.md: of what is kept and of what comes."""
+    proxy = stage.proxy("--workers", "1")  # records of several are not in order
+    origin = stage.origin(replies_forever(OK))
+    events = Events(stage, proxy, "?filter=url~/b+status%3D2xx")
+    for path in ("a", "b1", "c", "b2"):
+        ask(stage, proxy, f"http://{origin.authority}/{path}")
+    assert [events.until("transaction").number for _ in range(2)] == [2, 4]
+    assert [each["seq"] for each in listed(proxy, "?filter=!url~/b")["transactions"]] == [1, 3]
+    assert [each["seq"] for each in listed(proxy, "?limit=1&filter=url~/b")["transactions"]] == [4]
+
+
 @pytest.mark.parametrize("query, words", [
+    ("events?filter=hist%3Da", b"host"), ("transactions?filter=%2", b"two digits"),
     ("transactions?limit=0", b"1 to 1000"), ("transactions?before=x", b"before is"), ("events?after=-1", b"after is")])
 def test_a_bad_query_is_told(proxy, query, words):
     got = proxy.ask_admin("/api/v1/" + query)
