@@ -11,6 +11,7 @@ ELSEWHERE = {
     # Parts of one thing, whose header has the test.
     "src/admin/events.c": ["tests/unit/admin/test_routes.c"],
     "src/admin/lent.c": ["tests/unit/admin/test_routes.c"],
+    "src/admin/overview.c": ["tests/unit/admin/test_routes.c", "tests/e2e/admin/test_events.py"],
     "src/admin/transactions.c": ["tests/unit/admin/test_routes.c"],
     "src/admin/errand.c": ["tests/unit/admin/test_routes.c"],
     "src/admin/tunnels.c": ["tests/unit/admin/test_routes.c", "tests/e2e/admin/test_tunnels.py"],

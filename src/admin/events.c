@@ -34,6 +34,7 @@ struct event_stream {
     uint64_t
         left_out; /* as the store counted when that was kept; UINT64_MAX: not known, it is there no more */
     uint64_t untold; /* left out, and not said yet */
+    uint64_t second; /* of the overview, told last */
     unsigned quiet_ticks;
     struct filter filter;
     struct record *record; /* scratch */
@@ -126,12 +127,29 @@ static void stream_read_on(struct event_stream *stream)
     }
 }
 
+/* Once a second, where anything happened in it. */
+static void add_second(struct event_stream *stream)
+{
+    uint64_t second = overview_second();
+    struct text *text = &stream->text;
+    size_t before = text->len;
+    if (second == stream->second || text->cap - before < OVERVIEW_SPAN_ROOM + 64)
+        return;
+    stream->second = second;
+    text_add(text, SLICE("event: overview\ndata: "));
+    if (overview_add_second(stream->admin->overview, text))
+        text_add(text, SLICE("\n\n"));
+    else
+        text->len = before;
+}
+
 static enum status stream_next(struct answer_source *source, struct slice *ret_piece)
 {
     struct event_stream *stream = CONTAINER_OF(source, struct event_stream, source);
     stream->text.len = 0;
     stream_read_on(stream);
     add_left_out(stream);
+    add_second(stream);
     if (stream->text.len == 0 && stream->quiet_ticks >= KEEP_ALIVE_TICKS)
         text_add(&stream->text, SLICE(": nothing new\n\n"));
     if (stream->text.len == 0)
@@ -224,6 +242,7 @@ void events_follow(const struct call *call)
     stream->exchange = call->exchange;
     stream->text = text_on(stream->buffer, BUFFER_BYTES);
     stream->read = after;
+    stream->second = overview_second();
     stream->left_out = stream_left_out(stream, &span);
     add_hello(stream, &span);
     if (list_is_empty(&admin->streams)) {

@@ -10,6 +10,7 @@
 #include "admin/explaining.h"
 #include "admin/guard.h"
 #include "admin/lent.h"
+#include "admin/overview.h"
 #include "admin/pac.h"
 #include "admin/policy.h"
 #include "admin/transactions.h"
@@ -58,6 +59,8 @@ static const struct route routes[] = {
      "the last transactions, as JSON; ?limit=N&before=SEQ&filter=TERMS"},
     {"/api/v1/events", ROUTE_READ, events_follow,
      "transactions as they end, as server-sent events; ?after=SEQ&filter=TERMS"},
+    {"/api/v1/overview", ROUTE_READ, overview_show,
+     "what they say together, by minute, second and destination, as JSON; ?minutes=N"},
     {"/api/v1/policy", ROUTE_SECRET, policy_show,
      "rules and settings that decide, as JSON; needs the token"},
     {"/api/v1/explain", ROUTE_SECRET, explaining_show,
@@ -136,27 +139,26 @@ static uint64_t count_lost_records(const struct admin *admin)
     return stats.dropped + stats.lost;
 }
 
-/* What each worker has open, so that an uneven spread is seen. */
-static size_t add_workers(const struct admin *admin, struct metrics_extra *extras,
-                          char (*names)[ROUTES_WORKER_TEXT])
+enum { METRICS_EXTRAS = 8 + 2 * ERRAND_STOPS_MAX + 2 * (OVERVIEW_WORDS + 1) };
+
+/* The figures of one scrape that are no counters. */
+struct extras {
+    struct metrics_extra at[METRICS_EXTRAS];
+    size_t count;
+    char workers[ERRAND_STOPS_MAX][ROUTES_WORKER_TEXT];
+    struct overview_word rules[OVERVIEW_WORDS + 1];
+    struct overview_word causes[OVERVIEW_WORDS + 1];
+    struct histogram phases[PHASE_COUNT];
+};
+
+static void extras_add(struct extras *extras, const struct metrics_extra *extra)
 {
-    for (size_t i = 0; i < admin->counter_count; i++) {
-        int len = snprintf(names[i], ROUTES_WORKER_TEXT, "%zu", i);
-        extras[i] = (struct metrics_extra){
-            .name = "worker_connections",
-            .help = "Client connections and tunnels open, by worker",
-            .kind = GAUGE,
-            .label = "worker",
-            .value = slice_of(names[i], (size_t)len),
-            .number = counter_open(admin->counters[i]),
-        };
-    }
-    return admin->counter_count;
+    CHECK(extras->count < METRICS_EXTRAS);
+    extras->at[extras->count++] = *extra;
 }
 
-static void serve_metrics(const struct call *call)
+static void extras_add_process(struct extras *extras, const struct admin *admin)
 {
-    const struct admin *admin = call->admin;
     const struct metrics_extra figures[] = {
         {.name = "records_lost_total",
          .help = "Records that are not in the access log: it was written too slowly, or failed",
@@ -177,23 +179,81 @@ static void serve_metrics(const struct call *call)
          .value = SLICE(FAIRLEAD_VERSION),
          .number = 1},
     };
-    char names[ERRAND_STOPS_MAX][ROUTES_WORKER_TEXT];
-    struct metrics_extra extras[COUNT_OF(figures) + ERRAND_STOPS_MAX];
-    memcpy(extras, figures, sizeof(figures));
-    size_t count = COUNT_OF(figures) + add_workers(admin, extras + COUNT_OF(figures), names);
-    size_t room = metrics_text_room(extras, count);
-    char *memory = malloc(room);
-    if (memory == NULL) {
-        struct answer answer = {.status = 503};
-        call_fail(call->exchange, call->wants_json, &answer, "memory", SLICE("out of memory"));
-        return;
+    for (size_t i = 0; i < COUNT_OF(figures); i++)
+        extras_add(extras, &figures[i]);
+}
+
+/* What each worker has open, so that an uneven spread is seen, and what it used. */
+static void extras_add_workers(struct extras *extras, const struct admin *admin)
+{
+    for (size_t i = 0; i < 2 * admin->counter_count; i++) {
+        size_t worker = i % admin->counter_count;
+        bool is_used = i >= admin->counter_count;
+        int len = snprintf(extras->workers[worker], ROUTES_WORKER_TEXT, "%zu", worker);
+        struct metrics_extra extra = {
+            .name = is_used ? "worker_cpu_seconds_total" : "worker_connections",
+            .help = is_used ? "CPU time used, by worker"
+                            : "Client connections and tunnels open, by worker",
+            .kind = is_used ? COUNTER : GAUGE,
+            .label = "worker",
+            .value = slice_of(extras->workers[worker], (size_t)len),
+            .number =
+                is_used ? overview_worker_ns(admin, worker) : counter_open(admin->counters[worker]),
+            .decimals = is_used ? 9 : 0,
+        };
+        extras_add(extras, &extra);
     }
-    struct text text = text_on(memory, room);
-    metrics_text_add(admin->counters, admin->counter_count, extras, count, &text);
-    CHECK(!text.is_cut);
-    struct answer answer = {.status = 200, .type = METRICS_TEXT_TYPE, .body = text_slice(&text)};
-    exchange_answer(call->exchange, &answer);
-    free(memory);
+}
+
+static void extras_add_words(struct extras *extras, const struct metrics_extra *extra,
+                             const struct overview_word *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct metrics_extra each = *extra;
+        each.value = words[i].word;
+        each.number = words[i].count;
+        extras_add(extras, &each);
+    }
+}
+
+static void extras_collect(struct extras *extras, const struct admin *admin)
+{
+    static const struct metrics_extra rules = {
+        .name = "rule_refusals_total",
+        .help = "Transactions refused, by rule; the first 128 rules, then \"(others)\"",
+        .kind = COUNTER,
+        .label = "rule"};
+    static const struct metrics_extra causes = {.name = "cause_failures_total",
+                                                .help = "Transactions that failed, by cause",
+                                                .kind = COUNTER,
+                                                .label = "cause"};
+    extras_add_process(extras, admin);
+    extras_add_workers(extras, admin);
+    extras_add_words(extras, &rules, extras->rules, overview_rules(admin->overview, extras->rules));
+    extras_add_words(extras, &causes, extras->causes,
+                     overview_causes(admin->overview, extras->causes));
+    overview_phases(admin->overview, extras->phases);
+}
+
+static void serve_metrics(const struct call *call)
+{
+    const struct admin *admin = call->admin;
+    if (!lent_has_room(call))
+        return;
+    struct extras *extras = calloc(1, sizeof(*extras));
+    struct text text = text_on(NULL, 0);
+    if (extras != NULL) {
+        extras_collect(extras, admin);
+        size_t room = metrics_text_room(extras->at, extras->count) + METRICS_PHASES_ROOM;
+        text = text_on(malloc(room), room);
+    }
+    if (text.at != NULL) {
+        metrics_text_add(admin->counters, admin->counter_count, extras->at, extras->count, &text);
+        metrics_text_add_phases(extras->phases, &text);
+        CHECK(!text.is_cut);
+    }
+    free(extras);
+    lent_answer(call, METRICS_TEXT_TYPE, text.at, text.len);
 }
 
 static void serve_pac(const struct call *call)

@@ -4,10 +4,19 @@
 #include "admin/errand.h"
 #include "proxy/handler.h"
 #include "record/counter.h"
+#include "report/overview.h"
 #include "report/recent.h"
 #include "report/recorder.h"
 
 #include <stdatomic.h>
+#include <time.h>
+
+/* How much CPU time the workers had used at the last look, and in what part of the time they were busy before it. */
+struct admin_load {
+    uint64_t at_ns; /* monotonic; 0: nobody has looked */
+    uint64_t used_ns[ERRAND_STOPS_MAX];
+    uint16_t permille[ERRAND_STOPS_MAX];
+};
 
 /* The admin surface; docs/admin.md describes each path. Its own listener and worker, whose handler this is.
  *
@@ -19,6 +28,10 @@ struct admin {
     size_t counter_count;
     const struct recorder *recorder; /* set before the admin worker begins, or NULL */
     struct recent *recent;           /* likewise, and never NULL */
+    struct overview *overview;       /* likewise, and never NULL */
+    clockid_t
+        worker_clocks[ERRAND_STOPS_MAX]; /* CPU time of each worker's thread; complete likewise */
+    struct admin_load load;              /* thread: the admin worker's */
     struct errands errands;
     struct link inquiries; /* to the workers, whose asker still waits; thread: the admin worker's */
     size_t inquiry_count;  /* of these and of the orphans; likewise */

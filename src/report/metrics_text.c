@@ -106,6 +106,41 @@ void metrics_text_add(const struct counters *const *workers, size_t worker_count
     }
 }
 
+#define PHASE_METRIC "phase_seconds"
+
+static void add_phase(const char *phase, const struct histogram *histogram, struct text *into)
+{
+    uint64_t below = 0;
+    for (unsigned i = 0; i < HISTOGRAM_LIMITS; i++) {
+        below += histogram->buckets[i];
+        if (histogram_is_coarse(i))
+            text_add_format(into, PREFIX PHASE_METRIC "_bucket{phase=\"%s\",le=\"%g\"} %llu\n",
+                            phase, (double)histogram_limit_ns(i) / 1e9, (unsigned long long)below);
+    }
+    below += histogram->buckets[HISTOGRAM_LIMITS];
+    text_add_format(into, PREFIX PHASE_METRIC "_bucket{phase=\"%s\",le=\"+Inf\"} %llu\n", phase,
+                    (unsigned long long)below);
+    text_add_format(into, PREFIX PHASE_METRIC "_sum{phase=\"%s\"} ", phase);
+    add_scaled(into, histogram->sum_ns, 9);
+    text_add_format(into, "\n" PREFIX PHASE_METRIC "_count{phase=\"%s\"} %llu\n", phase,
+                    (unsigned long long)below);
+}
+
+void metrics_text_add_phases(const struct histogram phases[PHASE_COUNT], struct text *into)
+{
+    bool is_first = true;
+    for (int i = 0; i < PHASE_COUNT; i++) {
+        if (phases[i].count == 0)
+            continue;
+        if (is_first)
+            text_add(into, SLICE("# HELP " PREFIX PHASE_METRIC
+                                 " How long the phases of transactions took, where they happened\n"
+                                 "# TYPE " PREFIX PHASE_METRIC " histogram\n"));
+        add_phase(phase_word((enum phase)i), &phases[i], into);
+        is_first = false;
+    }
+}
+
 size_t metrics_text_room(const struct metrics_extra *extras, size_t extra_count)
 {
     size_t room = 1;

@@ -307,6 +307,14 @@ size_t overview_rules(struct overview *overview, struct overview_word into[OVERV
     return count;
 }
 
+size_t overview_causes(struct overview *overview, struct overview_word into[OVERVIEW_WORDS + 1])
+{
+    overview_lock(overview);
+    size_t count = words_sorted(&overview->causes, into);
+    overview_unlock(overview);
+    return count;
+}
+
 /* ---- counting ---- */
 
 static void tally_put(struct tally *tally, const struct record *record)

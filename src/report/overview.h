@@ -47,11 +47,12 @@ char *overview_json(struct overview *overview, unsigned minutes, size_t *ret_len
 /* Phases since the start, by the phase. */
 void overview_phases(struct overview *overview, struct histogram into[PHASE_COUNT]);
 
-/* Refusals since the start by rule, the most frequent first. Texts are good until the overview is destroyed. */
+/* Refusals since the start by rule, failures by cause, the most frequent first. Texts are good until the overview is destroyed. */
 struct overview_word {
     struct slice word;
     uint64_t count;
 };
 size_t overview_rules(struct overview *overview, struct overview_word into[OVERVIEW_WORDS + 1]);
+size_t overview_causes(struct overview *overview, struct overview_word into[OVERVIEW_WORDS + 1]);
 
 #endif

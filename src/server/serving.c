@@ -212,8 +212,10 @@ static enum status serving_start_worker(struct serving *serving, unsigned id,
 static void serving_on_record(void *owner, const struct record *record)
 {
     struct serving *serving = owner;
-    if (atomic_load_explicit(&serving->is_watched, memory_order_relaxed))
+    if (atomic_load_explicit(&serving->is_watched, memory_order_relaxed)) {
         recent_put(serving->recent, record);
+        overview_put(serving->overview, record);
+    }
 }
 
 /* What the admin surface shows. A ceiling on memory leaves it a sixteenth. */
@@ -224,8 +226,10 @@ static enum status serving_open_history(struct serving *serving)
     uint64_t share = config->limits.memory_bytes / HISTORY_PART;
     atomic_store(&serving->is_watched, !config->admin.is_off);
     serving->recent = recent_create((size_t)(share != 0 && share < bytes ? share : bytes));
+    serving->overview = overview_create();
     serving->admin.recent = serving->recent;
-    return serving->recent == NULL ? ST_NOMEM : ST_OK;
+    serving->admin.overview = serving->overview;
+    return serving->recent == NULL || serving->overview == NULL ? ST_NOMEM : ST_OK;
 }
 
 static enum status serving_start_recorder(struct serving *serving)
@@ -285,6 +289,7 @@ static enum status serving_start_threads(struct serving *serving)
             break;
         crew_add(&serving->crew, worker_loop(serving->workers[i]),
                  worker_proxy(serving->workers[i]), &serving->counters[i]);
+        admin->worker_clocks[admin->counter_count] = worker_clock(serving->workers[i]);
         admin->counters[admin->counter_count++] = &serving->counters[i];
         admin->errands.stops[admin->errands.stop_count++] = (struct errand_stop){
             worker_loop(serving->workers[i]), worker_proxy(serving->workers[i])};
@@ -452,6 +457,7 @@ void serving_end(struct serving *serving)
     denials_destroy(&serving->denials);
     recorder_stop(&serving->recorder);
     recent_destroy(&serving->recent);
+    overview_destroy(&serving->overview);
     for (unsigned i = 0; i < serving->worker_count; i++)
         ring_destroy(&serving->rings[i]);
     bundle_destroy(&serving->bundle);

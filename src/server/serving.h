@@ -21,7 +21,8 @@ struct serving {
     struct counters *counters; /* one for each worker, the admin worker's last */
     struct ring *rings[BUNDLE_WORKERS_MAX];
     struct recorder *recorder;
-    struct recent *recent; /* the last records; fed by the recorder, read by the admin worker */
+    struct recent *recent;     /* the last records; fed by the recorder, read by the admin worker */
+    struct overview *overview; /* what they say together; likewise */
     _Atomic bool
         is_watched; /* there is an admin listener; writer: main, reader: the recorder, relaxed */
     struct tls_tickets *tickets;

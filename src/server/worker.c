@@ -423,6 +423,13 @@ enum status worker_start(struct worker *worker)
     return worker->is_started ? ST_OK : ST_IO;
 }
 
+clockid_t worker_clock(const struct worker *worker)
+{
+    clockid_t clock = CLOCK_MONOTONIC;
+    (void)pthread_getcpuclockid(worker->thread, &clock); /* Linux has one for each thread */
+    return clock;
+}
+
 struct loop *worker_loop(struct worker *worker)
 {
     return worker->loop;

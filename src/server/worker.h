@@ -6,7 +6,9 @@
 #include "proxy/proxy.h"
 #include "record/counter.h"
 #include "report/recorder.h"
+
 #include "server/crew.h"
+#include <time.h>
 
 /* One thread that serves: a loop, its listeners, its pools and its data plane; nothing is shared with other
  * workers but what is only read. */
@@ -46,6 +48,8 @@ enum status worker_create(const struct worker_options *options,
 enum status worker_start(struct worker *worker) MUST_USE;
 /* What the admin worker's errands need; borrowed. The data plane is for messages in that loop alone. */
 struct loop *worker_loop(struct worker *worker);
+/* The clock of the CPU time that its thread has used. Good from worker_start to worker_stop. */
+clockid_t worker_clock(const struct worker *worker);
 struct proxy *worker_proxy(struct worker *worker);
 /* Take over a new snapshot and listeners between two turns. Both are copied, a reference is taken. Before
  * worker_start it takes effect when the thread begins. `keeps_pool`: it differs in users and tokens alone, so that idle

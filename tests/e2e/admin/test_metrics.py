@@ -1,16 +1,23 @@
 """/metrics: the text format of Prometheus, and that the figures are true."""
+import json
 import os
 import re
+import shutil
+import subprocess
+import urllib.parse
+import urllib.request
 
 import pytest
 from support.admin import open_tunnels
 from support.bounds import Cue, wait_until
 from support.message import ok, request
+from support.ops import free_port
 from support.origin import echoes, replies, replies_forever
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 SAMPLE = re.compile(rf'({NAME})(?:\{{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*)\}})? '
                     r"([0-9]+(?:\.[0-9]+)?)")
+PARTS = ("_bucket", "_sum", "_count")  # of a histogram
 
 
 def parse_metrics(text):
@@ -23,17 +30,20 @@ def parse_metrics(text):
             assert words and helped not in types, line
         elif line.startswith("# TYPE "):
             family, kind = line[7:].split(" ")
-            assert family == helped and family not in types and kind in ("counter", "gauge"), line
+            assert family == helped and family not in types and kind in ("counter", "gauge", "histogram"), line
             assert re.fullmatch(NAME, family) and family.startswith("fairlead_")
             assert (kind == "counter") == family.endswith("_total"), line
             types[family] = kind
         else:
             match = SAMPLE.fullmatch(line)
-            assert match and match.group(1) == family, line
+            assert match and match.group(1) in [family + part for part in (
+                PARTS if types[family] == "histogram" else [""])], line
             sample = line.rsplit(" ", 1)[0]
             assert sample not in values, line
             values[sample] = float(match.group(3))
-    assert {sample.split("{")[0] for sample in values} == set(types)
+    names = {sample.split("{")[0] for sample in values}
+    assert names == {name + part for name, kind in types.items()
+                     for part in (PARTS if kind == "histogram" else [""])}
     return values
 
 
@@ -48,6 +58,89 @@ def test_the_text_is_what_prometheus_reads(proxy):
     values = metrics(proxy)
     assert len(values) > 30
     assert any(sample.startswith("fairlead_build_info{version=") for sample in values)
+
+
+def test_phases_are_histograms(stage, proxy):
+    """Of each phase that happened, once for each transaction in which it did: a pooled connection has no connect."""
+    origin = stage.origin(replies_forever(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+    assert not any("phase_seconds" in sample for sample in metrics(proxy))
+    with stage.client(proxy.connect()) as client:
+        for _ in range(3):
+            assert client.ask(request("GET", f"http://{origin.authority}/")).status == 200
+    proxy.records(3)
+    wait_until(lambda: metrics(proxy).get('fairlead_phase_seconds_count{phase="wait"}') == 3, "three waits")
+    values = metrics(proxy)
+    assert values['fairlead_phase_seconds_count{phase="connect"}'] == 1
+    assert not any('phase="tls"' in sample for sample in values)
+    buckets = [number for sample, number in values.items()
+               if sample.startswith('fairlead_phase_seconds_bucket{phase="wait"')]
+    assert buckets == sorted(buckets) and buckets[-1] == 3 and len(buckets) == 23
+    waited = sum(record.json["phases_us"]["wait"] for record in proxy.records(3)) / 1e6
+    assert abs(values['fairlead_phase_seconds_sum{phase="wait"}'] - waited) < 1e-5
+
+
+def test_refusals_and_failures_are_counted_by_word(stage, proxy):
+    """rule_refusals_total has the rule that the answer named, cause_failures_total the log's word."""
+    with stage.client(proxy.connect()) as client:
+        assert client.ask(request("GET", "http://169.254.169.254/")).status == 403
+    with stage.client(proxy.connect()) as client:
+        assert client.ask(request("GET", f"http://127.0.0.1:{free_port()}/")).status == 502
+    refused, failed = sorted(proxy.records(2), key=lambda record: record.json["status"])
+    def value(name, label, word):
+        return metrics(proxy).get(f'fairlead_{name}{{{label}="{word}"}}')
+    wait_until(lambda: value("rule_refusals_total", "rule", refused.json["rule"]) == 1, "the refusal")
+    wait_until(lambda: value("cause_failures_total", "cause", failed.json["cause"]) == 1, "the failure")
+
+
+def test_what_workers_used_is_told(stage):
+    """CPU time by worker: it grows with work, and the overview tells how busy they were."""
+    proxy = stage.proxy("--workers", "1")
+    origin = stage.origin(replies_forever(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+    before = metrics(proxy)['fairlead_worker_cpu_seconds_total{worker="0"}']
+    with stage.client(proxy.connect()) as client:
+        for _ in range(50):
+            assert client.ask(request("GET", f"http://{origin.authority}/")).status == 200
+    assert metrics(proxy)['fairlead_worker_cpu_seconds_total{worker="0"}'] > before
+    worker, = json.loads(proxy.ask_admin("/api/v1/overview").body)["workers"]
+    assert worker["worker"] == 0 and 0 <= worker["busy_share"] <= 1
+
+
+@pytest.mark.long_wait
+def test_prometheus_scrapes_it(stage, proxy):
+    """A real Prometheus finds the target up, and answers a question for a quantile."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("there is no prometheus here")
+    origin = stage.origin(replies_forever(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+    with stage.client(proxy.connect()) as client:
+        for _ in range(20):
+            assert client.ask(request("GET", f"http://{origin.authority}/")).status == 200
+    proxy.records(20)
+    port = free_port()
+    config = stage.folder / "prometheus.yml"
+    config.write_text("global: { scrape_interval: 200ms, scrape_timeout: 200ms }\nscrape_configs:\n"
+                      "  - job_name: fairlead\n    static_configs: [{ targets: ['%s:%d'] }]\n" % proxy.admin)
+    process = subprocess.Popen(
+        ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={stage.folder / 'tsdb'}",
+         f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        def answer(query):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?query="
+                                            + urllib.parse.quote(query), timeout=5) as got:
+                    return json.load(got)["data"]["result"]
+            except OSError:
+                return []
+        wait_until(lambda: [each["value"][1] for each in answer('up{job="fairlead"}')] == ["1"],
+                   "the target to be up", 30)
+        wait_until(lambda: [each["value"][1] for each in answer(
+            'fairlead_phase_seconds_count{phase="wait"}')] == ["20"], "twenty waits", 30)
+        found, = answer('histogram_quantile(0.5, fairlead_phase_seconds_bucket{phase="wait"})')
+        assert 0 < float(found["value"][1]) < 1
+        assert [each["metric"]["version"] for each in answer("fairlead_build_info")] != []
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def test_counters_never_fall(stage, proxy):

@@ -69,7 +69,8 @@ static int play_begin(void **state)
     }
     play->admin.errands.stop_count = 2;
     play->admin.recent = recent_create(RECENT_BYTES_MIN);
-    assert_non_null(play->admin.recent);
+    play->admin.overview = overview_create();
+    assert_true(play->admin.recent != NULL && play->admin.overview != NULL);
     play->snapshot.config = &play->config;
     play->snapshot.admin_token = SLICE(TOKEN);
     *state = play;
@@ -87,6 +88,7 @@ static int play_end(void **state)
         loop_destroy(&play->workers[i]);
     loop_destroy(&play->home);
     recent_destroy(&play->admin.recent);
+    overview_destroy(&play->admin.overview);
     clock_restore();
     free(play);
     return 0;
@@ -334,6 +336,29 @@ static void events_tell_what_comes(void **state)
     assert_int_equal(play->wakes, 1);
 }
 
+static void the_overview_is_told_whole_and_each_second(void **state)
+{
+    struct play *play = *state;
+    static struct record record;
+    record_begin(&record);
+    record.kind = RECORD_EXCHANGE;
+    record_seal(&record);
+    ask(play, "GET /api/v1/events", "");
+    overview_put(play->admin.overview, &record);
+    assert_int_equal(read_piece(play), ST_AGAIN);
+    clock_advance(NS_PER_S);
+    assert_int_equal(read_piece(play), ST_OK);
+    assert_non_null(strstr(play->body, "event: overview\ndata: {\"t_ms\":1000000,\"requests\":1,"));
+    assert_int_equal(read_piece(play), ST_AGAIN);
+    leave(play);
+    ask(play, "GET /api/v1/overview?minutes=5", "");
+    assert_answer(play, 200, "{\"v\":1,\"now_ms\":1001000,\"minutes\":[\n{\"t_ms\":");
+    assert_non_null(strstr(play->body, "\"workers\":[]}\n"));
+    leave(play);
+    ask(play, "GET /api/v1/overview?minutes=1441", "");
+    assert_answer(play, 400, "0 to 1440");
+}
+
 static void events_begin_behind_what_was_seen(void **state)
 {
     struct play *play = *state;
@@ -430,6 +455,7 @@ int main(void)
         PLAY(a_kill_needs_token_field_and_id),
         PLAY(the_last_transactions_are_listed),
         PLAY(events_tell_what_comes),
+        PLAY(the_overview_is_told_whole_and_each_second),
         PLAY(events_begin_behind_what_was_seen),
         PLAY(events_say_what_is_missing),
         PLAY(a_quiet_stream_is_kept_alive),

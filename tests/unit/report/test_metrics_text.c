@@ -79,12 +79,42 @@ static void a_text_that_is_too_small_says_so(void **state)
     assert_true(text.is_cut);
 }
 
+static void phases_are_histograms_of_what_happened(void **state)
+{
+    (void)state;
+    static struct histogram phases[PHASE_COUNT];
+    struct text text = text_on(space, METRICS_PHASES_ROOM);
+    histogram_add(&phases[PHASE_DNS], 3 * NS_PER_MS);
+    histogram_add(&phases[PHASE_DNS], 200 * NS_PER_S);
+    metrics_text_add_phases(phases, &text);
+    const char *words = text_string(&text);
+    assert_has(words, "# TYPE fairlead_phase_seconds histogram\n"
+                      "fairlead_phase_seconds_bucket{phase=\"dns\",le=\"1e-05\"} 0\n");
+    assert_has(words, "{phase=\"dns\",le=\"0.0025\"} 0\n");
+    assert_has(words, "{phase=\"dns\",le=\"0.005\"} 1\n");
+    assert_has(words, "{phase=\"dns\",le=\"100\"} 1\n"
+                      "fairlead_phase_seconds_bucket{phase=\"dns\",le=\"+Inf\"} 2\n"
+                      "fairlead_phase_seconds_sum{phase=\"dns\"} 200.003000000\n"
+                      "fairlead_phase_seconds_count{phase=\"dns\"} 2\n");
+    assert_null(strstr(words, "connect"));
+    for (int i = 0; i < PHASE_COUNT; i++) {
+        phases[i].count = 1;
+        phases[i].sum_ns = UINT64_MAX;
+        for (unsigned bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++)
+            phases[i].buckets[bucket] = UINT32_MAX;
+    }
+    struct text full = text_on(space, METRICS_PHASES_ROOM);
+    metrics_text_add_phases(phases, &full);
+    assert_false(full.is_cut);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_counter_is_summed_and_described_once),
         cmocka_unit_test(extras_of_one_name_share_a_family),
         cmocka_unit_test(label_values_are_escaped),
+        cmocka_unit_test(phases_are_histograms_of_what_happened),
         cmocka_unit_test(the_room_is_enough_for_the_largest_numbers),
         cmocka_unit_test(a_text_that_is_too_small_says_so),
     };
