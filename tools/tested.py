@@ -54,6 +54,7 @@ ELSEWHERE = {
     "src/proxy/proxy.c": ["tests/sim/test_drain.c"],
     "src/proxy/reply.c": ["tests/e2e/http/test_local_answers.py", "tests/sim/test_handler.c", "tests/e2e/http/test_failures.py"],
     "src/proxy/retry.c": ["tests/sim/test_retries.c"],
+    "src/proxy/annotate.c": ["tests/e2e/http/test_annotations.py"],
     "src/proxy/rewrite.c": ["tests/e2e/http/test_request_head.py", "tests/e2e/http/test_response_head.py"],
     "src/proxy/sni_guard.c": ["tests/e2e/egress/test_sni.py"],
     "src/proxy/sni_name.c": ["tests/e2e/egress/test_sni_address.py"],

@@ -152,6 +152,10 @@ struct config {
         struct slice ca_file; /* empty: the system's store */
     } tls_upstream;
     struct {
+        bool has_timing; /* Server-Timing */
+        bool has_status; /* Proxy-Status, also where nothing went wrong */
+    } responses;
+    struct {
         enum access_log_format format;
         bool has_format;   /* said by the user; otherwise a terminal gets lines and the rest JSON */
         struct slice file; /* "-" standard output, "off" none */

@@ -505,10 +505,14 @@ enum next step_open(struct exchange *x)
 {
     struct stream *down = x->down;
     if (!x->response_head_done) {
-        struct head head = {.is_request = false, .status = 200, .major = 1, .minor = 1};
-        head.reason = SLICE("Connection established");
+        struct head head;
         struct framing none = {.kind = FRAMING_NONE};
-        if (down->ops->send_head(down, &head, none) != ST_OK)
+        head_init(&head, &x->arena);
+        head.status = 200;
+        head.major = head.minor = 1;
+        head.reason = SLICE("Connection established");
+        if (annotate_response(x, &head) != ST_OK ||
+            down->ops->send_head(down, &head, none) != ST_OK)
             return exchange_give_up(x, CAUSE_SHED, "");
         x->response_head_done = true;
         x->status = 200;

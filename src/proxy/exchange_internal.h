@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 /* What the files of an exchange share: exchange.c (the engine, beginning and end), admit.c (limits on
- * who asks), acquire.c (the way to an origin), identify.c (who asks), forward.c (both messages), retry.c (once more on a new connection), rewrite.c (heads), reply.c
+ * who asks), acquire.c (the way to an origin), identify.c (who asks), forward.c (both messages), retry.c (once more on a new connection), rewrite.c (heads), annotate.c (what they tell of themselves), reply.c
  * (answers made here), denials_page.c (the asker's last refusals), tell.c (record). */
 
 enum next { NEXT_GO_ON, NEXT_WAIT, NEXT_GONE }; /* gone: the exchange is no more */
@@ -250,6 +250,12 @@ enum status rewrite_response(struct exchange *x, const struct head *response, st
 enum status rewrite_trailers(struct exchange *x, const struct hop *hop,
                              const struct fields *trailers,
                              const struct fields **ret_trailers) MUST_USE;
+
+/* ---- annotate.c ---- */
+
+/* Add what the configuration wants a final head from an origin, or the answer to a CONNECT, to tell of itself. The lease is
+ * there. Errors: ST_NOMEM. */
+enum status annotate_response(struct exchange *x, struct head *head) MUST_USE;
 
 /* ---- reply.c ---- */
 

@@ -206,6 +206,8 @@ enum status rewrite_response(struct exchange *x, const struct head *response, st
         status = rewrite_add_date(x, head);
     if (status == ST_OK)
         status = rewrite_add_via(x, response, head);
+    if (status == ST_OK && !head_is_interim(response))
+        status = annotate_response(x, head);
     return status;
 }
 
