@@ -62,9 +62,10 @@ class Fairlead(Proxy):
     RULES = 10_000
     SECRET = "$5$rounds=1000$saltsalt$eKLZU9t9OoPWrqOQsoTIKG0aYkZ5rGOoOQhiIvoSWX2"  # "secret"
 
-    def __init__(self, binary, name="fairlead", workers=1, has_log=False, is_guarded=False):
+    def __init__(self, binary, name="fairlead", workers=1, has_log=False, has_admin=False,
+                 is_guarded=False):
         self.binary, self.name, self.workers, self.has_log = binary, name, workers, has_log
-        self.is_guarded = is_guarded
+        self.has_admin, self.is_guarded = has_admin, is_guarded
 
     def program(self):
         return self.binary
@@ -77,7 +78,8 @@ class Fairlead(Proxy):
         where, pem = ["--listen", "127.0.0.1:0"], stage.make_certificate()
         if case.is_tls:
             where = ["--listen-tls", "127.0.0.1:0", "--tls-cert", pem, "--tls-key", pem]
-        return [self.binary, *where, "--upstream-ca", pem, "--admin", "off", "--allow", "127.0.0.0/8",
+        return [self.binary, *where, "--upstream-ca", pem, "--admin",
+                "127.0.0.1:0" if self.has_admin else "off", "--allow", "127.0.0.0/8",
                 "--connect-port", "any", "--workers", self.workers, "--log-format", "json", "--log-file", log,
                 "--core-dumps", "on",  # or its memory is shown to root alone
                 *(["-c", self.guard(stage)] if self.is_guarded else [])]
@@ -235,6 +237,8 @@ class Go(Proxy):
 def everybody(binary):
     """All that cases name, by name."""
     proxies = [Fairlead(binary), Fairlead(binary, "fairlead+log", has_log=True),
-               Fairlead(binary, "fairlead+2", workers=2), Fairlead(binary, "fairlead+guarded", is_guarded=True), Floor(), Haproxy(), Haproxy("haproxy+splice", splice=True),
-               Haproxy("haproxy-relay", is_relay=True), Nginx(), Squid(), Tinyproxy(), Go()]
+               Fairlead(binary, "fairlead+told", has_log=True, has_admin=True),
+               Fairlead(binary, "fairlead+2", workers=2), Fairlead(binary, "fairlead+guarded", is_guarded=True),
+               Floor(), Haproxy(), Haproxy("haproxy+splice", splice=True), Haproxy("haproxy-relay", is_relay=True),
+               Nginx(), Squid(), Tinyproxy(), Go()]
     return {proxy.name: proxy for proxy in proxies}
