@@ -24,7 +24,8 @@ enum {
     TUNNELS_INQUIRIES = 8,
     TUNNELS_ANSWER_BYTES = 4 << 20,
     TUNNELS_LATE_S = 5,
-    TUNNELS_TAIL = 96, /* what stands behind the list */
+    TUNNELS_LOOK_MAX = 4096, /* tunnels that one worker looks at: some milliseconds */
+    TUNNELS_TAIL = 96,       /* what stands behind the list */
 };
 
 struct inquiry {
@@ -34,6 +35,7 @@ struct inquiry {
     bool is_found;
     uint64_t id;
     struct oldest oldest;
+    struct filter filter;
     uint64_t after_ns,
         after_id; /* only what was opened later; of the same moment, with a higher id */
     /* The admin worker's alone. */
@@ -92,6 +94,8 @@ static void inquiry_time_out(struct timer *timer)
 static bool list_visit(struct errand *errand, struct proxy *proxy)
 {
     struct inquiry *inquiry = CONTAINER_OF(errand, struct inquiry, errand);
+    struct oldest *oldest = &inquiry->oldest;
+    unsigned looks = 0;
     LIST_EACH(link, &proxy->tunnels.open) {
         uint64_t id = 0;
         uint64_t opened_ns = tunnel_opened_ns(link, &id);
@@ -99,8 +103,14 @@ static bool list_visit(struct errand *errand, struct proxy *proxy)
                                                          : opened_ns < inquiry->after_ns;
         if (was_listed)
             continue;
-        tunnel_snapshot(link, oldest_room(&inquiry->oldest));
-        if (!oldest_keep(&inquiry->oldest))
+        if (looks++ == TUNNELS_LOOK_MAX) {
+            oldest->is_cut = true;
+            break;
+        }
+        tunnel_snapshot(link, oldest_room(oldest));
+        if (!filter_match(&inquiry->filter, oldest_room(oldest)))
+            continue;
+        if (!oldest_keep(oldest))
             break; /* the rest of this list is newer still */
     }
     return true;
@@ -264,9 +274,11 @@ void tunnels_list(const struct call *call)
                   SLICE("limit is a number from 1 to 1000"));
         return;
     }
-    struct inquiry *inquiry = inquiry_create(call);
+    struct filter filter;
+    struct inquiry *inquiry = query_filter(call, &filter) ? inquiry_create(call) : NULL;
     if (inquiry == NULL)
         return;
+    inquiry->filter = filter;
     if (oldest_init(&inquiry->oldest, limit) != ST_OK) {
         struct answer answer = {.status = 503};
         inquiry_free(inquiry);

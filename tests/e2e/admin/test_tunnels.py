@@ -85,6 +85,20 @@ def test_a_limit_keeps_the_oldest_and_says_so(stage):
         assert listed["truncated"] is (limit < 20)
 
 
+def test_a_filter_chooses_tunnels(stage, proxy):
+    """?filter= lists those that fit, of all workers, and the limit counts these; what is no filter is 400 and told."""
+    origins = [stage.origin(echoes), stage.origin(echoes)]
+    for origin in [origins[0], origins[1], origins[0]]:
+        open_tunnels(stage, proxy, origin, 1)
+    urls = [tunnel["url"] for tunnel in list_tunnels(proxy, f"?filter=url%3D{origins[0].authority}")["tunnels"]]
+    assert urls == [origins[0].authority] * 2
+    listed = list_tunnels(proxy, f"?limit=1&filter=!url%3D{origins[0].authority}+kind=tunnel")
+    assert [tunnel["url"] for tunnel in listed["tunnels"]] == [origins[1].authority] and listed["truncated"] is False
+    assert list_tunnels(proxy, "?filter=total>1ms")["tunnels"] == []
+    got = proxy.ask_admin("/api/v1/tunnels?filter=hist%3Da")
+    assert got.status == 400 and b"host" in got.body
+
+
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "many", ""])
 def test_a_bad_limit_is_400(proxy, limit):
     """A limit that is none is told, not guessed."""
