@@ -13,6 +13,7 @@ ELSEWHERE = {
     "src/admin/lent.c": ["tests/unit/admin/test_routes.c"],
     "src/admin/overview.c": ["tests/unit/admin/test_routes.c", "tests/e2e/admin/test_events.py"],
     "src/admin/transactions.c": ["tests/unit/admin/test_routes.c"],
+    "src/admin/assets.c": ["tests/e2e/admin/test_dashboard_files.py"],
     "src/admin/errand.c": ["tests/unit/admin/test_routes.c"],
     "src/admin/tunnels.c": ["tests/unit/admin/test_routes.c", "tests/e2e/admin/test_tunnels.py"],
     "src/base/fault_calls.c": ["tests/unit/io/test_fault_calls.c"],

@@ -60,6 +60,11 @@ static enum guard_verdict guard_token(const struct guard_question *question)
     return guard_has_token(question) ? GUARD_PASS : GUARD_TOKEN;
 }
 
+enum guard_verdict guard_page(const struct guard_question *question)
+{
+    return guard_knows_host(question) ? GUARD_PASS : GUARD_HOST;
+}
+
 enum guard_verdict guard_read(const struct guard_question *question)
 {
     if (!guard_knows_host(question))

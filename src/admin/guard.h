@@ -38,6 +38,8 @@ enum guard_verdict {
 #undef X
 };
 
+/* May this request have the dashboard, which is the same everywhere? Host alone is asked. */
+enum guard_verdict guard_page(const struct guard_question *question);
 /* May this request read? */
 enum guard_verdict guard_read(const struct guard_question *question);
 /* May it read what is not for everybody on this machine? Ask guard_read first. */

@@ -6,6 +6,7 @@
 
 #include "admin/routes.h"
 
+#include "admin/assets.h"
 #include "admin/events.h"
 #include "admin/explaining.h"
 #include "admin/guard.h"
@@ -48,13 +49,14 @@ static void serve_metrics(const struct call *call);
 static void serve_pac(const struct call *call);
 
 static const struct route routes[] = {
-    {"/", ROUTE_READ, serve_index, "this list"},
+    {"/", ROUTE_READ, serve_index, "the dashboard, for a browser; for others this list"},
     {"/healthz", ROUTE_READ, serve_health, "200 while the process serves"},
     {"/readyz", ROUTE_READ, serve_ready, "200; 503 while draining"},
     {"/metrics", ROUTE_READ, serve_metrics, "counters, in the text format of Prometheus"},
     {"/proxy.pac", ROUTE_READ, serve_pac, "proxy auto-configuration for browsers"},
+    {ASSETS_PREFIX, ROUTE_READ, assets_serve, "the dashboard and the files it is made of"},
     {"/api/v1/tunnels", ROUTE_READ, tunnels_list,
-     "open tunnels and their phases so far, as JSON; ?limit=N&after=NEXT"},
+     "open tunnels and their phases so far, as JSON; ?limit=N&after=NEXT&filter=TERMS"},
     {"/api/v1/transactions", ROUTE_READ, transactions_list,
      "the last transactions, as JSON; ?limit=N&before=SEQ&filter=TERMS"},
     {"/api/v1/events", ROUTE_READ, events_follow,
@@ -108,6 +110,10 @@ static void call_answer_text(const struct call *call, unsigned status, struct sl
 
 static void serve_index(const struct call *call)
 {
+    if (assets_wants_page(call->request->head)) {
+        assets_serve(call);
+        return;
+    }
     char body[ROUTES_TEXT_MAX];
     struct text text = text_on(body, sizeof(body));
     text_add(&text, SLICE("fairlead " FAIRLEAD_VERSION "\n\n"));
@@ -415,15 +421,16 @@ static void admin_answer(const struct handler *handler, struct exchange *exchang
                                       .client = request->client,
                                       .listener = request->listener,
                                       .token = request->snapshot->admin_token};
-    enum guard_verdict verdict = guard_read(&question);
-    if (verdict != GUARD_PASS) {
-        call_fail_guard(&call, verdict);
-        return;
-    }
     struct slice path = call.target.path_and_query;
     size_t mark = slice_find(path, '?');
     call.path = slice_first(path, mark);
     call.query = slice_from(path, mark + 1);
+    bool is_page = assets_has_path(call.path, assets_wants_page(request->head));
+    enum guard_verdict verdict = is_page ? guard_page(&question) : guard_read(&question);
+    if (verdict != GUARD_PASS) {
+        call_fail_guard(&call, verdict);
+        return;
+    }
     route_call(&call, &question);
 }
 

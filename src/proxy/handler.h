@@ -27,12 +27,21 @@ struct answer_source {
     enum status (*next)(struct answer_source *source, struct slice *ret_piece);
 };
 
+/* A field of an answer. */
+struct answer_field {
+    const char *name; /* static */
+    const char *value;
+};
+
 /* An answer. Strings are copied and may be NULL. */
 struct answer {
     unsigned status;
-    const char *type;         /* Content-Type */
-    const char *allow;        /* Allow, of a 405 */
-    const char *authenticate; /* WWW-Authenticate, of a 401 */
+    const char *type;                  /* Content-Type */
+    const char *allow;                 /* Allow, of a 405 */
+    const char *authenticate;          /* WWW-Authenticate, of a 401 */
+    const char *cache;                 /* Cache-Control; NULL: no-store */
+    const char *etag;                  /* ETag, with its quotes */
+    const struct answer_field *fields; /* further ones, up to one without a name; or NULL */
     struct slice body;
     bool is_lent; /* `body` stays until the exchange is forgotten; else it is copied: 192 KiB */
     /* What comes behind `body`, until the exchange is forgotten; NULL: nothing, and its length is told. */

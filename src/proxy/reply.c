@@ -257,6 +257,15 @@ static enum status reply_add_handled(struct exchange *x, struct head *head,
     enum status status = reply_add_string(x, head, TOKEN_ALLOW, answer->allow);
     if (status == ST_OK)
         status = reply_add_string(x, head, TOKEN_WWW_AUTHENTICATE, answer->authenticate);
+    if (status == ST_OK)
+        status = reply_add_string(x, head, TOKEN_ETAG, answer->etag);
+    for (const struct answer_field *f = answer->fields; f != NULL && f->name != NULL; f++) {
+        struct slice value = arena_copy(&x->arena, slice_from_string(f->value));
+        if (status == ST_OK)
+            status = value.at == NULL
+                         ? ST_NOMEM
+                         : fields_add(&head->fields, slice_from_string(f->name), value);
+    }
     if (status == ST_OK && (x->proxy->handler != NULL || x->wants_denials))
         status = fields_add(&head->fields, SLICE("X-Content-Type-Options"), SLICE("nosniff"));
     return status;
@@ -292,7 +301,8 @@ enum status reply_send(struct exchange *x, const struct answer *answer)
     if (status == ST_OK && (body.len > 0 || answer->source != NULL))
         status = reply_add_string(x, &head, TOKEN_CONTENT_TYPE, answer->type);
     if (status == ST_OK)
-        status = reply_add(x, &head, TOKEN_CACHE_CONTROL, SLICE("no-store"));
+        status = reply_add_string(x, &head, TOKEN_CACHE_CONTROL,
+                                  answer->cache != NULL ? answer->cache : "no-store");
     if (status == ST_OK && x->proxy->handler == NULL)
         status = reply_add_proxy_status(x, &head);
     if (status == ST_OK)
@@ -309,6 +319,8 @@ enum status reply_send(struct exchange *x, const struct answer *answer)
         framing = (struct framing){.kind = FRAMING_NONE};
         body = SLICE_NONE;
         x->reply_source = NULL;
+    } else if (status_code_is_bodiless(code)) {
+        framing = (struct framing){.kind = FRAMING_NONE};
     }
     x->reply_body = answer->is_lent ? body : arena_copy(&x->arena, body);
     if (status != ST_OK || (body.len > 0 && x->reply_body.at == NULL))

@@ -1,0 +1,222 @@
+/* Keeps a store in step with the server: first what its ring still has, then what comes. A connection that breaks is
+ * made again, with the number of the last record, so that nothing is missed that the ring still holds. While paused
+ * there is no connection at all, and so nothing that could grow. */
+
+import {Refusal, getJson, messages, query} from "./api.js";
+import {rowOf} from "./record.js";
+import {LIMIT} from "./store.js";
+
+const HISTORY = 1000; /* the most that one answer has */
+const WAIT_MIN_MS = 500;
+const WAIT_MAX_MS = 10_000;
+const ASLEEP_MS = 60_000; /* out of sight for so long, a page lets go of its connection; browsers have few for one host */
+const TUNNELS = 200;
+const TUNNELS_EVERY_MS = 1000;
+
+const sleep = (ms, signal) => new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), {once: true});
+});
+
+export class Feed extends EventTarget {
+    #store;
+    #filter = "";
+    #after = null; /* number of the last record that was seen */
+    #oldest = 0;   /* of the first one; 0: there are none before it */
+    #isLoading = false;
+    #running = null;
+    #falling = 0; /* timer: asleep soon */
+    #skewMs = 0; /* the server's clock less ours */
+    state = "connecting";
+
+    constructor(store) {
+        super();
+        this.#store = store;
+        setInterval(() => this.#lookAtTunnels(), TUNNELS_EVERY_MS);
+        document.addEventListener("visibilitychange", () => this.#onSight());
+    }
+
+    /* The server's wall time. */
+    get nowMs() {
+        return Date.now() + this.#skewMs;
+    }
+
+    get isPaused() {
+        return this.state === "paused";
+    }
+
+    /* Begin anew with this filter. */
+    show(filter) {
+        this.#filter = filter;
+        this.#after = null;
+        this.resume();
+    }
+
+    pause() {
+        this.#running?.abort();
+        this.#running = null;
+        this.#enter("paused", "paused");
+    }
+
+    resume() {
+        this.#running?.abort();
+        this.#running = new AbortController();
+        this.#run(this.#running.signal);
+    }
+
+    #onSight() {
+        clearTimeout(this.#falling);
+        if (document.hidden) {
+            this.#falling = setTimeout(() => {
+                if (!this.#running)
+                    return;
+                this.pause();
+                this.#enter("asleep", "asleep");
+            }, ASLEEP_MS);
+        } else if (this.state === "asleep") {
+            this.resume();
+        }
+    }
+
+    #enter(state, text) {
+        this.state = state;
+        this.dispatchEvent(new CustomEvent("state", {detail: {state, text}}));
+    }
+
+    #tell(name, detail) {
+        this.dispatchEvent(new CustomEvent(name, {detail}));
+    }
+
+    async #run(signal) {
+        let waitMs = WAIT_MIN_MS;
+        this.#enter("connecting", "connecting");
+        while (!signal.aborted) {
+            let why = "no connection, trying again";
+            try {
+                if (this.#after === null)
+                    await this.#loadHistory(signal);
+                const parts = query({after: this.#after, filter: this.#filter});
+                for await (const batch of messages(`/api/v1/events?${parts}`, signal)) {
+                    if (signal.aborted)
+                        return;
+                    waitMs = WAIT_MIN_MS;
+                    for (const message of batch)
+                        this.#take(message);
+                    this.#tell("change");
+                }
+            } catch (error) {
+                if (signal.aborted || this.#isFinal(error))
+                    return;
+                if (error instanceof Refusal)
+                    why = error.message;
+            }
+            if (signal.aborted)
+                return;
+            this.#enter("offline", why);
+            await sleep(waitMs, signal);
+            waitMs = Math.min(waitMs * 2, WAIT_MAX_MS);
+        }
+    }
+
+    /* What trying again does not mend. */
+    #isFinal(error) {
+        if (!(error instanceof Refusal) || error.status >= 500)
+            return false;
+        if (error.status === 400)
+            this.#enter("fault", error.message);
+        else if (error.status === 401)
+            this.#enter("locked", "needs the token");
+        else
+            this.#enter("fault", error.status === 404 ? "this server has no stream" : error.message);
+        return true;
+    }
+
+    async #loadHistory(signal) {
+        const history = await this.#ask({}, signal);
+        this.#store.clear();
+        for (const row of history.rows)
+            this.#store.put(row);
+        this.#after = history.newest ?? null;
+        this.#tell("change");
+    }
+
+    async #ask(parts, signal) {
+        const path = `/api/v1/transactions?${query({limit: HISTORY, filter: this.#filter, ...parts})}`;
+        const {transactions, newest} = await getJson(path, {signal, mayAsk: true});
+        this.#oldest = transactions.length === HISTORY ? transactions[0].seq : 0;
+        return {rows: transactions.map((record) => rowOf(record, JSON.stringify(record))), newest};
+    }
+
+    /* What the server still has of before. */
+    async loadOlder() {
+        if (this.#oldest <= 1 || this.#isLoading || !this.#running || this.#store.rows.length >= LIMIT)
+            return;
+        this.#isLoading = true;
+        try {
+            const running = this.#running;
+            const {rows} = await this.#ask({before: this.#oldest}, running.signal);
+            if (running === this.#running)
+                this.#store.putOlder(rows);
+            this.#tell("change");
+        } catch {
+            /* Who scrolls to the top asks again. */
+        } finally {
+            this.#isLoading = false;
+        }
+    }
+
+    #take({event, data, id}) {
+        if (event === "transaction") {
+            this.#store.put(rowOf(JSON.parse(data), data));
+            this.#after = id ?? this.#after;
+        } else if (event === "left_out") {
+            this.#store.leftOut += JSON.parse(data).count;
+        } else if (event === "overview") {
+            this.#tell("second", JSON.parse(data));
+        } else if (event === "hello") {
+            this.#greet(JSON.parse(data));
+        }
+    }
+
+    #greet(hello) {
+        this.#skewMs = hello.wall_ms - Date.now();
+        this.#enter("live", "live");
+        this.#tell("hello", hello);
+        if (this.#after !== null && hello.seq < Number(this.#after)) { /* another process, which counts anew */
+            this.#after = null;
+            this.resume();
+        }
+    }
+
+    /* Tunnels in progress: what they have become since their last record. */
+    async #lookAtTunnels() {
+        if (document.hidden || this.state !== "live")
+            return;
+        const running = this.#running;
+        const askedMs = this.nowMs;
+        try {
+            const {tunnels, truncated} = await getJson(`/api/v1/tunnels?${query({limit: TUNNELS, filter: this.#filter})}`);
+            if (running !== this.#running)
+                return;
+            for (const record of tunnels)
+                this.#store.put(rowOf(record, JSON.stringify(record)));
+            if (!truncated)
+                this.#forgetEnded(new Set(tunnels.map((record) => record.id)), askedMs);
+            this.#tell("change");
+        } catch {
+            /* The stream tells when the server is gone. */
+        }
+    }
+
+    /* Those that are not listed any more, twice, have ended and their record was left out. */
+    #forgetEnded(listed, askedMs) {
+        for (const row of [...this.#store.openRows.values()]) {
+            if (listed.has(row.id))
+                row.missedMs = undefined;
+            else if (row.missedMs === undefined)
+                row.missedMs = askedMs;
+            else if (askedMs - row.missedMs > 2 * TUNNELS_EVERY_MS)
+                this.#store.lose(row);
+        }
+    }
+}

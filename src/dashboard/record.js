@@ -1,0 +1,88 @@
+/* A record of the server, as a row that the list can hold ten thousand of: what the list shows and filters by is taken
+ * out once, the rest stays text until somebody looks at it. */
+
+import {PHASES, spansOf} from "./phases.js";
+
+/* As the filter's `decision`. */
+function decisionOf(record) {
+    if (record.end === "refused")
+        return "refused";
+    return record.would_deny !== undefined ? "observed" : "allowed";
+}
+
+/* host and the rest of the URL, so that the eye finds the host. */
+function splitTarget(record) {
+    const url = record.url ?? "";
+    const match = /^(?:http:\/\/)?((?:https?:\/\/)?[^/?#]*)(.*)$/su.exec(url);
+    return match ? [match[1], match[2]] : [url, ""];
+}
+
+/* How long until nothing more is known than that a tunnel is open. */
+function busyOf(spans, begin) {
+    const ends = spans.filter((_, i) => i % 3 === 2 && !["tunnel", "close"].includes(PHASES[spans[i - 2]].word));
+    return ends.length > 0 ? Math.max(...ends) - begin : 0;
+}
+
+/* Worker and number of a connection. The number in a record has the worker in its upper bits, too. */
+const connectionOf = (record, connection) => connection ? `${record.worker}.${connection.id % 2 ** 48}` : "";
+
+/* `text` is the JSON that `record` was read from. */
+export function rowOf(record, text) {
+    const marks = record.marks_us ?? {};
+    const phases = record.phases_us ?? {};
+    const times = Object.values(marks);
+    const begin = marks.c_first ?? marks.c_accept ?? 0;
+    const spans = spansOf(marks, phases);
+    const [authority, rest] = splitTarget(record);
+    const upstream = record.upstream_conn;
+    const client = record.client_conn;
+    return {
+        id: record.id,
+        seq: record.seq,
+        text,
+        wallMs: Date.parse(record.time),
+        baseUs: record.base_ns / 1000,
+        kind: record.kind,
+        isOpen: record.in_progress === true,
+        method: record.method ?? "",
+        status: record.status,
+        host: record.host ?? "",
+        authority,
+        rest,
+        client: record.client ?? "",
+        user: record.user ?? "",
+        bytes: record.bytes?.client_out,
+        cause: record.cause ?? "",
+        rule: record.rule ?? "",
+        decision: decisionOf(record),
+        slow: record.verdict?.slow ?? "",
+        upstreamConn: connectionOf(record, upstream),
+        upstreamUse: upstream?.use ?? 0,
+        paid: upstream?.use > 1 ? [upstream.paid_dns_us, upstream.paid_connect_us, upstream.paid_tls_us] : null,
+        clientConn: connectionOf(record, client),
+        clientUse: client?.use ?? 0,
+        beginUs: begin,
+        endUs: times.length > 0 ? Math.max(...times) : begin,
+        totalUs: phases.total,
+        phases,
+        spans,
+        openedUs: marks.t_open,
+        busyUs: busyOf(spans, begin),
+    };
+}
+
+/* The end of a row on its own clock: that of an open tunnel is now. `nowMs` is the server's wall time. */
+export function endOf(row, nowMs) {
+    return row.isOpen ? Math.max(row.endUs, (nowMs - row.wallMs) * 1000) : row.endUs;
+}
+
+/* How long it took, or takes so far, in µs. */
+export function lengthOf(row, nowMs) {
+    return row.totalUs ?? Math.max(0, endOf(row, nowMs) - row.beginUs);
+}
+
+/* "dns 2.8 ms, connect 12 ms", for a tooltip and for those who do not see bars. */
+export function phaseText(row, words, duration) {
+    return words.filter((word) => row.phases[word] !== undefined)
+        .map((word) => `${word} ${duration(row.phases[word])}`).join(", ");
+}

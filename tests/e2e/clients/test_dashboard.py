@@ -1,0 +1,486 @@
+"""The dashboard in headless Chromium. The page is that of the real program, with its fields; most plays script the figures that
+it asks for (support/front.py), the last ones look at the real thing."""
+import json
+import re
+import time
+
+import pytest
+
+from support import sample
+from support.admin import BEARER, TOKEN, list_tunnels, open_tunnels, with_token
+from support.bounds import wait_until
+from support.front import POINT, Front
+from support.message import ok, request
+from support.origin import echoes, replies
+from support.programs import need
+from support.screen import Screen
+
+NOW_US = 1_795_000_000_000_000
+LIMIT = 10_000  # rows that the page keeps
+SPARE = 500
+
+
+@pytest.fixture(scope="module")
+def chromium(session_folder):
+    screen = Screen(need("chromium", "chromium"), session_folder / "screen")
+    yield screen
+    screen.close()
+
+
+@pytest.fixture
+def screen(chromium):
+    chromium.fresh()
+    return chromium
+
+
+@pytest.fixture
+def front(proxy):
+    front = Front(proxy.admin)
+    yield front
+    front.close()
+
+
+@pytest.fixture
+def show(screen, front):
+    """Open the page, and wait until it follows."""
+    def show(path=""):
+        screen.open(front.url + path)
+        screen.wait("document.querySelector('#state')?.dataset.state === 'live'", "the page to be live")
+        return screen
+    return show
+
+
+def rows(screen, number):
+    screen.wait(f"document.querySelector('#counts').textContent.startsWith('{number} ')", f"{number} transactions")
+    screen.wait("document.querySelector('.body .row:not([hidden])')", "them to be drawn")
+
+
+def records(count, first=1):
+    return [sample.record(seq, NOW_US + seq * 10_000) for seq in range(first, first + count)]
+
+
+def shown(screen):
+    """The targets that are in view, from top to bottom."""
+    return screen.run("""[...document.querySelectorAll('.body .row:not([hidden]):not(.group)')].sort((a, b) =>
+        a.ariaRowIndex - b.ariaRowIndex).map((row) => row.querySelector('.c-target').title)""")
+
+
+def open_row(screen, number):
+    screen.wait(f"document.querySelector('#row-{number}:not([hidden])')")
+    screen.click(f"#row-{number}")
+    screen.wait("!document.querySelector('#detail').hidden")
+
+
+def fill(screen, name, text):
+    screen.run(f"document.querySelector('#filter [name={name}]').focus()")
+    screen.type(text)
+
+
+def choose(screen, name, value):
+    screen.run(f"""(() => {{ const field = document.querySelector('[name={name}], #{name}'); field.value = {json.dumps(value)};
+        field.dispatchEvent(new Event('input', {{bubbles: true}})); field.dispatchEvent(new Event('change')); }})()""")
+
+
+def asked(front, path):
+    return [target for method, target, _ in front.seen if target.startswith(path)]
+
+
+def test_it_asks_for_nothing_elsewhere(front, show):
+    """All that the page loads comes from the listener; the policy is not violated, and the console is silent."""
+    front.push(*records(50))
+    screen = show()
+    rows(screen, 50)
+    screen.key("2")
+    screen.wait("!document.querySelector('#overview').hidden && document.querySelectorAll('svg.plot path').length > 0")
+    assert all(url.startswith(front.url) for url in screen.asked) and len(screen.asked) > 15
+    assert screen.said == []
+
+
+def test_transactions_appear_as_they_end(front, show):
+    """What the ring has is there at once, what ends then comes behind it, and the list follows."""
+    front.push(*records(100))
+    screen = show()
+    rows(screen, 100)
+    front.push(sample.record(101, NOW_US, url="http://newest.example/path", host="newest.example", end="done"))
+    rows(screen, 101)
+    screen.wait("[...document.querySelectorAll('.body .row:not([hidden]) .c-target')].some((c) => c.title.startsWith('newest.example'))")
+    assert shown(screen)[-1] == "newest.example/path"
+
+
+def test_scrolling_to_the_top_asks_for_what_was_before(front, show):
+    """Of a long history the newest thousand come first, the others when the top is reached, and what is in view stays there."""
+    front.push(*records(2500))
+    screen = show()
+    rows(screen, "1,000")
+    screen.run("document.querySelector('#grid').scrollTop = 0")
+    rows(screen, "2,000")
+    assert screen.wait("document.querySelector('#grid').scrollTop") >= 1000 * 24
+    screen.run("document.querySelector('#grid').scrollTop = 0")
+    rows(screen, "2,500")
+    assert [target.split("before=")[1] for target in asked(front, "/api/v1/transactions?") if "before=" in target] == ["1501", "501"]
+
+
+def test_a_tunnel_grows_and_ends(front, show):
+    """An open tunnel is listed once, with its time so far, and becomes its record."""
+    front.push(*records(3))
+    tunnel = sample.open_tunnel(1000, int(time.time() * 1e6))
+    front.tunnels = [tunnel]
+    screen = show()
+    rows(screen, 4)
+    assert screen.wait("document.querySelector('.row.open .c-total').textContent.length > 0")
+    first = screen.text(".row.open .c-total")
+    screen.wait(f"document.querySelector('.row.open .c-total').textContent !== {json.dumps(first)}", "the tunnel to grow")
+    front.tunnels = []
+    front.push({**sample.record(4, NOW_US), "id": tunnel["id"], "kind": "tunnel", "end": "done"})
+    screen.wait("!document.querySelector('.body .row.open:not([hidden])')", "the tunnel to end")
+    rows(screen, 4)
+
+
+def test_a_filter_goes_to_the_server(front, show):
+    """The fields make one expression; the list, the stream and the tunnels are asked for with it, and the address keeps it."""
+    front.fits = lambda record, expression: "host=" not in expression or record["host"] == "deb.debian.org"
+    front.push(*records(200))
+    screen = show()
+    rows(screen, 200)
+    fill(screen, "host", "deb.debian.org")
+    fill(screen, "longer", "20")
+    choose(screen, "phase", "wait")
+    expression = "host%3Ddeb.debian.org%20wait%3E20ms"
+    for path in ("/api/v1/transactions", "/api/v1/events", "/api/v1/tunnels"):
+        wait_until(lambda path=path: f"filter={expression}" in (asked(front, path) or [""])[-1], f"{path} to be asked with it")
+    rows(screen, sum(record["host"] == "deb.debian.org" for record in front.records))
+    assert all(target.startswith("deb.debian.org/") for target in shown(screen))
+    assert "host=deb.debian.org" in screen.run("location.hash")
+
+
+def test_a_bad_filter_is_told(front, show):
+    """The server's sentence stands above the list, and a better filter goes on."""
+    front.fault = "nonsense"
+    front.push(*records(5))
+    screen = show()
+    fill(screen, "terms", "nonsense=1")
+    screen.wait("document.querySelector('#filter-fault').textContent === 'no such term: nonsense'")
+    screen.click("#filter [type=reset]")
+    rows(screen, 5)
+    assert screen.text("#filter-fault") == ""
+
+
+def test_the_detail_pane_tells_all(front, show):
+    """Phases, marks, attempts, verdict, decision and remedy, and members that the page does not know."""
+    record = sample.record(1, NOW_US)
+    record.update(rule="default-deny 10.0.0.0/8", remedy="--allow 10.0.0.0/8", cause="address_refused", end="refused",
+                  attempts=[{"peer": "192.0.2.1:80", "begin_us": 5, "end_us": 900, "result": "failed", "error": "ECONNREFUSED"}],
+                  verdict={"slow": "origin", "shares_us": {"origin": 90_000, "client": 1_000}}, novelty={"deep": {"width_us": 1500}})
+    front.push(record)
+    screen = show()
+    rows(screen, 1)
+    open_row(screen, 0)
+    text = screen.text("#detail")
+    for words in ("default-deny 10.0.0.0/8", "--allow 10.0.0.0/8", "address_refused", "ECONNREFUSED", "192.0.2.1:80", "origin", "90\u2009ms",
+                  "deep", "1.5\u2009ms", *record["marks_us"]):
+        assert words in text, words
+    phases = screen.run("[...document.querySelectorAll('#detail .phases')[0].rows].map((row) => row.cells[0].textContent)")
+    assert set(phases) == set(record["phases_us"])
+
+
+def test_a_request_is_copied_as_curl(front, show):
+    """Copy as curl makes one line in which nothing that a peer chose ends the quotes."""
+    record = sample.record(1, NOW_US)
+    record.update(kind="exchange", method="PUT", url="http://a.example/it's?a=b;c", user_agent="x'y", end="done", http="1.1")
+    record.pop("user", None)
+    front.push(record)
+    screen = show()
+    screen.may_copy()
+    rows(screen, 1)
+    open_row(screen, 0)
+    screen.run("document.querySelector('#detail .actions button').click()")
+    screen.wait("document.querySelector('#detail .actions button').textContent === 'Copied'")
+    assert screen.run("navigator.clipboard.readText()") == \
+        r"curl -v -x 'http://10.20.0.1:3128' -X 'PUT' -A 'x'\''y' -- 'http://a.example/it'\''s?a=b;c'"
+
+
+def test_the_selection_is_exported(front, show, folder):
+    """Rows that were selected are asked for as HAR and saved; without that path there is no button."""
+    front.har = lambda parts: {"log": {"version": "1.2", "entries": [{"_id": each} for each in parts["ids"].split(",")]}}
+    sent = records(20)
+    front.push(*sent)
+    screen = show()
+    screen.download_to(folder)
+    rows(screen, 20)
+    screen.wait("!document.querySelector('#export').hidden")
+    screen.wait("document.querySelector('#row-5:not([hidden])')")
+    screen.click("#row-2", modifiers=2)
+    screen.click("#row-5", modifiers=8)
+    screen.wait("document.querySelector('#export').textContent === 'Export 4 as HAR'")
+    screen.click("#export")
+    saved = wait_until(lambda: list(folder.glob("*.har")), "the file")[0]
+    got = wait_until(lambda: saved.read_text() and json.loads(saved.read_text()), "its content")
+    assert [entry["_id"] for entry in got["log"]["entries"]] == [record["id"] for record in sent[2:6]]
+    front.har = None
+    screen.open("about:blank")
+    show()
+    assert screen.run("document.querySelector('#export').hidden")
+
+
+def test_light_and_dark(front, show):
+    """The colours follow the system, or the person who chose, and the choice stays."""
+    screen = show()
+    ground = "getComputedStyle(document.body).backgroundColor"
+    screen.prefer(color_scheme="light")
+    light = screen.run(ground)
+    screen.prefer(color_scheme="dark")
+    dark = screen.run(ground)
+    assert light != dark
+    screen.key("t")
+    assert screen.run(ground) == light
+    screen.open("about:blank")
+    show()
+    assert screen.run(ground) == light
+    screen.key("t")
+    screen.prefer(color_scheme="light")
+    assert screen.run(ground) == dark
+
+
+def test_what_a_peer_chose_stays_text(front, show):
+    """Markup, quotes and control bytes in every member are shown as they are: no element comes of them, nothing runs."""
+    evil = "<img src=x onerror=\"window.hit=1\"></script><script>window.hit=2</script>'\"&lt;\u202e\u0007${1}"
+    record = sample.record(1, NOW_US)
+    record.update(url=f"http://{evil}/{evil}", host=evil, method=evil, user=evil, client=evil, rule=evil, remedy=evil, cause=evil, detail=evil,
+                  user_agent=evil, referer=evil, end="refused", verdict={"slow": evil, "shares_us": {evil: 1}}, **{evil: {evil: evil}})
+    record["marks_us"] = {**record["marks_us"], evil: 1}
+    front.push(record)
+    front.overview = lambda: {**sample.overview(NOW_US // 1000), "causes": [{"cause": evil, "count": 1}], "rules": [{"rule": evil, "count": 1}],
+                              "destinations": [{"host": evil, "requests": 1, "failed": 0, "p50_us": 1, "p90_us": 1, "slow_phase": evil}]}
+    screen = show()
+    rows(screen, 1)
+    open_row(screen, 0)
+    choose(screen, "group", "upstream")
+    screen.key("2")
+    screen.wait("document.querySelectorAll('.panel td').length > 0")
+    assert evil in screen.run("document.querySelector('#detail').textContent")
+    assert screen.run("document.querySelectorAll('main img, main script, main a').length") == 0
+    assert screen.run("window.hit") is None
+    assert not any(message.startswith(("error", "exception")) for message in screen.said), screen.said
+
+
+def test_the_keyboard_is_enough(front, show):
+    """A row is gone to, opened, selected and left with keys, and a screen reader hears of each."""
+    front.push(*records(300))
+    screen = show()
+    rows(screen, 300)
+    screen.run("document.querySelector('#grid').focus()")
+    screen.key("Home")
+    assert screen.wait("document.querySelector('#grid').getAttribute('aria-activedescendant')")
+    current = "document.getElementById(document.querySelector('#grid').getAttribute('aria-activedescendant'))?.ariaRowIndex"
+    screen.wait(f"{current} === '2'")
+    for _ in range(3):
+        screen.key("ArrowDown")
+    screen.wait(f"{current} === '5'")
+    screen.key(" ")
+    screen.wait("document.querySelector('.row[aria-selected=true]')?.ariaRowIndex === '5'")
+    screen.key("Enter")
+    screen.wait("!document.querySelector('#detail').hidden")
+    screen.key("Escape")
+    screen.wait("document.querySelector('#detail').hidden && document.activeElement.id === 'grid'")
+    screen.key("End")
+    screen.wait(f"{current} === '301'")
+    screen.key("p")
+    screen.wait("document.querySelector('#state').dataset.state === 'paused'")
+    screen.key("/")
+    assert screen.run("document.activeElement.name") == "host"
+    screen.key("Escape")
+    screen.key("?")
+    screen.wait("document.querySelector('#keys-dialog').open")
+    screen.key("Escape")
+    screen.wait("!document.querySelector('#keys-dialog').open")
+    names = screen.run("""[...document.querySelectorAll('button, input, select')].filter((field) => field.offsetParent &&
+        !(field.labels?.length || field.textContent.trim() || field.ariaLabel || field.title)).map((field) => field.outerHTML)""")
+    assert names == []
+
+
+def test_pause_keeps_the_list_and_goes_on_without_a_gap(front, show):
+    """While paused nothing changes; then what ended meanwhile is there."""
+    front.push(*records(10))
+    screen = show()
+    rows(screen, 10)
+    screen.click("#pause")
+    front.push(*records(5, first=11))
+    assert screen.text("#counts").startswith("10 ")
+    screen.click("#pause")
+    rows(screen, 15)
+
+
+def test_a_broken_stream_is_taken_up_again(front, show):
+    """After a cut the page goes on behind the last record that it has, and says so meanwhile."""
+    front.push(*records(10))
+    screen = show()
+    rows(screen, 10)
+    front.push(*records(2, first=11))
+    rows(screen, 12)
+    front.cut()
+    screen.wait("document.querySelector('#state').dataset.state === 'offline'")
+    front.push(*records(3, first=13))
+    rows(screen, 15)
+    assert "after=12" in asked(front, "/api/v1/events")[-1]
+
+
+def test_a_page_out_of_sight_lets_go(front, show, screen):
+    """Hidden for a minute the page keeps no connection; seen again it has all that came meanwhile."""
+    screen.call("Page.addScriptToEvaluateOnNewDocument", source="""const later = window.setTimeout;
+        window.setTimeout = (run, ms, ...more) => later(run, ms === 60000 ? 1 : ms, ...more);
+        window.look = (isHidden) => { Object.defineProperty(document, 'hidden', {value: isHidden, configurable: true});
+                                      document.dispatchEvent(new Event('visibilitychange')); };""")
+    front.push(*records(10))
+    show()
+    rows(screen, 10)
+    screen.run("look(true)")
+    screen.wait("document.querySelector('#state').dataset.state === 'asleep'")
+    front.push(*records(5, first=11))
+    screen.run("look(false)")
+    rows(screen, 15)
+    assert "after=10" in asked(front, "/api/v1/events")[-1]
+
+
+def test_another_process_is_begun_with_anew(front, show):
+    """Where the numbers of the server have begun again, so does the list."""
+    front.push(*records(50))
+    screen = show()
+    rows(screen, 50)
+    front.records = records(2)
+    front.cut()
+    rows(screen, 2)
+
+
+def test_what_was_left_out_is_said(front, show):
+    """The page tells how many records a sampled stream did not have."""
+    screen = show()
+    front.say("left_out", {"count": 1200})
+    front.say("left_out", {"count": 34})
+    screen.wait("document.querySelector('#left-out').textContent === 'sampled: 1,234 more were left out'")
+
+
+def test_rows_are_grouped_by_connection(front, show):
+    """One line for each connection says what its first request paid and what the others were spared."""
+    first, second = (sample.record(seq, NOW_US, kind="exchange", worker=0, end="done") for seq in (1, 2))
+    first.update(upstream_conn={"id": 7, "use": 1}, phases_us={"dns": 2000, "connect": 10_000, "total": 20_000})
+    second.update(upstream_conn={"id": 7, "use": 2, "paid_dns_us": 2000, "paid_connect_us": 10_000})
+    front.push(first, second)
+    screen = show()
+    rows(screen, 2)
+    choose(screen, "group", "upstream")
+    line = screen.wait("document.querySelector('.row.group:not([hidden])')?.innerText").replace("\u2009", " ")
+    assert "connection 0.7 · 2 transactions" in line and "first paid dns 2 ms, connect 10 ms · 12 ms spared by 1 more use" in line
+
+
+def test_the_token_is_asked_for_once(front, show, screen):
+    """Where reading needs the token it is asked for, again after a wrong one, and kept for this tab alone."""
+    front.push(*records(3))
+    front.token = TOKEN
+    screen.open(front.url)
+    for token in ("wrong-wrong-wrong-wrong", TOKEN):
+        screen.wait("document.querySelector('#token-dialog').open && document.querySelector('#token').value === ''")
+        screen.type(token)
+        screen.key("Enter")
+    rows(screen, 3)
+    assert screen.run("JSON.stringify(localStorage)").find(TOKEN) < 0 and TOKEN not in screen.run("location.href")
+    assert all(TOKEN not in target for _, target, _ in front.seen)
+
+
+def test_ten_thousand_rows_and_no_more(front, show):
+    """However many come, the page keeps the last 10,000, and neither its memory nor its elements grow with the rest."""
+    screen = show()
+    figures = []
+    for turn in range(3):
+        for first in range(turn * 12_000, (turn + 1) * 12_000, 1000):
+            front.push(*records(1000, first=first + 1))
+        number = 12_000 * (turn + 1)
+        screen.wait(f"document.querySelector('#grid').ariaRowCount > {LIMIT} && performance.now()")
+        wait_until(lambda: screen.run("[...document.querySelectorAll('.body .row')].length") < 100, "few rows")
+        screen.wait(f"""(async () => {{ for (const row of document.querySelectorAll('.body .row:not([hidden]) .c-time')) {{
+            if (row.textContent === {json.dumps(clock_of(number))}) return true; }} }})()""", f"the transaction {number}")
+        kept = int(re.sub(r"\D", "", screen.text("#counts")))
+        assert LIMIT <= kept <= LIMIT + SPARE
+        figures.append((screen.heap_bytes(), screen.node_count()))
+    *before, (heap, nodes) = figures
+    assert heap < 1.5 * max(each for each, _ in before) and heap < 60e6, figures  # without a limit it would be three times
+    assert nodes < 1.1 * max(each for _, each in before) and nodes < 6000, figures
+
+
+def clock_of(seq):
+    """As the page has it, in UTC."""
+    at_ms = (NOW_US + seq * 10_000) // 1000
+    s, ms = divmod(at_ms, 1000)
+    return f"{s // 3600 % 24:02d}:{s // 60 % 60:02d}:{s % 60:02d}.{ms:03d}"
+
+
+def test_the_overview_has_figures(front, show):
+    """Figures, charts, causes, rules, and the destinations with the phase that made them slow; seconds are added as they come."""
+    front.overview = lambda: sample.overview(int(time.time() * 1000))
+    screen = show("#view=overview")
+    screen.wait("document.querySelectorAll('.panel tbody tr').length >= 15")
+    text = screen.text("#overview")
+    for words in ("api.example.com", "wait", "connect timeout", "rule no trackers", "12\u2009min ago", "71\u2009%"):
+        assert words in text, words
+    assert screen.run("[...document.querySelectorAll('svg.plot .line')].filter((line) => line.getAttribute('d')?.length > 500).length") >= 20
+    now_ms = int(time.time() * 1000)
+    front.overview = lambda: {**sample.overview(now_ms), "seconds": []}
+    screen.wait("document.querySelector('.chart').ariaLabel === 'Requests/s: all 0, tunnels 0, refused 0, failed 0'", "figures to go")
+    front.say("overview", {**POINT, "t_ms": int(time.time() * 1000) - 2000, "requests": 4321, "failed": 5})
+    screen.wait("document.querySelector('#rate').textContent === '4,321 requests/s · 5 failed'")
+
+
+# ---- the real thing
+
+
+def test_it_shows_what_goes_through_the_proxy(stage, screen):
+    """A request through the proxy is in the list of its own page, with its phases; no error, no violation."""
+    origin = stage.origin(replies(ok(b"hello")))
+    proxy = stage.proxy()
+    url = "http://%s:%d/" % proxy.admin
+    screen.open(url)
+    screen.wait("document.querySelector('#state')?.dataset.state === 'live'")
+    client = stage.client(proxy.connect())
+    assert client.ask(request("GET", f"http://{origin.authority}/what?<b>x</b>")).status == 200
+    rows(screen, 1)
+    assert shown(screen) == [f"{origin.authority}/what?<b>x</b>"]
+    assert "wait" in screen.wait("document.querySelector('.bars').title")
+    assert all(asked.startswith(url) for asked in screen.asked)
+    assert screen.said == []
+
+
+def test_the_overview_is_that_of_the_proxy(stage, screen):
+    """Requests, a refusal with its rule, the destination with its phases, and the workers come from the real figures."""
+    origin = stage.origin(replies(*[ok(b"hello")] * 5))
+    proxy = stage.proxy("--workers", "2")
+    screen.open("http://%s:%d/#view=overview" % proxy.admin)
+    screen.wait("document.querySelector('#state')?.dataset.state === 'live'")
+    client = stage.client(proxy.connect())
+    for _ in range(5):
+        assert client.ask(request("GET", f"http://{origin.authority}/")).status == 200
+    assert client.ask(request("GET", "http://10.1.2.3/")).status == 403
+    cells = "[...document.querySelectorAll('.panel td')].map((cell) => cell.textContent)"
+    screen.wait(f"{cells}.some((text) => text.startsWith('default-deny 10.0.0.0/8'))", "the refusal")
+    assert "127.0.0.1" in screen.run(cells)
+    assert screen.run("document.querySelectorAll('.panel:last-child tbody tr').length") == 2
+    screen.wait("document.querySelector('.chart:has(.p-wait) .line.k-p50').getAttribute('d')", "a phase")
+    assert screen.said == []
+
+
+def test_a_tunnel_is_ended_with_the_token(stage, screen):
+    """End tunnel asks twice, then for the token, and the proxy resets the tunnel."""
+    origin = stage.origin(echoes)
+    proxy = stage.proxy("-c", with_token(stage))
+    client, = open_tunnels(stage, proxy, origin, 1)
+    screen.open("http://%s:%d/" % proxy.admin)
+    screen.wait("document.querySelector('.row.open')", "the tunnel")
+    screen.click(".row.open")
+    for _ in range(2):
+        screen.wait("document.querySelector('#detail .danger')")
+        screen.run("document.querySelector('#detail .danger').click()")
+    screen.wait("document.querySelector('#token-dialog').open")
+    screen.type(TOKEN)
+    screen.key("Enter")
+    screen.wait("document.querySelector('#detail .notice').textContent === 'The tunnel was ended.'")
+    client.expect_end("rst")
+    assert list_tunnels(proxy, "", BEARER)["tunnels"] == []
+    screen.wait("!document.querySelector('.body .row.open:not([hidden])')", "the row to say so")
