@@ -134,6 +134,7 @@ class Proxy:
     """The program under a terminal of its own, where there is one, so that it draws as it would for you."""
 
     def __init__(self, binary, *arguments):
+        self.page = None  # address of the dashboard
         self.lines, self.changed = [], threading.Condition()
         mine, its = pty.openpty() if COLOURS else os.pipe()
         if COLOURS:  # as wide as yours
@@ -166,8 +167,9 @@ class Proxy:
         while (line := self.wait_line(5)) is not None:
             told.append(line)
             if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", line):
-                while self.wait_line(0.1):  # what else it says at the start
-                    pass
+                while more := self.wait_line(0.1):  # what else it says at the start
+                    if page := re.search(r"admin on (http://\S+)", more):
+                        self.page = page.group(1)
                 return int(found.group(1))
         sys.exit("demo: the proxy did not start:\n" + "\n".join(told))
 
@@ -263,15 +265,24 @@ def make_certificate(folder):
     return path
 
 
+def stay(proxy):
+    """Until Enter: so that a browser can look."""
+    print(f"\n{bold('The dashboard has them all:')} {proxy.page}/   {dim('(Enter ends the demo)')}", flush=True)
+    with contextlib.suppress(EOFError):
+        input()
+
+
 def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="fairlead-demo-"))
     began, proxy = time.monotonic(), None
     try:
         origin, tls_origin = start_origin(), start_origin(make_certificate(folder))
-        proxy = Proxy(sys.argv[1], "--listen", "127.0.0.1:0", "--admin", "off", "--workers", "1",
+        proxy = Proxy(sys.argv[1], "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1",
                       "--allow", "127.0.0.0/8", "--connect-port", "any",
                       "--resolver", f"127.0.0.1:{start_resolver()}", "--log-format", "line")
         Demo(proxy, proxy.wait_port(), origin, tls_origin).play()
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            stay(proxy)
         print(dim(f"\nThat took {time.monotonic() - began:.1f} s. Now yours: ./dev run"))
     except KeyboardInterrupt:
         pass

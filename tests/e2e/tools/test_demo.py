@@ -1,11 +1,14 @@
 """./dev demo: what a newcomer sees first."""
 import os
+import pty
 import re
+import select
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
-from support.bounds import SLOW
+from support.bounds import BOUND, SLOW
 from support.proxy import clean_environment
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -29,6 +32,30 @@ def test_the_demo_shows_what_it_says(program):
     assert "error=destination_ip_prohibited" in done.stdout and "egress.floor_exceptions" in done.stdout
     for phase in ("dns", "connect", "send", "wait", "load", "reused", "up"):
         assert f" {phase}" in done.stdout, done.stdout
+
+
+def test_on_a_terminal_it_stays_for_the_dashboard(program):
+    """It names the dashboard's address, which answers until Enter."""
+    mine, its = pty.openpty()
+    with subprocess.Popen([sys.executable, ROOT / "tools" / "demo.py", program], stdin=its, stdout=its, stderr=its,
+                          env={**clean_environment(), "COLUMNS": "100", "TERM": "dumb"}) as demo:
+        os.close(its)
+        told = b""
+        while not (found := re.search(rb"The dashboard has them all:\S* (http://127\.0\.0\.1:\d+/)", told)):
+            assert select.select([mine], [], [], 30 * SLOW)[0], told
+            told += os.read(mine, 65536)
+        asked = urllib.request.Request(found[1].decode(), headers={"Accept": "text/html"})
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=BOUND) as page:
+            assert b"<title>Fairlead</title>" in page.read()
+        os.write(mine, b"\n")
+        while True:
+            try:
+                if not os.read(mine, 65536):
+                    break
+            except OSError:  # the terminal is gone with the demo
+                break
+        assert demo.wait(BOUND) == 0
+    os.close(mine)
 
 
 def test_dev_knows_the_demo():
