@@ -189,26 +189,22 @@ static void extras_add_process(struct extras *extras, const struct admin *admin)
         extras_add(extras, &figures[i]);
 }
 
-/* What each worker has open, so that an uneven spread is seen, and what it used. */
-static void extras_add_workers(struct extras *extras, const struct admin *admin)
+/* A figure of each worker: what it has open, so that an uneven spread is seen, and what it used. */
+static void extras_add_workers(struct extras *extras, const struct admin *admin,
+                               struct metrics_extra extra,
+                               uint64_t (*figure)(const struct admin *, size_t worker))
 {
-    for (size_t i = 0; i < 2 * admin->counter_count; i++) {
-        size_t worker = i % admin->counter_count;
-        bool is_used = i >= admin->counter_count;
-        int len = snprintf(extras->workers[worker], ROUTES_WORKER_TEXT, "%zu", worker);
-        struct metrics_extra extra = {
-            .name = is_used ? "worker_cpu_seconds_total" : "worker_connections",
-            .help = is_used ? "CPU time used, by worker"
-                            : "Client connections and tunnels open, by worker",
-            .kind = is_used ? COUNTER : GAUGE,
-            .label = "worker",
-            .value = slice_of(extras->workers[worker], (size_t)len),
-            .number =
-                is_used ? overview_worker_ns(admin, worker) : counter_open(admin->counters[worker]),
-            .decimals = is_used ? 9 : 0,
-        };
+    for (size_t i = 0; i < admin->counter_count; i++) {
+        int len = snprintf(extras->workers[i], ROUTES_WORKER_TEXT, "%zu", i);
+        extra.value = slice_of(extras->workers[i], (size_t)len);
+        extra.number = figure(admin, i);
         extras_add(extras, &extra);
     }
+}
+
+static uint64_t worker_open(const struct admin *admin, size_t worker)
+{
+    return counter_open(admin->counters[worker]);
 }
 
 static void extras_add_words(struct extras *extras, const struct metrics_extra *extra,
@@ -224,6 +220,16 @@ static void extras_add_words(struct extras *extras, const struct metrics_extra *
 
 static void extras_collect(struct extras *extras, const struct admin *admin)
 {
+    static const struct metrics_extra open = {.name = "worker_connections",
+                                              .help =
+                                                  "Client connections and tunnels open, by worker",
+                                              .kind = GAUGE,
+                                              .label = "worker"};
+    static const struct metrics_extra used = {.name = "worker_cpu_seconds_total",
+                                              .help = "CPU time used, by worker",
+                                              .kind = COUNTER,
+                                              .label = "worker",
+                                              .decimals = 9};
     static const struct metrics_extra rules = {
         .name = "rule_refusals_total",
         .help = "Transactions refused, by rule; the first 128 rules, then \"(others)\"",
@@ -234,7 +240,8 @@ static void extras_collect(struct extras *extras, const struct admin *admin)
                                                 .kind = COUNTER,
                                                 .label = "cause"};
     extras_add_process(extras, admin);
-    extras_add_workers(extras, admin);
+    extras_add_workers(extras, admin, open, worker_open);
+    extras_add_workers(extras, admin, used, overview_worker_ns);
     extras_add_words(extras, &rules, extras->rules, overview_rules(admin->overview, extras->rules));
     extras_add_words(extras, &causes, extras->causes,
                      overview_causes(admin->overview, extras->causes));

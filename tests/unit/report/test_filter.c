@@ -187,21 +187,26 @@ static void errors_help(void **state)
     }
 }
 
+/* `first`, and `more` so often behind it. */
+static const char *repeated(char text[FILTER_TEXT_MAX + 2], const char *first, const char *more,
+                            int count)
+{
+    struct text words = text_on(text, FILTER_TEXT_MAX + 2);
+    text_add(&words, slice_from_string(first));
+    for (int i = 0; i < count; i++)
+        text_add(&words, slice_from_string(more));
+    assert_false(words.is_cut);
+    return text_string(&words);
+}
+
 static void everything_is_bounded(void **state)
 {
     (void)state;
-    char text[FILTER_TEXT_MAX + 2] = "";
-    for (int i = 0; i < FILTER_TERMS_MAX; i++)
-        strcat(text, "user=a ");
-    assert_int_equal(parse(text, &filter), ST_OK);
-    strcat(text, "user=a");
-    assert_int_equal(parse(text, &filter), ST_LIMIT);
-    (void)strcpy(text, "user=a");
-    for (int i = 1; i < FILTER_VALUES_MAX; i++)
-        strcat(text, ",a");
-    assert_int_equal(parse(text, &filter), ST_OK);
-    strcat(text, ",a");
-    assert_int_equal(parse(text, &filter), ST_LIMIT);
+    char text[FILTER_TEXT_MAX + 2];
+    assert_int_equal(parse(repeated(text, "", "user=a ", FILTER_TERMS_MAX), &filter), ST_OK);
+    assert_int_equal(parse(repeated(text, "", "user=a ", FILTER_TERMS_MAX + 1), &filter), ST_LIMIT);
+    assert_int_equal(parse(repeated(text, "user=a", ",a", FILTER_VALUES_MAX - 1), &filter), ST_OK);
+    assert_int_equal(parse(repeated(text, "user=a", ",a", FILTER_VALUES_MAX), &filter), ST_LIMIT);
     memset(text, 'a', FILTER_TEXT_MAX + 1);
     memcpy(text, "user=", 5);
     text[FILTER_TEXT_MAX] = '\0';
