@@ -40,6 +40,7 @@ ELSEWHERE = {
     "src/report/access_log_classic.c": ["tests/unit/report/test_access_log.c"],
     "src/report/access_log_json.c": ["tests/unit/report/test_access_log.c"],
     "src/report/access_log_line.c": ["tests/unit/report/test_access_log.c"],
+    "src/report/tls_cipher.c": ["tests/unit/report/test_record_json.c"],
     # The forwarding of whole messages, seen from both of its ends.
     "src/proxy/admit.c": ["tests/e2e/limits/test_budgets.py", "tests/e2e/limits/test_bandwidth.py"],
     "src/proxy/relief.c": ["tests/e2e/limits/test_flood.py"],

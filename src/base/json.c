@@ -195,17 +195,25 @@ static enum status take_value(struct slice *rest, struct json_value *ret_value)
     return status;
 }
 
-enum status json_check(struct slice text, struct json_value *ret_value)
+enum status json_check_at(struct slice text, struct json_value *ret_value, size_t *ret_at)
 {
     struct json_value value;
+    size_t len = text.len;
     enum status status = take_value(&text, &value);
-    if (status != ST_OK)
-        return status;
-    skip_blanks(&text);
-    if (text.len > 0)
-        return ST_BAD;
-    *ret_value = value;
-    return ST_OK;
+    if (status == ST_OK)
+        skip_blanks(&text);
+    *ret_at = len - text.len;
+    if (status == ST_OK && text.len > 0)
+        status = ST_BAD;
+    if (status == ST_OK)
+        *ret_value = value;
+    return status;
+}
+
+enum status json_check(struct slice text, struct json_value *ret_value)
+{
+    size_t at;
+    return json_check_at(text, ret_value, &at);
 }
 
 bool json_next_member(struct json_value *object, struct slice *ret_key,

@@ -31,6 +31,9 @@ struct json_value {
  * Errors: ST_BAD it is no JSON; ST_LIMIT nested deeper than JSON_DEPTH_MAX. */
 enum status json_check(struct slice text, struct json_value *ret_value) MUST_USE;
 
+/* The same, and *ret_at is how many bytes were good, whatever comes of it. */
+enum status json_check_at(struct slice text, struct json_value *ret_value, size_t *ret_at) MUST_USE;
+
 /* Walk the members of a checked object; *object becomes what is left. `ret_key` as it is written, with its escapes.
  * False: there is none left. */
 bool json_next_member(struct json_value *object, struct slice *ret_key,
