@@ -7,13 +7,13 @@ _fairlead() {
         --allow-clients --users --allow --deny --connect-port --resolver --source --upstream-ca --via --timeout
         --log-level --log-format --log-file --seccomp --landlock --core-dumps --print --sandbox --diff --kill-refused
         --user --group --from --method --at-listener --certificate --at --all --running --by --min-count
-        --suffixes --public-suffixes --json --list --reference --help --version'
+        --suffixes --public-suffixes --json --list --token-file --filter --since --open --kill --reference --help --version'
     local timeouts='client_tls= client_head= dns= connect= connect_attempt_delay= upstream_tls= response_head=
         body_stall= keepalive= upstream_keepalive= tunnel_idle= tunnel_half_closed= tunnel_lifetime= drain='
     local words='' path
 
     case $before in
-    -c | --config | --tls-cert | --tls-key | --client-ca | --upstream-ca | --log-file | --users | --public-suffixes | --diff)
+    -c | --config | --tls-cert | --tls-key | --client-ca | --upstream-ca | --log-file | --users | --public-suffixes | --diff | --token-file)
         while IFS= read -r path; do COMPREPLY+=("$path"); done < <(compgen -f -- "$word")
         compopt -o filenames
         return
@@ -33,15 +33,20 @@ _fairlead() {
         compopt -o nospace
         ;;
     --listen | --listen-tls | --workers | --allow* | --deny | --resolver | --source | --via | --user | --group | \
-        --from | --at-listener | --certificate | --at | --min-count | --suffixes) return ;;
+        --from | --at-listener | --certificate | --at | --min-count | --suffixes | \
+        --since | --kill) return ;;
+    --filter)
+        words='host= url~ method= client= user= upstream= status= kind=tunnel decision=refused end= cause= rule= wait> total>'
+        compopt -o nospace
+        ;;
     *)
-        [[ $COMP_LINE != *' learn '* || $word == -* ]] || {
+        [[ $COMP_LINE != *' learn '* && $COMP_LINE != *' har '* || $word == -* ]] || {
             while IFS= read -r path; do COMPREPLY+=("$path"); done < <(compgen -f -- "$word")
             compopt -o filenames
             return
         }
         words=$flags
-        [ "$COMP_CWORD" != 1 ] || words+=' run check explain learn self-test hash-password'
+        [ "$COMP_CWORD" != 1 ] || words+=' run check explain learn tail tunnels har self-test hash-password'
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -9,7 +9,7 @@ import sys
 import csource
 
 ROWS = ["base", "record", "io http policy", "budget net report identity", "codec config", "upstream", "proxy",
-        "admin", "server", "selftest learn", "cli"]
+        "admin", "server", "selftest learn view", "cli"]
 LEVEL = {folder: number for number, row in enumerate(ROWS) for folder in row.split()}
 FENCES = {  # a header of a library or of the kernel, and the folders that may know it; the first that fits counts
     "openssl/sha.h": {"net", "identity"},

@@ -41,6 +41,12 @@ ELSEWHERE = {
     "src/report/access_log_json.c": ["tests/unit/report/test_access_log.c"],
     "src/report/access_log_line.c": ["tests/unit/report/test_access_log.c"],
     "src/report/tls_cipher.c": ["tests/unit/report/test_record_json.c"],
+    "src/view/admin.c": ["tests/e2e/admin/test_views.py"],
+    "src/view/har_command.c": ["tests/e2e/admin/test_views.py"],
+    "src/view/tail.c": ["tests/e2e/admin/test_views.py"],
+    "src/view/tunnels.c": ["tests/e2e/admin/test_views.py"],
+    "src/view/view.c": ["tests/e2e/admin/test_views.py", "tests/e2e/tools/test_help.py"],
+    "src/server/line_reader.c": ["tests/e2e/egress/test_learn.py", "tests/e2e/admin/test_views.py"],
     # The forwarding of whole messages, seen from both of its ends.
     "src/proxy/admit.c": ["tests/e2e/limits/test_budgets.py", "tests/e2e/limits/test_bandwidth.py"],
     "src/proxy/relief.c": ["tests/e2e/limits/test_flood.py"],

@@ -7,6 +7,7 @@
 #include "server/diff.h"
 #include "server/explain.h"
 #include "server/serve.h"
+#include "view/view.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +31,10 @@ static int print_help(void)
                 "       fairlead check [-c FILE] [options] --diff [OLD] [--kill-refused]\n"
                 "       fairlead explain [-c FILE] [options] URL|HOST:PORT\n"
                 "       fairlead self-test [-c FILE] [options] [--json] [--list]\n"
-                "       fairlead learn [--by WHO] [--min-count N] [--suffixes N] [LOG ...]\n"
-                "       fairlead hash-password [--user NAME] [--method METHOD]\n\n"
+                "       fairlead learn [--by WHO] [--min-count N] [--suffixes N] [LOG ...]\n",
+                stdout);
+    view_print_usage();
+    (void)fputs("       fairlead hash-password [--user NAME] [--method METHOD]\n\n"
                 "An HTTP(S) forward proxy that shows the anatomy of every transaction.\n\n",
                 stdout);
     config_print_flags(stdout);
@@ -47,6 +50,7 @@ static int print_help(void)
     config_print_flag("--kill-refused", "", "with --diff: end these tunnels", NULL, stdout);
     explain_print_options();
     learn_print_options();
+    view_print_options();
     config_print_flag("--list", "", "with self-test: every try", NULL, stdout);
     config_print_flag("--reference", "", "all keys of a configuration file, as Markdown", NULL,
                       stdout);
@@ -118,6 +122,8 @@ int main(int argc, char **argv)
         return 1;
     const char *const *flags = (const char *const *)argv + 1;
     int count = argc - 1;
+    if (count > 0 && view_is_command(flags[0]))
+        return finish(view_run(flags[0], count - 1, flags + 1));
     for (int i = 0; i < count; i++) {
         if (strcmp(flags[i], "--help") == 0 || strcmp(flags[i], "-h") == 0)
             return print_help();

@@ -7,6 +7,7 @@
 #include "config/parse.h"
 #include "learn/proposal.h"
 #include "server/file.h"
+#include "server/line_reader.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 
 #define LEARN_LIST "/usr/share/publicsuffix/public_suffix_list.dat"
 
-enum { LEARN_SAID_MAX = 20, LEARN_CHUNK = 65536, LEARN_FAULT = 600, LEARN_BIG = INT32_MAX };
+enum { LEARN_SAID_MAX = 20, LEARN_FAULT = 600, LEARN_BIG = INT32_MAX };
 
 /* X(NAME, "--flag", "ARGUMENT", "help") */
 #define OPTIONS(X)                                                                           \
@@ -53,9 +54,7 @@ struct lesson {
     struct proposal_options wanted;
     struct store store;
     struct log_line *line; /* heap: it is large */
-    char *text;            /* of a line, LOG_LINE_MAX + 1 */
-    char *chunk;           /* of a file, LEARN_CHUNK */
-    size_t chunk_at, chunk_len;
+    struct line_reader reader;
     unsigned said; /* lines that were no good */
     bool is_cut;   /* something is left out */
     bool has_said_limit;
@@ -174,56 +173,26 @@ static void say_limit(struct lesson *lesson)
         STORE_ALLOWED_MAX, STORE_REFUSED_MAX);
 }
 
-/* The next line into lesson->text, without its feed; what is beyond its room is dropped and is_cut set. Errors: ST_EOF,
- * ST_IO. */
-static enum status next_line(struct lesson *lesson, FILE *file, struct text *line,
-                             bool *ret_has_feed)
-{
-    *line = text_on(lesson->text, LOG_LINE_MAX);
-    bool has_any = false;
-    for (;;) {
-        if (lesson->chunk_at == lesson->chunk_len) {
-            lesson->chunk_at = 0;
-            lesson->chunk_len = fread(lesson->chunk, 1, LEARN_CHUNK, file);
-        }
-        if (lesson->chunk_len == 0) {
-            *ret_has_feed = false;
-            return ferror(file) ? ST_IO : has_any ? ST_OK : ST_EOF;
-        }
-        struct slice rest =
-            slice_of(lesson->chunk + lesson->chunk_at, lesson->chunk_len - lesson->chunk_at);
-        size_t len = slice_find(rest, '\n');
-        text_add(line, slice_first(rest, len));
-        has_any = true;
-        lesson->chunk_at += len < rest.len ? len + 1 : len;
-        if (len < rest.len) {
-            *ret_has_feed = true;
-            return ST_OK;
-        }
-    }
-}
-
 /* Errors: ST_NOMEM; what is wrong with the line was said. */
-static enum status learn_line(struct lesson *lesson, const char *name, uint64_t number,
-                              const struct text *line, bool has_feed)
+static enum status learn_line(struct lesson *lesson, const char *name, struct slice line)
 {
+    const struct line_reader *reader = &lesson->reader;
     const char *fault = "";
-    if (slice_trim(text_slice(line)).len == 0 && !line->is_cut)
+    if (slice_trim(line).len == 0 && !reader->is_cut)
         return ST_OK;
     lesson->wanted.line_count++;
-    enum status status =
-        line->is_cut ? ST_BAD : log_line_read(text_slice(line), lesson->line, &fault);
+    enum status status = reader->is_cut ? ST_BAD : log_line_read(line, lesson->line, &fault);
     if (status != ST_OK) {
         lesson->wanted.bad_count++;
-        say_line(lesson, name, number,
-                 line->is_cut ? "it is longer than 65536 bytes"
-                 : has_feed   ? fault
-                              : "the last line is cut off");
+        say_line(lesson, name, reader->count,
+                 reader->is_cut     ? "it is longer than 65536 bytes"
+                 : reader->has_feed ? fault
+                                    : "the last line is cut off");
         return ST_OK;
     }
     status = store_add(&lesson->store, lesson->line, &fault);
     if (status == ST_BAD)
-        say_line(lesson, name, number, fault);
+        say_line(lesson, name, reader->count, fault);
     else if (status == ST_LIMIT)
         say_limit(lesson);
     return status == ST_NOMEM ? ST_NOMEM : ST_OK;
@@ -231,13 +200,11 @@ static enum status learn_line(struct lesson *lesson, const char *name, uint64_t 
 
 static int learn_stream(struct lesson *lesson, const char *name, FILE *file)
 {
-    uint64_t number = 0;
-    struct text line;
-    bool has_feed = false;
+    struct slice line;
     enum status status;
-    lesson->chunk_at = lesson->chunk_len = 0;
-    while ((status = next_line(lesson, file, &line, &has_feed)) == ST_OK) {
-        if (learn_line(lesson, name, ++number, &line, has_feed) != ST_OK)
+    line_reader_use(&lesson->reader, file);
+    while ((status = line_reader_next(&lesson->reader, &line)) == ST_OK) {
+        if (learn_line(lesson, name, line) != ST_OK)
             return complain("out of memory", "");
     }
     if (status != ST_IO)
@@ -311,17 +278,14 @@ int learn(int argc, const char *const *argv)
     const char **files = calloc((size_t)argc + 1, sizeof(*files));
     int count = 0;
     lesson.line = malloc(sizeof(*lesson.line));
-    lesson.text = malloc(LOG_LINE_MAX);
-    lesson.chunk = malloc(LEARN_CHUNK);
     bool has_room =
-        files != NULL && lesson.line != NULL && lesson.text != NULL && lesson.chunk != NULL;
+        line_reader_init(&lesson.reader) == ST_OK && files != NULL && lesson.line != NULL;
     int code = has_room ? take_arguments(&lesson, argc, argv, files, &count)
                         : complain("out of memory", "");
     if (code == 0)
         code = count > 0 ? learn_all(&lesson, files, count) : learn_all(&lesson, from_stdin, 1);
     free(files);
     free(lesson.line);
-    free(lesson.text);
-    free(lesson.chunk);
+    line_reader_done(&lesson.reader);
     return code;
 }

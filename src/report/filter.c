@@ -243,6 +243,11 @@ static bool read_scaled(struct slice s, const struct unit *units, size_t count, 
     return false;
 }
 
+bool filter_read_duration(struct slice text, uint64_t *ret_ns)
+{
+    return read_scaled(text, time_units, COUNT_OF(time_units), ret_ns);
+}
+
 /* "4xx", "400-499", "404" */
 static bool read_range(struct slice s, enum value_kind kind, struct filter_value *value)
 {

@@ -91,4 +91,7 @@ enum status filter_parse(struct slice text, struct filter *ret_filter, struct te
 /* Does the record pass? Of a record in progress the phases count that are over. Thread: any. */
 bool filter_match(const struct filter *filter, const struct record *record);
 
+/* A duration as a filter writes it, "100ms". False where it is none. */
+bool filter_read_duration(struct slice text, uint64_t *ret_ns);
+
 #endif

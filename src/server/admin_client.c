@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "http/h1_chunk.h"
 #include "io/socket.h"
 
 #include <errno.h>
@@ -16,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ASK_MS = 10000, ASK_HEAD = ADMIN_PATH_MAX + 1024, ASK_FIRST = 65536 };
+enum { ASK_MS = 10000, STREAM_BYTES = 65536, ASK_HEAD = ADMIN_PATH_MAX + 1024, ASK_FIRST = 65536 };
 
 bool admin_client_can_ask(const struct config *config)
 {
@@ -33,6 +34,23 @@ void admin_client_name(const struct admin_client *client, struct text *into)
     } else {
         (void)inet_endpoint_format(&client->listen->endpoint, words);
         text_add(into, slice_from_string(words));
+    }
+}
+
+void admin_path_add(struct text *path, const char *name, struct slice value)
+{
+    if (value.len == 0)
+        return;
+    text_add_format(path, "%c%s=", slice_find(text_slice(path), '?') == path->len ? '?' : '&',
+                    name);
+    for (size_t i = 0; i < value.len; i++) {
+        char c = char_lower(value.at[i]);
+        bool is_plain = (c >= 'a' && c <= 'z') || char_is_digit(c) || c == '-' || c == '.' ||
+                        c == '_' || c == '~'; /* RFC 3986 §2.3 */
+        if (is_plain)
+            text_add_char(path, value.at[i]);
+        else
+            text_add_format(path, "%%%02X", (unsigned char)value.at[i]);
     }
 }
 
@@ -231,4 +249,158 @@ enum status admin_ask(const struct admin_client *client, const char *method, con
     explicit_bzero(request, sizeof(request));
     socket_close(&fd);
     return status;
+}
+
+/* ---- answers that do not end ---- */
+
+struct admin_stream {
+    int fd;
+    bool is_chunked;
+    struct h1_chunk chunk;
+    size_t at, len; /* what of the buffer is not read yet */
+    char buffer[STREAM_BYTES];
+};
+
+/* The head of an answer: its length with the empty line, 0 where it is not whole yet. */
+static size_t read_head(struct slice text, unsigned *ret_status, bool *ret_is_chunked)
+{
+    uint64_t status = 0;
+    struct slice rest = text;
+    struct slice line;
+    *ret_status = 0;
+    *ret_is_chunked = false;
+    if (slice_starts_with(text, SLICE("HTTP/1.1 ")) &&
+        slice_to_u64(slice_first(slice_from(text, 9), 3), 999, &status) == ST_OK)
+        *ret_status = (unsigned)status;
+    while (slice_next_part(&rest, '\n', &line)) {
+        bool is_whole = line.at + line.len < text.at + text.len;
+        if (is_whole && line.len <= 1)
+            return text.len - rest.len;
+        if (slice_equals_nocase(slice_trim(slice_first(line, slice_find(line, '\r'))),
+                                SLICE("transfer-encoding: chunked")))
+            *ret_is_chunked = true;
+    }
+    return 0;
+}
+
+/* Some more bytes; waits. False: the end, or with errno. */
+static bool stream_fill(struct admin_stream *stream, uint64_t until_ns)
+{
+    size_t room = sizeof(stream->buffer) - stream->len;
+    while (room > 0) {
+        ssize_t got = recv(stream->fd, stream->buffer + stream->len, room, 0);
+        stream->len += got > 0 ? (size_t)got : 0;
+        bool may_wait = got < 0 && (errno == EAGAIN || errno == EINTR);
+        if (got > 0)
+            return true;
+        if (!may_wait || !wait_for(stream->fd, POLLIN, until_ns)) {
+            errno = got == 0 ? 0 : errno;
+            return false;
+        }
+    }
+    errno = 0;
+    return false;
+}
+
+/* The sentence of a refusal, which is short and ends with the connection. */
+static enum status stream_refuse(const struct admin_client *client, struct admin_stream *stream,
+                                 unsigned status, size_t head, uint64_t until_ns,
+                                 struct text *fault)
+{
+    while (stream_fill(stream, until_ns))
+        continue;
+    struct slice body = slice_from(slice_of(stream->buffer, stream->len), head);
+    struct slice line = slice_trim(slice_first(body, slice_find(body, '\n')));
+    text_add(fault, SLICE("the admin listener at "));
+    admin_client_name(client, fault);
+    text_add_format(fault, " answers %u", status);
+    text_add(fault, line.len > 0 ? SLICE(": ") : SLICE(""));
+    text_add_log(fault, slice_first(line, 300), '\0');
+    return ST_BAD;
+}
+
+static enum status stream_begin(const struct admin_client *client, struct admin_stream *stream,
+                                const char *path, uint64_t until_ns, struct text *fault)
+{
+    char request[ASK_HEAD];
+    unsigned status = 0;
+    size_t head = 0;
+    size_t len = add_request(client, "GET", path, request, sizeof(request));
+    bool is_sent = send_all(stream->fd, slice_of(request, len), until_ns);
+    explicit_bzero(request, sizeof(request));
+    while (is_sent && head == 0 && stream_fill(stream, until_ns))
+        head = read_head(slice_of(stream->buffer, stream->len), &status, &stream->is_chunked);
+    if (head == 0 && errno != 0)
+        return fail(client, ST_IO, strerror(errno), fault);
+    if (head == 0 || status == 0)
+        return fail(client, ST_BAD, "what answers there is no admin listener, or broke off", fault);
+    if (status != 200)
+        return stream_refuse(client, stream, status, head, until_ns, fault);
+    stream->at = head;
+    return ST_OK;
+}
+
+enum status admin_stream_open(const struct admin_client *client, const char *path,
+                              struct text *fault, struct admin_stream **ret_stream)
+{
+    uint64_t until_ns = clock_monotonic_ns() + ASK_MS * NS_PER_MS;
+    struct admin_stream *stream = calloc(1, sizeof(*stream));
+    CHECK(strlen(path) <= ADMIN_PATH_MAX);
+    if (stream == NULL)
+        return fail(client, ST_NOMEM, "out of memory", fault);
+    h1_chunk_init(&stream->chunk);
+    stream->fd = connect_to(client->listen, until_ns);
+    enum status status = stream->fd < 0 ? fail(client, ST_IO, strerror(errno), fault)
+                                        : stream_begin(client, stream, path, until_ns, fault);
+    if (status != ST_OK)
+        admin_stream_close(&stream);
+    else
+        *ret_stream = stream;
+    return status;
+}
+
+int admin_stream_descriptor(const struct admin_stream *stream)
+{
+    return stream->fd;
+}
+
+/* Of what is in the buffer. */
+static enum status stream_take(struct admin_stream *stream, struct slice *ret_bytes)
+{
+    struct slice input = slice_of(stream->buffer + stream->at, stream->len - stream->at);
+    size_t consumed = input.len;
+    enum status status = input.len > 0 ? ST_OK : ST_AGAIN;
+    *ret_bytes = input;
+    if (stream->is_chunked && input.len > 0)
+        status = h1_chunk_next(&stream->chunk, input, &consumed, ret_bytes);
+    if (status == ST_BAD || status == ST_LIMIT)
+        return ST_BAD;
+    stream->at += consumed;
+    return status;
+}
+
+enum status admin_stream_read(struct admin_stream *stream, struct slice *ret_bytes)
+{
+    enum status status = stream_take(stream, ret_bytes);
+    if (status != ST_AGAIN)
+        return status;
+    stream->at = stream->len = 0;
+    ssize_t got = recv(stream->fd, stream->buffer, sizeof(stream->buffer), 0);
+    if (got < 0)
+        return errno == EAGAIN || errno == EINTR ? ST_AGAIN : ST_IO;
+    if (got == 0) { /* in the middle of chunks that is no end in order */
+        errno = ECONNRESET;
+        return stream->is_chunked ? ST_IO : ST_EOF;
+    }
+    stream->len = (size_t)got;
+    return stream_take(stream, ret_bytes);
+}
+
+void admin_stream_close(struct admin_stream **stream)
+{
+    if (*stream == NULL)
+        return;
+    socket_close(&(*stream)->fd);
+    free(*stream);
+    *stream = NULL;
 }

@@ -23,10 +23,29 @@ bool admin_client_can_ask(const struct config *config);
 /* Where it is, for messages. */
 void admin_client_name(const struct admin_client *client, struct text *into);
 
+/* Add "NAME=VALUE" with the sign before it to a path, percent-encoded; nothing where the value is empty. */
+void admin_path_add(struct text *path, const char *name, struct slice value);
+
 /* Ask; the caller frees reply->text where this is ST_OK, whatever the status of the answer is.
  * Errors, all with a fault: ST_IO it is not there or does not answer within ten seconds, ST_BAD what came is no whole
  * answer, ST_NOMEM. */
 enum status admin_ask(const struct admin_client *client, const char *method, const char *path,
                       struct text *fault, struct admin_reply *ret_reply) MUST_USE;
+
+/* An answer that does not end by itself, such as /api/v1/events. */
+struct admin_stream;
+
+/* Ask, with GET, and read the head of the answer; the body follows with admin_stream_read.
+ * Errors, all with a fault: ST_IO it is not there, or does not answer within ten seconds; ST_BAD it refuses, and says why,
+ * or what came is no answer; ST_NOMEM. */
+enum status admin_stream_open(const struct admin_client *client, const char *path,
+                              struct text *fault, struct admin_stream **ret_stream) MUST_USE;
+/* For poll(2): ask again when it can be read. */
+int admin_stream_descriptor(const struct admin_stream *stream);
+/* The next bytes, a view until the next call. Never waits.
+ * Errors: ST_AGAIN none yet; ST_EOF it ended in order; ST_IO it broke off, with errno; ST_BAD that is no answer. */
+enum status admin_stream_read(struct admin_stream *stream, struct slice *ret_bytes) MUST_USE;
+/* Takes a pointer to NULL. */
+void admin_stream_close(struct admin_stream **stream);
 
 #endif

@@ -21,23 +21,6 @@ static int complain(const char *words)
 
 /* ---- the query ---- */
 
-static void add_value(struct text *path, const char *name, struct slice value)
-{
-    if (value.len == 0)
-        return;
-    text_add_format(path, "%c%s=", slice_find(text_slice(path), '?') == path->len ? '?' : '&',
-                    name);
-    for (size_t i = 0; i < value.len; i++) {
-        char c = char_lower(value.at[i]);
-        bool is_plain = (c >= 'a' && c <= 'z') || char_is_digit(c) || c == '-' || c == '.' ||
-                        c == '_' || c == '~'; /* RFC 3986 §2.3 */
-        if (is_plain)
-            text_add_char(path, value.at[i]);
-        else
-            text_add_format(path, "%%%02X", (unsigned char)value.at[i]);
-    }
-}
-
 static void add_question(const struct explain_question *asked, struct text *path)
 {
     const struct gate_question *who = asked->who;
@@ -48,18 +31,18 @@ static void add_question(const struct explain_question *asked, struct text *path
     if (who->at_s != 0)
         (void)snprintf(at, sizeof(at), "%" PRId64, who->at_s);
     text_add(path, SLICE("/api/v1/explain"));
-    add_value(path, "target", slice_from_string(asked->target));
-    add_value(path, "method", who->method);
-    add_value(path, "user", who->who.user);
+    admin_path_add(path, "target", slice_from_string(asked->target));
+    admin_path_add(path, "method", who->method);
+    admin_path_add(path, "user", who->who.user);
     for (size_t i = 0; i < who->who.group_count; i++)
-        add_value(path, "group", who->who.groups[i]);
-    add_value(path, "from", slice_from_string(from));
-    add_value(path, "listener", who->listener);
-    add_value(path, "certificate", who->who.cert_subject);
+        admin_path_add(path, "group", who->who.groups[i]);
+    admin_path_add(path, "from", slice_from_string(from));
+    admin_path_add(path, "listener", who->listener);
+    admin_path_add(path, "certificate", who->who.cert_subject);
     for (size_t i = 0; i < who->who.cert_name_count; i++)
-        add_value(path, "certificate", who->who.cert_names[i]);
-    add_value(path, "at", slice_from_string(at));
-    add_value(path, "all", asked->wants_all ? SLICE("1") : SLICE_NONE);
+        admin_path_add(path, "certificate", who->who.cert_names[i]);
+    admin_path_add(path, "at", slice_from_string(at));
+    admin_path_add(path, "all", asked->wants_all ? SLICE("1") : SLICE_NONE);
 }
 
 /* ---- the answer ---- */

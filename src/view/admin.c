@@ -1,0 +1,155 @@
+/* A view needs no more of a configuration than where to ask, so none of the files that it names is read but the token. */
+
+#include "view/admin.h"
+
+#include "config/snapshot.h"
+#include "server/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FAULT_TEXT = 900, DEFAULT_PORT = 3129 };
+
+static int say(enum view_command command, const char *words)
+{
+    (void)fprintf(stderr, "fairlead: %s: %s\n", view_command_word(command), words);
+    return 2;
+}
+
+static void report_line(struct config_errors *errors, const char *line)
+{
+    (void)errors;
+    (void)fprintf(stderr, "fairlead: %s\n", line);
+}
+
+/* ---- where ---- */
+
+/* ADDR:PORT, localhost:PORT, unix:PATH or PATH */
+static bool parse_listen(struct slice text, struct config_listen *into)
+{
+    bool is_named = slice_starts_with(text, SLICE("unix:"));
+    if (is_named || slice_find(text, '/') < text.len) {
+        into->kind = LISTEN_UNIX;
+        into->path = slice_from(text, is_named ? sizeof("unix:") - 1 : 0);
+        return into->path.len > 0;
+    }
+    into->kind = LISTEN_TCP;
+    if (slice_starts_with(text, SLICE("localhost:"))) {
+        uint64_t port = 0;
+        bool is_port =
+            slice_to_u64(slice_from(text, sizeof("localhost:") - 1), UINT16_MAX, &port) == ST_OK;
+        into->endpoint.addr = (struct inet_addr){INET_V4, {127, 0, 0, 1}};
+        into->endpoint.port = (uint16_t)port;
+        return is_port && port != 0;
+    }
+    return inet_endpoint_parse(text, &into->endpoint) == ST_OK && into->endpoint.port != 0;
+}
+
+static int read_config(struct view_admin *admin, enum view_command command, const char *path)
+{
+    char words[FAULT_TEXT];
+    struct text fault = text_on(words, sizeof(words));
+    struct config_errors errors = {report_line, 0};
+    char *text = NULL;
+    size_t len = 0;
+    bool is_stream = false;
+    if (file_read_config(path, &text, &len, &is_stream, &fault) != ST_OK)
+        return say(command, text_string(&fault));
+    enum status status = config_load(path, slice_of(text, len), 0, NULL, &errors, &admin->config);
+    free(text);
+    return status == ST_OK ? 0 : 2;
+}
+
+static int find_listen(struct view_admin *admin, enum view_command command, const char *given)
+{
+    if (given != NULL) {
+        if (parse_listen(slice_from_string(given), &admin->listen))
+            return 0;
+        return say(command, "--admin expects ADDRESS:PORT, or the path of a Unix socket");
+    }
+    if (admin->config == NULL) {
+        admin->listen.kind = LISTEN_TCP;
+        admin->listen.endpoint.addr = (struct inet_addr){INET_V4, {127, 0, 0, 1}};
+        admin->listen.endpoint.port = DEFAULT_PORT;
+        return 0;
+    }
+    if (!admin_client_can_ask(admin->config))
+        return say(command, "the configuration names no admin listener that could be asked: give "
+                            "--admin ADDRESS");
+    admin->listen = admin->config->admin.listen;
+    return 0;
+}
+
+/* ---- the token ---- */
+
+/* A file that is not said to be needed may be for others only. */
+static int read_token(struct view_admin *admin, enum view_command command, const char *path,
+                      bool is_needed)
+{
+    char words[FAULT_TEXT];
+    struct text fault = text_on(words, sizeof(words));
+    size_t len = 0;
+    if (file_read(path, FILE_BYTES_MAX, &admin->token, &len, &fault) != ST_OK)
+        return is_needed ? say(command, text_string(&fault)) : 0;
+    struct slice all = slice_of(admin->token, len);
+    struct slice line = slice_trim(slice_first(all, slice_find(all, '\n')));
+    if (line.len > 0 && line.at[line.len - 1] == '\r')
+        line.len--;
+    for (size_t i = 0; i < line.len; i++) {
+        if (line.at[i] <= ' ' || line.at[i] > '~')
+            line.len = 0;
+    }
+    if (line.len == 0 || line.len > ADMIN_TOKEN_MAX)
+        return say(command, "the first line of the token file is no token");
+    admin->client.token = line;
+    return 0;
+}
+
+/* ---- the whole ---- */
+
+int view_admin_init(struct view_admin *admin, enum view_command command,
+                    const struct view_options *options)
+{
+    *admin = (struct view_admin){.config = NULL};
+    admin->client.listen = &admin->listen;
+    int code = options->config != NULL ? read_config(admin, command, options->config) : 0;
+    if (code == 0)
+        code = find_listen(admin, command, options->admin);
+    if (code == 0 && options->token_file != NULL)
+        code = read_token(admin, command, options->token_file, true);
+    else if (code == 0 && admin->config != NULL && admin->config->admin.token_file.len > 0)
+        code =
+            read_token(admin, command, admin->config->admin.token_file.at, options->kill_count > 0);
+    return code;
+}
+
+void view_admin_done(struct view_admin *admin)
+{
+    if (admin->token != NULL)
+        explicit_bzero(admin->token, strlen(admin->token));
+    free(admin->token);
+    admin->token = NULL;
+    config_destroy(&admin->config);
+}
+
+int view_admin_get(const struct view_admin *admin, enum view_command command, const char *path,
+                   struct admin_reply *ret_reply)
+{
+    char words[FAULT_TEXT];
+    struct text fault = text_on(words, sizeof(words));
+    struct admin_reply reply = {.status = 0};
+    if (admin_ask(&admin->client, "GET", path, &fault, &reply) != ST_OK) {
+        (void)say(command, text_string(&fault));
+        return 1;
+    }
+    if (reply.status == 200) {
+        *ret_reply = reply;
+        return 0;
+    }
+    text_add_format(&fault, "the admin listener answers %u: ", reply.status);
+    text_add_log(&fault, slice_first(reply.body, slice_find(reply.body, '\n')), '\0');
+    free(reply.text);
+    (void)say(command, text_string(&fault));
+    return 1;
+}

@@ -1,0 +1,257 @@
+/* One table for all of them; each option knows the commands that have it. */
+
+#include "view/options.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/edit.h"
+#include "config/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const struct {
+    const char *flag, *argument, *commands, *help;
+} options[VIEW_OPTION_COUNT] = {
+#define X(name, flag, argument, commands, help) [OPTION_##name] = {flag, argument, commands, help},
+    VIEW_OPTIONS(X)
+#undef X
+};
+
+static const struct {
+    const char *word, *usage, *purpose;
+    char letter;
+} commands[VIEW_COMMAND_COUNT] = {
+    [VIEW_TAIL] = {"tail", "[--admin ADDR|PATH] [--filter EXPR] [--json]",
+                   "Shows the transactions of a running process, each when it ends.", 'f'},
+    [VIEW_TUNNELS] = {"tunnels", "[--admin ADDR|PATH] [--filter EXPR] [--json] [--kill ID]",
+                      "Lists the open tunnels of a running process, or ends some.", 'u'},
+    [VIEW_HAR] = {"har", "[--filter EXPR] [--since TIME] [LOG ...]",
+                  "Makes an HTTP Archive of JSON logs, or of what a running process remembers.",
+                  'h'},
+};
+
+const char *view_command_word(enum view_command command)
+{
+    return commands[command].word;
+}
+
+/* ---- Help ---- */
+
+void view_options_print(enum view_command command)
+{
+    (void)printf("usage: fairlead %s %s\n\n%s\n\n", commands[command].word, commands[command].usage,
+                 commands[command].purpose);
+    for (size_t i = 0; i < VIEW_OPTION_COUNT; i++) {
+        if (strchr(options[i].commands, commands[command].letter) != NULL)
+            config_print_flag(options[i].flag, options[i].argument, options[i].help, NULL, stdout);
+    }
+    config_print_flag("--help", "", "this", NULL, stdout);
+}
+
+void view_options_print_usage(void)
+{
+    for (size_t i = 0; i < VIEW_COMMAND_COUNT; i++)
+        (void)printf("       fairlead %s %s\n", commands[i].word, commands[i].usage);
+}
+
+/* The same flag of the proxy, or of another command, has its line already. */
+static bool is_shown_elsewhere(enum view_option option)
+{
+    return option == OPTION_ADMIN || option == OPTION_CONFIG || option == OPTION_JSON;
+}
+
+void view_options_print_all(void)
+{
+    for (int i = 0; i < VIEW_OPTION_COUNT; i++) {
+        char words[300];
+        struct text text = text_on(words, sizeof(words));
+        const char *between = "with ";
+        for (size_t command = 0; command < VIEW_COMMAND_COUNT; command++) {
+            if (strchr(options[i].commands, commands[command].letter) == NULL)
+                continue;
+            text_add_format(&text, "%s%s", between, commands[command].word);
+            between = ", ";
+        }
+        text_add_format(&text, ": %s", options[i].help);
+        if (!is_shown_elsewhere((enum view_option)i))
+            config_print_flag(options[i].flag, options[i].argument, text_string(&text), NULL,
+                              stdout);
+    }
+}
+
+/* ---- Values ---- */
+
+struct reader {
+    enum view_command command;
+    uint64_t wall_ns;
+    struct view_options *options;
+    struct text filter; /* terms of all --filter */
+};
+
+static int complain(const struct reader *reader, const char *what, const char *value)
+{
+    char space[200];
+    struct text shown = text_on(space, sizeof(space));
+    text_add_log(&shown, slice_first(slice_from_string(value), 40), '\0');
+    (void)fprintf(stderr, "fairlead: %s: %s%s%s\n", commands[reader->command].word, what,
+                  shown.len > 0 ? ": " : "", text_string(&shown));
+    return 2;
+}
+
+static int take_filter(struct reader *reader, const char *value)
+{
+    if (reader->filter.len > 0)
+        text_add_char(&reader->filter, ' ');
+    text_add(&reader->filter, slice_from_string(value));
+    return reader->filter.is_cut ? complain(reader, "a filter has at most 1024 bytes", "") : 0;
+}
+
+/* A duration before now, or a time in UTC. */
+static int take_since(struct reader *reader, const char *value)
+{
+    uint64_t ago_ns = 0;
+    struct tm tm = {.tm_sec = 0};
+    if (filter_read_duration(slice_from_string(value), &ago_ns) && ago_ns < reader->wall_ns) {
+        reader->options->since_ns = reader->wall_ns - ago_ns;
+        return 0;
+    }
+    const char *end = strptime(value, "%Y-%m-%dT%H:%M:%S", &tm);
+    time_t seconds = end != NULL ? timegm(&tm) : -1;
+    if (seconds < 0 || strcmp(end, "Z") != 0)
+        return complain(reader, "--since expects a duration such as 10m, or 2026-11-24T02:12:23Z",
+                        value);
+    reader->options->since_ns = (uint64_t)seconds * NS_PER_S;
+    return 0;
+}
+
+static int take_kill(struct reader *reader, const char *value)
+{
+    struct view_options *to = reader->options;
+    if (to->kill_count == VIEW_KILLS_MAX)
+        return complain(reader, "too many tunnels", "");
+    if (strlen(value) != 16 ||
+        slice_hex_to_u64(slice_from_string(value), UINT64_MAX, &to->kills[to->kill_count]) != ST_OK)
+        return complain(reader, "--kill expects the 16 digits of a tunnel; got", value);
+    to->kill_count++;
+    return 0;
+}
+
+static int take_option(struct reader *reader, enum view_option option, const char *value)
+{
+    struct view_options *to = reader->options;
+    switch (option) {
+    case OPTION_ADMIN: to->admin = value; return 0;
+    case OPTION_CONFIG: to->config = value; return 0;
+    case OPTION_TOKEN_FILE: to->token_file = value; return 0;
+    case OPTION_FILTER: return take_filter(reader, value);
+    case OPTION_SINCE: return take_since(reader, value);
+    case OPTION_KILL: return take_kill(reader, value);
+    case OPTION_OPEN: to->wants_open = true; return 0;
+    case OPTION_JSON: to->wants_json = true; return 0;
+    case VIEW_OPTION_COUNT: break;
+    }
+    return 2;
+}
+
+/* ---- The command line ---- */
+
+/* "--flag" and "--flag=VALUE"; `*ret_value` is NULL where none is in it. */
+static int find_option(enum view_command command, const char *word, const char **ret_value)
+{
+    size_t len = strcspn(word, "=");
+    *ret_value = word[len] == '=' ? word + len + 1 : NULL;
+    if (strcmp(word, "-c") == 0 &&
+        strchr(options[OPTION_CONFIG].commands, commands[command].letter))
+        return OPTION_CONFIG;
+    for (int i = 0; i < VIEW_OPTION_COUNT; i++) {
+        bool is_its = strchr(options[i].commands, commands[command].letter) != NULL;
+        if (is_its && strlen(options[i].flag) == len && strncmp(word, options[i].flag, len) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static int complain_unknown(const struct reader *reader, const char *word)
+{
+    const char *best = NULL;
+    size_t best_distance = SIZE_MAX;
+    struct slice written = slice_first(slice_from_string(word), strcspn(word, "="));
+    for (int i = 0; i < VIEW_OPTION_COUNT; i++) {
+        size_t distance = edit_distance(written, slice_from_string(options[i].flag));
+        bool is_its = strchr(options[i].commands, commands[reader->command].letter) != NULL;
+        if (is_its && edit_is_near(written, distance) && distance < best_distance) {
+            best_distance = distance;
+            best = options[i].flag;
+        }
+    }
+    (void)complain(reader, "unknown option", word);
+    if (best != NULL)
+        (void)fprintf(stderr, "fairlead: did you mean %s?\n", best);
+    return 2;
+}
+
+static int take_word(struct reader *reader, int argc, const char *const *argv, int *at)
+{
+    struct view_options *to = reader->options;
+    const char *word = argv[*at];
+    const char *value = NULL;
+    int option = find_option(reader->command, word, &value);
+    if (option >= 0) {
+        bool has_value = options[option].argument[0] != '\0';
+        if (!has_value && value != NULL)
+            return complain(reader, "no value is expected behind", word);
+        if (has_value && value == NULL && *at + 1 == argc)
+            return complain(reader, "a value is missing behind", word);
+        if (has_value && value == NULL)
+            value = argv[++*at];
+        return take_option(reader, (enum view_option)option, value);
+    }
+    if (word[0] != '-' || word[1] == '\0') {
+        to->words[to->word_count++] = word;
+        return 0;
+    }
+    return complain_unknown(reader, word);
+}
+
+static int read_filter(struct reader *reader)
+{
+    char words[FILTER_WHY_MAX];
+    struct text why = text_on(words, sizeof(words));
+    reader->filter.cap++;
+    (void)text_string(&reader->filter);
+    if (filter_parse(text_slice(&reader->filter), &reader->options->filter, &why) == ST_OK)
+        return 0;
+    (void)fprintf(stderr, "fairlead: %s: --filter: %s\n", commands[reader->command].word,
+                  text_string(&why));
+    return 2;
+}
+
+int view_options_read(enum view_command command, int argc, const char *const *argv,
+                      uint64_t wall_ns, struct view_options *ret_options)
+{
+    struct view_options *to = ret_options;
+    struct reader reader = {.command = command, .wall_ns = wall_ns, .options = to};
+    memset(to, 0, sizeof(*to));
+    reader.filter = text_on(to->filter_text, FILTER_TEXT_MAX);
+    to->words = calloc((size_t)argc + 1, sizeof(*to->words));
+    to->rest = calloc((size_t)argc + 1, sizeof(*to->rest));
+    to->repeat = 1;
+    if (to->words == NULL || to->rest == NULL)
+        return complain(&reader, "out of memory", "");
+    for (int i = 0; i < argc; i++) {
+        int code = take_word(&reader, argc, argv, &i);
+        if (code != 0)
+            return code;
+    }
+    return read_filter(&reader);
+}
+
+void view_options_done(struct view_options *read)
+{
+    free(read->words);
+    free(read->rest);
+    read->words = read->rest = NULL;
+}

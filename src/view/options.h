@@ -1,0 +1,65 @@
+#ifndef FAIRLEAD_VIEW_OPTIONS_H
+#define FAIRLEAD_VIEW_OPTIONS_H
+
+#include "report/filter.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The command lines of the views. */
+
+enum view_command { VIEW_TAIL, VIEW_TUNNELS, VIEW_HAR, VIEW_COMMAND_COUNT };
+
+/* X(NAME, "--flag", "ARGUMENT", commands, "help"): commands are letters, f tail, u tunnels, h har. */
+#define VIEW_OPTIONS(X)                                                                           \
+    X(ADMIN, "--admin", "ADDR|PATH", "fuh", "the admin listener of the process [127.0.0.1:3129]") \
+    X(CONFIG, "--config", "FILE", "fuh", "(or -c) names the admin listener and its token")        \
+    X(TOKEN_FILE, "--token-file", "FILE", "fuh", "first line: the token of the admin listener")   \
+    X(FILTER, "--filter", "EXPR", "fuh", "only those that pass: see FILTERS in fairlead(1)")      \
+    X(SINCE, "--since", "TIME", "h", "only those that began later: 10m, 2026-11-24T02:12:23Z")    \
+    X(OPEN, "--open", "", "h", "snapshots of open tunnels, too")                                  \
+    X(KILL, "--kill", "ID", "u", "end this tunnel; needs the token")                              \
+    X(JSON, "--json", "", "fu", "lines of the JSON access log instead")
+
+enum view_option {
+#define X(name, flag, argument, commands, help) OPTION_##name,
+    VIEW_OPTIONS(X)
+#undef X
+        VIEW_OPTION_COUNT
+};
+
+enum { VIEW_KILLS_MAX = 64, VIEW_REPEAT_MAX = 10000 };
+
+/* Texts are borrowed from the arguments. */
+struct view_options {
+    const char *admin, *config, *token_file, *method;
+    struct filter filter;
+    char filter_text[FILTER_TEXT_MAX + 1]; /* as it was written */
+    uint64_t since_ns;                     /* wall time; 0: from the beginning */
+    uint64_t kills[VIEW_KILLS_MAX];
+    size_t kill_count;
+    unsigned repeat;
+    bool is_serial, wants_json, wants_har, wants_open;
+    const char **words; /* what is no option: files, URLs. Heap */
+    int word_count;
+    const char **rest; /* of trace: options of the configuration with their values. Heap */
+    int rest_count;
+};
+
+/* Read them, in front of a first word or behind it. Says what is wrong. Returns 0, or 2 where it is wrong; `wall_ns` is
+ * the time that --since counts back from. view_options_done in any case. */
+int view_options_read(enum view_command command, int argc, const char *const *argv,
+                      uint64_t wall_ns, struct view_options *ret_options);
+void view_options_done(struct view_options *read);
+
+/* The help of one command, as --help shows it. */
+void view_options_print(enum view_command command);
+/* A line of usage for each. */
+void view_options_print_usage(void);
+/* What of all of them the help of the program does not show elsewhere. */
+void view_options_print_all(void);
+
+/* "tail" ... */
+const char *view_command_word(enum view_command command);
+
+#endif

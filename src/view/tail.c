@@ -1,0 +1,268 @@
+/* Events become lines. The connection may go and come back: what was seen last is told when it is made again, so that
+ * nothing is missing that the process still has.
+ *
+ *     open ──> wait for bytes, a signal, or that nobody reads us ──> events ──> lines ──> wait
+ *      ^                                        │ broken off
+ *      └──────────── wait a second <────────────┘
+ *
+ * The filter is judged by the process, so that little is sent; and here again, since an older process knows none. */
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "report/access_log.h"
+#include "report/record_json.h"
+#include "view/admin.h"
+#include "view/commands.h"
+#include "view/screen.h"
+#include "view/sse.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum { AGAIN_MS = 1000, FAULT_TEXT = 900 };
+
+struct follower {
+    const struct view_options *options;
+    struct view_admin admin;
+    struct admin_stream *stream; /* NULL: not connected */
+    int signals;
+    uint64_t last; /* sequence of the newest one that was seen */
+    bool has_last;
+    bool has_lost; /* it was said that the connection is gone */
+    bool is_over;  /* a signal came, or nobody reads */
+    struct screen screen;
+    struct record record;
+    struct sse sse;
+    char line[ACCESS_LOG_LINE_MAX];
+};
+
+static void say(const char *words)
+{
+    (void)fprintf(stderr, "fairlead: tail: %s\n", words);
+}
+
+/* ---- what is shown ---- */
+
+/* Nothing more can be written. A reader that went away has read enough; what else is an error stays one. */
+static void note_output(struct follower *follower)
+{
+    follower->is_over = true;
+    if (errno != EPIPE)
+        return;
+    __fpurge(stdout);
+    clearerr(stdout);
+}
+
+static void put(struct follower *follower, struct slice words)
+{
+    if (fwrite(words.at, 1, words.len, stdout) != words.len)
+        note_output(follower);
+}
+
+static void show_record(struct follower *follower, const struct sse_event *event)
+{
+    char words[RECORD_JSON_WHY_MAX];
+    struct text why = text_on(words, sizeof(words));
+    struct text line = text_on(follower->line, sizeof(follower->line));
+    struct access_log_style style = {.format = ACCESS_LOG_LINE,
+                                     .has_color = follower->screen.has_color,
+                                     .columns = follower->screen.columns};
+    if (record_json_read(event->data, &follower->record, &why) != ST_OK) {
+        text_add(&why, SLICE("; left out"));
+        say(text_string(&why));
+        return;
+    }
+    if (!filter_match(&follower->options->filter, &follower->record))
+        return;
+    if (follower->options->wants_json) {
+        put(follower, event->data);
+        put(follower, SLICE("\n"));
+        return;
+    }
+    access_log_add(&follower->record, &style, &line);
+    put(follower, text_slice(&line));
+}
+
+/* Between the lines, so that it stands where they are missing. */
+static void show_left_out(struct follower *follower, struct slice data)
+{
+    struct json_value value;
+    struct json_value part;
+    struct slice key;
+    uint64_t count = 0;
+    if (json_check(data, &value) != ST_OK)
+        return;
+    while (json_next_member(&value, &key, &part)) {
+        if (slice_equals(key, SLICE("count")) && json_to_u64(&part, UINT64_MAX, &count) != ST_OK)
+            return;
+    }
+    if (follower->options->wants_json)
+        (void)fprintf(stderr, "fairlead: tail: %llu transactions left out, too many at once\n",
+                      (unsigned long long)count);
+    else
+        (void)printf("%s-- %llu transactions left out, too many at once --%s\n",
+                     follower->screen.has_color ? SCREEN_DIM : "", (unsigned long long)count,
+                     follower->screen.has_color ? SCREEN_RESET : "");
+}
+
+static void take_event(struct follower *follower, const struct sse_event *event)
+{
+    uint64_t sequence = 0;
+    if (slice_equals(event->name, SLICE("left_out"))) {
+        show_left_out(follower, event->data);
+    } else if (slice_equals(event->name, SLICE("transaction"))) {
+        show_record(follower, event);
+        if (slice_to_u64(event->id, UINT64_MAX, &sequence) == ST_OK) {
+            follower->last = sequence;
+            follower->has_last = true;
+        }
+    }
+}
+
+/* All that is there. */
+static enum status read_events(struct follower *follower)
+{
+    struct slice bytes;
+    struct sse_event event;
+    enum status status = ST_OK;
+    while (!follower->is_over && (status = admin_stream_read(follower->stream, &bytes)) == ST_OK) {
+        while (!follower->is_over && sse_next(&follower->sse, &bytes, &event))
+            take_event(follower, &event);
+    }
+    if (fflush(stdout) != 0)
+        note_output(follower);
+    return status;
+}
+
+/* ---- the connection ---- */
+
+static enum status open_stream(struct follower *follower, struct text *fault)
+{
+    char room[ADMIN_PATH_MAX];
+    struct text path = text_on(room, sizeof(room));
+    text_add(&path, SLICE("/api/v1/events"));
+    admin_path_add(&path, "filter", slice_from_string(follower->options->filter_text));
+    if (follower->has_last)
+        text_add_format(&path, "%cafter=%llu",
+                        follower->options->filter_text[0] != '\0' ? '&' : '?',
+                        (unsigned long long)follower->last);
+    sse_init(&follower->sse);
+    return admin_stream_open(&follower->admin.client, text_string(&path), fault, &follower->stream);
+}
+
+/* Wait for the stream, a signal, or that nobody reads standard output. */
+static void wait_for_more(struct follower *follower)
+{
+    int fd = follower->stream != NULL ? admin_stream_descriptor(follower->stream) : -1;
+    struct pollfd polled[] = {{.fd = fd, .events = POLLIN},
+                              {.fd = follower->signals, .events = POLLIN},
+                              {.fd = STDOUT_FILENO, .events = 0}};
+    if (poll(polled, COUNT_OF(polled), follower->stream != NULL ? -1 : AGAIN_MS) <= 0)
+        return;
+    bool is_closed = (polled[2].revents & (POLLERR | POLLHUP)) != 0;
+    follower->is_over = follower->is_over || polled[1].revents != 0 || is_closed;
+}
+
+static void say_lost(struct follower *follower, const char *why)
+{
+    char words[FAULT_TEXT];
+    struct text text = text_on(words, sizeof(words));
+    if (follower->has_lost)
+        return;
+    follower->has_lost = true;
+    text_add(&text, SLICE("the connection to "));
+    admin_client_name(&follower->admin.client, &text);
+    text_add_format(&text, " ended%s%s; trying again", why[0] != '\0' ? ": " : "", why);
+    say(text_string(&text));
+}
+
+static void reconnect(struct follower *follower)
+{
+    char words[FAULT_TEXT];
+    struct text fault = text_on(words, sizeof(words));
+    wait_for_more(follower);
+    if (follower->is_over || open_stream(follower, &fault) != ST_OK)
+        return;
+    follower->has_lost = false;
+    say("connected again");
+}
+
+static void follow(struct follower *follower)
+{
+    while (!follower->is_over) {
+        if (follower->stream == NULL) {
+            reconnect(follower);
+            continue;
+        }
+        enum status status = read_events(follower);
+        if (status == ST_IO || status == ST_EOF || status == ST_BAD) {
+            say_lost(follower, status == ST_IO    ? strerror(errno)
+                               : status == ST_BAD ? "what came is no answer"
+                                                  : "");
+            admin_stream_close(&follower->stream);
+        } else if (!follower->is_over) {
+            wait_for_more(follower);
+        }
+    }
+}
+
+/* ---- the whole ---- */
+
+/* Both signals come as bytes to read, and a reader that went away as an error. */
+static int take_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL); /* fails for no such set */
+    (void)signal(SIGPIPE, SIG_IGN);           /* the same */
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int begin(struct follower *follower)
+{
+    char words[FAULT_TEXT];
+    struct text fault = text_on(words, sizeof(words));
+    if (follower->options->word_count > 0) {
+        say("no word is expected; a filter stands behind --filter");
+        return 2;
+    }
+    int code = view_admin_init(&follower->admin, VIEW_TAIL, follower->options);
+    if (code != 0)
+        return code;
+    follower->signals = take_signals();
+    follower->screen = screen_of_output();
+    if (open_stream(follower, &fault) == ST_OK)
+        return 0;
+    say(text_string(&fault));
+    return 1;
+}
+
+int tail_command(const struct view_options *options)
+{
+    struct follower *follower = calloc(1, sizeof(*follower));
+    if (follower == NULL) {
+        say("out of memory");
+        return 2;
+    }
+    follower->options = options;
+    follower->signals = -1;
+    int code = begin(follower);
+    if (code == 0)
+        follow(follower);
+    admin_stream_close(&follower->stream);
+    view_admin_done(&follower->admin);
+    if (follower->signals >= 0)
+        (void)close(follower->signals); /* it was only read */
+    free(follower);
+    return code;
+}

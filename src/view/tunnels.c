@@ -1,0 +1,242 @@
+/* Pages of /api/v1/tunnels, one row a tunnel:
+ *
+ *     ID                 AGE  IDLE     UP   DOWN CLIENT           TARGET
+ *     0001000000000004   12m    3s 1.23KB 45.6MB 192.0.2.7        a.example:443 (ci)
+ */
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "report/record_json.h"
+#include "view/admin.h"
+#include "view/commands.h"
+#include "view/screen.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    ROW_TEXT = 1024,
+    PATH_TEXT = 200,
+    FAULT_TEXT = 900,
+    NEXT_MAX = 64,
+    PAGES_MAX = 100000,
+    ID_COLUMNS = 16,
+    FIGURE_COLUMNS = 6,
+    CLIENT_COLUMNS = 15,
+    TARGET_AT = ID_COLUMNS + 4 * FIGURE_COLUMNS + CLIENT_COLUMNS + 6,
+};
+
+struct table {
+    const struct view_options *options;
+    struct screen screen;
+    uint64_t now_ns; /* wall time */
+    size_t count;
+    char next[NEXT_MAX]; /* of the page that follows; empty: there is none */
+    struct record record;
+};
+
+static int complain(const char *words)
+{
+    (void)fprintf(stderr, "fairlead: tunnels: %s\n", words);
+    return 2;
+}
+
+/* ---- rows ---- */
+
+static void add_figure(struct text *row, struct slice figure)
+{
+    text_add_char(row, ' ');
+    screen_add_cell(row, figure, FIGURE_COLUMNS, true);
+}
+
+/* Since a mark; "-" where it never happened. */
+static void add_since(const struct table *table, struct text *row, enum mark mark)
+{
+    char room[32];
+    struct text text = text_on(room, sizeof(room));
+    uint64_t at_ns = timeline_wall_ns(&table->record.timeline, mark);
+    if (at_ns == 0)
+        text_add_char(&text, '-');
+    else
+        screen_add_duration(&text, table->now_ns > at_ns ? table->now_ns - at_ns : 0);
+    add_figure(row, text_slice(&text));
+}
+
+static void add_bytes(struct text *row, uint64_t bytes)
+{
+    char room[32];
+    struct text text = text_on(room, sizeof(room));
+    text_add_size(&text, bytes);
+    add_figure(row, text_slice(&text));
+}
+
+static void add_client(const struct record *record, struct text *row)
+{
+    char room[INET_ADDR_TEXT] = "unix";
+    if (record->client.addr.family != INET_NONE)
+        (void)inet_addr_format(&record->client.addr, room);
+    text_add_char(row, ' ');
+    screen_add_cell(row, slice_from_string(room), CLIENT_COLUMNS, false);
+}
+
+static void add_target(const struct table *table, struct text *row)
+{
+    char room[600];
+    struct text text = text_on(room, sizeof(room));
+    const struct record *record = &table->record;
+    size_t columns =
+        table->screen.columns > TARGET_AT + 10 ? table->screen.columns - TARGET_AT : 10;
+    text_add(&text, slice_first(record_get(record, record->url), 300));
+    if (record->user.len > 0) {
+        text_add(&text, SLICE(" ("));
+        text_add(&text, slice_first(record_get(record, record->user), 100));
+        text_add(&text, SLICE(")"));
+    }
+    text_add_char(row, ' ');
+    screen_add_cell(row, text_slice(&text), columns, false);
+    while (row->len > 0 && row->at[row->len - 1] == ' ')
+        row->len--;
+}
+
+static void print_head(const struct table *table)
+{
+    (void)printf("%s%-16s %6s %6s %6s %6s %-15s %s%s\n", table->screen.has_color ? SCREEN_DIM : "",
+                 "ID", "AGE", "IDLE", "UP", "DOWN", "CLIENT", "TARGET",
+                 table->screen.has_color ? SCREEN_RESET : "");
+}
+
+static void print_row(struct table *table)
+{
+    char room[ROW_TEXT];
+    struct text row = text_on(room, sizeof(room));
+    const struct record *record = &table->record;
+    bool has_bytes = timeline_has(&record->timeline, MARK_T_LAST);
+    if (table->count++ == 0)
+        print_head(table);
+    text_add_format(&row, "%016llx", (unsigned long long)record->id);
+    add_since(table, &row, MARK_T_OPEN);
+    add_since(table, &row, has_bytes ? MARK_T_LAST : MARK_T_OPEN);
+    add_bytes(&row, record->client_in_bytes);
+    add_bytes(&row, record->client_out_bytes);
+    add_client(record, &row);
+    add_target(table, &row);
+    text_add_char(&row, '\n');
+    (void)fwrite(row.at, 1, row.len, stdout);
+}
+
+/* ---- pages ---- */
+
+/* The record of one tunnel, and its text. */
+static int show_tunnel(struct table *table, const struct json_value *line)
+{
+    char words[RECORD_JSON_WHY_MAX];
+    struct text why = text_on(words, sizeof(words));
+    struct slice object = slice_of(line->raw.at - 1, line->raw.len + 2);
+    if (line->kind != JSON_OBJECT || record_json_read(object, &table->record, &why) != ST_OK)
+        return complain("the admin listener lists a tunnel that cannot be read") - 1;
+    if (!filter_match(&table->options->filter, &table->record))
+        return 0;
+    if (!table->options->wants_json) {
+        print_row(table);
+        return 0;
+    }
+    table->count++;
+    (void)fwrite(object.at, 1, object.len, stdout);
+    (void)fputc('\n', stdout);
+    return 0;
+}
+
+static int show_page(struct table *table, struct slice body)
+{
+    struct json_value value;
+    struct json_value part;
+    struct json_value line;
+    struct slice key;
+    struct slice next = SLICE_NONE;
+    int code = 0;
+    table->next[0] = '\0';
+    if (json_check(body, &value) != ST_OK)
+        return complain("what the admin listener answers is no list of tunnels") - 1;
+    while (code == 0 && json_next_member(&value, &key, &part)) {
+        bool is_list = slice_equals(key, SLICE("tunnels"));
+        while (is_list && code == 0 && json_next_element(&part, &line))
+            code = show_tunnel(table, &line);
+        if (slice_equals(key, SLICE("next")) &&
+            json_text_into(&part, table->next, sizeof(table->next) - 1, &next) == ST_OK)
+            table->next[next.len] = '\0';
+    }
+    return code;
+}
+
+static int list(struct table *table, const struct view_admin *admin)
+{
+    int code = 0;
+    int pages = 0;
+    do {
+        char room[PATH_TEXT];
+        struct text path = text_on(room, sizeof(room));
+        struct admin_reply reply = {.status = 0};
+        text_add(&path, SLICE("/api/v1/tunnels?limit=1000"));
+        admin_path_add(&path, "after", slice_from_string(table->next));
+        code = view_admin_get(admin, VIEW_TUNNELS, text_string(&path), &reply);
+        if (code == 0)
+            code = show_page(table, reply.body);
+        free(reply.text);
+    } while (code == 0 && table->next[0] != '\0' && ++pages < PAGES_MAX);
+    if (code == 0 && table->count == 0 && !table->options->wants_json)
+        (void)puts(table->options->filter_text[0] != '\0' ? "no open tunnel passes the filter"
+                                                          : "no tunnel is open");
+    return code;
+}
+
+/* ---- ending ---- */
+
+static int kill_tunnel(const struct view_admin *admin, uint64_t id)
+{
+    char path[PATH_TEXT];
+    char words[FAULT_TEXT];
+    struct text fault = text_on(words, sizeof(words));
+    struct admin_reply reply = {.status = 0};
+    (void)snprintf(path, sizeof(path), "/api/v1/tunnels/%016llx", (unsigned long long)id);
+    if (admin_ask(&admin->client, "DELETE", path, &fault, &reply) != ST_OK)
+        return complain(text_string(&fault)) - 1;
+    if (reply.status == 200) {
+        (void)printf("%016llx ended\n", (unsigned long long)id);
+    } else {
+        text_add_format(&fault, "%016llx is not ended: ", (unsigned long long)id);
+        text_add_log(&fault, slice_trim(slice_first(reply.body, slice_find(reply.body, '\n'))),
+                     '\0');
+        (void)complain(text_string(&fault));
+    }
+    free(reply.text);
+    return reply.status == 200 ? 0 : 1;
+}
+
+static int kill_all(const struct view_admin *admin, const struct view_options *options)
+{
+    int code = 0;
+    for (size_t i = 0; i < options->kill_count; i++) {
+        if (kill_tunnel(admin, options->kills[i]) != 0)
+            code = 1;
+    }
+    return code;
+}
+
+int tunnels_command(const struct view_options *options)
+{
+    struct view_admin admin;
+    if (options->word_count > 0)
+        return complain("no word is expected; a filter stands behind --filter");
+    struct table *table = calloc(1, sizeof(*table));
+    if (table == NULL)
+        return complain("out of memory");
+    table->options = options;
+    table->screen = screen_of_output();
+    table->now_ns = clock_wall_ns();
+    int code = view_admin_init(&admin, VIEW_TUNNELS, options);
+    if (code == 0)
+        code = options->kill_count > 0 ? kill_all(&admin, options) : list(table, &admin);
+    view_admin_done(&admin);
+    free(table);
+    return code;
+}
