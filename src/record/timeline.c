@@ -141,6 +141,17 @@ bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t 
     return true;
 }
 
+bool timeline_bounds(const struct timeline *timeline, enum phase phase, uint64_t *ret_begin_ns,
+                     uint64_t *ret_end_ns)
+{
+    struct span span = timeline_span(timeline->at_ns, phase);
+    if (span.begin_ns == 0 || span.end_ns == 0)
+        return false;
+    *ret_begin_ns = span.begin_ns;
+    *ret_end_ns = later(span.begin_ns, span.end_ns);
+    return true;
+}
+
 uint64_t timeline_wall_ns(const struct timeline *timeline, enum mark mark)
 {
     uint64_t at = timeline->at_ns[mark];

@@ -97,6 +97,10 @@ static inline bool timeline_has(const struct timeline *timeline, enum mark mark)
 /* The only place where marks are subtracted: duration of `phase`, false where it did not happen.
  * Never negative: overlaps are cut as docs/timing.md says. An exchange in progress may be asked. */
 bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t *ret_ns);
+/* Where the phase lies, for views that draw it: both ends monotonic, the second never before the first. Of `blocked` what
+ * is within may be `dns`. False where it did not happen. */
+bool timeline_bounds(const struct timeline *timeline, enum phase phase, uint64_t *ret_begin_ns,
+                     uint64_t *ret_end_ns);
 /* Wall time of a mark; 0 where it never happened. */
 uint64_t timeline_wall_ns(const struct timeline *timeline, enum mark mark);
 

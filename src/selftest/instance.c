@@ -11,14 +11,13 @@
 #include "selftest/instance.h"
 
 #include "base/check.h"
-#include "proxy/client.h"
 #include "server/compile.h"
+#include "server/lone.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { FAULT_TEXT = 900 };
@@ -52,23 +51,6 @@ static void instance_edit(struct instance *instance, struct config *config,
             (struct config_prefixes){(struct inet_prefix *)(uintptr_t)every_v6, 1};
     if (ranges == RANGES_ALL_OPEN)
         config->egress.allow = (struct config_prefixes){(struct inet_prefix *)(uintptr_t)every, 2};
-}
-
-/* The sockets that a start would have: they belong to the floor. None of them is bound. */
-static void instance_describe(struct bundle *bundle)
-{
-    const struct config *config = bundle->config;
-    bundle->listen_count = config->listen_count;
-    for (size_t i = 0; i < config->listen_count; i++) {
-        opening_describe(&bundle->listens[i], &config->listen[i]);
-        if (config->listen[i].kind == LISTEN_TCP)
-            bundle->listens[i].bound = config->listen[i].endpoint;
-    }
-    if (config->admin.is_off)
-        return;
-    opening_describe(&bundle->admin, &config->admin.listen);
-    if (config->admin.listen.kind == LISTEN_TCP)
-        bundle->admin.bound = config->admin.listen.endpoint;
 }
 
 /* The configuration once more: the one before went into a snapshot. */
@@ -110,7 +92,7 @@ static enum status instance_compile(struct instance *instance, enum instance_ran
     struct config_prefixes given = config->egress.deny;
     struct inet_prefix *more = NULL;
     instance_edit(instance, config, ranges);
-    instance_describe(instance->bundle);
+    lone_describe(instance->bundle);
     instance->bundle->tables = instance->tables;
     if (denied != NULL)
         more = deny_more(&config->egress.deny, denied);
@@ -217,40 +199,9 @@ enum status instance_add_address(struct instance *instance, const struct inet_ad
     return ST_OK;
 }
 
-/* ---- clients ---- */
-
-struct arrival {
-    struct message message;
-    struct proxy *proxy;
-    int fd;
-};
-
-static void arrival_deliver(struct message *message)
-{
-    struct arrival *arrival = CONTAINER_OF(message, struct arrival, message);
-    struct client_door door = {.listen = NULL}; /* no address, no PROXY header, in clear */
-    client_accept(arrival->proxy, &door, arrival->fd);
-    free(arrival);
-}
-
 enum status instance_connect(struct instance *instance, int *ret_fd)
 {
-    int ends[2];
-    struct arrival *arrival = malloc(sizeof(*arrival));
-    if (arrival == NULL)
-        return ST_NOMEM;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
-        free(arrival);
-        return ST_IO;
-    }
-    *arrival = (struct arrival){
-        .message.deliver = arrival_deliver,
-        .proxy = worker_proxy(instance->worker),
-        .fd = ends[1],
-    };
-    loop_post(worker_loop(instance->worker), &arrival->message);
-    *ret_fd = ends[0];
-    return ST_OK;
+    return lone_connect(instance->worker, ret_fd);
 }
 
 void instance_end(struct instance *instance)

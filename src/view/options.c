@@ -24,6 +24,8 @@ static const struct {
     const char *word, *usage, *purpose;
     char letter;
 } commands[VIEW_COMMAND_COUNT] = {
+    [VIEW_TRACE] = {"trace", "[--repeat N] [--serial] [--json|--har] URL|HOST:PORT ...",
+                    "Makes requests as the proxy would, and shows where their time goes.", 't'},
     [VIEW_TAIL] = {"tail", "[--admin ADDR|PATH] [--filter EXPR] [--json]",
                    "Shows the transactions of a running process, each when it ends.", 'f'},
     [VIEW_TUNNELS] = {"tunnels", "[--admin ADDR|PATH] [--filter EXPR] [--json] [--kill ID]",
@@ -48,6 +50,9 @@ void view_options_print(enum view_command command)
         if (strchr(options[i].commands, commands[command].letter) != NULL)
             config_print_flag(options[i].flag, options[i].argument, options[i].help, NULL, stdout);
     }
+    if (command == VIEW_TRACE)
+        config_print_flag("--allow, --config, ...", "",
+                          "and other flags of the proxy: see fairlead --help", NULL, stdout);
     config_print_flag("--help", "", "this", NULL, stdout);
 }
 
@@ -60,7 +65,8 @@ void view_options_print_usage(void)
 /* The same flag of the proxy, or of another command, has its line already. */
 static bool is_shown_elsewhere(enum view_option option)
 {
-    return option == OPTION_ADMIN || option == OPTION_CONFIG || option == OPTION_JSON;
+    return option == OPTION_ADMIN || option == OPTION_CONFIG || option == OPTION_JSON ||
+           option == OPTION_METHOD;
 }
 
 void view_options_print_all(void)
@@ -139,6 +145,15 @@ static int take_kill(struct reader *reader, const char *value)
     return 0;
 }
 
+static int take_repeat(struct reader *reader, const char *value)
+{
+    uint64_t number = 0;
+    if (slice_to_u64(slice_from_string(value), VIEW_REPEAT_MAX, &number) != ST_OK || number == 0)
+        return complain(reader, "--repeat expects a number from 1 to 10000; got", value);
+    reader->options->repeat = (unsigned)number;
+    return 0;
+}
+
 static int take_option(struct reader *reader, enum view_option option, const char *value)
 {
     struct view_options *to = reader->options;
@@ -146,6 +161,10 @@ static int take_option(struct reader *reader, enum view_option option, const cha
     case OPTION_ADMIN: to->admin = value; return 0;
     case OPTION_CONFIG: to->config = value; return 0;
     case OPTION_TOKEN_FILE: to->token_file = value; return 0;
+    case OPTION_METHOD: to->method = value; return 0;
+    case OPTION_REPEAT: return take_repeat(reader, value);
+    case OPTION_SERIAL: to->is_serial = true; return 0;
+    case OPTION_HAR: to->wants_har = true; return 0;
     case OPTION_FILTER: return take_filter(reader, value);
     case OPTION_SINCE: return take_since(reader, value);
     case OPTION_KILL: return take_kill(reader, value);
@@ -213,7 +232,12 @@ static int take_word(struct reader *reader, int argc, const char *const *argv, i
         to->words[to->word_count++] = word;
         return 0;
     }
-    return complain_unknown(reader, word);
+    if (reader->command != VIEW_TRACE)
+        return complain_unknown(reader, word);
+    to->rest[to->rest_count++] = word; /* of the configuration; a value goes with it */
+    if (strchr(word, '=') == NULL && *at + 1 < argc)
+        to->rest[to->rest_count++] = argv[++*at];
+    return 0;
 }
 
 static int read_filter(struct reader *reader)

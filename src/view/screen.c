@@ -22,7 +22,7 @@ struct screen screen_of_output(void)
     locale_t locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
     screen.has_color = is_terminal && (no_color == NULL || no_color[0] == '\0');
     if (locale != (locale_t)0) {
-        screen.is_utf8 = strcmp(nl_langinfo_l(CODESET, locale), "UTF-8") == 0;
+        screen.is_utf8 = is_terminal && strcmp(nl_langinfo_l(CODESET, locale), "UTF-8") == 0;
         freelocale(locale);
     }
     if (is_terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)

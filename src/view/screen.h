@@ -19,7 +19,7 @@
 
 struct screen {
     bool has_color;   /* a terminal, and NO_COLOR is not set */
-    bool is_utf8;     /* the locale's characters are UTF-8 */
+    bool is_utf8;     /* a terminal, and the locale's characters are UTF-8 */
     unsigned columns; /* 80 where it is no terminal */
 };
 

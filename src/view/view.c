@@ -25,6 +25,7 @@ bool view_is_command(const char *word)
 static int run(enum view_command command, const struct view_options *options)
 {
     switch (command) {
+    case VIEW_TRACE: return trace_command(options);
     case VIEW_TAIL: return tail_command(options);
     case VIEW_TUNNELS: return tunnels_command(options);
     case VIEW_HAR: return har_command(options);

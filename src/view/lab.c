@@ -1,0 +1,134 @@
+/* What differs from a start stands in lab_edit.
+ *
+ *     flags, file ──> maker ──> bundle ──> lab_edit ──> compile ──> snapshot ──> worker ──> ring ──> recorder ──> keep
+ */
+
+#include "view/lab.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "server/compile.h"
+#include "server/lone.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { RING_BYTES = 4 << 20, FAULT_TEXT = 900, HALF_CLOSED_MS = 50 };
+
+static int complain(const char *words)
+{
+    (void)fprintf(stderr, "fairlead: trace: %s\n", words);
+    return 2;
+}
+
+/* Nobody says who asks, a URL is shown as it was given, and a tunnel is only opened. */
+static void lab_edit(struct config *config)
+{
+    config->identity.says_required = true;
+    config->identity.required = REQUIRED_FALSE;
+    config->identity.takes_peer = false;
+    config->log.keeps_query = true;
+    config->timeouts.tunnel_half_closed_ns = HALF_CLOSED_MS * NS_PER_MS;
+}
+
+/* Runs in the recorder's thread. */
+static void keep_record(void *owner, const struct record *record)
+{
+    struct lab *lab = owner;
+    CHECK(pthread_mutex_lock(&lab->lock) == 0);
+    if (lab->count < lab->cap && !record->is_in_progress)
+        memcpy(&lab->records[lab->count++], record, record->size);
+    CHECK(pthread_cond_signal(&lab->changed) == 0);
+    CHECK(pthread_mutex_unlock(&lab->lock) == 0);
+}
+
+static int lab_compile(struct lab *lab)
+{
+    char words[FAULT_TEXT];
+    struct text fault = text_on(words, sizeof(words));
+    if (interfaces_read(&lab->interfaces, &fault) != ST_OK)
+        return complain(text_string(&fault));
+    lab_edit(lab->bundle->config);
+    lone_describe(lab->bundle);
+    enum status status = compile_snapshot(lab->bundle, &lab->interfaces, NULL, NULL,
+                                          SLICE("fairlead"), &fault, &lab->snapshot);
+    if (status == ST_OK)
+        return 0;
+    return complain(fault.len > 0 ? text_string(&fault) : "out of memory");
+}
+
+static int lab_start(struct lab *lab)
+{
+    struct worker_options options = {.snapshot = lab->snapshot};
+    lab->ring = ring_create(RING_BYTES);
+    lab->counters = calloc(1, sizeof(*lab->counters));
+    if (lab->ring == NULL || lab->counters == NULL)
+        return complain("out of memory");
+    struct recorder_options recording = {
+        .rings = &lab->ring, .ring_count = 1, .fd = -1, .on_record = keep_record, .owner = lab};
+    lab->recorder = recorder_create(&recording);
+    options.counters = lab->counters;
+    options.ring = lab->ring;
+    options.recorder = lab->recorder;
+    if (lab->recorder == NULL || worker_create(&options, &lab->worker) != ST_OK)
+        return complain("its worker cannot be made");
+    if (worker_start(lab->worker) == ST_OK)
+        return 0;
+    lab->worker = NULL; /* half of one: nothing is unwound, the process ends */
+    return complain("its worker cannot start");
+}
+
+int lab_begin(struct lab *lab, int argc, const char *const *argv, size_t most)
+{
+    *lab = (struct lab){.cap = most};
+    CHECK(pthread_mutex_init(&lab->lock, NULL) == 0);
+    pthread_condattr_t attributes;
+    CHECK(pthread_condattr_init(&attributes) == 0);
+    CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(&lab->changed, &attributes) == 0);
+    CHECK(pthread_condattr_destroy(&attributes) == 0);
+    maker_init(&lab->maker, argc, argv);
+    lab->records = calloc(most, sizeof(*lab->records));
+    if (lab->records == NULL)
+        return complain("out of memory");
+    if (maker_make_files(&lab->maker, &lab->bundle) != ST_OK)
+        return 2;
+    int code = lab_compile(lab);
+    return code != 0 ? code : lab_start(lab);
+}
+
+enum status lab_connect(struct lab *lab, int *ret_fd)
+{
+    return lone_connect(lab->worker, ret_fd);
+}
+
+const struct record *lab_wait(struct lab *lab, size_t count, uint64_t until_ns, size_t *ret_count)
+{
+    struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
+                             .tv_nsec = (long)(until_ns % NS_PER_S)};
+    int error = 0;
+    CHECK(pthread_mutex_lock(&lab->lock) == 0);
+    while (lab->count < count && error == 0)
+        error = pthread_cond_timedwait(&lab->changed, &lab->lock, &until);
+    *ret_count = lab->count;
+    CHECK(pthread_mutex_unlock(&lab->lock) == 0);
+    return lab->records;
+}
+
+void lab_end(struct lab *lab)
+{
+    worker_stop(&lab->worker);
+    recorder_stop(&lab->recorder);
+    ring_destroy(&lab->ring);
+    snapshot_unref(&lab->snapshot);
+    bundle_destroy(&lab->bundle);
+    interfaces_done(&lab->interfaces);
+    maker_done(&lab->maker);
+    free(lab->counters);
+    free(lab->records);
+    CHECK(pthread_cond_destroy(&lab->changed) == 0);
+    CHECK(pthread_mutex_destroy(&lab->lock) == 0);
+    lab->counters = NULL;
+    lab->records = NULL;
+}
