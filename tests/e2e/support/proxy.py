@@ -8,6 +8,7 @@ from pathlib import Path
 
 from support.bounds import BOUND, Signal, wait_until
 from support.record import Record
+from support.schema import check_log
 from support.wire import connect
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -213,6 +214,7 @@ class Proxy:
         assert code == self.expects_exit, f"exit code {code}:\n{self.stderr}"
         assert not died, f"the serving process died and was started again:\n{self.stderr}"
         assert not SICK.search(self.stderr), self.stderr
+        check_log(self.log_lines())
 
     # ---- clients
     def connect(self, tls=None, **more):

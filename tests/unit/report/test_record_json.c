@@ -211,20 +211,23 @@ static void everything_is_bounded(void **state)
     memset(line, ' ', RECORD_JSON_MAX + 1);
     assert_int_equal(read_line(line), ST_BAD);
     assert_has(why_room, "longer than 65536 bytes");
-    memset(line, 0, sizeof(line));
-    (void)strcpy(line, "{\"v\":1,\"kind\":\"local\",\"user\":\"");
-    memset(line + strlen(line), 'a', RECORD_TEXT_MAX + 1);
-    (void)strcat(line, "\"}");
-    assert_int_equal(read_line(line), ST_BAD);
+    struct text text = text_on(line, sizeof(line));
+    text_add(&text, SLICE("{\"v\":1,\"kind\":\"local\",\"user\":\""));
+    for (int i = 0; i <= RECORD_TEXT_MAX; i++)
+        text_add_char(&text, 'a');
+    text_add(&text, SLICE("\"}"));
+    assert_int_equal(read_line(text_string(&text)), ST_BAD);
     assert_has(why_room, "longer than a record holds");
-    (void)strcpy(line, "{\"v\":1,\"kind\":\"local\",\"attempts\":[{\"result\":\"failed\"}");
+    text = text_on(line, sizeof(line));
+    text_add(&text, SLICE("{\"v\":1,\"kind\":\"local\",\"attempts\":[{\"result\":\"failed\"}"));
     for (int i = 1; i < RECORD_ATTEMPTS_MAX; i++)
-        (void)strcat(line, ",{\"result\":\"failed\"}");
-    size_t len = strlen(line);
-    (void)strcat(line, "]}");
-    assert_int_equal(read_line(line), ST_OK);
-    (void)strcpy(line + len, ",{\"result\":\"failed\"}]}");
-    assert_int_equal(read_line(line), ST_BAD);
+        text_add(&text, SLICE(",{\"result\":\"failed\"}"));
+    size_t len = text.len;
+    text_add(&text, SLICE("]}"));
+    assert_int_equal(read_line(text_string(&text)), ST_OK);
+    text.len = len;
+    text_add(&text, SLICE(",{\"result\":\"failed\"}]}"));
+    assert_int_equal(read_line(text_string(&text)), ST_BAD);
     assert_has(why_room, "more of them than a record holds");
 }
 
