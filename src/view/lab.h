@@ -30,14 +30,14 @@ struct lab {
     size_t count, cap;
 };
 
-/* Begin; it keeps the first `most` records. `argc`/`argv`: flags of the configuration, borrowed. Faults are said.
- * Returns 0, or the exit code. lab_end in any case. */
-int lab_begin(struct lab *lab, int argc, const char *const *argv, size_t most);
+/* Begin; it keeps the first `most` records. `argc`/`argv`: flags of the configuration, borrowed. `is_open`: whatever is
+ * asked for passes, since somebody else decides. Faults are said. Returns 0, or the exit code. lab_end in any case. */
+int lab_begin(struct lab *lab, int argc, const char *const *argv, size_t most, bool is_open);
 /* A new client: its end of the connection, which is the caller's and does not block. Errors: ST_IO, ST_NOMEM. */
 enum status lab_connect(struct lab *lab, int *ret_fd) MUST_USE;
-/* Wait for so many records, until `until_ns` (monotonic); those that are there, in the order in which they ended. The
- * lab's, and as they are until lab_end. */
-const struct record *lab_wait(struct lab *lab, size_t count, uint64_t until_ns, size_t *ret_count);
+/* Wait for so many records, until `until_ns` (monotonic); those that are there, in the order in which they ended. They
+ * are the caller's to change once nothing is asked any more, and there until lab_end. */
+struct record *lab_wait(struct lab *lab, size_t count, uint64_t until_ns, size_t *ret_count);
 /* Safe on a half-begun one. */
 void lab_end(struct lab *lab);
 

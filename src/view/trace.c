@@ -3,6 +3,8 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "http/method.h"
+#include "http/target.h"
 #include "report/access_log.h"
 #include "report/har.h"
 #include "view/commands.h"
@@ -19,6 +21,7 @@ enum {
     TRANSACTIONS_MAX = 10000,
     RECORD_WAIT_S = 10, /* for the last record, when its answer is there */
     FAULT_TEXT = 300,
+    THROUGH_TEXT = HOST_MAX + 10,
     ROOM = HAR_ENTRY_MAX + HAR_FRAME_MAX,
 };
 
@@ -30,7 +33,9 @@ struct trace {
     struct lab lab;
     struct probe *probes; /* one a word */
     size_t probe_count;
-    const struct record *records; /* in the order in which they ended */
+    char through[THROUGH_TEXT]; /* HOST:PORT of another proxy; empty: none */
+    struct probe_marks *marks;  /* of each transaction; NULL: there is no other proxy */
+    struct record *records;     /* in the order in which they ended */
     size_t record_count;
     struct screen screen;
     uint64_t *values; /* of one phase, for percentiles */
@@ -44,6 +49,26 @@ static int complain(const char *what, const char *why)
 }
 
 /* ---- asking ---- */
+
+/* http://HOST:PORT */
+static int find_proxy(struct trace *trace)
+{
+    struct target target;
+    const char *given = trace->options->proxy;
+    if (given == NULL)
+        return 0;
+    bool is_good =
+        target_parse(slice_from_string(given), METHOD_GET, &target) == TARGET_FAULT_NONE &&
+        target.scheme == SCHEME_HTTP &&
+        (target.path_and_query.len == 0 || slice_equals(target.path_and_query, SLICE("/")));
+    if (!is_good)
+        return complain("--proxy expects http://HOST:PORT, without a user name", "");
+    (void)snprintf(trace->through, sizeof(trace->through),
+                   target.host.kind == HOST_IPV6 ? "[%s]:%u" : "%s:%u", target.host.text,
+                   target_port(&target));
+    trace->marks = calloc(TRANSACTIONS_MAX, sizeof(*trace->marks));
+    return trace->marks != NULL ? 0 : complain("out of memory", "");
+}
 
 static int make_probes(struct trace *trace)
 {
@@ -61,8 +86,8 @@ static int make_probes(struct trace *trace)
         char shown[FAULT_TEXT];
         struct text fault = text_on(words, sizeof(words));
         struct text what = text_on(shown, sizeof(shown));
-        enum status status =
-            probe_init(&trace->probes[i], options->words[i], options->method, &fault);
+        enum status status = probe_init(&trace->probes[i], options->words[i], options->method,
+                                        slice_from_string(trace->through), &fault);
         trace->probe_count = i + 1;
         text_add_log(&what, slice_first(slice_from_string(options->words[i]), 60), '\0');
         if (status != ST_OK)
@@ -72,12 +97,57 @@ static int make_probes(struct trace *trace)
     return 0;
 }
 
+/* Of another proxy's answer the record knows the connection only: a tunnel. It becomes that of what went through it. */
+static void take_marks(const struct trace *trace, struct record *record)
+{
+    static const enum mark of_tunnel[] = {MARK_D_TX0,  MARK_D_TX1,  MARK_T_OPEN,  MARK_T_UP,
+                                          MARK_T_DOWN, MARK_T_LAST, MARK_X_FIN_C, MARK_X_FIN_U};
+    uint64_t number = 0;
+    struct timeline *timeline = &record->timeline;
+    if (slice_to_u64(record_get(record, record->user_agent), TRANSACTIONS_MAX - 1, &number) !=
+        ST_OK)
+        return;
+    size_t at = (size_t)number % trace->probe_count;
+    const struct probe *probe = &trace->probes[at];
+    const struct probe_marks *marks = &trace->marks[number];
+    record->user_agent.len = record->rule.len = record->would_deny.len = 0;
+    record_set(record, &record->method, probe->is_connect ? SLICE("CONNECT") : SLICE("GET"), 32);
+    if (!probe->is_connect && trace->options->method != NULL)
+        record_set(record, &record->method, slice_from_string(trace->options->method), 32);
+    record_set(record, &record->url, slice_from_string(probe->shown), RECORD_URL_MAX);
+    record_set(record, &record->host, host_slice(&probe->host), HOST_MAX);
+    if (record->kind != RECORD_TUNNEL)
+        return; /* nobody is there */
+    for (size_t i = 0; i < COUNT_OF(of_tunnel); i++)
+        timeline_clear(timeline, of_tunnel[i]);
+    timeline_clear(timeline, MARK_X_END);
+    record->kind = probe->is_connect ? RECORD_TUNNEL : RECORD_EXCHANGE;
+    record->end = marks->status != 0 ? END_DONE : END_FIN;
+    record->ended_by = marks->status != 0 ? LEG_NONE : LEG_UPSTREAM;
+    record->status = record->upstream_status = (uint16_t)marks->status;
+    record->upstream_minor = 1;
+    record->request_body_bytes = 0;
+    record->response_body_bytes = probe->is_connect ? 0 : marks->body_bytes;
+    timeline_mark_at(timeline, probe->is_connect ? MARK_U_PX0 : MARK_U_TX0, marks->tx0_ns);
+    timeline_mark_at(timeline, probe->is_connect ? MARK_U_PX1 : MARK_U_RX1, marks->end_ns);
+    if (probe->is_connect) {
+        timeline_mark_at(timeline, MARK_T_OPEN, marks->end_ns);
+    } else {
+        timeline_mark_at(timeline, MARK_U_TX1, marks->tx1_ns);
+        timeline_mark_at(timeline, MARK_U_RX0, marks->rx0_ns);
+        timeline_mark_at(timeline, MARK_D_TX1, marks->end_ns);
+    }
+    timeline_mark_at(timeline, MARK_X_END,
+                     marks->end_ns != 0 ? marks->end_ns : clock_monotonic_ns());
+}
+
 static int run_rounds(struct trace *trace)
 {
     size_t step = trace->options->is_serial ? 1 : trace->probe_count;
     for (unsigned round = 0; round < trace->options->repeat; round++) {
         for (size_t i = 0; i < trace->probe_count; i += step) {
-            if (probes_run(&trace->lab, &trace->probes[i], step) != ST_OK)
+            size_t first = round * trace->probe_count + i;
+            if (probes_run(&trace->lab, &trace->probes[i], step, trace->marks, first) != ST_OK)
                 return complain("no connection to its own worker can be made", "");
         }
     }
@@ -86,6 +156,8 @@ static int run_rounds(struct trace *trace)
                               &trace->record_count);
     if (trace->record_count < wanted)
         return complain("some transactions have no record", "") - 1;
+    for (size_t i = 0; trace->marks != NULL && i < trace->record_count; i++)
+        take_marks(trace, &trace->records[i]);
     return 0;
 }
 
@@ -138,7 +210,7 @@ static const struct record *first_of(const struct trace *trace, const char *word
 static bool is_repeated(const struct trace *trace, size_t at)
 {
     for (size_t i = 0; i < at; i++) {
-        if (strcmp(trace->options->words[i], trace->options->words[at]) == 0)
+        if (strcmp(trace->probes[i].shown, trace->probes[at].shown) == 0)
             return true;
     }
     return false;
@@ -230,12 +302,14 @@ static int print_people(struct trace *trace)
     for (size_t i = 0; i < trace->record_count; i++) {
         uint64_t ns = waterfall_length(&trace->records[i]);
         bool is_shown = trace->options->repeat == 1 ||
-                        first_of(trace, trace->options->words[0]) == &trace->records[i];
+                        first_of(trace, trace->probes[0].shown) == &trace->records[i];
         if (is_shown && ns > axis_ns)
             axis_ns = ns;
     }
+    if (trace->through[0] != '\0')
+        (void)printf("through the proxy %s\n", trace->through);
     for (size_t i = 0; i < count; i++) {
-        const char *word = trace->options->words[i];
+        const char *word = trace->probes[i].shown;
         if (is_repeated(trace, i))
             continue;
         for (size_t r = 0; r < trace->record_count; r++) {
@@ -273,10 +347,12 @@ int trace_command(const struct view_options *options)
         return complain("out of memory", "");
     trace->options = options;
     trace->screen = screen_of_output();
-    int code = make_probes(trace);
+    int code = find_proxy(trace);
+    if (code == 0)
+        code = make_probes(trace);
     if (code == 0) {
         code = lab_begin(&trace->lab, options->rest_count, options->rest,
-                         trace->probe_count * options->repeat);
+                         trace->probe_count * options->repeat, options->proxy != NULL);
         if (code == 0)
             code = run_rounds(trace);
         if (code == 0)
@@ -286,6 +362,7 @@ int trace_command(const struct view_options *options)
     for (size_t i = 0; i < trace->probe_count; i++)
         probe_done(&trace->probes[i]);
     free(trace->probes);
+    free(trace->marks);
     free(trace);
     return code;
 }
