@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "server/compile.h"
 #include "server/lone.h"
+#include "server/privileges.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +78,21 @@ static int lab_compile(struct lab *lab, bool is_open)
     return complain(fault.len > 0 ? text_string(&fault) : "out of memory");
 }
 
+/* No byte of a peer is read as root. */
+static int lab_drop_root(const struct config *config)
+{
+    char words[FAULT_TEXT];
+    struct text fault = text_on(words, sizeof(words));
+    struct privileges_user user;
+    if (!privileges_are_held())
+        return 0;
+    const char *name = config->run_as.len > 0 ? config->run_as.at : "";
+    if (privileges_find_user(name, &user, &fault) != ST_OK ||
+        privileges_drop(&user, &fault) != ST_OK)
+        return complain(text_string(&fault));
+    return 0;
+}
+
 static int lab_start(struct lab *lab)
 {
     struct worker_options options = {.snapshot = lab->snapshot};
@@ -114,6 +130,8 @@ int lab_begin(struct lab *lab, int argc, const char *const *argv, size_t most, b
     if (maker_make_files(&lab->maker, &lab->bundle) != ST_OK)
         return 2;
     int code = lab_compile(lab, is_open);
+    if (code == 0)
+        code = lab_drop_root(lab->snapshot->config);
     return code != 0 ? code : lab_start(lab);
 }
 

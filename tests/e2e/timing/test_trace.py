@@ -3,6 +3,8 @@ import json
 import os
 import re
 import socket
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -184,6 +186,24 @@ def test_no_other_proxy_is_told(stage):
 def test_wrong_usage_of_trace_is_told(stage, words, reason):
     code, out, said = told(stage, "trace", *words)
     assert (code, out) == (2, "") and reason in said and "secret" not in said.replace("user:secret", "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to begin with")
+def test_nothing_is_traced_as_root(stage):
+    """While it waits for an answer the process is another user, and has no capability."""
+    seen = []
+
+    def script(conn):
+        conn.read_request()
+        for status in Path("/proc").glob("[0-9]*/status"):
+            with suppress(OSError):
+                text = status.read_text()
+                if "trace" in (status.parent / "cmdline").read_text() and "Name:\tfairlead\n" in text:
+                    seen.append(re.findall(r"^(?:Uid|CapEff):\t(.*)$", text, re.M))
+        conn.send(ok(b"fine"))
+    origin = stage.origin(script)
+    assert trace(stage, origin.url + "/only-root")[0] == 0
+    assert seen and all("0" not in ids.split() and int(caps, 16) == 0 for ids, caps in seen)
 
 
 def test_nothing_is_left_behind(stage, folder):
