@@ -141,6 +141,31 @@ bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t 
     return true;
 }
 
+int64_t timeline_offset_us(const struct timeline *timeline, uint64_t at_ns)
+{
+    int64_t ns = (int64_t)(at_ns - timeline->base_ns);
+    int64_t us = ns / (int64_t)NS_PER_US;
+    return ns < us * (int64_t)NS_PER_US ? us - 1 : us;
+}
+
+void timeline_cut(const struct timeline *timeline, struct timeline *ret_cut)
+{
+    *ret_cut = *timeline;
+    for (size_t i = 0; i < MARK_COUNT; i++) {
+        if (timeline->at_ns[i] == 0)
+            continue;
+        uint64_t us = (uint64_t)timeline_offset_us(timeline, timeline->at_ns[i]);
+        ret_cut->at_ns[i] = timeline->base_ns + us * NS_PER_US;
+    }
+}
+
+uint64_t timeline_wall_ns(const struct timeline *timeline, enum mark mark)
+{
+    uint64_t at = timeline->at_ns[mark];
+    /* Unsigned wrap-around makes marks before the base (an earlier accept) come out right. */
+    return at == 0 ? 0 : timeline->wall_ns + (at - timeline->base_ns);
+}
+
 bool timeline_bounds(const struct timeline *timeline, enum phase phase, uint64_t *ret_begin_ns,
                      uint64_t *ret_end_ns)
 {
@@ -150,13 +175,6 @@ bool timeline_bounds(const struct timeline *timeline, enum phase phase, uint64_t
     *ret_begin_ns = span.begin_ns;
     *ret_end_ns = later(span.begin_ns, span.end_ns);
     return true;
-}
-
-uint64_t timeline_wall_ns(const struct timeline *timeline, enum mark mark)
-{
-    uint64_t at = timeline->at_ns[mark];
-    /* Unsigned wrap-around makes marks before the base (an earlier accept) come out right. */
-    return at == 0 ? 0 : timeline->wall_ns + (at - timeline->base_ns);
 }
 
 const char *phase_word(enum phase phase)

@@ -97,12 +97,17 @@ static inline bool timeline_has(const struct timeline *timeline, enum mark mark)
 /* The only place where marks are subtracted: duration of `phase`, false where it did not happen.
  * Never negative: overlaps are cut as docs/timing.md says. An exchange in progress may be asked. */
 bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t *ret_ns);
+/* Whole microseconds from the base to `at_ns`, downwards; negative for what lies before it. */
+int64_t timeline_offset_us(const struct timeline *timeline, uint64_t at_ns);
+/* The same timeline with every mark cut to whole microseconds from the base: views that show microseconds take their
+ * spans from this one, so that they are rounded once and fit each other exactly. */
+void timeline_cut(const struct timeline *timeline, struct timeline *ret_cut);
+/* Wall time of a mark; 0 where it never happened. */
+uint64_t timeline_wall_ns(const struct timeline *timeline, enum mark mark);
 /* Where the phase lies, for views that draw it: both ends monotonic, the second never before the first. Of `blocked` what
  * is within may be `dns`. False where it did not happen. */
 bool timeline_bounds(const struct timeline *timeline, enum phase phase, uint64_t *ret_begin_ns,
                      uint64_t *ret_end_ns);
-/* Wall time of a mark; 0 where it never happened. */
-uint64_t timeline_wall_ns(const struct timeline *timeline, enum mark mark);
 
 const char *phase_word(enum phase phase);
 

@@ -413,25 +413,6 @@ static void add_dns(const struct record *record, struct text *into)
 
 /* ---- Times ---- */
 
-int64_t access_log_offset_us(const struct timeline *timeline, uint64_t at_ns)
-{
-    int64_t ns = (int64_t)(at_ns - timeline->base_ns);
-    int64_t us = ns / (int64_t)NS_PER_US;
-    return ns < us * (int64_t)NS_PER_US ? us - 1 : us; /* downwards, also below 0 */
-}
-
-struct timeline access_log_cut(const struct timeline *timeline)
-{
-    struct timeline cut = *timeline;
-    for (size_t i = 0; i < MARK_COUNT; i++) {
-        if (cut.at_ns[i] == 0)
-            continue;
-        uint64_t us = (uint64_t)access_log_offset_us(timeline, cut.at_ns[i]);
-        cut.at_ns[i] = timeline->base_ns + us * NS_PER_US;
-    }
-    return cut;
-}
-
 static const struct slice mark_keys[MARK_COUNT] = {
 #define X(name, word, meaning) [MARK_##name] = KEY_INIT(word),
     TIMELINE_MARKS(X)
@@ -446,7 +427,8 @@ static const struct slice phase_keys[PHASE_COUNT] = {
 
 static void add_times(const struct timeline *timeline, struct text *into)
 {
-    struct timeline cut = access_log_cut(timeline);
+    struct timeline cut;
+    timeline_cut(timeline, &cut);
     size_t begin = into->len;
     open_object(into, KEY("phases_us"));
     for (int phase = 0; phase < PHASE_COUNT; phase++) {
@@ -462,7 +444,7 @@ static void add_times(const struct timeline *timeline, struct text *into)
         if (timeline->at_ns[mark] == 0)
             continue;
         add_key(into, mark_keys[mark]);
-        add_signed(into, access_log_offset_us(timeline, timeline->at_ns[mark]));
+        add_signed(into, timeline_offset_us(timeline, timeline->at_ns[mark]));
     }
     close_object(into, begin);
 }
@@ -485,11 +467,11 @@ static void add_attempt(const struct record_attempt *attempt, const struct timel
     add_endpoint(into, KEY("peer"), &attempt->peer);
     if (attempt->begin_ns != 0) {
         add_key(into, KEY("begin_us"));
-        add_signed(into, access_log_offset_us(timeline, attempt->begin_ns));
+        add_signed(into, timeline_offset_us(timeline, attempt->begin_ns));
     }
     if (attempt->end_ns != 0) {
         add_key(into, KEY("end_us"));
-        add_signed(into, access_log_offset_us(timeline, attempt->end_ns));
+        add_signed(into, timeline_offset_us(timeline, attempt->end_ns));
     }
     const char *result = access_log_attempt_result(attempt);
     add_word(into, KEY("result"), result);

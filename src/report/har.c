@@ -402,8 +402,9 @@ void har_end(struct text *into)
 
 void har_add(const struct record *record, bool is_first, struct text *into)
 {
-    struct timeline timeline = access_log_cut(&record->timeline);
+    struct timeline timeline;
     struct points points = {.ssl_ns = 0};
+    timeline_cut(&record->timeline, &timeline);
     find_points(record, &timeline, &points);
     text_add(into, is_first ? SLICE("{") : SLICE(",\n{"));
     add_date(into, timeline.wall_ns + (points.start - timeline.base_ns));

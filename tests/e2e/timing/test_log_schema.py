@@ -14,11 +14,10 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def rows(title):
-    """The words of the first column of the tables in docs/log.md below that title."""
-    part = (ROOT / "docs" / "log.md").read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
-    for line in part.split("| `end` | meaning |")[0].splitlines():
-        if line.startswith("| `"):
-            yield from re.findall(r"`(\w+)`", line.split("|")[1])
+    """The words of the first column of the first table in docs/log.md below that title."""
+    part = (ROOT / "docs" / "log.md").read_text().split(f"\n## {title}\n")[1]
+    for line in part.split("|---|---|---|\n")[1].split("\n\n")[0].splitlines():
+        yield from re.findall(r"`(\w+)`", line.split("|")[1])
 
 
 def test_the_schema_knows_what_the_manual_knows():
