@@ -232,7 +232,7 @@ class Proxy:
 
     # ---- records
     def log_lines(self):
-        if not self.log_path.exists():
+        if not self.log_path.is_file():
             return []
         text = self.log_path.read_text(errors="replace")
         return text[:text.rfind("\n") + 1].splitlines()
