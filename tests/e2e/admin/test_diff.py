@@ -315,7 +315,7 @@ def test_the_example_of_the_documentation(life, stage):
     """docs/rules.md shows what these come to."""
     rule = {"name": "npm", "text": '{ action: allow, to: ["*.npmjs.org"] }'}
     policy = json.dumps({"v": 1, "settings": [], "rules": [rule]})
-    listed = json.dumps({"v": 1, "kind": "tunnel", "id": "0001000000000004", "client": "192.0.2.7:50212", "user": "ci",
+    listed = json.dumps({"v": 1, "kind": "tunnel", "id": "0000100000000004", "client": "192.0.2.7:50212", "user": "ci",
                          "method": "CONNECT", "url": "registry.npmjs.org:443", "upstream": "104.16.3.35:443"})
     other = listed.replace("registry.npmjs.org", "deb.debian.org").replace("04", "05")
     fake = stage.origin(admin_that(policy, '{"v":1,"tunnels":[%s,%s],"truncated":false}' % (listed, other)))
