@@ -77,6 +77,7 @@ ELSEWHERE = {
     "src/upstream/reach.c": ["tests/e2e/http/test_https_origin.py", "tests/e2e/dns/test_names.py"],
     "src/learn/proposal.c": ["tests/e2e/egress/test_learn.py", "tests/fuzz/fuzz_learn.c"],
     "src/learn/learn.c": ["tests/e2e/egress/test_learn.py"],
+    "src/admin/asked.c": ["tests/e2e/admin/test_explain_running.py", "tests/e2e/egress/test_explain.py"],
     "src/admin/explaining.c": ["tests/e2e/admin/test_explain_running.py"],
     "src/server/explain_running.c": ["tests/e2e/admin/test_explain_running.py"],
     "src/admin/policy.c": ["tests/e2e/admin/test_diff.py"],

@@ -58,6 +58,20 @@ static void print_refusal(const struct gate_answer *answer, FILE *out)
         (void)fprintf(out, "  to allow it: %s\n", answer->remedy);
 }
 
+static void print_pass(const struct gate_answer *answer, FILE *out)
+{
+    (void)fputs("passes", out);
+    if (answer->allowed_by.len > 0) {
+        (void)fputs(" by rule ", out);
+        (void)print_slice(answer->allowed_by, out);
+    }
+    if (answer->would_deny.len > 0) {
+        (void)fputs("; would be denied by ", out);
+        (void)print_slice(answer->would_deny, out);
+    }
+    (void)fputc('\n', out);
+}
+
 bool explain_request(const struct gate *gate, const struct gate_question *question, bool wants_all,
                      FILE *out)
 {
@@ -73,31 +87,12 @@ bool explain_request(const struct gate *gate, const struct gate_question *questi
         print_refusal(&answer, out);
         return false;
     }
-    (void)fputs("passes", out);
-    if (answer.allowed_by.len > 0) {
-        (void)fputs(" by rule ", out);
-        (void)print_slice(answer.allowed_by, out);
-    }
-    if (answer.would_deny.len > 0) {
-        (void)fputs("; would be denied by ", out);
-        (void)print_slice(answer.would_deny, out);
-    }
-    (void)fputc('\n', out);
+    print_pass(&answer, out);
     return true;
 }
 
-/* What the default deny list has it for, or where it stands beyond it. */
-static void print_class(const struct gate *gate, const struct inet_addr *addr, FILE *out)
-{
-    const struct egress_range *row = gate_find_default(gate, addr);
-    if (row == NULL)
-        (void)fputs("public", out);
-    else
-        (void)fprintf(out, "%s (%s)", row->why, row->source);
-}
-
-void explain_add_opener(const struct gate *gate, const struct gate_question *question,
-                        const struct inet_endpoint *endpoint, struct text *into)
+static void add_opener(const struct gate *gate, const struct gate_question *question,
+                       const struct inet_endpoint *endpoint, struct text *into)
 {
     struct rules_decision decision = {.address_opener = NULL};
     const struct inet_prefix *range = gate_find(gate->options.allow, &endpoint->addr);
@@ -114,34 +109,39 @@ void explain_add_opener(const struct gate *gate, const struct gate_question *que
     }
 }
 
+void explain_judge(const struct gate *gate, const struct gate_question *question,
+                   const struct inet_endpoint *endpoint, struct explain_judgement *ret_judgement)
+{
+    CHECK_TAG(gate, GATE_TAG);
+    struct inet_endpoint plain = {.addr = inet_addr_unmap(&endpoint->addr), .port = endpoint->port};
+    struct text by = text_on(ret_judgement->opened_by, EXPLAIN_OPENER - 1);
+    ret_judgement->addr = plain.addr;
+    ret_judgement->passes = gate_address(gate, question, &plain, &ret_judgement->answer);
+    ret_judgement->row = gate_find_default(gate, &plain.addr);
+    if (ret_judgement->passes && ret_judgement->row != NULL)
+        add_opener(gate, question, &plain, &by);
+    ret_judgement->opened_by[by.len] = '\0';
+}
+
 bool explain_address(const struct gate *gate, const struct gate_question *question,
                      const struct inet_endpoint *endpoint, FILE *out)
 {
-    CHECK_TAG(gate, GATE_TAG);
-    struct gate_answer answer;
+    struct explain_judgement judgement;
     char words[INET_ADDR_TEXT];
-    char opener[EXPLAIN_OPENER];
-    struct text by = text_on(opener, sizeof(opener));
-    struct inet_endpoint plain = {.addr = inet_addr_unmap(&endpoint->addr), .port = endpoint->port};
-    bool passes = gate_address(gate, question, &plain, &answer);
-    (void)inet_addr_format(&plain.addr, words);
+    explain_judge(gate, question, endpoint, &judgement);
+    (void)inet_addr_format(&judgement.addr, words);
     (void)fprintf(out, "  %-24s ", words);
-    print_class(gate, &plain.addr, out);
-    if (passes && gate_find_default(gate, &plain.addr) != NULL) {
-        explain_add_opener(gate, question, &plain, &by);
-        (void)fputs(", opened by ", out);
-        (void)print_slice(text_slice(&by), out);
-    }
+    if (judgement.row == NULL)
+        (void)fputs("public", out);
+    else
+        (void)fprintf(out, "%s (%s)", judgement.row->why, judgement.row->source);
+    if (judgement.opened_by[0] != '\0')
+        (void)fprintf(out, ", opened by %s", judgement.opened_by);
     (void)fputs("\n  => ", out);
-    if (!passes) {
-        print_refusal(&answer, out);
+    if (!judgement.passes) {
+        print_refusal(&judgement.answer, out);
         return false;
     }
-    (void)fputs("passes", out);
-    if (answer.allowed_by.len > 0) {
-        (void)fputs(" by rule ", out);
-        (void)print_slice(answer.allowed_by, out);
-    }
-    (void)fputc('\n', out);
+    print_pass(&judgement.answer, out);
     return true;
 }

@@ -18,8 +18,18 @@ bool explain_request(const struct gate *gate, const struct gate_question *questi
 /* The address stage for one address: what it is, whether it passes, by what, and what would open it. */
 bool explain_address(const struct gate *gate, const struct gate_question *question,
                      const struct inet_endpoint *endpoint, FILE *out);
-/* What opened an address of the default deny list that passes: "rule NAME", or a key of the configuration. */
-void explain_add_opener(const struct gate *gate, const struct gate_question *question,
-                        const struct inet_endpoint *endpoint, struct text *into);
+
+/* One address, judged. */
+struct explain_judgement {
+    struct inet_addr addr; /* as it would be dialled */
+    bool passes;
+    struct gate_answer answer;
+    const struct egress_range *row; /* of the default deny list; NULL: it is public */
+    char opened_by
+        [EXPLAIN_OPENER]; /* what opened one of a row: "rule NAME", or a key of the configuration; else "" */
+};
+
+void explain_judge(const struct gate *gate, const struct gate_question *question,
+                   const struct inet_endpoint *endpoint, struct explain_judgement *ret_judgement);
 
 #endif

@@ -105,23 +105,17 @@ bool explain_json_request(const struct gate *gate, const struct gate_question *q
 bool explain_json_address(const struct gate *gate, const struct gate_question *question,
                           const struct inet_endpoint *endpoint, FILE *out)
 {
-    CHECK_TAG(gate, GATE_TAG);
-    struct gate_answer answer;
+    struct explain_judgement judgement;
     char words[INET_ADDR_TEXT];
-    char opener[EXPLAIN_OPENER];
-    struct text by = text_on(opener, sizeof(opener));
-    struct inet_endpoint plain = {.addr = inet_addr_unmap(&endpoint->addr), .port = endpoint->port};
-    bool passes = gate_address(gate, question, &plain, &answer);
-    const struct egress_range *row = gate_find_default(gate, &plain.addr);
-    if (passes && row != NULL)
-        explain_add_opener(gate, question, &plain, &by);
+    explain_judge(gate, question, endpoint, &judgement);
+    const struct egress_range *row = judgement.row;
     (void)fputs("{\"address\":", out);
-    explain_json_string(slice_of(words, inet_addr_format(&plain.addr, words)), out);
+    explain_json_string(slice_of(words, inet_addr_format(&judgement.addr, words)), out);
     put("class", row != NULL ? slice_from_string(row->why) : SLICE("public"), out);
     put("reference", row != NULL ? slice_from_string(row->source) : SLICE_NONE, out);
-    put("opened_by", text_slice(&by), out);
+    put("opened_by", slice_from_string(judgement.opened_by), out);
     (void)fputc(',', out);
-    put_answer(passes, &answer, out);
+    put_answer(judgement.passes, &judgement.answer, out);
     (void)fputc('}', out);
-    return passes;
+    return judgement.passes;
 }

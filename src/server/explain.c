@@ -3,29 +3,16 @@
 
 #include "server/explain.h"
 
-#include "base/check.h"
-#include "base/clock.h"
+#include "admin/asked.h"
 #include "config/config.h"
-#include "http/target.h"
+#include "config/snapshot.h"
 #include "io/loop.h"
-#include "net/resolver.h"
-#include "policy/explain.h"
-#include "policy/explain_json.h"
-#include "server/compile.h"
 #include "server/explain_running.h"
-#include "server/interfaces.h"
 #include "server/serve.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    EXPLAIN_LIST_MAX = 32,
-    EXPLAIN_ADDRESSES_MAX = 256,
-    EXPLAIN_FAULT = 600,
-    EXPLAIN_REASON = 160
-};
 
 /* The options of the command itself. X(name, "--flag", "ARGUMENT", "help") */
 #define OPTIONS(X)                                                                             \
@@ -63,15 +50,9 @@ void explain_print_options(void)
 }
 
 /* What was asked on the command line. */
-struct asked {
-    const char *target;
-    bool wants_all;
-    bool wants_json;
+struct command {
+    struct asked asked;
     bool is_running;
-    struct slice groups[EXPLAIN_LIST_MAX];
-    struct slice names[EXPLAIN_LIST_MAX];
-    struct host host;
-    struct gate_question question;
 };
 
 static int complain(const char *what, const char *value)
@@ -92,49 +73,27 @@ static int find_option(const char *word)
     return -1;
 }
 
-static int add_certificate(struct asked *asked, struct slice text)
+static int take_option(struct command *command, enum option option, const char *value)
 {
-    bool is_subject = slice_find(text, '=') < slice_find(text, ':');
-    struct identity *who = &asked->question.who;
-    if (is_subject) {
-        who->cert_subject = text;
-    } else if (who->cert_name_count < EXPLAIN_LIST_MAX) {
-        asked->names[who->cert_name_count++] = text;
-        who->cert_names = asked->names;
-    } else {
-        return complain("too many names", "");
-    }
-    return 0;
-}
-
-static int take_option(struct asked *asked, enum option option, const char *value)
-{
+    struct asked *asked = &command->asked;
     struct gate_question *question = &asked->question;
     struct slice text = slice_from_string(value);
-    uint64_t seconds = 0;
     switch (option) {
     case OPTION_USER: question->who.user = text; break;
-    case OPTION_GROUP:
-        if (question->who.group_count == EXPLAIN_LIST_MAX)
-            return complain("too many groups", "");
-        asked->groups[question->who.group_count++] = text;
-        question->who.groups = asked->groups;
-        break;
+    case OPTION_GROUP: return asked_add_group(asked, text) ? 0 : complain("too many groups", "");
     case OPTION_FROM:
-        if (inet_addr_parse(text, &question->client) != ST_OK)
-            return complain("--from expects an IP address; got", value);
-        break;
+        return asked_set_from(asked, text) ? 0
+                                           : complain("--from expects an IP address; got", value);
     case OPTION_METHOD: question->method = text; break;
     case OPTION_LISTENER: question->listener = text; break;
-    case OPTION_CERTIFICATE: return add_certificate(asked, text);
+    case OPTION_CERTIFICATE:
+        return asked_add_certificate(asked, text) ? 0 : complain("too many names", "");
     case OPTION_AT:
-        if (slice_to_u64(text, INT64_MAX, &seconds) != ST_OK || seconds == 0)
-            return complain("--at expects seconds since 1970; got", value);
-        question->at_s = (int64_t)seconds;
-        break;
+        return asked_set_at(asked, text) ? 0
+                                         : complain("--at expects seconds since 1970; got", value);
     case OPTION_ALL: asked->wants_all = true; break;
     case OPTION_JSON: asked->wants_json = true; break;
-    case OPTION_RUNNING: asked->is_running = true; break;
+    case OPTION_RUNNING: command->is_running = true; break;
     case OPTION_COUNT: break;
     }
     return 0;
@@ -142,102 +101,53 @@ static int take_option(struct asked *asked, enum option option, const char *valu
 
 /* Take our own options and the target out of the arguments; the rest is for the configuration. Of an option of the
  * configuration the value may look like a target, so it goes with it. */
-static int take_arguments(struct asked *asked, int argc, const char *const *argv, const char **rest,
-                          int *ret_rest)
+static int take_arguments(struct command *command, int argc, const char *const *argv,
+                          const char **rest, int *ret_rest)
 {
+    const char *target = NULL;
     for (int i = 0; i < argc; i++) {
         int option = find_option(argv[i]);
         bool has_value = option >= 0 && options[option].argument[0] != '\0';
         if (has_value && i + 1 == argc)
             return complain("a value is missing behind", argv[i]);
         if (option >= 0) {
-            int code = take_option(asked, (enum option)option, has_value ? argv[++i] : "");
+            int code = take_option(command, (enum option)option, has_value ? argv[++i] : "");
             if (code != 0)
                 return code;
         } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
             rest[(*ret_rest)++] = argv[i];
             if (strchr(argv[i], '=') == NULL && i + 1 < argc)
                 rest[(*ret_rest)++] = argv[++i];
-        } else if (asked->target == NULL) {
-            asked->target = argv[i];
+        } else if (target == NULL) {
+            target = argv[i];
         } else {
             return complain("more than one target", argv[i]);
         }
     }
-    return asked->target != NULL ? 0 : complain("name a URL or HOST:PORT", "");
+    if (target == NULL)
+        return complain("name a URL or HOST:PORT", "");
+    command->asked.target = slice_from_string(target);
+    return 0;
 }
 
 /* ---- the question ---- */
 
-/* As JSON: the object begins, and ends elsewhere. */
-static void put_question(const struct asked *asked)
-{
-    const struct gate_question *question = &asked->question;
-    char from[INET_ADDR_TEXT] = "";
-    if (question->client.family != INET_NONE)
-        (void)inet_addr_format(&question->client, from);
-    (void)fputs("{\"v\":1,\n\"asked\":{\"method\":", stdout);
-    explain_json_string(question->method, stdout);
-    (void)fputs(",\"target\":", stdout);
-    explain_json_string(slice_from_string(asked->target), stdout);
-    (void)fputs(",\"user\":", stdout);
-    explain_json_string(question->who.user, stdout);
-    (void)fputs(",\"from\":", stdout);
-    explain_json_string(slice_from_string(from), stdout);
-    (void)fputs("},\n", stdout);
-}
-
-/* The words are ours and need no escapes. */
-static void put_verdict(bool passes, const char *reason)
-{
-    (void)printf("\"passes\":%s,\"reason\":\"%s\"}\n", passes ? "true" : "false", reason);
-}
-
-/* It would be answered with 400 before the gate is asked. */
-static int refuse_target(const struct asked *asked, const char *reason)
-{
-    if (asked->wants_json) {
-        put_question(asked);
-        (void)fputs("\"status\":400,\n", stdout);
-        put_verdict(false, reason);
-    } else {
-        (void)printf("refused with 400: %s\n", reason);
-    }
-    return 1;
-}
-
-/* The target as the proxy would read it. */
+/* The target as the proxy would read it; one that it would answer with 400 is told so. */
 static int read_target(struct asked *asked)
 {
-    struct slice text = slice_from_string(asked->target);
-    struct gate_question *question = &asked->question;
-    bool is_url = strstr(asked->target, "://") != NULL;
-    struct target target;
-    if (question->method.len == 0)
-        question->method = is_url ? SLICE("GET") : SLICE("CONNECT");
-    enum method method = method_of(question->method);
-    if (is_url && method == METHOD_CONNECT)
-        return complain("CONNECT goes to HOST:PORT, not to a URL", "");
-    if (!is_url && method != METHOD_CONNECT)
-        return complain("a method other than CONNECT needs a URL", "");
-    enum target_fault fault = target_parse(text, method, &target);
-    if (fault != TARGET_FAULT_NONE) {
-        bool is_host = target.host_fault != HOST_FINE;
-        return refuse_target(asked, is_host ? host_fault_text(target.host_fault)
-                                            : target_fault_text(fault));
+    const char *why = NULL;
+    enum asked_target is = asked_read_target(asked, &why);
+    if (is == ASKED_FINE)
+        return 0;
+    if (is == ASKED_WRONG)
+        return complain(why, "");
+    if (asked->wants_json) {
+        asked_put_question(asked, stdout);
+        asked_put_refusal(why, stdout);
+    } else {
+        (void)printf("refused with 400: %s\n", why);
     }
-    if (target.form != TARGET_AUTHORITY && target.scheme != SCHEME_HTTP &&
-        target.scheme != SCHEME_HTTPS)
-        return complain("only http and https are forwarded", "");
-    asked->host = target.host;
-    question->host = &asked->host;
-    question->port = target_port(&target);
-    question->is_connect = target.form == TARGET_AUTHORITY;
-    question->scheme = target.scheme == SCHEME_HTTP    ? SLICE("http")
-                       : target.scheme == SCHEME_HTTPS ? SLICE("https")
-                                                       : SLICE_NONE;
-    question->path = target.path_and_query;
-    return 0;
+    return 1;
 }
 
 /* ---- addresses ---- */
@@ -256,32 +166,6 @@ static void lookup_on_answer(struct question *question, int half)
             return;
     }
     loop_stop(lookup->loop);
-}
-
-static bool judge_address(const struct gate *gate, const struct asked *asked,
-                          const struct inet_endpoint *endpoint, bool is_first)
-{
-    if (!asked->wants_json)
-        return explain_address(gate, &asked->question, endpoint, stdout);
-    (void)fputs(is_first ? "\n" : ",\n", stdout);
-    return explain_json_address(gate, &asked->question, endpoint, stdout);
-}
-
-/* Judge every address of the answer. Gives how many passed and how many did not. */
-static void judge_addresses(const struct gate *gate, const struct asked *asked,
-                            const struct question *answer, size_t *ret_passed, size_t *ret_refused)
-{
-    for (int i = HALF_COUNT - 1; i >= 0; i--) {
-        const struct question_half *half = &answer->half[i];
-        for (size_t j = 0; j < half->count && j < EXPLAIN_ADDRESSES_MAX; j++) {
-            struct inet_endpoint endpoint = {.addr = half->addr[j], .port = asked->question.port};
-            bool is_first = *ret_passed + *ret_refused == 0;
-            if (judge_address(gate, asked, &endpoint, is_first))
-                (*ret_passed)++;
-            else
-                (*ret_refused)++;
-        }
-    }
 }
 
 static enum status look_up(struct lookup *lookup, const struct snapshot *snapshot,
@@ -306,55 +190,28 @@ static enum status look_up(struct lookup *lookup, const struct snapshot *snapsho
     return ST_OK;
 }
 
-static const char *source_words(const struct question *answer)
-{
-    enum dns_source source = DNS_NONE;
-    for (int i = 0; i < HALF_COUNT; i++) {
-        if (answer->half[i].count > 0)
-            source = answer->half[i].source;
-    }
-    return source == DNS_LITERAL ? "given"
-           : source == DNS_HOSTS ? "hosts file"
-           : source == DNS_NONE  ? "none found"
-                                 : "name server";
-}
-
 /* The address stage of all addresses, as the dial would ask. */
-static int explain_addresses(const struct snapshot *snapshot, const struct asked *asked)
+static int explain_addresses(const struct snapshot *snapshot, struct asked *asked)
 {
     struct lookup lookup = {.loop = NULL};
     struct resolver *resolver = NULL;
-    size_t passed = 0;
-    size_t refused = 0;
+    char reason[ASKED_REASON];
     enum status status = look_up(&lookup, snapshot, asked, &resolver);
-    if (status == ST_OK) {
-        (void)printf(asked->wants_json ? "\"lookup\":{\"source\":\"%s\",\"addresses\":["
-                                       : "\naddresses (%s)\n",
-                     source_words(&lookup.question));
-        judge_addresses(snapshot->gate, asked, &lookup.question, &passed, &refused);
-        (void)fputs(asked->wants_json ? "\n]},\n" : "\n", stdout);
-    }
+    if (status == ST_OK && !asked->wants_json)
+        (void)printf("\naddresses (%s)\n", asked_source(&lookup.question));
+    if (status == ST_OK)
+        asked_put_addresses(asked, snapshot->gate, &lookup.question, stdout);
     question_cancel(&lookup.question);
     resolver_destroy(&resolver);
     if (lookup.loop != NULL)
         loop_destroy(&lookup.loop);
     if (status != ST_OK)
         return complain("out of memory or descriptors", "");
-    bool skips = snapshot->config->egress.skips_mixed;
-    bool passes = passed > 0 && (refused == 0 || skips);
-    char reason[EXPLAIN_REASON] = "";
-    if (passed + refused == 0)
-        (void)snprintf(reason, sizeof(reason), "no address is known: it would fail");
-    else if (passed > 0 && refused > 0)
-        (void)snprintf(
-            reason, sizeof(reason), "%s: of %zu addresses %zu are refused, and egress.mixed is %s",
-            passes ? "passes" : "refused", passed + refused, refused, skips ? "skip" : "refuse");
-    else
-        (void)snprintf(reason, sizeof(reason), "%s", passes ? "passes" : "refused");
+    bool passes = asked_judge(asked, snapshot->config->egress.skips_mixed, reason);
     if (asked->wants_json)
-        put_verdict(passes, reason);
+        asked_put_verdict(passes, reason, stdout);
     else
-        (void)printf("%s\n", reason);
+        (void)printf("\n%s\n", reason);
     return passes ? 0 : 1;
 }
 
@@ -363,12 +220,13 @@ static int explain_addresses(const struct snapshot *snapshot, const struct asked
 static void print_question(const struct asked *asked)
 {
     if (asked->wants_json) {
-        put_question(asked);
+        asked_put_question(asked, stdout);
         return;
     }
     const struct gate_question *question = &asked->question;
     char from[INET_ADDR_TEXT];
-    (void)printf("%.*s %s", (int)question->method.len, question->method.at, asked->target);
+    (void)printf("%.*s %.*s", (int)question->method.len, question->method.at,
+                 (int)asked->target.len, asked->target.at);
     if (question->who.user.len > 0)
         (void)printf(", user %.*s", (int)question->who.user.len, question->who.user.at);
     if (question->client.family != INET_NONE) {
@@ -378,46 +236,38 @@ static void print_question(const struct asked *asked)
     (void)fputs("\n\nrequest\n", stdout);
 }
 
-/* The request stage. True: it passes. */
-static bool explain_first_stage(const struct snapshot *snapshot, const struct asked *asked)
+static int explain_offline(const struct snapshot *snapshot, struct asked *asked)
 {
-    if (!asked->wants_json)
-        return explain_request(snapshot->gate, &asked->question, asked->wants_all, stdout);
-    bool passes = explain_json_request(snapshot->gate, &asked->question, asked->wants_all, stdout);
-    (void)fputs(",\n", stdout);
-    if (!passes) {
-        (void)fputs("\"lookup\":null,\n", stdout);
-        put_verdict(false, "refused");
-    }
-    return passes;
+    print_question(asked);
+    if (asked_put_request(asked, snapshot->gate, stdout))
+        return explain_addresses(snapshot, asked);
+    if (asked->wants_json)
+        asked_put_verdict(false, "refused", stdout);
+    return 1;
 }
 
 int explain(int argc, const char *const *argv)
 {
-    struct asked asked = {.target = NULL};
+    struct command command = {.is_running = false};
     const char **rest = calloc((size_t)argc + 1, sizeof(*rest));
     int count = 0;
     struct snapshot *snapshot = NULL;
     if (rest == NULL)
         return complain("out of memory", "");
-    int code = take_arguments(&asked, argc, argv, rest, &count);
-    if (code == 0 && asked.is_running && asked.wants_json)
-        code = complain("--running answers in text alone, without --json", "");
-    if (code == 0 && asked.is_running) {
-        struct explain_question wanted = {&asked.question, asked.target, asked.wants_all};
-        code = explain_running(count, rest, &wanted);
+    int code = take_arguments(&command, argc, argv, rest, &count);
+    if (code == 0 && command.is_running) {
+        code = explain_running(count, rest, &command.asked);
         free(rest);
         return code;
     }
     if (code == 0)
-        code = read_target(&asked);
+        code = read_target(&command.asked);
     if (code == 0 && serve_compile(count, rest, &snapshot) != 0)
         code = 2;
     free(rest);
     if (code != 0)
         return code;
-    print_question(&asked);
-    code = explain_first_stage(snapshot, &asked) ? explain_addresses(snapshot, &asked) : 1;
+    code = explain_offline(snapshot, &command.asked);
     snapshot_unref(&snapshot);
     return code;
 }

@@ -1,8 +1,9 @@
-/* The options become a query, the answer is printed as it is but for bytes that a terminal may obey, and its last line is
- * the verdict. */
+/* The options become a query. A text is printed as it is but for bytes that a terminal may obey, and its last line is the
+ * verdict; an object, in which such bytes are escaped, as it is. */
 
 #include "server/explain_running.h"
 
+#include "base/json.h"
 #include "config/snapshot.h"
 #include "server/admin_client.h"
 #include "server/serve.h"
@@ -21,9 +22,9 @@ static int complain(const char *words)
 
 /* ---- the query ---- */
 
-static void add_question(const struct explain_question *asked, struct text *path)
+static void add_question(const struct asked *asked, struct text *path)
 {
-    const struct gate_question *who = asked->who;
+    const struct gate_question *who = &asked->question;
     char from[INET_ADDR_TEXT] = "";
     char at[24] = "";
     if (who->client.family != INET_NONE)
@@ -31,7 +32,7 @@ static void add_question(const struct explain_question *asked, struct text *path
     if (who->at_s != 0)
         (void)snprintf(at, sizeof(at), "%" PRId64, who->at_s);
     text_add(path, SLICE("/api/v1/explain"));
-    admin_path_add(path, "target", slice_from_string(asked->target));
+    admin_path_add(path, "target", asked->target);
     admin_path_add(path, "method", who->method);
     admin_path_add(path, "user", who->who.user);
     for (size_t i = 0; i < who->who.group_count; i++)
@@ -43,11 +44,12 @@ static void add_question(const struct explain_question *asked, struct text *path
         admin_path_add(path, "certificate", who->who.cert_names[i]);
     admin_path_add(path, "at", slice_from_string(at));
     admin_path_add(path, "all", asked->wants_all ? SLICE("1") : SLICE_NONE);
+    admin_path_add(path, "json", asked->wants_json ? SLICE("1") : SLICE_NONE);
 }
 
 /* ---- the answer ---- */
 
-static void print_body(struct slice body)
+static void print_text(struct slice body)
 {
     for (size_t i = 0; i < body.len; i++) {
         unsigned char c = (unsigned char)body.at[i];
@@ -64,7 +66,39 @@ static bool last_line_passes(struct slice body)
     return slice_starts_with(line, SLICE("passes"));
 }
 
-static int ask(const struct snapshot *snapshot, const struct explain_question *asked)
+/* Does it? False also where there is no verdict, and then it is no answer of ours: ST_BAD. */
+static enum status read_object(struct slice body, bool *ret_passes)
+{
+    struct json_value object;
+    struct json_value value;
+    struct slice key;
+    enum status status = ST_BAD;
+    if (json_check(body, &object) != ST_OK || object.kind != JSON_OBJECT)
+        return ST_BAD;
+    while (json_next_member(&object, &key, &value)) {
+        if (!slice_equals(key, SLICE("passes")))
+            continue;
+        *ret_passes = value.kind == JSON_TRUE;
+        status = ST_OK;
+    }
+    return status;
+}
+
+/* The exit code. */
+static int print_answer(struct slice body, bool is_json)
+{
+    bool passes = false;
+    if (!is_json) {
+        print_text(body);
+        return last_line_passes(body) ? 0 : 1;
+    }
+    if (read_object(body, &passes) != ST_OK)
+        return complain("the answer cannot be read");
+    (void)fwrite(body.at, 1, body.len, stdout);
+    return passes ? 0 : 1;
+}
+
+static int ask(const struct snapshot *snapshot, const struct asked *asked)
 {
     char words[RUNNING_FAULT];
     char room[ADMIN_PATH_MAX + 1];
@@ -83,8 +117,7 @@ static int ask(const struct snapshot *snapshot, const struct explain_question *a
         return complain(text_string(&fault));
     int code = 2;
     if (reply.status == 200) {
-        print_body(reply.body);
-        code = last_line_passes(reply.body) ? 0 : 1;
+        code = print_answer(reply.body, asked->wants_json);
     } else {
         text_add_log(&fault, slice_first(reply.body, slice_find(reply.body, '\n')), '\0');
         (void)complain(text_string(&fault));
@@ -93,7 +126,7 @@ static int ask(const struct snapshot *snapshot, const struct explain_question *a
     return code;
 }
 
-int explain_running(int argc, const char *const *argv, const struct explain_question *asked)
+int explain_running(int argc, const char *const *argv, const struct asked *asked)
 {
     struct snapshot *snapshot = NULL;
     int code = serve_compile(argc, argv, &snapshot);

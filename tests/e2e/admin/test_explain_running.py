@@ -1,4 +1,5 @@
 """fairlead explain --running: the decision of the process that runs, with its own rules, users and name servers."""
+import json
 import re
 
 import pytest
@@ -100,6 +101,21 @@ def test_names_that_do_not_resolve_and_mixed_answers(life, stage):
     assert code == 1 and out.endswith("refused: of 2 addresses 1 are refused, and egress.mixed is refuse\n")
 
 
+@pytest.mark.parametrize("words", [
+    ["--user", "ci", "mixed.mirror.example:8443"], ["--user", "ci", "http://none.mirror.example/"], ["http://other.example/é\x1b"],
+    ["--user", "ci", "a.mirror.example:80"], ["--from", "192.0.2.7", "--all", "http://127.0.0.1/x"], ["http://a..example/"],
+], ids=lambda words: words[-1].strip("é\x1b"))
+def test_as_json_it_says_what_the_command_would(life, stage, words):
+    """With --json the answer is that of `explain --json` from the same file, byte for byte, and so is the exit status."""
+    stage.dns.add("a.mirror.example", a=["93.184.216.34"])
+    stage.dns.add("mixed.mirror.example", a=["93.184.216.34", "10.0.0.1"])
+    proxy = life(RULES)
+    alone = told(stage, "explain", "-c", stage.folder / "old.yaml", "--json", *words)
+    asked = proxy.explain("--json", *words)
+    assert asked == alone
+    assert json.loads(asked[1])["passes"] == (asked[0] == 0)
+
+
 def test_it_needs_the_token_and_one_asks_at_a_time(life, stage):
     """401 without it; 503 while another question waits for a name server; who leaves makes room."""
     stage.dns.add("slow.example", drop=True)
@@ -117,10 +133,11 @@ def test_it_needs_the_token_and_one_asks_at_a_time(life, stage):
 
 @pytest.mark.parametrize("words, code, why", [
     (["ftp://a.example/"], 2, "only http and https are forwarded"),
-    (["--method", "GET", "a.example:443"], 2, "CONNECT goes to HOST:PORT, and other methods to a URL"),
+    (["--method", "GET", "a.example:443"], 2, "a method other than CONNECT needs a URL"),
     (["http://a..example/"], 2, "empty label"), (["x" * 7000], 2, "the question is too long"),
     (["--admin", "off", "a.example:443"], 2, "names no admin listener"),
-    (["--group=x", "a.example:443"], 2, "unknown"), (["--json", "a.example:443"], 2, "in text alone, without --json"),
+    (["--group=x", "a.example:443"], 2, "unknown"),
+    (["--json", "--method", "CONNECT", "http://a.example/"], 2, "CONNECT goes to HOST:PORT, not to a URL"),
 ], ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "")
 def test_what_is_no_question_is_said(life, words, code, why):
     """Wrong targets, and nobody to ask."""
