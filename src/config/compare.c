@@ -53,13 +53,19 @@ static bool is_decisive(const struct schema_row *row)
     return false;
 }
 
-enum status config_each_decisive(const struct config *config,
-                                 void (*report)(void *owner, const char *key, const char *words),
-                                 void *owner)
+static bool is_limit(const struct schema_row *row)
+{
+    return slice_starts_with(slice_from_string(row->key), SLICE("limits.")) &&
+           row->kind != KIND_RANGES;
+}
+
+static enum status each_of(const struct config *config, bool (*is_meant)(const struct schema_row *),
+                           void (*report)(void *owner, const char *key, const char *words),
+                           void *owner)
 {
     for (size_t i = 0; i < schema_main.count; i++) {
         const struct schema_row *row = &schema_main.rows[i];
-        if (!is_decisive(row))
+        if (!is_meant(row))
             continue;
         char *words = row_words(config, row);
         if (words == NULL)
@@ -68,4 +74,39 @@ enum status config_each_decisive(const struct config *config,
         free(words);
     }
     return ST_OK;
+}
+
+enum status config_each_decisive(const struct config *config,
+                                 void (*report)(void *owner, const char *key, const char *words),
+                                 void *owner)
+{
+    return each_of(config, is_decisive, report, owner);
+}
+
+static enum status report_range(const struct budget_range *range,
+                                void (*report)(void *owner, const char *key, const char *words),
+                                void *owner)
+{
+    char *words = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&words, &len);
+    if (out == NULL)
+        return ST_NOMEM;
+    (void)fprintf(out, "limits.ranges(%.*s)%c", (int)range->name.len, range->name.at, '\0');
+    config_print_range(range, out);
+    bool is_whole = fclose(out) == 0;
+    if (is_whole)
+        report(owner, words, words + strlen(words) + 1);
+    free(words);
+    return is_whole ? ST_OK : ST_NOMEM;
+}
+
+enum status config_each_limit(const struct config *config,
+                              void (*report)(void *owner, const char *key, const char *words),
+                              void *owner)
+{
+    enum status status = each_of(config, is_limit, report, owner);
+    for (size_t i = 0; i < config->limits.budget.range_count && status == ST_OK; i++)
+        status = report_range(&config->limits.budget.ranges[i], report, owner);
+    return status;
 }

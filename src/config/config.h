@@ -198,11 +198,17 @@ const char *config_file_name(int argc, const char *const *argv);
 void config_print(const struct config *config, FILE *out);
 /* A rule as config_print has it, on one line, without its name: "{ action: allow, to: [...] }". */
 void config_print_rule(const struct rule *rule, FILE *out);
+/* The same of a range of clients. */
+void config_print_range(const struct budget_range *range, FILE *out);
 /* Call `report` for each setting that has a part in what is allowed to whom, with its value as a file would have it; for
  * all but the rules themselves. Errors: ST_NOMEM. */
 enum status config_each_decisive(const struct config *config,
                                  void (*report)(void *owner, const char *key, const char *words),
                                  void *owner) MUST_USE;
+/* The same for the settings of `limits`; each range is one, "limits.ranges(NAME)". */
+enum status config_each_limit(const struct config *config,
+                              void (*report)(void *owner, const char *key, const char *words),
+                              void *owner) MUST_USE;
 /* Keys, types, defaults and help as Markdown. */
 void config_print_reference(FILE *out);
 /* The flags as --help shows them: no line is wider than 80 columns. */

@@ -104,6 +104,11 @@ void config_print_rule(const struct rule *rule, FILE *out)
     print_map_rows(&schema_rule, rule, 1, out);
 }
 
+void config_print_range(const struct budget_range *range, FILE *out)
+{
+    print_map_rows(&schema_range, range, 1, out);
+}
+
 void config_print(const struct config *config, FILE *out)
 {
     struct slice before = SLICE_NONE;

@@ -250,9 +250,18 @@ struct snapshot *snapshot_with_interfaces(struct snapshot *snapshot, const struc
     other->bound = base->bound;
     other->admin_token = base->admin_token;
     other->roster = base->roster;
+    other->texts = base->texts;
+    other->text_count = base->text_count;
     memcpy(other->made_of, base->made_of, sizeof(other->made_of));
     other->kin = base->kin;
     return other;
+}
+
+void snapshot_add_text(const struct snapshot_text *file, struct text *into)
+{
+    text_add_format(into, "%zu bytes, sha256 ", file->bytes);
+    for (size_t i = 0; i < sizeof(file->sha256); i++)
+        text_add_format(into, "%02x", file->sha256[i]);
 }
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
@@ -268,6 +277,7 @@ static void snapshot_free_parts(struct snapshot *snapshot)
         tls_server_context_unref(&snapshot->tls_server[i]);
     free(snapshot->tls_server);
     free(snapshot->bound);
+    free(snapshot->texts);
     secret_free_any((char *)(uintptr_t)snapshot->admin_token.at, snapshot->admin_token.len);
     roster_unref(&snapshot->roster);
     tls_client_context_unref(&snapshot->tls_client);

@@ -8,6 +8,13 @@
 
 #include <stdatomic.h>
 
+/* A file that has a part in what is allowed to whom: names of a rule, users or tokens. */
+struct snapshot_text {
+    struct slice path; /* of the configuration's memory */
+    size_t bytes;
+    uint8_t sha256[DIGEST_SHA256]; /* of what stood in it */
+};
+
 /* What everything is decided under: the settings with what was compiled from them. Made by the main thread,
  * then only read; counted atomically, since workers and their exchanges pin it.
  *
@@ -31,10 +38,13 @@ struct snapshot {
     /* Of snapshots that differ in users and tokens alone, where nobody asked for a reload: the same number. 0: none.
      * Filled by the server, before others see the snapshot. */
     uint64_t kin;
+    struct snapshot_text
+        *texts; /* in the order in which the configuration names them. Filled by the server */
+    size_t text_count;
     struct slice admin_token; /* wiped at the end; empty: none is configured */
 };
 
-enum { ADMIN_TOKEN_MIN = 16, ADMIN_TOKEN_MAX = 512 };
+enum { ADMIN_TOKEN_MIN = 16, ADMIN_TOKEN_MAX = 512, SNAPSHOT_TEXT_WORDS = 128 };
 
 /* Where the files come from that the configuration names. */
 struct snapshot_files {
@@ -57,6 +67,9 @@ struct snapshot *snapshot_with_interfaces(struct snapshot *snapshot, const struc
 struct snapshot *snapshot_base(struct snapshot *snapshot);
 /* May what was made under one of them be used under the other: connections to origins? */
 bool snapshot_is_kin(struct snapshot *a, struct snapshot *b);
+/* What tells whether two such files say the same: "1234 bytes, sha256 3fa9...", in less than
+ * SNAPSHOT_TEXT_WORDS. */
+void snapshot_add_text(const struct snapshot_text *file, struct text *into);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 /* *snapshot is NULL afterwards. Takes a pointer to NULL. Thread: any. */
 void snapshot_unref(struct snapshot **snapshot);

@@ -139,17 +139,44 @@ static void compile_mix(uint8_t digest[DIGEST_SHA256], struct slice text)
     digest_sha256(slice_of((const char *)parts, sizeof(parts)), digest);
 }
 
-/* Files come in the order in which the configuration names them. The flags are those of the process. */
-static void compile_note_texts(const struct bundle *bundle, struct snapshot *snapshot)
+/* The path as the configuration has it, where the file is one of users, of tokens or of a rule's names; else empty. */
+static struct slice decisive_path(const struct config *config, struct slice path)
 {
+    if (slice_equals(path, config->identity.users))
+        return config->identity.users;
+    if (slice_equals(path, config->identity.tokens))
+        return config->identity.tokens;
+    for (size_t i = 0; i < config->policy.rule_count; i++) {
+        const struct gate_names *lists = &config->policy.rules[i].to_lists;
+        for (size_t j = 0; j < lists->count; j++) {
+            if (slice_equals(path, lists->at[j]))
+                return lists->at[j];
+        }
+    }
+    return SLICE_NONE;
+}
+
+/* Files come in the order in which the configuration names them. The flags are those of the process.
+ * Errors: ST_NOMEM. */
+static enum status compile_note_texts(const struct bundle *bundle, struct snapshot *snapshot)
+{
+    snapshot->texts = calloc(bundle->file_count + 1, sizeof(*snapshot->texts));
+    if (snapshot->texts == NULL)
+        return ST_NOMEM;
     compile_mix(snapshot->made_of, slice_of(bundle->text, bundle->len));
     for (size_t i = 0; i < bundle->file_count; i++) {
         const struct bundle_file *file = &bundle->files[i];
+        struct snapshot_text text = {.bytes = file->len};
+        text.path = decisive_path(snapshot->config, slice_from_string(file->path));
+        digest_sha256(slice_of(file->text, file->len), text.sha256);
+        if (text.path.len > 0)
+            snapshot->texts[snapshot->text_count++] = text;
         if (names_people(snapshot->config, file->path))
             continue;
         compile_mix(snapshot->made_of, slice_from_string(file->path));
-        compile_mix(snapshot->made_of, slice_of(file->text, file->len));
+        compile_mix(snapshot->made_of, slice_of((const char *)text.sha256, sizeof(text.sha256)));
     }
+    return ST_OK;
 }
 
 enum status compile_snapshot(struct bundle *bundle, const struct interfaces *interfaces,
@@ -169,7 +196,10 @@ enum status compile_snapshot(struct bundle *bundle, const struct interfaces *int
         return status;
     for (size_t i = 0; i < bundle->listen_count; i++)
         snapshot->bound[i] = bundle->listens[i].bound;
-    compile_note_texts(bundle, snapshot);
-    *ret_snapshot = snapshot;
-    return ST_OK;
+    status = compile_note_texts(bundle, snapshot);
+    if (status == ST_OK)
+        *ret_snapshot = snapshot;
+    else
+        snapshot_unref(&snapshot);
+    return status;
 }

@@ -3,8 +3,8 @@
  *
  * Rules are compared by name and by what they say; their order is not, since it tells only whose name is in the log. A rule
  * without a name is called rules[N], which changes when one is put before it: such rules are compared by what they say
- * alone. What is in the files of to_list, users and tokens is not compared; the open tunnels are judged by what is in them
- * now. */
+ * alone. Of the files of to_list, users and tokens it is told that they changed, not what in them: a process keeps no
+ * texts, but knows the digest of each. */
 
 #include "server/diff.h"
 
@@ -32,7 +32,7 @@ struct form_list {
 
 /* One side. */
 struct form {
-    struct form_list settings, rules;
+    struct form_list settings, rules, files, limits;
     char **memory; /* blocks that items point into */
     size_t memory_count;
     bool has_failed; /* out of memory */
@@ -53,6 +53,8 @@ static void form_done(struct form *form)
     free(form->memory);
     free(form->settings.at);
     free(form->rules.at);
+    free(form->files.at);
+    free(form->limits.at);
 }
 
 /* `block` is the form's from now on; NULL is a failure. */
@@ -94,13 +96,36 @@ static void form_add(struct form *form, struct form_list *list, struct slice nam
         .name = name, .text = text, .is_made = list == &form->rules && is_made_name(name)};
 }
 
+/* With copies of both. */
+static void add_words(struct form *form, struct form_list *list, const char *name,
+                      const char *words)
+{
+    char *name_copy = strdup(name);
+    char *copy = strdup(words);
+    form_keep(form, name_copy);
+    form_keep(form, copy);
+    if (!form->has_failed)
+        form_add(form, list, slice_from_string(name_copy), slice_from_string(copy));
+}
+
 static void add_setting(void *owner, const char *key, const char *words)
 {
     struct form *form = owner;
-    char *copy = strdup(words);
-    form_keep(form, copy);
-    if (!form->has_failed)
-        form_add(form, &form->settings, slice_from_string(key), slice_from_string(copy));
+    add_words(form, &form->settings, key, words);
+}
+
+static void add_limit(void *owner, const char *key, const char *words)
+{
+    struct form *form = owner;
+    add_words(form, &form->limits, key, words);
+}
+
+static void add_file(struct form *form, const struct snapshot_text *file)
+{
+    char room[SNAPSHOT_TEXT_WORDS];
+    struct text words = text_on(room, sizeof(room));
+    snapshot_add_text(file, &words);
+    add_words(form, &form->files, file->path.at, text_string(&words));
 }
 
 static void add_rule(struct form *form, const struct rule *rule)
@@ -120,9 +145,14 @@ static void add_rule(struct form *form, const struct rule *rule)
 }
 
 /* Of a configuration, which must live as long. */
-static enum status form_of_config(const struct config *config, struct form *form)
+static enum status form_of_snapshot(const struct snapshot *snapshot, struct form *form)
 {
+    const struct config *config = snapshot->config;
     enum status status = config_each_decisive(config, add_setting, form);
+    if (status == ST_OK)
+        status = config_each_limit(config, add_limit, form);
+    for (size_t i = 0; i < snapshot->text_count; i++)
+        add_file(form, &snapshot->texts[i]);
     for (size_t i = 0; i < config->policy.rule_count; i++)
         add_rule(form, &config->policy.rules[i]);
     return form->has_failed ? ST_NOMEM : status;
@@ -169,6 +199,10 @@ static enum status form_of_json(struct slice body, struct form *form)
             status = add_items(form, &form->settings, value, &room);
         else if (slice_equals(key, SLICE("rules")))
             status = add_items(form, &form->rules, value, &room);
+        else if (slice_equals(key, SLICE("files")))
+            status = add_items(form, &form->files, value, &room);
+        else if (slice_equals(key, SLICE("limits")))
+            status = add_items(form, &form->limits, value, &room);
     }
     return form->has_failed ? ST_NOMEM : status;
 }
@@ -264,16 +298,22 @@ static enum status compare_lists(const char *kind, struct form_list *before,
     return status;
 }
 
+/* `ret_count` is of all but the limits, which refuse nothing that is open. */
 static int compare_forms(struct form *before, struct form *after, size_t *ret_count)
 {
     size_t count = 0;
+    size_t limits_count = 0;
     (void)fputs("policy\n", stdout);
     enum status status = compare_lists("", &before->settings, &after->settings, &count);
     if (status == ST_OK)
         status = compare_lists("rule ", &before->rules, &after->rules, &count);
+    if (status == ST_OK)
+        status = compare_lists("file ", &before->files, &after->files, &count);
+    if (status == ST_OK)
+        status = compare_lists("", &before->limits, &after->limits, &limits_count);
     if (status != ST_OK)
         return complain("out of memory");
-    if (count == 0)
+    if (count + limits_count == 0)
         (void)fputs("  no difference\n", stdout);
     *ret_count = count;
     return 0;
@@ -315,8 +355,8 @@ static int diff_file(int argc, const char *const *argv, const char *path, struct
     free(old_argv);
     if (code != 0)
         return code;
-    code = form_of_config(old->config, &before) == ST_OK ? compare_forms(&before, after, &count)
-                                                         : complain("out of memory");
+    code = form_of_snapshot(old, &before) == ST_OK ? compare_forms(&before, after, &count)
+                                                   : complain("out of memory");
     form_done(&before);
     snapshot_unref(&old);
     return code;
@@ -379,7 +419,7 @@ int diff(int argc, const char *const *argv, const struct diff_options *options)
     int code = serve_compile(argc, argv, &snapshot);
     if (code != 0)
         return code;
-    if (form_of_config(snapshot->config, &after) != ST_OK)
+    if (form_of_snapshot(snapshot, &after) != ST_OK)
         code = complain("out of memory");
     else if (options->old_path != NULL)
         code = diff_file(argc, argv, options->old_path, &after);

@@ -1,4 +1,5 @@
 """fairlead check --diff: what a new configuration changes, which open tunnels it would refuse, and ending those."""
+import hashlib
 import json
 import os
 import re
@@ -132,6 +133,51 @@ def test_settings_that_decide_are_compared(life, stage):
     code, out, errors = told(stage, "check", "-c", new, "--diff", old)
     assert (code, errors) == (0, "")
     assert re.findall(r"^  [-+~] (\S+)$", out, re.MULTILINE) == ["clients.allow", "identity.throttle.failures"]
+
+
+def test_files_that_changed_are_named(life, stage):
+    """Lists, users and tokens are compared by what stands in them: the process knows digests, from its last reading."""
+    names = users.write(stage.folder, "a.example\n", "names")
+    people = users.write(stage.folder, f"alice:{users.SHA256}:dev\n", "people")
+    bearers = users.write(stage.folder, f"ci:{hashlib.sha256(b'secret').hexdigest()}\n", "bearers")
+    rules = f"""identity: {{ basic: {{ users: "{people}" }}, bearer: {{ tokens: "{bearers}" }} }}
+policy: {{ rules: [{{ to_list: ["{names}"] }}, {{ to_list: ["{names}"], ports: [80] }}] }}
+"""
+    proxy = life.start(rules)
+    assert life.diff(rules)[1].startswith("policy\n  no difference\n")
+    before, after = (sha256_words(text) for text in ("a.example\n", "b.example\nc.example\n"))
+    users.write(stage.folder, "b.example\nc.example\n", "names")
+    code, out, errors = life.diff(rules)
+    assert (code, errors) == (0, "")
+    assert out.startswith(f"policy\n  ~ file {names}\n    - {before}\n    + {after}\nopen tunnels\n")
+    reload(proxy)
+    assert life.diff(rules)[1].startswith("policy\n  no difference\n")
+    moved = rules.replace(str(people), str(users.write(stage.folder, f"bob:{users.SHA256}\n", "others")))
+    assert re.findall(r"^  [-+~] (.+)$", life.diff(moved)[1], re.MULTILINE) == [
+        "identity.basic.users", f"file {stage.folder}/others " + sha256_words(f"bob:{users.SHA256}\n"),
+        f"file {people} " + sha256_words(f"alice:{users.SHA256}:dev\n")]
+    answer = json.loads(proxy.ask_admin("/api/v1/policy", BEARER).body)
+    assert [file["name"] for file in answer["files"]] == [str(people), str(bearers), str(names)]
+    assert users.SHA256 not in json.dumps(answer)
+
+
+    shown = (ROOT / "docs" / "rules.md").read_text()
+    assert all(sha256_words(text) in shown for text in ("a.example\n", "a.example\nb.example\n"))
+
+
+def sha256_words(text):
+    return f"{len(text)} bytes, sha256 {hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def test_limits_that_changed_are_named(life, stage):
+    """Budgets by party, memory and the bounds of heads; they refuse nothing that is open, so no warning comes of them."""
+    proxy = life.start("limits: { tunnels: 9, ranges: [{ name: lab, from: [10.0.0.0/8], tunnels: 5 }] }\n")
+    code, out, errors = life.diff("limits: { tunnels: 8, per_client: { bandwidth: 1MB/s }, head_bytes: 32KiB }\n", "--kill-refused")
+    assert (code, errors) == (0, "")
+    assert re.findall(r"^  [-+~] (.+)$", out, re.MULTILINE) == ["limits.head_bytes", "limits.tunnels", "limits.per_client.bandwidth",
+                                                               'limits.ranges(lab): { from: ["10.0.0.0/8"], tunnels: 5 }']
+    assert "  ~ limits.tunnels\n    - 9\n    + 8\n" in out
+    assert {"name": "limits.tunnels", "text": "9"} in json.loads(proxy.ask_admin("/api/v1/policy", BEARER).body)["limits"]
 
 
 # ---- tunnels
@@ -332,7 +378,7 @@ policy:
     changes = out.splitlines(keepends=True)
     assert code == 0 and "".join(line for line in changes if "policy.default" not in line and "  + egress" not in line
                                  and "  + clients" not in line and "  + identity" not in line
-                                 and "  + policy" not in line) == shown
+                                 and "  + policy" not in line and "  + limits" not in line) == shown
 
 
 def test_pages_are_followed(life, stage):
