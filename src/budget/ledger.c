@@ -189,6 +189,19 @@ static void count_down(atomic_uint *open)
     CHECK(before > 0);
 }
 
+/* How long `amount` takes at `rate` a second. No rate is beyond BUDGET_RATE_MAX, so that nothing overflows. */
+static uint64_t span_of(uint64_t amount, uint64_t rate)
+{
+    return amount / rate * NS_PER_S + amount % rate * NS_PER_S / rate;
+}
+
+/* An eighth of a second's worth may go at once, and never less than a few packets. */
+static uint64_t bandwidth_depth_ns(uint64_t rate)
+{
+    uint64_t least = span_of(DEPTH_MIN, rate);
+    return least > NS_PER_S / 8 ? least : NS_PER_S / 8;
+}
+
 /* ---- whose they are ---- */
 
 /* Of all of the name, however long: what is hashed a second time is its hash. */
@@ -310,6 +323,75 @@ enum status budget_set_user(struct budget *budget, struct slice user)
     return user.len == 0 || budget->of[PARTY_USER] != NULL ? ST_OK : ST_NOMEM;
 }
 
+/* Another range, or none: what is open is counted there, whatever its limit is. */
+static void budget_set_range(struct budget *budget, uint32_t range)
+{
+    uint64_t key = range == 0 ? 0 : key_of(PARTY_RANGE, budget->rules->ranges[range - 1].name);
+    struct account *old = budget->of[PARTY_RANGE];
+    budget->range = range;
+    if (range > 0 && old != NULL && old->key == key)
+        return;
+    budget_forget(budget, PARTY_RANGE);
+    if (range > 0)
+        budget->of[PARTY_RANGE] = account_hold(budget->ledger, key);
+    if (budget->of[PARTY_RANGE] == NULL)
+        budget->range = 0;
+    for (size_t count = 0; budget->range > 0 && count < BUDGET_COUNTS; count++) {
+        if ((budget->held[count] & 1U << PARTY_ALL) == 0)
+            continue;
+        (void)count_up(&budget->of[PARTY_RANGE]->open[count], /* limit= */ 0);
+        budget->held[count] |= 1U << PARTY_RANGE;
+    }
+}
+
+/* The range of the same name; 0: there is none. */
+static uint32_t range_of_account(const struct budget_rules *rules, const struct account *account)
+{
+    for (size_t i = 0; account != NULL && i < rules->range_count; i++) {
+        if (key_of(PARTY_RANGE, rules->ranges[i].name) == account->key)
+            return (uint32_t)i + 1;
+    }
+    return 0;
+}
+
+/* Not more ahead than an empty bucket is: a debt of minutes at a slow rate may be one of milliseconds at a fast one. May
+ * be repeated, since all that share the account do so. */
+static void bucket_forgive(atomic_uint_fast64_t *full_ns, uint64_t most_ns)
+{
+    uint64_t before = atomic_load_explicit(full_ns, memory_order_relaxed);
+    while (before > most_ns &&
+           !atomic_compare_exchange_weak_explicit(full_ns, &before, most_ns, memory_order_relaxed,
+                                                  memory_order_relaxed))
+        continue;
+}
+
+bool budget_use_rules(struct budget *budget, const struct budget_rules *rules, bool keeps,
+                      const struct inet_addr *addr, uint64_t now_ns)
+{
+    bool has_changed = false;
+    uint64_t old[BUDGET_PARTIES];
+    if (budget->ledger == NULL)
+        return false;
+    memcpy(old, budget->bandwidth, sizeof(old));
+    budget->rules = rules;
+    if (addr == NULL)
+        budget_set_range(budget, range_of_account(rules, budget->of[PARTY_RANGE]));
+    else
+        budget_set_range(budget, addr->family == INET_NONE ? 0 : range_of(rules, addr));
+    budget_weigh(budget);
+    for (enum budget_party party = PARTY_ALL; party < BUDGET_PARTIES; party++) {
+        uint64_t rate = budget->bandwidth[party];
+        if (rate == old[party])
+            continue;
+        has_changed = true;
+        for (enum budget_rate way = BUDGET_UP; rate > 0 && way <= BUDGET_DOWN; way++)
+            bucket_forgive(&budget->of[party]->full_ns[way], now_ns + bandwidth_depth_ns(rate));
+    }
+    if (!keeps)
+        budget->rules = NULL;
+    return has_changed;
+}
+
 /* ---- refusals ---- */
 
 static enum status refuse(const struct budget *budget, enum budget_party party, const char *what,
@@ -390,12 +472,6 @@ uint32_t budget_open(const struct budget *budget, enum budget_count count, enum 
 
 /* ---- rates ---- */
 
-/* How long `amount` takes at `rate` a second. No rate is beyond BUDGET_RATE_MAX, so that nothing overflows. */
-static uint64_t span_of(uint64_t amount, uint64_t rate)
-{
-    return amount / rate * NS_PER_S + amount % rate * NS_PER_S / rate;
-}
-
 /* Move a bucket on by `span_ns`, where it is not more than `depth_ns` ahead then; else tell for how long it is. */
 static bool bucket_take(atomic_uint_fast64_t *full_ns, uint64_t now_ns, uint64_t span_ns,
                         uint64_t depth_ns, uint64_t *ret_wait_ns)
@@ -450,13 +526,6 @@ enum status budget_ask(struct budget *budget, unsigned parties, uint64_t now_ns,
         return refuse(budget, party, "requests", rate, wait_ns, ret_refusal);
     }
     return ST_OK;
-}
-
-/* An eighth of a second's worth may go at once, and never less than a few packets. */
-static uint64_t bandwidth_depth_ns(uint64_t rate)
-{
-    uint64_t least = span_of(DEPTH_MIN, rate);
-    return least > NS_PER_S / 8 ? least : NS_PER_S / 8;
 }
 
 size_t budget_may_move(const struct budget *budget, enum budget_rate way, uint64_t now_ns,

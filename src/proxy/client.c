@@ -134,7 +134,7 @@ static bool client_enroll(struct client *client)
     uint32_t uid = client->process != NULL ? client->process->uid : 0;
     if (proxy->handler != NULL || proxy->engine->ledger == NULL)
         return true;
-    if (budget_join(proxy->engine->ledger, &client_config(client)->limits.budget,
+    if (budget_join(proxy->engine->ledger, &proxy->engine->snapshot->config->limits.budget,
                     &client->peer.addr, uid, &client->budget) != ST_OK)
         return false;
     if (!relief_lets_in(proxy, &client->budget)) {
@@ -540,6 +540,17 @@ void client_drain(struct client *client)
         client_wake(client);
 }
 
+bool client_take_limits(struct client *client, const struct budget_rules *rules)
+{
+    CHECK_TAG(client, CLIENT_TAG);
+    uint64_t now_ns = loop_now_ns(client_loop(client));
+    bool has_changed =
+        budget_use_rules(&client->budget, rules, /* keeps= */ true, &client->peer.addr, now_ns);
+    if (has_changed && client->held_ns != 0)
+        client_wake(client);
+    return has_changed;
+}
+
 /* ---- death ---- */
 
 /* RFC 9112 §9.6: shut down, read on for a bounded while, close. */
@@ -642,7 +653,7 @@ static void client_die(struct client *client)
     proxy->client_count--;
     counter_sub(proxy->engine->counters, COUNT_CONNECTIONS_OPEN, 1);
     proxy->over_count -= client->is_over;
-    budget_leave(&client->budget); /* before its rules go with the snapshot */
+    budget_leave(&client->budget);
     snapshot_unref(&client->snapshot);
     tls_identity_free(&client->certificate);
     free(client->process);

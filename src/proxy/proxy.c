@@ -78,6 +78,27 @@ void proxy_end_all(struct proxy *proxy)
     tunnel_room_end_all(&proxy->tunnels);
 }
 
+/* What only a bandwidth held up may go on. */
+static void client_wake_held(struct client *client)
+{
+    LIST_EACH(link, &client->exchanges) {
+        struct exchange *x = CONTAINER_OF(link, struct exchange, client_link);
+        if (x->resume_ns != 0)
+            exchange_wake(x);
+    }
+}
+
+void proxy_take_limits(struct proxy *proxy)
+{
+    const struct budget_rules *rules = &proxy->engine->snapshot->config->limits.budget;
+    LIST_EACH(link, &proxy->clients) {
+        struct client *client = CONTAINER_OF(link, struct client, link);
+        if (client_take_limits(client, rules))
+            client_wake_held(client);
+    }
+    tunnel_room_take_limits(&proxy->tunnels, rules);
+}
+
 void proxy_done(struct proxy *proxy)
 {
     CHECK(proxy_is_empty(proxy));

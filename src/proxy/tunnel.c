@@ -568,6 +568,20 @@ static void tunnel_run(struct task *task)
         tunnel_judge_late(tunnel);
 }
 
+void tunnel_room_take_limits(struct tunnel_room *room, const struct budget_rules *rules)
+{
+    uint64_t now_ns = loop_now_ns(room->engine->loop);
+    LIST_EACH(link, &room->open) {
+        struct tunnel *tunnel = CONTAINER_OF(link, struct tunnel, link);
+        if (!budget_use_rules(&tunnel->budget, rules, /* keeps= */ false, NULL, now_ns))
+            continue;
+        const struct budget *metered = tunnel->budget.is_metered ? &tunnel->budget : NULL;
+        tunnel->up.budget = tunnel->down.budget = metered;
+        if (tunnel->resume_ns != 0)
+            loop_queue(room->engine->loop, &tunnel->task);
+    }
+}
+
 void tunnel_room_end_all(struct tunnel_room *room)
 {
     LIST_EACH(link, &room->open)

@@ -66,6 +66,8 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
                          struct slice from_origin, const struct record *record,
                          const struct tunnel_limits *limits, const struct sni_wanted *sni,
                          struct budget *budget) MUST_USE;
+/* Other limits from now on, of which the tunnels keep nothing but what their bytes may cost. */
+void tunnel_room_take_limits(struct tunnel_room *room, const struct budget_rules *rules);
 /* End all tunnels now: END_DRAIN. */
 void tunnel_room_end_all(struct tunnel_room *room);
 /* End the tunnel whose record has this id with resets on both sides, END_KILLED. False: it is not here. */

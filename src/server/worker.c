@@ -255,6 +255,7 @@ static void worker_use_snapshot(struct worker *worker, struct snapshot *snapshot
 {
     struct snapshot *old = worker->engine.snapshot;
     worker->engine.snapshot = snapshot_ref(snapshot);
+    proxy_take_limits(&worker->proxy);
     snapshot_unref(&old);
 }
 

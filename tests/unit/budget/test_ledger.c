@@ -145,6 +145,97 @@ static void what_is_moved_is_given_back_by_the_new_owner(void **state)
 
 /* A second's worth at once, then one in each step; what a later party refuses is not charged to an earlier one; and a
  * bucket is what it was when its client comes back. */
+static bool use(struct budget *budget, const struct budget_rules *rules, const char *text)
+{
+    struct inet_addr addr;
+    if (text == NULL)
+        return budget_use_rules(budget, rules, true, NULL, now_ns);
+    assert_int_equal(inet_addr_parse(slice_from_string(text), &addr), ST_OK);
+    return budget_use_rules(budget, rules, true, &addr, now_ns);
+}
+
+/* What is open stays counted beyond a lower limit; the next is refused, by who was there before, too. */
+static void other_limits_hold_for_who_is_there(void **state)
+{
+    const struct budget_rules wide = {.per_client = {.tunnels = 3}};
+    const struct budget_rules narrow = {.per_client = {.tunnels = 1}};
+    struct budget at[3];
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        at[i] = join(&wide, "192.0.2.1");
+        assert_int_equal(i < 2 ? take(&at[i], BUDGET_TUNNELS) : ST_OK, ST_OK);
+    }
+    for (size_t i = 0; i < 3; i++)
+        assert_false(use(&at[i], &narrow, "192.0.2.1"));
+    assert_int_equal(budget_open(&at[2], BUDGET_TUNNELS, PARTY_CLIENT), 2);
+    budget_give(&at[0], BUDGET_TUNNELS);
+    assert_int_equal(take(&at[2], BUDGET_TUNNELS), ST_LIMIT);
+    assert_false(use(&at[2], &wide, "192.0.2.1"));
+    assert_int_equal(take(&at[2], BUDGET_TUNNELS), ST_OK);
+    for (size_t i = 0; i < 3; i++)
+        budget_leave(&at[i]);
+}
+
+/* A new range gets what its clients have open; one that has gone gives it back. What has no address stays by name. */
+static void other_ranges_count_who_is_there(void **state)
+{
+    struct inet_prefix net;
+    assert_int_equal(inet_prefix_parse(SLICE("192.0.2.0/24"), &net), ST_OK);
+    struct budget_range lab = {.name = SLICE("lab"), .from = {&net, 1}, .limits = {.tunnels = 1}};
+    struct budget_range hall = {.name = SLICE("hall"), .from = {&net, 1}, .limits = {.tunnels = 2}};
+    const struct budget_rules none = {.range_count = 0};
+    const struct budget_rules one = {.ranges = &lab, .range_count = 1};
+    const struct budget_rules other = {.ranges = &hall, .range_count = 1};
+    struct budget first = join(&none, "192.0.2.1");
+    struct budget second = join(&none, "192.0.2.2");
+    struct budget tunnel;
+    (void)state;
+    assert_int_equal(take(&first, BUDGET_TUNNELS), ST_OK);
+    (void)use(&first, &one, "192.0.2.1");
+    (void)use(&second, &one, "192.0.2.2");
+    assert_int_equal(budget_open(&second, BUDGET_TUNNELS, PARTY_RANGE), 1);
+    assert_int_equal(take(&second, BUDGET_TUNNELS), ST_LIMIT);
+    (void)use(&first, &one, "192.0.2.1"); /* the same: nothing is counted twice */
+    assert_int_equal(budget_open(&second, BUDGET_TUNNELS, PARTY_RANGE), 1);
+    budget_move(&first, &tunnel);
+    (void)use(&tunnel, &one, NULL);
+    assert_int_equal(budget_open(&second, BUDGET_TUNNELS, PARTY_RANGE), 1);
+    (void)use(&tunnel, &other, NULL);
+    (void)use(&second, &other, "192.0.2.2");
+    assert_null(tunnel.of[PARTY_RANGE]);
+    assert_int_equal(budget_open(&second, BUDGET_TUNNELS, PARTY_RANGE), 0);
+    assert_int_equal(take(&second, BUDGET_TUNNELS), ST_OK);
+    (void)use(&second, &none, "192.0.2.2");
+    assert_int_equal(budget_open(&second, BUDGET_TUNNELS, PARTY_ALL), 2);
+    budget_leave(&tunnel);
+    budget_leave(&second);
+}
+
+/* A debt at a slow rate is not one at a fast rate, and there is none without a rate. */
+static void other_rates_hold_for_who_is_there(void **state)
+{
+    const struct budget_rules slow = {.per_client = {.bandwidth = 1024}};
+    const struct budget_rules fast = {.per_client = {.bandwidth = 1 << 20}};
+    const struct budget_rules any = {.range_count = 0};
+    struct budget budget = join(&slow, "192.0.2.1");
+    uint64_t wait_ns = 0;
+    (void)state;
+    assert_false(use(&budget, &slow, "192.0.2.1"));
+    budget_moved(&budget, BUDGET_UP, 1 << 20, now_ns);
+    assert_int_equal(budget_may_move(&budget, BUDGET_UP, now_ns, &wait_ns), 0);
+    assert_true(wait_ns > 900 * NS_PER_S);
+    assert_true(use(&budget, &fast, "192.0.2.1"));
+    assert_int_equal(budget_debt_ns(&budget, now_ns), 0);
+    assert_int_equal(budget_may_move(&budget, BUDGET_UP, now_ns, &wait_ns),
+                     0); /* no more than an empty bucket */
+    assert_true(wait_ns < NS_PER_S / 4);
+    assert_true(use(&budget, &any, "192.0.2.1"));
+    assert_false(budget.is_metered);
+    assert_true(use(&budget, &slow, "192.0.2.1"));
+    assert_true(budget.is_metered);
+    budget_leave(&budget);
+}
+
 static void requests_come_at_their_rate(void **state)
 {
     const struct budget_rules rules = {.all = {.requests = 4}, .per_client = {.requests = 2}};
@@ -293,6 +384,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_change_of_user_gives_back_what_was_held, begin, end),
         cmocka_unit_test_setup_teardown(long_names_are_told_apart, begin, end),
         cmocka_unit_test_setup_teardown(what_is_moved_is_given_back_by_the_new_owner, begin, end),
+        cmocka_unit_test_setup_teardown(other_limits_hold_for_who_is_there, begin, end),
+        cmocka_unit_test_setup_teardown(other_ranges_count_who_is_there, begin, end),
+        cmocka_unit_test_setup_teardown(other_rates_hold_for_who_is_there, begin, end),
         cmocka_unit_test_setup_teardown(requests_come_at_their_rate, begin, end),
         cmocka_unit_test_setup_teardown(bytes_go_at_their_rate, begin, end),
         cmocka_unit_test_setup_teardown(a_wait_is_long_enough, begin, end),
