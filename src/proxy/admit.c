@@ -30,11 +30,16 @@ static enum next refuse(struct exchange *x, const struct budget_refusal *refusal
     return exchange_refuse(x, refusal->party == PARTY_ALL ? CAUSE_BUSY : CAUSE_OVER_BUDGET, detail);
 }
 
-static enum next refuse_for_memory(struct exchange *x)
+void admit_blame_memory(struct exchange *x)
 {
     (void)snprintf(x->rule, sizeof(x->rule), "limits.memory");
     (void)snprintf(x->remedy, sizeof(x->remedy), "raise limits.memory");
     x->retry_after_s = ADMIT_RETRY_S;
+}
+
+static enum next refuse_for_memory(struct exchange *x)
+{
+    admit_blame_memory(x);
     counter_add(x->proxy->engine->counters, COUNT_SHORT_OF_MEMORY, 1);
     return exchange_refuse(x, CAUSE_MEMORY, "");
 }

@@ -58,6 +58,17 @@ static enum next exchange_end_late(struct exchange *x)
     return exchange_enter(x, STEP_finish);
 }
 
+/* What moved in the same turn counts. */
+static enum next exchange_judge_unwanted(struct exchange *x)
+{
+    x->is_unwanted = false;
+    if (x->step != STEP_forward || x->progress_ns == loop_now_ns(exchange_loop(x)))
+        return NEXT_WAIT;
+    counter_add(x->proxy->engine->counters, COUNT_RELIEVED, 1);
+    admit_blame_memory(x);
+    return exchange_give_up(x, CAUSE_MEMORY, "");
+}
+
 /* The whole engine. Of a deadline that passed the step hears nothing: what came in the same turn counts, and only a
  * wait that goes on as before is over. */
 static void exchange_run(struct exchange *x)
@@ -71,7 +82,15 @@ static void exchange_run(struct exchange *x)
                            x->timer.deadline_ns <= loop_now_ns(exchange_loop(x));
         if (waits_still)
             next = exchange_end_late(x);
+        if (x->is_unwanted && next == NEXT_WAIT)
+            next = exchange_judge_unwanted(x);
     }
+}
+
+void exchange_relieve(struct exchange *x)
+{
+    x->is_unwanted = true;
+    exchange_wake(x);
 }
 
 static void exchange_run_task(struct task *task)
@@ -145,6 +164,8 @@ void exchange_progress(struct exchange *x)
     if (moved != x->moved_bytes || x->progress_ns == 0) {
         x->moved_bytes = moved;
         x->progress_ns = loop_now_ns(exchange_loop(x));
+        link_remove(&x->running_link);
+        list_append(&x->proxy->running, &x->running_link);
         count_bytes(x, &down, &up);
     }
     timer_set(exchange_loop(x), &x->timer,
@@ -229,6 +250,7 @@ static struct exchange *exchange_create(struct client *client, struct stream *do
     timer_init(&x->timer, exchange_time_out);
     arena_init(&x->arena, proxy->engine->shared.blocks, EXCHANGE_ARENA_BYTES);
     list_append(&client->exchanges, &x->client_link);
+    link_init(&x->running_link);
     down->owner = x;
     down->on_ready = exchange_on_stream_ready;
     timeline_begin(&x->timeline);
@@ -702,6 +724,7 @@ static void finish_release(struct exchange *x)
     pool_give(x->proxy->engine->pool, &x->lease);
     budget_give(&client->budget, BUDGET_TUNNELS); /* a tunnel has taken them over */
     link_remove(&x->client_link);
+    link_remove(&x->running_link);
     client_exchange_done(client, down);
 }
 

@@ -64,7 +64,8 @@ struct exchange {
     uint32_t tag;
     enum step step;
     struct client *client;
-    struct link client_link; /* in client->exchanges */
+    struct link client_link;  /* in client->exchanges */
+    struct link running_link; /* in proxy->running, while something of it may move */
     struct proxy *proxy;
     struct snapshot *snapshot; /* pinned: everything is decided under it */
     struct task task;
@@ -122,6 +123,7 @@ struct exchange {
     bool is_local;
     bool tls_is_optional;  /* of a tunnel, by the rule that let it pass */
     bool is_late;          /* the present wait's deadline passed */
+    bool is_unwanted;      /* memory is short, and nothing of it moves */
     uint16_t fault_status; /* what answers CAUSE_BAD_REQUEST; 0: 400 */
     uint16_t status;       /* sent to the client */
     uint16_t upstream_status;
@@ -208,6 +210,8 @@ enum status identify_challenge(struct exchange *x, struct head *head) MUST_USE;
 
 /* ---- admit.c ---- */
 
+/* limits.memory is why it is refused or given up. */
+void admit_blame_memory(struct exchange *x);
 /* How many bytes of bodies may go this way (BUDGET_UP, BUDGET_DOWN) now; 0: none before x->resume_ns. */
 size_t admit_bytes(struct exchange *x, enum budget_rate way);
 

@@ -50,6 +50,7 @@ enum status proxy_init(struct proxy *proxy, struct engine *engine)
     slab_init(&proxy->client_slab, sizeof(struct client));
     slab_init_front(&proxy->exchange_slab, sizeof(struct exchange), EXCHANGE_FRONT);
     link_init(&proxy->clients);
+    link_init(&proxy->running);
     link_init(&proxy->waiting);
     link_init(&proxy->begun);
     return ST_OK;

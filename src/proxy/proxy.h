@@ -19,12 +19,14 @@ struct proxy {
     struct slab client_slab;
     struct slab exchange_slab;
     struct link clients; /* every open client connection */
+    struct link running; /* exchanges whose bodies are on their way; what moved longest ago first */
     struct link waiting; /* those without an exchange, the longest wait first */
     struct link begun;   /* and those of which a part of a head came */
     uint32_t client_count;
     uint32_t over_count;      /* clients that are open beyond a budget, to be told so */
     unsigned pressure;        /* how short memory is, in percent, at the last look (relief.c) */
     uint64_t trimmed_ns;      /* when memory was given back last for want of it */
+    uint64_t relieved_ns;     /* and exchanges that stand still were given up */
     bool is_draining;         /* answer what is open, take nothing new */
     struct record *record;    /* scratch for the record that is being made */
     struct identify identify; /* who its clients are */

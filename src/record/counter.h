@@ -45,7 +45,8 @@
     X(OVER_BUDGET, COUNTER, "over_budget_total", "Exchanges refused since a limit was reached")    \
     X(SHORT_OF_MEMORY, COUNTER, "memory_refusals_total",                                           \
       "Connections and exchanges refused for want of memory")                                      \
-    X(RELIEVED, COUNTER, "memory_relieved_total", "Idle clients closed for want of memory")        \
+    X(RELIEVED, COUNTER, "memory_relieved_total",                                                  \
+      "Idle clients and requests that stood still, ended for want of memory")                      \
     X(REFUSALS, COUNTER, "refusals_total", "Exchanges refused by policy")                          \
     X(WOULD_DENY, COUNTER, "would_deny_total",                                                     \
       "Exchanges that a rule would refuse which only observes")                                    \
