@@ -44,6 +44,21 @@ def test_every_case_does_its_work_and_is_told(build, tmp_path):
     assert found["machine"]["congestion"] in done.stdout and "\x1b" not in done.stdout
 
 
+def test_the_truth_table_has_every_phase(tmp_path):
+    """Each phase of each kind of transaction is held back, and told of; how exactly is for people to read."""
+    file = tmp_path / "truth.json"
+    done = subprocess.run([sys.executable, ROOT / "bench" / "truth.py", binary().parent, "--delay", "20", "--rounds", "1",
+                           "--json", file], capture_output=True, text=True, timeout=60 * SLOW, env=clean_environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(file.read_text())
+    upload = ["send", "wait", "load", "deliver"]
+    assert [(row["kind"], row["phase"]) for row in rows] == [
+        *(("new", phase) for phase in ("client_tls", "receive", "dns", "connect", "tls", *upload)),
+        *(("pooled", phase) for phase in ("receive", *upload)),
+        *(("tunnel", phase) for phase in ("receive", "dns", "connect", "tunnel"))]
+    assert all(row["kind"] in done.stdout and row["phase"] in done.stdout for row in rows)
+
+
 def test_a_proxy_that_fails_a_unit_fails_the_case(build, tmp_path):
     """Where requests are refused the run says so, and ends with an error."""
     refusing = tmp_path / "build"
