@@ -34,7 +34,7 @@ struct form_list {
 struct form {
     struct form_list settings, rules, files, limits;
     char **memory; /* blocks that items point into */
-    size_t memory_count;
+    size_t memory_count, memory_room;
     bool has_failed; /* out of memory */
 };
 
@@ -60,10 +60,15 @@ static void form_done(struct form *form)
 /* `block` is the form's from now on; NULL is a failure. */
 static void form_keep(struct form *form, char *block)
 {
-    char **grown = reallocarray(form->memory, form->memory_count + 1, sizeof(*grown));
-    if (grown != NULL)
-        form->memory = grown;
-    if (grown == NULL || block == NULL) {
+    if (form->memory_count == form->memory_room) {
+        size_t room = form->memory_room == 0 ? 64 : 2 * form->memory_room;
+        char **grown = reallocarray(form->memory, room, sizeof(*grown));
+        if (grown != NULL) {
+            form->memory = grown;
+            form->memory_room = room;
+        }
+    }
+    if (form->memory_count == form->memory_room || block == NULL) {
         form->has_failed = true;
         free(block);
         return;
