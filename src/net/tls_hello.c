@@ -16,6 +16,11 @@ enum {
     MESSAGE_HEAD = 4,
     MESSAGE_CLIENT_HELLO = 1,
     EXTENSION_SERVER_NAME = 0,
+    EXTENSION_SIGNATURES = 13,
+    EXTENSION_ALPN = 16,
+    EXTENSION_PSK = 41,
+    EXTENSION_EARLY_DATA = 42,
+    EXTENSION_VERSIONS = 43,
     EXTENSION_ECH = 0xfe0d,
     NAME_HOST = 0,
     NAME_MAX_BYTES = 255,
@@ -82,8 +87,73 @@ static bool read_server_name(struct reader extension, struct tls_hello *hello)
     return true;
 }
 
+/* The one list of an extension, behind its length of `bytes` bytes. What is wrong with it is the origin's to refuse. */
+static struct slice read_list(struct reader extension, size_t bytes)
+{
+    struct reader list = take_vector(&extension, bytes);
+    return extension.is_bad || extension.rest.len > 0 ? SLICE_NONE : list.rest;
+}
+
+bool tls_is_grease(uint16_t number)
+{
+    return (number & 0x0f0f) == 0x0a0a && number >> 8 == (number & 0xff);
+}
+
+bool tls_hello_next(struct slice *rest, uint16_t *ret_number)
+{
+    struct reader reader = {*rest, false};
+    *ret_number = (uint16_t)take_number(&reader, 2);
+    *rest = reader.rest;
+    return !reader.is_bad;
+}
+
+bool tls_hello_next_extension(struct slice *rest, uint16_t *ret_type)
+{
+    struct reader reader = {*rest, false};
+    *ret_type = (uint16_t)take_number(&reader, 2);
+    (void)take_vector(&reader, 2);
+    *rest = reader.rest;
+    return !reader.is_bad;
+}
+
+bool tls_hello_next_name(struct slice *rest, struct slice *ret_name)
+{
+    struct reader reader = {*rest, false};
+    *ret_name = take_vector(&reader, 1).rest;
+    *rest = reader.rest;
+    return !reader.is_bad && ret_name->len > 0;
+}
+
+/* Of the list where there is one, else what was said before there were lists (RFC 8446 §4.2.1). */
+static uint16_t highest_version(struct slice versions, uint16_t legacy)
+{
+    uint16_t highest = 0;
+    uint16_t version;
+    while (tls_hello_next(&versions, &version)) {
+        if (!tls_is_grease(version) && version > highest)
+            highest = version;
+    }
+    return highest != 0 ? highest : legacy;
+}
+
+static bool read_extension(unsigned type, struct reader extension, struct tls_hello *hello)
+{
+    switch (type) {
+    case EXTENSION_SERVER_NAME: return read_server_name(extension, hello);
+    case EXTENSION_SIGNATURES: hello->signatures = read_list(extension, 2); break;
+    case EXTENSION_ALPN: hello->alpn = read_list(extension, 2); break;
+    case EXTENSION_VERSIONS: hello->versions = read_list(extension, 1); break;
+    case EXTENSION_PSK: hello->has_psk = true; break;
+    case EXTENSION_EARLY_DATA: hello->has_early_data = true; break;
+    case EXTENSION_ECH: hello->has_ech = true; break;
+    default: break;
+    }
+    return true;
+}
+
 static bool read_extensions(struct reader extensions, struct tls_hello *hello)
 {
+    hello->extensions = extensions.rest;
     unsigned seen[EXTENSIONS_MAX];
     size_t count = 0;
     while (extensions.rest.len > 0) {
@@ -96,9 +166,8 @@ static bool read_extensions(struct reader extensions, struct tls_hello *hello)
                 return false;
         }
         seen[count++] = type;
-        if (type == EXTENSION_SERVER_NAME && !read_server_name(extension, hello))
+        if (!read_extension(type, extension, hello))
             return false;
-        hello->has_ech = hello->has_ech || type == EXTENSION_ECH;
     }
     return true;
 }
@@ -107,7 +176,7 @@ static bool read_extensions(struct reader extensions, struct tls_hello *hello)
 static bool read_message(struct slice body, struct tls_hello *hello)
 {
     struct reader reader = {body, false};
-    (void)take_number(&reader, 2); /* legacy_version */
+    uint16_t legacy = (uint16_t)take_number(&reader, 2);
     for (size_t i = 0; i < 8; i++)
         (void)take_number(&reader, 4); /* random */
     struct reader session = take_vector(&reader, 1);
@@ -116,10 +185,15 @@ static bool read_message(struct slice body, struct tls_hello *hello)
     if (reader.is_bad || session.rest.len > 32 || ciphers.rest.len < 2 ||
         ciphers.rest.len % 2 != 0 || compressions.rest.len == 0)
         return false;
+    hello->ciphers = ciphers.rest;
+    hello->version = legacy;
     if (reader.rest.len == 0)
         return true; /* without extensions, as TLS 1.2 and before may be */
     struct reader extensions = take_vector(&reader, 2);
-    return !reader.is_bad && reader.rest.len == 0 && read_extensions(extensions, hello);
+    if (reader.is_bad || reader.rest.len > 0 || !read_extensions(extensions, hello))
+        return false;
+    hello->version = highest_version(hello->versions, legacy);
+    return true;
 }
 
 /* ---- records ---- */
@@ -169,11 +243,25 @@ static enum tls_hello_result judge_other(struct slice bytes)
     return bytes.len < 2 ? TLS_HELLO_MORE : TLS_HELLO_MALFORMED;
 }
 
-/* Put the message together from its records in `into`. */
-static enum tls_hello_result join(struct slice bytes, char *into, size_t *ret_len)
+/* The usual case: one record holds all of the message. Empty where that is not so. */
+static struct slice view_alone(struct slice bytes)
+{
+    if (bytes.len < RECORD_HEAD + MESSAGE_HEAD || !may_be_record(bytes))
+        return SLICE_NONE;
+    size_t size = number_at(bytes, 3);
+    bytes = slice_from(bytes, RECORD_HEAD);
+    size_t whole = (size_t)(unsigned char)bytes.at[1] << 16 | number_at(bytes, 2);
+    bool is_alone = bytes.at[0] == MESSAGE_CLIENT_HELLO && size == whole + MESSAGE_HEAD;
+    return is_alone && size <= TLS_HELLO_MAX && size <= bytes.len ? slice_first(bytes, size)
+                                                                  : SLICE_NONE;
+}
+
+/* Put the message together from its records in `into`; *ret_bytes is where they end. */
+static enum tls_hello_result join(struct slice bytes, char *into, size_t *ret_len,
+                                  size_t *ret_bytes)
 {
     size_t len = 0;
-    *ret_len = 0;
+    *ret_len = *ret_bytes = 0;
     while (bytes.len > 0) {
         if (!may_be_record(bytes))
             return len == 0 ? judge_other(bytes) : TLS_HELLO_MALFORMED;
@@ -188,6 +276,7 @@ static enum tls_hello_result join(struct slice bytes, char *into, size_t *ret_le
         memcpy(into + len, bytes.at, fits);
         len += fits;
         *ret_len = len;
+        *ret_bytes += RECORD_HEAD + here;
         if (len > 0 && into[0] != MESSAGE_CLIENT_HELLO)
             return TLS_HELLO_MALFORMED;
         if (len >= MESSAGE_HEAD) {
@@ -209,15 +298,32 @@ static enum tls_hello_result join(struct slice bytes, char *into, size_t *ret_le
     return TLS_HELLO_MORE;
 }
 
+static enum tls_hello_result read_whole(struct slice message, size_t bytes,
+                                        struct tls_hello *ret_hello)
+{
+    *ret_hello = (struct tls_hello){.bytes = bytes};
+    return read_message(slice_from(message, MESSAGE_HEAD), ret_hello) ? TLS_HELLO_WHOLE
+                                                                      : TLS_HELLO_MALFORMED;
+}
+
+enum tls_hello_result tls_hello_view(struct slice bytes, struct tls_hello *ret_hello)
+{
+    struct slice message = view_alone(bytes);
+    return message.len == 0 ? TLS_HELLO_MORE
+                            : read_whole(message, RECORD_HEAD + message.len, ret_hello);
+}
+
 enum tls_hello_result tls_hello_read(struct slice bytes, char *scratch, struct tls_hello *ret_hello)
 {
     size_t len = 0;
+    size_t record_bytes = 0;
     *ret_hello = (struct tls_hello){.has_name = false};
-    enum tls_hello_result result = join(bytes, scratch, &len);
-    if (result != TLS_HELLO_WHOLE)
+    enum tls_hello_result result = tls_hello_view(bytes, ret_hello);
+    if (result != TLS_HELLO_MORE)
         return result;
-    struct slice body = slice_of(scratch + MESSAGE_HEAD, len - MESSAGE_HEAD);
-    return read_message(body, ret_hello) ? TLS_HELLO_WHOLE : TLS_HELLO_MALFORMED;
+    result = join(bytes, scratch, &len, &record_bytes);
+    return result == TLS_HELLO_WHOLE ? read_whole(slice_of(scratch, len), record_bytes, ret_hello)
+                                     : result;
 }
 
 const char *tls_hello_text(enum tls_hello_result result)

@@ -86,12 +86,12 @@ static void put_records(struct bytes *bytes, const struct bytes *message, size_t
 static enum tls_hello_result read_bytes(const char *at, size_t len, struct tls_hello *hello)
 {
     static char scratch[TLS_HELLO_MAX];
-    char *exact = malloc(len + 1); /* so that a sanitizer sees a read beyond the end */
+    static char *exact;
+    free(exact);             /* of the call before */
+    exact = malloc(len + 1); /* so that a sanitizer sees a read beyond the end */
     assert_non_null(exact);
     memcpy(exact, at, len);
-    enum tls_hello_result result = tls_hello_read(slice_of(exact, len), scratch, hello);
-    free(exact);
-    return result;
+    return tls_hello_read(slice_of(exact, len), scratch, hello);
 }
 
 static enum tls_hello_result read_hello(const struct bytes *extensions, struct tls_hello *hello)
@@ -119,6 +119,64 @@ static void the_name_is_read(void **state)
     put_extension(&extensions, 0xfe0d, "\0", 1);
     assert_int_equal(read_hello(&extensions, &hello), TLS_HELLO_WHOLE);
     assert_true(hello.has_ech);
+}
+
+static void what_it_offers_is_read(void **state)
+{
+    struct bytes extensions = {.len = 0};
+    struct tls_hello hello;
+    struct slice name;
+    uint16_t number;
+    (void)state;
+    assert_int_equal(read_hello(&extensions, &hello), TLS_HELLO_WHOLE);
+    assert_int_equal(hello.version, 0x0303);
+    assert_true(hello.alpn.len == 0 && !hello.has_psk && !hello.has_early_data);
+
+    put_extension(&extensions, 16, "\0\14\2h2\10http/1.1", 14);
+    put_extension(&extensions, 43, "\6\x1a\x1a\3\3\3\4", 7); /* GREASE is no version */
+    put_extension(&extensions, 13, "\0\4\4\3\10\4", 6);
+    put_extension(&extensions, 42, "", 0);
+    put_extension(&extensions, 41, "", 0);
+    assert_int_equal(read_hello(&extensions, &hello), TLS_HELLO_WHOLE);
+    assert_int_equal(hello.version, 0x0304);
+    assert_true(hello.has_psk && hello.has_early_data);
+    assert_true(tls_hello_next_name(&hello.alpn, &name) && slice_equals(name, SLICE("h2")));
+    assert_true(tls_hello_next_name(&hello.alpn, &name) && slice_equals(name, SLICE("http/1.1")));
+    assert_false(tls_hello_next_name(&hello.alpn, &name));
+    assert_true(tls_hello_next(&hello.signatures, &number) && number == 0x0403);
+    assert_true(tls_hello_next(&hello.signatures, &number) && number == 0x0804);
+    assert_false(tls_hello_next(&hello.signatures, &number));
+    assert_true(tls_hello_next(&hello.ciphers, &number) && number == 0x1301);
+    assert_true(tls_hello_next_extension(&hello.extensions, &number) && number == 16);
+}
+
+static void a_list_that_is_not_well_formed_is_none(void **state)
+{
+    struct bytes extensions = {.len = 0};
+    struct tls_hello hello;
+    (void)state;
+    put_extension(&extensions, 16, "\0\7\2h2", 5); /* longer than what holds it */
+    put_extension(&extensions, 43, "\2\3\4\3", 4); /* with a rest */
+    assert_int_equal(read_hello(&extensions, &hello), TLS_HELLO_WHOLE);
+    assert_true(hello.alpn.len == 0 && hello.versions.len == 0);
+    assert_int_equal(hello.version, 0x0303);
+}
+
+static void its_length_is_that_of_its_records(void **state)
+{
+    struct bytes message = {.len = 0};
+    struct tls_hello hello;
+    (void)state;
+    put_message(&message, NULL);
+    static const size_t sizes[] = {16384, 10};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct bytes records = {.len = 0};
+        put_records(&records, &message, sizes[i]);
+        size_t len = records.len;
+        put(&records, "\27\3\3", 3); /* what comes behind it */
+        assert_int_equal(read_bytes(records.at, records.len, &hello), TLS_HELLO_WHOLE);
+        assert_int_equal(hello.bytes, len);
+    }
 }
 
 static void one_without_a_name_is_whole(void **state)
@@ -274,6 +332,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_name_is_read),
+        cmocka_unit_test(what_it_offers_is_read),
+        cmocka_unit_test(a_list_that_is_not_well_formed_is_none),
+        cmocka_unit_test(its_length_is_that_of_its_records),
         cmocka_unit_test(one_without_a_name_is_whole),
         cmocka_unit_test(a_hello_in_any_pieces_is_the_same),
         cmocka_unit_test(what_is_no_tls_is_told_from_its_first_bytes),
