@@ -1,0 +1,588 @@
+/* Records to moments. Three readers are stacked for each direction: record headers, heads of handshake messages, and of
+ * the ServerHello its fields; what is in between is passed over. Each takes any number of bytes, so that it does not matter
+ * how they were cut on their way. Only the ClientHello is read as a whole (net/tls_hello), since much is wanted of it.
+ *
+ * TLS 1.3 hides the handshake behind its ServerHello in records of data. This is how it is seen all the same:
+ *
+ *   Finished     has one of three lengths (hash and tag of the cipher), and is the client's first record, or follows its
+ *                certificate; with 0-RTT, the end of the early data
+ *   tickets      small records of the server soon after. HTTP/2 sends its settings there as well, which are no response
+ *                either. When the client goes on and nothing else came, the last of them was the response
+ *   alert        a record of 19 bytes; a good-bye is as long
+ *
+ * What it does not do: alerts after the first response, renegotiation (RFC 5246 §7.4.1.1), DTLS, SSL 2. */
+
+#include "net/tls_watch.h"
+
+#include "base/check.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    RECORD_CCS = 20,
+    RECORD_ALERT = 21,
+    RECORD_HANDSHAKE = 22,
+    RECORD_DATA = 23,
+    RECORD_LAST = 24,
+    RECORD_MAX = 16384 + 2048, /* RFC 5246 §6.2.3 */
+    MESSAGE_CLIENT_HELLO = 1,
+    MESSAGE_SERVER_HELLO = 2,
+    MESSAGE_CERTIFICATE = 11,
+    MESSAGE_HELLO_DONE = 14,
+    EXTENSION_ALPN = 16,
+    EXTENSION_PSK = 41,
+    EXTENSION_VERSIONS = 43,
+    ALERT_LEVEL_FATAL = 2,
+    VERSION_13 = 0x0304,
+    /* Lengths of encrypted records of TLS 1.3: content, its type, and a tag of 16 bytes. */
+    HIDDEN_ALERT = 2 + 1 + 16,
+    HIDDEN_END_OF_EARLY = 4 + 1 + 16,
+    HIDDEN_NO_CERTIFICATE = 4 + 4 + 1 + 16,
+    HIDDEN_FINISHED_256 = 4 + 32 + 1 + 16,
+    HIDDEN_FINISHED_384 = 4 + 48 + 1 + 16,
+    HIDDEN_FINISHED_CCM8 = 4 + 32 + 1 + 8,
+    HIDDEN_TICKET_MAX = 320,
+    FLIGHT_MAX = 3, /* Certificate, CertificateVerify, Finished */
+    /* Where it gives up. */
+    HANDSHAKE_BYTES_MAX = 128 * 1024,
+    REQUEST_BYTES_MAX = 64 * 1024,
+    KEPT_MAX = TLS_HELLO_MAX + 4096,
+};
+
+enum stage {
+    STAGE_HELLO,     /* waiting for the ClientHello */
+    STAGE_ANSWER,    /* for the ServerHello */
+    STAGE_HANDSHAKE, /* for the last Finished */
+    STAGE_DATA,      /* for request and response */
+};
+
+enum part {
+    PART_FIXED,     /* version, random, length of the session id */
+    PART_CHOICE,    /* cipher and compression */
+    PART_LENGTH,    /* of all extensions */
+    PART_EXTENSION, /* type and length */
+    PART_VERSION,   /* the content of supported_versions */
+    PART_PROTOCOL,  /* that of ALPN, as far as it is wanted */
+    PART_COUNT,
+};
+
+/* Bytes of each part. */
+static const uint8_t part_bytes[] = {
+    [PART_FIXED] = 35,    [PART_CHOICE] = 3,  [PART_LENGTH] = 2,
+    [PART_EXTENSION] = 4, [PART_VERSION] = 2, [PART_PROTOCOL] = 5,
+};
+static_assert(COUNT_OF(part_bytes) == PART_COUNT, "every part has a length");
+static_assert(sizeof(struct tls_watch) <= 240, "it may wait for as long as its tunnel is open");
+
+/* SHA-256 of "HelloRetryRequest", the random of one (RFC 8446 §4.1.3). */
+static const uint8_t retry_random[32] = {
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+
+void tls_watch_init(struct tls_watch *watch, uint64_t quiet_ns)
+{
+    *watch = (struct tls_watch){.quiet_ns = quiet_ns};
+}
+
+void tls_watch_done(struct tls_watch *watch)
+{
+    block_unref(&watch->block);
+    watch->kept_len = 0;
+}
+
+static void watch_end(struct tls_watch *watch, enum tls_watch_state state)
+{
+    watch->state = (uint8_t)state;
+}
+
+static void mark(uint64_t *mark_ns, uint64_t now_ns)
+{
+    if (*mark_ns == 0)
+        *mark_ns = now_ns;
+}
+
+static unsigned number_at(const uint8_t *at)
+{
+    return (unsigned)at[0] << 8 | at[1];
+}
+
+static bool watch_is_13(const struct tls_watch *watch)
+{
+    return watch->facts.version >= VERSION_13;
+}
+
+/* ---- what the moments mean ---- */
+
+static void watch_finish_handshake(struct tls_watch *watch, uint64_t now_ns)
+{
+    mark(&watch->facts.done_ns, now_ns);
+    watch->stage = STAGE_DATA;
+    if (watch->facts.response_ns != 0) /* which 0-RTT has brought */
+        watch_end(watch, TLS_WATCH_KNOWS);
+}
+
+static void watch_alert(struct tls_watch *watch, enum tls_watch_side side, unsigned code,
+                        bool is_hidden)
+{
+    watch->facts.alert = (uint8_t)code;
+    watch->facts.alert_by = side == TLS_WATCH_CLIENT ? TLS_WATCH_BY_CLIENT : TLS_WATCH_BY_SERVER;
+    watch->facts.alert_is_hidden = is_hidden;
+    watch_end(watch, TLS_WATCH_KNOWS);
+}
+
+static void watch_respond(struct tls_watch *watch, uint64_t now_ns)
+{
+    mark(&watch->facts.response_ns, now_ns);
+    if (watch->facts.done_ns != 0)
+        watch_end(watch, TLS_WATCH_KNOWS);
+}
+
+/* ---- data: request and response ---- */
+
+static void watch_client_data(struct tls_watch *watch, uint64_t now_ns)
+{
+    /* It goes on after a pause: what looked like a ticket was an answer. */
+    bool has_heard = watch->maybe_ns != 0 && now_ns - watch->maybe_ns >= watch->quiet_ns;
+    if (has_heard)
+        watch_respond(watch, watch->maybe_ns);
+    else
+        mark(&watch->facts.request_ns, now_ns);
+}
+
+static bool may_be_ticket(const struct tls_watch *watch, unsigned len, uint64_t now_ns)
+{
+    bool may_come = watch_is_13(watch) || watch->speaks_h2;
+    return may_come && len <= HIDDEN_TICKET_MAX && now_ns - watch->facts.done_ns <= watch->quiet_ns;
+}
+
+static void watch_server_data(struct tls_watch *watch, unsigned len, uint64_t now_ns)
+{
+    if (watch->facts.request_ns == 0)
+        return;
+    if (may_be_ticket(watch, len, now_ns))
+        watch->maybe_ns = now_ns;
+    else
+        watch_respond(watch, now_ns);
+}
+
+/* ---- TLS 1.3 behind its ServerHello ---- */
+
+static bool is_finished(unsigned len)
+{
+    return len == HIDDEN_FINISHED_256 || len == HIDDEN_FINISHED_384 || len == HIDDEN_FINISHED_CCM8;
+}
+
+/* The client's records before the end of its flight, which is known once a Finished came, or as many as there can be. */
+static void watch_client_flight(struct tls_watch *watch, unsigned len, uint64_t now_ns)
+{
+    struct tls_watch_facts *facts = &watch->facts;
+    if (facts->has_early_data && !is_finished(len)) { /* more of it, or its end */
+        watch->has_end_of_early |= len == HIDDEN_END_OF_EARLY;
+        return;
+    }
+    if (watch->flight == 0 && len == HIDDEN_ALERT) {
+        watch_alert(watch, TLS_WATCH_CLIENT, 0, /* is_hidden= */ true);
+        return;
+    }
+    watch->flight++;
+    facts->early_data_is_refused |= facts->has_early_data && !watch->has_end_of_early;
+    if (facts->early_data_is_refused && watch->flight == 1)
+        facts->request_ns = facts->response_ns = 0; /* it is sent once more */
+    if (is_finished(len)) {
+        facts->done_ns = now_ns;
+        if (watch->flight > 1)
+            facts->request_ns = 0;
+        watch_finish_handshake(watch, now_ns);
+        return;
+    }
+    if (watch->flight == 1) { /* a certificate, and perhaps all the rest */
+        facts->asks_client = true;
+        facts->has_client_certificate = len != HIDDEN_NO_CERTIFICATE;
+        facts->done_ns = now_ns;
+        return;
+    }
+    mark(&facts->request_ns, now_ns);
+    if (watch->flight >= FLIGHT_MAX)
+        watch->stage = STAGE_DATA;
+}
+
+/* The server's records before the client's Finished: with 0-RTT its response may be among them. */
+static void watch_server_flight(struct tls_watch *watch, unsigned len, uint64_t now_ns)
+{
+    if (watch->facts.has_early_data && watch->server_is_done)
+        mark(&watch->facts.response_ns, now_ns);
+    watch->server_is_done |= is_finished(len);
+}
+
+static void watch_hidden_13(struct tls_watch *watch, enum tls_watch_side side, unsigned len,
+                            uint64_t now_ns)
+{
+    bool is_open = watch->stage == STAGE_DATA;
+    if (side == TLS_WATCH_CLIENT) {
+        if (!is_open)
+            watch_client_flight(watch, len, now_ns);
+        else if (len == HIDDEN_ALERT)
+            watch->says_good_bye = true;
+        else
+            watch_client_data(watch, now_ns);
+        return;
+    }
+    if (len == HIDDEN_ALERT && !watch->says_good_bye && watch->facts.response_ns == 0) {
+        watch_alert(watch, side, 0, /* is_hidden= */ true);
+        return;
+    }
+    /* The client's flight may end without a Finished of its own record: what the server says then shows it. */
+    if (!is_open && watch->facts.done_ns == 0)
+        watch_server_flight(watch, len, now_ns);
+    else
+        watch_server_data(watch, len, now_ns);
+}
+
+/* ---- TLS 1.2 and before ---- */
+
+/* Who sends the last Finished: the server of a full handshake, the client of an abbreviated one (RFC 5246 §7.3). */
+static void watch_finished_12(struct tls_watch *watch, enum tls_watch_side side, uint64_t now_ns)
+{
+    bool is_last = (side == TLS_WATCH_SERVER) == watch->has_hello_done;
+    if (watch->stage == STAGE_HANDSHAKE && is_last)
+        watch_finish_handshake(watch, now_ns);
+}
+
+static void watch_data_12(struct tls_watch *watch, enum tls_watch_side side, unsigned len,
+                          uint64_t now_ns)
+{
+    if (side == TLS_WATCH_SERVER) {
+        watch_server_data(watch, len, now_ns);
+        return;
+    }
+    watch->facts.is_false_start |= watch->facts.done_ns == 0;
+    watch_client_data(watch, now_ns);
+}
+
+/* ---- the ServerHello ---- */
+
+/* A part is gathered: gives how much is passed over before the next one. */
+static size_t watch_part(struct tls_watch *watch)
+{
+    const uint8_t *at = watch->gathered;
+    switch ((enum part)watch->part) {
+    case PART_FIXED:
+        watch->facts.version = (uint16_t)number_at(at);
+        if (memcmp(at + 2, retry_random, sizeof(retry_random)) == 0) {
+            watch->facts.is_retried = true;
+            watch->facts.version = 0; /* the next one tells it */
+        }
+        watch->part = PART_CHOICE;
+        return at[34];
+    case PART_CHOICE:
+        watch->facts.cipher = (uint16_t)number_at(at);
+        watch->part = PART_LENGTH;
+        return 0;
+    case PART_EXTENSION: {
+        unsigned type = number_at(at);
+        unsigned len = number_at(at + 2);
+        watch->facts.is_resumed |= type == EXTENSION_PSK;
+        if (type == EXTENSION_VERSIONS && len == part_bytes[PART_VERSION])
+            watch->part = PART_VERSION;
+        else if (type == EXTENSION_ALPN && len == part_bytes[PART_PROTOCOL])
+            watch->part = PART_PROTOCOL;
+        else
+            return len;
+        return 0;
+    }
+    case PART_VERSION:
+        if (watch->facts.version != 0) /* else it is one of a HelloRetryRequest */
+            watch->facts.version = (uint16_t)number_at(at);
+        break;
+    case PART_PROTOCOL: watch->speaks_h2 = at[3] == 'h' && at[4] == '2'; break;
+    case PART_LENGTH:
+    case PART_COUNT: break;
+    }
+    watch->part = PART_EXTENSION;
+    return 0;
+}
+
+/* Bytes of its body. */
+static void watch_server_hello(struct tls_watch *watch, struct slice bytes)
+{
+    while (bytes.len > 0) {
+        size_t over = watch->part_left < bytes.len ? watch->part_left : bytes.len;
+        watch->part_left -= (uint16_t)over;
+        bytes = slice_from(bytes, over);
+        size_t want = (size_t)part_bytes[watch->part] - watch->gathered_len;
+        size_t take = want < bytes.len ? want : bytes.len;
+        if (take == 0)
+            continue;
+        memcpy(watch->gathered + watch->gathered_len, bytes.at, take);
+        watch->gathered_len += (uint8_t)take;
+        bytes = slice_from(bytes, take);
+        if (take < want)
+            continue;
+        watch->gathered_len = 0;
+        watch->part_left = (uint16_t)watch_part(watch);
+    }
+}
+
+/* It is whole. */
+static void watch_answered(struct tls_watch *watch)
+{
+    bool is_retry = watch->facts.version == 0;
+    watch->part = PART_FIXED;
+    watch->gathered_len = 0;
+    watch->part_left = 0;
+    if (is_retry) { /* the early data before it counts for nothing (RFC 8446 §4.2.10) */
+        watch->facts.early_data_is_refused |= watch->facts.has_early_data;
+        watch->facts.request_ns = 0;
+        watch->facts.has_early_data = false;
+        watch->facts.is_resumed = false;
+        return;
+    }
+    watch->stage = STAGE_HANDSHAKE;
+    if (watch_is_13(watch))
+        watch->readers[0].is_hidden = watch->readers[1].is_hidden = true;
+}
+
+/* ---- messages ---- */
+
+static void watch_message_begins(struct tls_watch *watch, enum tls_watch_side side, uint64_t now_ns)
+{
+    const struct tls_watch_reader *reader = &watch->readers[side];
+    switch (reader->message[0]) {
+    case MESSAGE_SERVER_HELLO:
+        if (side == TLS_WATCH_SERVER && watch->stage == STAGE_ANSWER)
+            mark(&watch->facts.answer_ns, now_ns);
+        break;
+    case MESSAGE_HELLO_DONE: watch->has_hello_done |= side == TLS_WATCH_SERVER; break;
+    case MESSAGE_CERTIFICATE:
+        if (side == TLS_WATCH_CLIENT) {
+            watch->facts.asks_client = true;
+            watch->facts.has_client_certificate = reader->message_left > 3;
+        }
+        break;
+    default: break;
+    }
+}
+
+/* Bytes of clear handshake messages. */
+static void watch_messages(struct tls_watch *watch, enum tls_watch_side side, struct slice bytes,
+                           uint64_t now_ns)
+{
+    struct tls_watch_reader *reader = &watch->readers[side];
+    while (bytes.len > 0) {
+        if (reader->message_len < sizeof(reader->message)) {
+            reader->message[reader->message_len++] = (uint8_t)bytes.at[0];
+            bytes = slice_from(bytes, 1);
+            if (reader->message_len < sizeof(reader->message))
+                continue;
+            reader->message_left =
+                (uint32_t)reader->message[1] << 16 | number_at(reader->message + 2);
+            watch_message_begins(watch, side, now_ns);
+        }
+        size_t here = reader->message_left < bytes.len ? reader->message_left : bytes.len;
+        bool is_answer = side == TLS_WATCH_SERVER && watch->stage == STAGE_ANSWER &&
+                         reader->message[0] == MESSAGE_SERVER_HELLO;
+        if (is_answer)
+            watch_server_hello(watch, slice_first(bytes, here));
+        bytes = slice_from(bytes, here);
+        reader->message_left -= (uint32_t)here;
+        if (reader->message_left > 0)
+            continue;
+        reader->message_len = 0;
+        if (is_answer)
+            watch_answered(watch);
+    }
+}
+
+/* ---- records ---- */
+
+static void watch_record_begins(struct tls_watch *watch, enum tls_watch_side side, unsigned len,
+                                uint64_t now_ns)
+{
+    struct tls_watch_reader *reader = &watch->readers[side];
+    switch (reader->head[0]) {
+    case RECORD_CCS:
+        if (watch->stage >= STAGE_HANDSHAKE && !watch_is_13(watch)) {
+            reader->is_hidden = true;
+            watch->facts.is_resumed |= side == TLS_WATCH_SERVER && !watch->has_hello_done;
+        }
+        break;
+    case RECORD_ALERT:
+        if (len > 2 && watch->facts.done_ns == 0)
+            watch_alert(watch, side, 0, /* is_hidden= */ true);
+        else if (len > 2) /* a good-bye, mostly */
+            watch_end(watch, TLS_WATCH_KNOWS);
+        break;
+    case RECORD_HANDSHAKE:
+        if (reader->is_hidden && !watch_is_13(watch))
+            watch_finished_12(watch, side, now_ns);
+        break;
+    case RECORD_DATA:
+        if (watch->stage <= STAGE_ANSWER && side == TLS_WATCH_CLIENT && watch->offers_early_data) {
+            watch->facts.has_early_data = !watch->facts.is_retried;
+            mark(&watch->facts.request_ns, now_ns);
+        } else if (watch->stage >= STAGE_HANDSHAKE && watch_is_13(watch)) {
+            watch_hidden_13(watch, side, len, now_ns);
+        } else if (watch->stage >= STAGE_HANDSHAKE) {
+            watch_data_12(watch, side, len, now_ns);
+        } else {
+            watch_end(watch, TLS_WATCH_LOST);
+        }
+        break;
+    default: break;
+    }
+}
+
+/* What stands in a record, as far as it is clear. */
+static void watch_record_bytes(struct tls_watch *watch, enum tls_watch_side side,
+                               struct slice bytes, uint64_t now_ns)
+{
+    struct tls_watch_reader *reader = &watch->readers[side];
+    if (reader->head[0] == RECORD_HANDSHAKE && !reader->is_hidden) {
+        watch_messages(watch, side, bytes, now_ns);
+    } else if (reader->head[0] == RECORD_ALERT) {
+        for (size_t i = 0; i < bytes.len && reader->message_len < 2; i++)
+            reader->message[reader->message_len++] = (uint8_t)bytes.at[i];
+        bool is_whole = reader->record_left == bytes.len;
+        if (is_whole && reader->message_len == 2 && reader->message[0] == ALERT_LEVEL_FATAL)
+            watch_alert(watch, side, reader->message[1], /* is_hidden= */ false);
+        if (is_whole)
+            reader->message_len = 0;
+    }
+}
+
+/* Gather a header. False: it is none. */
+static bool watch_head(struct tls_watch *watch, enum tls_watch_side side, struct slice *bytes,
+                       uint64_t now_ns)
+{
+    struct tls_watch_reader *reader = &watch->readers[side];
+    size_t want = sizeof(reader->head) - reader->head_len;
+    size_t take = want < bytes->len ? want : bytes->len;
+    memcpy(reader->head + reader->head_len, bytes->at, take);
+    reader->head_len += (uint8_t)take;
+    *bytes = slice_from(*bytes, take);
+    bool is_fine = reader->head[0] >= RECORD_CCS && reader->head[0] <= RECORD_LAST &&
+                   (reader->head_len < 2 || reader->head[1] == 3);
+    if (!is_fine || take < want)
+        return is_fine;
+    unsigned len = number_at(reader->head + 3);
+    if (len > RECORD_MAX)
+        return false;
+    reader->head_len = 0;
+    reader->record_left = (uint16_t)len;
+    watch_record_begins(watch, side, len, now_ns);
+    return true;
+}
+
+static void watch_records(struct tls_watch *watch, enum tls_watch_side side, struct slice bytes,
+                          uint64_t now_ns)
+{
+    struct tls_watch_reader *reader = &watch->readers[side];
+    size_t seen = reader->seen_bytes + bytes.len;
+    reader->seen_bytes = seen < UINT32_MAX ? (uint32_t)seen : UINT32_MAX;
+    while (bytes.len > 0 && watch->state == TLS_WATCH_LOOKS) {
+        if (reader->record_left == 0) {
+            if (!watch_head(watch, side, &bytes, now_ns))
+                watch_end(watch, watch->stage == STAGE_HELLO ? TLS_WATCH_NOT_TLS : TLS_WATCH_LOST);
+            continue;
+        }
+        size_t here = reader->record_left < bytes.len ? reader->record_left : bytes.len;
+        watch_record_bytes(watch, side, slice_first(bytes, here), now_ns);
+        reader->record_left -= (uint16_t)here;
+        bytes = slice_from(bytes, here);
+    }
+    if (watch->state == TLS_WATCH_LOOKS && watch->facts.done_ns == 0 &&
+        reader->seen_bytes > HANDSHAKE_BYTES_MAX)
+        watch_end(watch, TLS_WATCH_LOST);
+}
+
+/* ---- the ClientHello ---- */
+
+/* Put `bytes` behind what is kept. False: out of memory, or too long. */
+static bool watch_keep(struct tls_watch *watch, struct slice bytes, struct block_pool *blocks)
+{
+    size_t len = watch->kept_len + bytes.len;
+    if (len > KEPT_MAX)
+        return false;
+    if (watch->block == NULL || watch->block->size < len) {
+        struct block *block = block_create(blocks, len > BLOCK_SMALL ? len : BLOCK_SMALL);
+        if (block == NULL)
+            return false;
+        if (watch->kept_len > 0)
+            memcpy(block->data, watch->block->data, watch->kept_len);
+        block_unref(&watch->block);
+        watch->block = block;
+    }
+    memcpy(watch->block->data + watch->kept_len, bytes.at, bytes.len);
+    watch->kept_len = (uint32_t)len;
+    return true;
+}
+
+static void watch_hello(struct tls_watch *watch, const struct tls_hello *hello, uint64_t now_ns,
+                        const struct tls_watch_means *means)
+{
+    mark(&watch->facts.hello_ns, now_ns);
+    watch->facts.offered = hello->version;
+    watch->facts.has_ech = hello->has_ech;
+    watch->offers_early_data = hello->has_early_data;
+    watch->stage = STAGE_ANSWER;
+    if (means->on_hello != NULL)
+        means->on_hello(means->owner, hello);
+}
+
+static void watch_client_begins(struct tls_watch *watch, struct slice bytes, uint64_t now_ns,
+                                const struct tls_watch_means *means)
+{
+    struct tls_hello hello;
+    enum tls_hello_result result = TLS_HELLO_MORE;
+    if (watch->kept_len == 0)
+        result = tls_hello_view(bytes, &hello);
+    if (result == TLS_HELLO_MORE) {
+        if ((unsigned char)bytes.at[0] != RECORD_HANDSHAKE && watch->kept_len == 0) {
+            watch_end(watch, TLS_WATCH_NOT_TLS);
+            return;
+        }
+        if (!watch_keep(watch, bytes, means->blocks)) {
+            watch_end(watch, TLS_WATCH_LOST);
+            return;
+        }
+        bytes = slice_of(watch->block->data, watch->kept_len);
+        result = tls_hello_read(bytes, means->scratch, &hello);
+    }
+    if (result == TLS_HELLO_WHOLE) {
+        watch_hello(watch, &hello, now_ns, means);
+        watch_records(watch, TLS_WATCH_CLIENT, slice_from(bytes, hello.bytes), now_ns);
+    } else if (result != TLS_HELLO_MORE) {
+        watch_end(watch, result == TLS_HELLO_NOT_TLS ? TLS_WATCH_NOT_TLS : TLS_WATCH_LOST);
+    }
+}
+
+void tls_watch_see(struct tls_watch *watch, enum tls_watch_side side, struct slice bytes,
+                   uint64_t now_ns, const struct tls_watch_means *means)
+{
+    if (watch->state != TLS_WATCH_LOOKS || bytes.len == 0)
+        return;
+    if (watch->stage == STAGE_HELLO && side == TLS_WATCH_CLIENT)
+        watch_client_begins(watch, bytes, now_ns, means);
+    else
+        watch_records(watch, side, bytes, now_ns);
+    if (watch->stage != STAGE_HELLO || watch->state != TLS_WATCH_LOOKS)
+        tls_watch_done(watch);
+}
+
+bool tls_watch_wants(const struct tls_watch *watch, enum tls_watch_side side)
+{
+    if (watch->state != TLS_WATCH_LOOKS)
+        return false;
+    bool is_asked = watch->stage == STAGE_DATA && watch->facts.request_ns != 0;
+    return side == TLS_WATCH_SERVER || !is_asked ||
+           watch->readers[TLS_WATCH_CLIENT].seen_bytes < REQUEST_BYTES_MAX;
+}
+
+struct tls_watch_facts tls_watch_facts(const struct tls_watch *watch)
+{
+    struct tls_watch_facts facts = watch->facts;
+    if (facts.response_ns == 0)
+        facts.response_ns = watch->maybe_ns;
+    return facts;
+}
