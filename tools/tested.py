@@ -62,6 +62,7 @@ ELSEWHERE = {
     "src/proxy/forward.c": ["tests/sim/test_messages.c", "tests/e2e/http/test_interim.py"],
     "src/proxy/identify.c": ["tests/e2e/identity/test_basic.py", "tests/e2e/identity/test_other_ways.py",
                              "tests/e2e/attacks/test_credential_oracle.py"],
+    "src/proxy/inside.c": ["tests/e2e/tunnel/test_inside.py"],
     "src/proxy/pipe.c": ["tests/sim/test_pressure.c", "tests/sim/test_stuck.c", "tests/e2e/tunnel/test_splice.py"],
     "src/proxy/proxy.c": ["tests/sim/test_drain.c"],
     "src/proxy/reply.c": ["tests/e2e/http/test_local_answers.py", "tests/sim/test_handler.c", "tests/e2e/http/test_failures.py"],

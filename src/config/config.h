@@ -63,6 +63,9 @@ enum config_certificate {
     CERTIFICATE_URI,
 };
 
+/* What is looked at of the TLS inside tunnels. */
+enum config_inside { LOG_INSIDE_OFF, LOG_INSIDE_ON, LOG_INSIDE_JA4 };
+
 enum config_required { REQUIRED_FALSE, REQUIRED_TRUE };
 enum config_forwarded { FORWARDED_OFF, FORWARDED_X, FORWARDED_STANDARD };
 
@@ -160,6 +163,7 @@ struct config {
         bool has_format;   /* said by the user; otherwise a terminal gets lines and the rest JSON */
         struct slice file; /* "-" standard output, "off" none */
         bool keeps_query;
+        enum config_inside inside;
         enum diag_level diagnostics; /* the least grave level that is said */
     } log;
     struct {

@@ -152,7 +152,7 @@ static void watch_client_data(struct tls_watch *watch, uint64_t now_ns)
 
 static bool may_be_ticket(const struct tls_watch *watch, unsigned len, uint64_t now_ns)
 {
-    bool may_come = watch_is_13(watch) || watch->speaks_h2;
+    bool may_come = watch_is_13(watch) || watch->facts.speaks_h2;
     return may_come && len <= HIDDEN_TICKET_MAX && now_ns - watch->facts.done_ns <= watch->quiet_ns;
 }
 
@@ -295,7 +295,7 @@ static size_t watch_part(struct tls_watch *watch)
         if (watch->facts.version != 0) /* else it is one of a HelloRetryRequest */
             watch->facts.version = (uint16_t)number_at(at);
         break;
-    case PART_PROTOCOL: watch->speaks_h2 = at[3] == 'h' && at[4] == '2'; break;
+    case PART_PROTOCOL: watch->facts.speaks_h2 = at[3] == 'h' && at[4] == '2'; break;
     case PART_LENGTH:
     case PART_COUNT: break;
     }

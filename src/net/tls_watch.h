@@ -49,7 +49,9 @@ struct tls_watch_facts {
     bool is_false_start : 1; /* data of the client before the handshake was over (RFC 7918) */
     bool asks_client : 1;    /* the client sent a certificate message */
     bool has_client_certificate : 1; /* and there was one in it */
-    bool has_ech : 1;                /* ECH, or its GREASE */
+    bool
+        speaks_h2 : 1; /* the server chose HTTP/2, as far as that is said in clear: not in TLS 1.3 */
+    bool has_ech : 1;  /* ECH, or its GREASE */
 };
 
 /* The reader of one direction. */
@@ -78,7 +80,6 @@ struct tls_watch {
     bool offers_early_data : 1;
     bool has_hello_done : 1; /* TLS 1.2: a full handshake */
     bool server_is_done : 1; /* its Finished came */
-    bool speaks_h2 : 1;
     bool says_good_bye : 1;
     bool has_end_of_early : 1;
     uint64_t quiet_ns;

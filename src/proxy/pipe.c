@@ -59,6 +59,12 @@ enum status pipe_preload(struct pipe *pipe, struct slice bytes)
     return ST_OK;
 }
 
+struct slice pipe_held(const struct pipe *pipe)
+{
+    return pipe->held_len == 0 ? SLICE_NONE
+                               : slice_of(pipe->block->data + pipe->held_at, pipe->held_len);
+}
+
 /* Send from `bytes`; gives how much was taken. */
 static enum status pipe_send(struct pipe *pipe, struct slice bytes, size_t *ret_sent)
 {
@@ -77,8 +83,7 @@ static enum status pipe_unload(struct pipe *pipe)
 {
     while (pipe->held_len > 0) {
         size_t sent = 0;
-        struct slice held = slice_of(pipe->block->data + pipe->held_at, pipe->held_len);
-        enum status status = pipe_send(pipe, held, &sent);
+        enum status status = pipe_send(pipe, pipe_held(pipe), &sent);
         if (status != ST_OK)
             return status;
         pipe->held_at += (uint32_t)sent;
@@ -139,9 +144,12 @@ static enum status pipe_copy_round(struct pipe *pipe, size_t most, bool *ret_is_
         rest = slice_from(rest, sent);
     }
     if (rest.len > 0)
-        return pipe_preload(pipe, rest) == ST_OK ? ST_AGAIN : ST_NOMEM;
-    pipe->is_bulk = got >= SHARE_FIRST;
-    return ST_OK;
+        status = pipe_preload(pipe, rest) == ST_OK ? ST_AGAIN : ST_NOMEM;
+    else
+        pipe->is_bulk = got >= SHARE_FIRST;
+    if (pipe->is_shown)
+        pipe->means->show(pipe, slice_of(pipe->means->shared->scratch, got));
+    return status;
 }
 
 /* Push what the kernel pipe holds. ST_OK when it is empty. */
@@ -188,7 +196,7 @@ static bool pipe_wants_splice(struct pipe *pipe)
 {
     if (pipe->kernel != NULL && pipe->kernel->len > 0)
         return true;
-    if (!pipe->is_bulk || !pipe->may_splice)
+    if (!pipe->is_bulk || !pipe->may_splice || pipe->is_shown)
         kernel_pipe_give(pipe->means->kernels, &pipe->kernel);
     else if (pipe->kernel == NULL)
         pipe->kernel = kernel_pipe_take(pipe->means->kernels);

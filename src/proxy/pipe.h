@@ -34,10 +34,15 @@ enum pipe_result {
     PIPE_SHED,        /* out of memory for what the receiver does not take */
 };
 
+struct pipe;
+
 /* What the pipes of a worker share. */
 struct pipe_means {
     struct wire_shared *shared;
     struct kernel_pipe_pool *kernels;
+    /* Shows what came through a pipe that `is_shown`, once its receiver has what it takes of it: nobody waits for whoever
+     * looks. The scratch may be written over. */
+    void (*show)(struct pipe *pipe, struct slice bytes);
 };
 
 struct pipe {
@@ -59,7 +64,8 @@ struct pipe {
     bool is_last : 1; /* the other direction is over: the tunnel closes both ends after this one */
     bool is_up : 1;   /* which way it is for the budget */
     bool may_splice : 1;
-    bool is_bulk : 1; /* the last round was large: splice the next */
+    bool is_shown : 1; /* somebody looks at its bytes: it copies; changed by whoever looks */
+    bool is_bulk : 1;  /* the last round was large: splice the next */
 };
 
 /* `means` outlives the pipe. */
@@ -77,6 +83,8 @@ void pipe_discard(struct pipe *pipe);
 /* Nothing can be moved, nor is there an end to pass on, before the transports tell of more. May be false for a pipe of
  * which that is true, too. */
 bool pipe_is_idle(const struct pipe *pipe);
+/* What is held of what it was loaded with. */
+struct slice pipe_held(const struct pipe *pipe);
 /* Move what can be moved. */
 enum pipe_result pipe_run(struct pipe *pipe);
 

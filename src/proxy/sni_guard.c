@@ -96,7 +96,7 @@ enum status sni_guard_add(struct sni_guard *guard, struct block_pool *blocks, st
         return ST_NOMEM;
     memcpy(guard->block->data, bytes.at, bytes.len);
     guard->held_len = (uint32_t)bytes.len;
-    guard->begun_ns = clock_monotonic_ns();
+    guard->begun_ns = guard->last_ns = clock_monotonic_ns();
     return ST_OK;
 }
 
@@ -243,11 +243,13 @@ static enum status guard_receive(struct sni_guard *guard, struct transport *clie
         return ST_NOMEM;
     enum status status = transport_recv(client, guard->block->data + guard->held_len,
                                         guard->block->size - guard->held_len, &got);
-    if (status == ST_OK)
-        guard->held_len += (uint32_t)got;
-    if (guard->begun_ns == 0 && guard->held_len > 0)
-        guard->begun_ns = clock_monotonic_ns();
-    return status;
+    if (status != ST_OK)
+        return status;
+    guard->held_len += (uint32_t)got;
+    guard->last_ns = clock_monotonic_ns();
+    if (guard->begun_ns == 0)
+        guard->begun_ns = guard->last_ns;
+    return ST_OK;
 }
 
 enum sni_result sni_guard_run(struct sni_guard *guard, struct engine *engine,

@@ -51,6 +51,7 @@ struct sni_guard {
     struct block *block;    /* what is held; NULL: nothing came */
     uint32_t held_len;
     uint64_t begun_ns; /* monotonic: when the first byte came; 0: none did */
+    uint64_t last_ns;  /* and the last one */
     /* The judgement; empty where all is well. */
     char detail[SNI_DETAIL];
     char name[HOST_MAX + 1]; /* canonical; empty: none */

@@ -14,6 +14,7 @@
 #include "io/socket.h"
 #include "net/tcp.h"
 #include "proxy/failure.h"
+#include "proxy/rhythm.h"
 #include "proxy/share.h"
 
 #include <assert.h>
@@ -43,22 +44,26 @@ struct tunnel {
     struct budget budget;
     uint64_t resume_ns;      /* when its budget lets more pass; 0: now */
     struct sni_guard *guard; /* NULL: the client's bytes go to the origin as they come */
+    struct inside *inside;   /* what looks at them; NULL: nobody, or nothing came yet */
+    struct rhythm rhythm;
 };
 
-static_assert(sizeof(struct tunnel) <= 464, "idle tunnels come by the thousand");
+static_assert(sizeof(struct tunnel) <= 488, "idle tunnels come by the thousand");
 
 static void tunnel_run(struct task *task);
 static void tunnel_time_out(struct timer *timer);
+static void tunnel_show(struct pipe *pipe, struct slice bytes);
 
 void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
                       struct kernel_pipe_pool *pipes, struct record *scratch,
                       void (*on_ended)(struct tunnel_room *, struct record *))
 {
     room->engine = engine;
-    room->means = (struct pipe_means){&engine->shared, pipes};
+    room->means = (struct pipe_means){&engine->shared, pipes, tunnel_show};
     room->scratch = scratch;
     slab_init(&room->slab, sizeof(struct tunnel));
     sni_room_init(&room->sni);
+    inside_room_init(&room->inside, engine, &room->shelf, scratch);
     record_shelf_init(&room->shelf);
     link_init(&room->open);
     room->on_ended = on_ended;
@@ -69,6 +74,7 @@ void tunnel_room_done(struct tunnel_room *room)
     CHECK(list_is_empty(&room->open));
     slab_done(&room->slab);
     sni_room_done(&room->sni);
+    inside_room_done(&room->inside);
     record_shelf_done(&room->shelf);
 }
 
@@ -76,6 +82,7 @@ bool tunnel_room_tidy(struct tunnel_room *room)
 {
     bool has_more = slab_tidy(&room->slab);
     has_more = sni_room_tidy(&room->sni) || has_more;
+    has_more = inside_room_tidy(&room->inside) || has_more;
     return record_shelf_tidy(&room->shelf) || has_more;
 }
 
@@ -164,6 +171,75 @@ static enum status tunnel_load(struct tunnel *tunnel, struct slice from_client,
     return sni_guard_add(tunnel->guard, blocks, from_client);
 }
 
+/* ---- what is inside ---- */
+
+/* Nothing more is to be seen. */
+static void tunnel_end_inside(struct tunnel *tunnel)
+{
+    struct inside_room *room = &tunnel->room->inside;
+    tunnel->up.is_shown = tunnel->down.is_shown = false;
+    if (tunnel->inside == NULL)
+        return;
+    inside_join(room, tunnel->inside, &tunnel->record);
+    inside_destroy(room, &tunnel->inside);
+}
+
+static void tunnel_show(struct pipe *pipe, struct slice bytes)
+{
+    struct tunnel *tunnel = pipe->is_up ? CONTAINER_OF(pipe, struct tunnel, up)
+                                        : CONTAINER_OF(pipe, struct tunnel, down);
+    struct inside_room *room = &tunnel->room->inside;
+    enum tls_watch_side side = pipe->is_up ? TLS_WATCH_CLIENT : TLS_WATCH_SERVER;
+    if (bytes.len == 0)
+        return;
+    if (tunnel->inside == NULL)
+        tunnel->inside = inside_create(room, rhythm_quiet_ns(&tunnel->rhythm));
+    bool goes_on = tunnel->inside != NULL &&
+                   inside_see(room, tunnel->inside, side, bytes, pipe->last_ns, &tunnel->record);
+    if (!goes_on) {
+        tunnel_end_inside(tunnel);
+        return;
+    }
+    tunnel->up.is_shown = inside_wants(tunnel->inside, TLS_WATCH_CLIENT);
+    tunnel->down.is_shown = inside_wants(tunnel->inside, TLS_WATCH_SERVER);
+}
+
+/* Note who spoke in a run, or before the first; the pipe towards the origin runs first. `up_ns` and `down_ns` are when
+ * each side had spoken last before it. */
+static void tunnel_note_rhythm(struct tunnel *tunnel, uint64_t up_ns, uint64_t down_ns)
+{
+    uint64_t last_ns = up_ns > down_ns ? up_ns : down_ns;
+    bool counts = tunnel->inside == NULL || inside_is_asked(tunnel->inside);
+    if (tunnel->rhythm.quiet_us == 0)
+        return;
+    if (last_ns == 0)
+        last_ns = tunnel->opened_ns;
+    if (tunnel->up.last_ns != up_ns) {
+        rhythm_note(&tunnel->rhythm, /* is_client= */ true, counts, last_ns, tunnel->up.last_ns);
+        last_ns = tunnel->up.last_ns;
+    }
+    if (tunnel->down.last_ns != down_ns)
+        rhythm_note(&tunnel->rhythm, /* is_client= */ false, counts, last_ns, tunnel->down.last_ns);
+}
+
+/* Look at what comes, and at what came already. An upgrade is no TLS, but has a rhythm. */
+static void tunnel_begin_inside(struct tunnel *tunnel, const struct record *record)
+{
+    uint64_t connect_ns = 0;
+    if (tunnel->room->engine->snapshot->config->log.inside == LOG_INSIDE_OFF)
+        return;
+    (void)timeline_phase(&record->timeline, PHASE_CONNECT, &connect_ns);
+    rhythm_init(&tunnel->rhythm, connect_ns);
+    tunnel->up.is_shown = tunnel->down.is_shown = record->kind == RECORD_TUNNEL;
+    if (tunnel->up.is_shown)
+        tunnel_show(&tunnel->up, pipe_held(&tunnel->up));
+    if (tunnel->down.is_shown)
+        tunnel_show(&tunnel->down, pipe_held(&tunnel->down));
+    tunnel_note_rhythm(tunnel, 0, 0);
+}
+
+/* ---- life ---- */
+
 enum status tunnel_start(struct tunnel_room *room, struct transport **client,
                          struct transport **origin, struct slice from_client,
                          struct slice from_origin, const struct record *record,
@@ -199,6 +275,7 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
     list_append(&room->open, &tunnel->link);
     counter_add(room->engine->counters, COUNT_TUNNELS, 1);
     counter_add(room->engine->counters, COUNT_TUNNELS_OPEN, 1);
+    tunnel_begin_inside(tunnel, record);
     tunnel_arm(tunnel);
     bool has_held = tunnel->guard != NULL && tunnel->guard->held_len > 0;
     if (has_held || !pipe_is_idle(&tunnel->up) || !pipe_is_idle(&tunnel->down))
@@ -225,7 +302,7 @@ static uint64_t tunnel_last_ns(const struct tunnel *tunnel)
 /* The record as it stands now: what it was at the beginning, and what the pipes know. */
 static void tunnel_tell(const struct tunnel *tunnel, struct record *record)
 {
-    if (tunnel->record.at != 0) {
+    if (record_is_kept(&tunnel->record)) {
         record_shelf_get(&tunnel->record, record);
     } else { /* there was no memory to keep it in */
         record_begin(record);
@@ -243,6 +320,10 @@ static void tunnel_tell(const struct tunnel *tunnel, struct record *record)
     timeline_mark_at(&record->timeline, MARK_T_LAST, tunnel_last_ns(tunnel));
     timeline_mark_at(&record->timeline, MARK_X_FIN_C, tunnel->up.ended_ns);
     timeline_mark_at(&record->timeline, MARK_X_FIN_U, tunnel->down.ended_ns);
+    if (tunnel->inside != NULL)
+        inside_tell(tunnel->inside, record);
+    record->inside.turns = tunnel->rhythm.turns;
+    record->inside.idle_ns = tunnel->rhythm.idle_ns;
 }
 
 /* What the guard knows of the ClientHello. */
@@ -315,6 +396,7 @@ static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record
     budget_leave(&tunnel->budget);
     tunnel_hand_in(tunnel, cause);
     sni_guard_destroy(&room->sni, &tunnel->guard);
+    inside_destroy(&room->inside, &tunnel->inside);
     record_shelf_drop(&room->shelf, &tunnel->record);
     tunnel->grave.bury = tunnel_bury;
     loop_bury(room->engine->loop, &tunnel->grave);
@@ -350,18 +432,20 @@ static void tunnel_judge_late(struct tunnel *tunnel)
     tunnel_finish(tunnel, LEG_PROXY, END_TIMEOUT, cause);
 }
 
-/* What went each way. */
-struct tunnel_bytes {
+/* What went each way, and when the last of it came. */
+struct tunnel_tally {
     uint64_t up, down;
+    uint64_t up_ns, down_ns;
 };
 
-static struct tunnel_bytes tunnel_bytes(const struct tunnel *tunnel)
+static struct tunnel_tally tunnel_tally(const struct tunnel *tunnel)
 {
-    return (struct tunnel_bytes){tunnel->up.bytes, tunnel->down.bytes};
+    return (struct tunnel_tally){tunnel->up.bytes, tunnel->down.bytes, tunnel->up.last_ns,
+                                 tunnel->down.last_ns};
 }
 
 /* Note progress and ends after a run, and tell the metrics; `before` is what had gone before it. */
-static void tunnel_note(struct tunnel *tunnel, struct tunnel_bytes before)
+static void tunnel_note(struct tunnel *tunnel, struct tunnel_tally before)
 {
     struct counters *counters = tunnel->room->engine->counters;
     uint64_t up = tunnel->up.bytes - before.up;
@@ -369,6 +453,7 @@ static void tunnel_note(struct tunnel *tunnel, struct tunnel_bytes before)
     tunnel->is_bulk = up + down >= SHARE_FIRST;
     if (up + down > 0)
         tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop);
+    tunnel_note_rhythm(tunnel, before.up_ns, before.down_ns);
     if (up > 0) {
         counter_add(counters, COUNT_CLIENT_IN_BYTES, up);
         counter_add(counters, COUNT_UPSTREAM_OUT_BYTES, up);
@@ -472,13 +557,15 @@ static enum status tunnel_release(struct tunnel *tunnel)
     record_shelf_get(&tunnel->record, record);
     tunnel_tell_guard(tunnel->guard, record);
     record_seal(record);
-    record_shelf_drop(&room->shelf, &tunnel->record);
-    if (record_shelf_put(&room->shelf, record, &tunnel->record) != ST_OK)
-        tunnel->record.at = 0; /* which tunnel_tell takes */
+    record_shelf_renew(&room->shelf, record, &tunnel->record);
     enum status status = pipe_preload(&tunnel->up, sni_guard_held(tunnel->guard));
     pipe_meter(&tunnel->up, tunnel->up.budget);
-    if (tunnel->guard->begun_ns != 0)
+    if (tunnel->guard->begun_ns != 0) {
         tunnel->up.first_ns = tunnel->guard->begun_ns;
+        tunnel->up.last_ns = tunnel->guard->last_ns;
+    }
+    if (tunnel->up.is_shown)
+        tunnel_show(&tunnel->up, pipe_held(&tunnel->up));
     if (tunnel->guard->detail[0] != '\0' || sni_guard_would_deny(tunnel->guard).len > 0)
         counter_add(room->engine->counters, COUNT_WOULD_DENY, 1);
     sni_guard_destroy(&room->sni, &tunnel->guard);
@@ -517,11 +604,11 @@ static void tunnel_run(struct task *task)
     struct tunnel *tunnel = CONTAINER_OF(task, struct tunnel, task);
     CHECK_TAG(tunnel, TUNNEL_TAG);
     bool is_held = false;
+    struct tunnel_tally before = tunnel_tally(tunnel);
     tunnel_end_hold(tunnel);
     if (tunnel->guard != NULL && !tunnel->up.is_discarding && !tunnel_guard(tunnel, &is_held))
         return;
     bool was_half = tunnel_is_half(tunnel);
-    struct tunnel_bytes before = tunnel_bytes(tunnel);
     tunnel->up.is_last = tunnel->down.is_ended && !tunnel->down.is_discarding;
     enum pipe_result up = is_held ? PIPE_WAITING : pipe_run(&tunnel->up);
     tunnel->down.is_last = tunnel->up.is_ended && !tunnel->up.is_discarding;

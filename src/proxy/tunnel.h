@@ -2,6 +2,7 @@
 #define FAIRLEAD_PROXY_TUNNEL_H
 
 #include "base/slab.h"
+#include "proxy/inside.h"
 #include "proxy/pipe.h"
 #include "proxy/sni_guard.h"
 #include "record/shelf.h"
@@ -20,6 +21,8 @@
  *       two transports and its record included.
  *   T5  of a guarded tunnel no byte of the client goes to the origin before its ClientHello was judged; afterwards it
  *       is a tunnel like any other. What the origin says passes at once.
+ *   T6  whoever looks at its TLS sees bytes after they went on, and no longer than there is something to be seen; then
+ *       it is spliced again.
  *   T4  a TLS 1.2 side that ends gets our end at once; what still comes for it is thrown away, and is no
  *       progress (RFC 5246 §7.2.1). */
 
@@ -36,6 +39,7 @@ struct tunnel_room {
     struct pipe_means means; /* borrowed */
     struct slab slab;
     struct sni_room sni;
+    struct inside_room inside;
     struct record_shelf shelf; /* the records of open tunnels so far */
     struct link open;          /* all tunnels, oldest first */
     struct record *scratch;    /* borrowed: where a record is completed */

@@ -53,6 +53,10 @@
     X(FAILURES, COUNTER, "failures_total", "Exchanges that ended in a failure")                    \
     X(TUNNELS, COUNTER, "tunnels_total", "Tunnels opened")                                         \
     X(TUNNELS_OPEN, GAUGE, "tunnels", "Tunnels open")                                              \
+    X(TUNNEL_TLS_HANDSHAKES, COUNTER, "tunnel_tls_handshakes_total",                               \
+      "TLS handshakes inside tunnels, seen from outside to their end")                             \
+    X(TUNNEL_TLS_ALERTS, COUNTER, "tunnel_tls_alerts_total",                                       \
+      "TLS handshakes inside tunnels that ended in an alert")                                      \
     X(CLIENT_IN_BYTES, COUNTER, "client_received_bytes_total", "Bytes received from clients")      \
     X(CLIENT_OUT_BYTES, COUNTER, "client_sent_bytes_total", "Bytes sent to clients")               \
     X(UPSTREAM_IN_BYTES, COUNTER, "upstream_received_bytes_total", "Bytes received from upstream") \

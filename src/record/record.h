@@ -42,6 +42,36 @@ enum record_end {
 
 enum dns_source { DNS_NONE, DNS_LITERAL, DNS_HOSTS, DNS_CACHE, DNS_COALESCED, DNS_QUERY };
 
+/* What was seen of the TLS inside a tunnel. X(NAME, "word", "meaning") */
+#define RECORD_INSIDE_FLAGS(X)                                                                    \
+    X(RESUMED, "resumed", "a session was resumed")                                                \
+    X(HELLO_RETRY, "hello_retry", "the origin asked for a second ClientHello: a round trip more") \
+    X(EARLY_DATA, "early_data", "the client sent data before the handshake (0-RTT)")              \
+    X(EARLY_DATA_REFUSED, "early_data_refused", "which the origin did not take")                  \
+    X(FALSE_START, "false_start", "data of the client came before the handshake was over")        \
+    X(CERTIFICATE_ASKED, "certificate_asked", "the client was asked for a certificate")           \
+    X(CLIENT_CERTIFICATE, "client_certificate", "and sent one")                                   \
+    X(ECH, "ech", "an encrypted ClientHello, or its GREASE, which looks the same")
+
+enum record_inside_bit {
+#define X(name, word, meaning) INSIDE_BIT_##name,
+    RECORD_INSIDE_FLAGS(X)
+#undef X
+        INSIDE_BIT_COUNT
+};
+
+enum record_inside_flag {
+#define X(name, word, meaning) INSIDE_##name = 1 << INSIDE_BIT_##name,
+    RECORD_INSIDE_FLAGS(X)
+#undef X
+    /* Not said as they are. */
+    INSIDE_ALERT_HIDDEN =
+        1 << INSIDE_BIT_COUNT, /* the alert was encrypted: it may also have been a good-bye */
+    INSIDE_HANDSHAKE_ESTIMATED =
+        1 << (INSIDE_BIT_COUNT + 1), /* when it was over, and the request began */
+    INSIDE_RESPONSE_ESTIMATED = 1 << (INSIDE_BIT_COUNT + 2),
+};
+
 enum {
     RECORD_ATTEMPTS_MAX = 8,
     RECORD_URL_MAX = 2048,
@@ -74,6 +104,19 @@ struct record_tls {
     bool resumed;
     uint8_t unused[3];       /* 0 */
     const char *cipher_name; /* IANA name, static storage; NULL unknown */
+};
+
+/* What a tunnel showed of what is in it, without being opened. */
+struct record_inside {
+    uint16_t offered; /* highest version of TLS that the client offered; 0: no TLS was seen */
+    uint16_t version; /* agreed on; 0: the origin did not say */
+    uint16_t cipher;  /* IANA number */
+    uint16_t flags;   /* of enum record_inside_flag */
+    uint8_t alert;    /* code of the alert that ended the handshake */
+    uint8_t alert_by; /* enum record_leg; LEG_NONE: there was none */
+    uint8_t unused[2];
+    uint32_t turns;   /* how often the client began to speak: an estimate of the exchanges */
+    uint64_t idle_ns; /* the longest time in which nothing came, before the last byte */
 };
 
 #pragma GCC diagnostic pop
@@ -127,13 +170,16 @@ struct record {
 
     struct record_tls client_tls;
     struct record_tls upstream_tls;
+    struct record_inside inside;
     struct timeline timeline;
     struct record_attempt attempts[RECORD_ATTEMPTS_MAX];
 
     struct record_text method;
     struct record_text url;  /* absolute URL, or host:port for CONNECT; credentials never in it */
     struct record_text host; /* canonical host */
-    struct record_text sni;  /* of the ClientHello in a guarded tunnel, canonical */
+    struct record_text sni;  /* of the ClientHello in a tunnel, canonical */
+    struct record_text alpn; /* that it offers, a list */
+    struct record_text ja4;
     struct record_text user; /* authenticated identity */
     struct record_text
         rule; /* what decided: "default-deny 127.0.0.0/8", "rule NAME"; of what passed, a rule's name */
@@ -172,5 +218,8 @@ const char *record_kind_word(enum record_kind kind); /* "exchange", "tunnel", "u
 const char *record_leg_word(enum record_leg leg);    /* "-", "client", "upstream", "proxy" */
 const char *record_end_word(enum record_end end);
 const char *dns_source_word(enum dns_source source);
+const char *record_inside_word(enum record_inside_bit bit);
+/* Name of a TLS alert in the words of RFC 8446 §6, "handshake_failure"; NULL for a code that has none. */
+const char *record_alert_word(uint8_t code);
 
 #endif

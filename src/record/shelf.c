@@ -222,6 +222,14 @@ void record_shelf_drop(struct record_shelf *shelf, struct record_kept *kept)
         slab_free(shelf_slab(shelf, packed->bytes), packed);
 }
 
+void record_shelf_renew(struct record_shelf *shelf, const struct record *record,
+                        struct record_kept *kept)
+{
+    record_shelf_drop(shelf, kept);
+    if (record_shelf_put(shelf, record, kept) != ST_OK)
+        kept->at = 0;
+}
+
 static void unpack(const struct record_packed *packed, struct record *into)
 {
     union packed_room room;

@@ -34,6 +34,11 @@ struct record_kept {
     uintptr_t at; /* of the packed record; of the fresh one, plus 1; or 0 */
 };
 
+static inline bool record_is_kept(const struct record_kept *kept)
+{
+    return kept->at != 0;
+}
+
 void record_shelf_init(struct record_shelf *shelf);
 /* Every record was dropped. */
 void record_shelf_done(struct record_shelf *shelf);
@@ -42,6 +47,9 @@ bool record_shelf_tidy(struct record_shelf *shelf);
 /* Keep a copy of a record. Errors: ST_NOMEM. */
 enum status record_shelf_put(struct record_shelf *shelf, const struct record *record,
                              struct record_kept *kept) MUST_USE;
+/* Put a record in the place of the one that lies there. Out of memory nothing lies there, as record_is_kept tells. */
+void record_shelf_renew(struct record_shelf *shelf, const struct record *record,
+                        struct record_kept *kept);
 /* Forget it: *kept is empty afterwards, as all zeros is. Takes an empty one. */
 void record_shelf_drop(struct record_shelf *shelf, struct record_kept *kept);
 /* The record as it was put. */

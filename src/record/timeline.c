@@ -107,6 +107,9 @@ static struct span timeline_span(const uint64_t *at, enum phase phase)
     case PHASE_WAIT: return span_of_wait(at);
     case PHASE_LOAD: return (struct span){at[MARK_U_RX0], at[MARK_U_RX1]};
     case PHASE_DELIVER: return (struct span){at[MARK_U_RX1], at[MARK_D_TX1]};
+    case PHASE_INSIDE_HELLO: return (struct span){at[MARK_T_CH], at[MARK_T_SH]};
+    case PHASE_INSIDE_TLS: return (struct span){at[MARK_T_CH], at[MARK_T_HS]};
+    case PHASE_INSIDE_WAIT: return (struct span){at[MARK_T_REQ], at[MARK_T_RSP]};
     case PHASE_TUNNEL: return (struct span){at[MARK_T_OPEN], at[MARK_X_END]};
     case PHASE_CLOSE: return (struct span){last_byte(at), at[MARK_X_END]};
     case PHASE_TOTAL:
@@ -194,7 +197,8 @@ static const struct {
     {MARK_U_DNS0, MARK_U_DNS1},  {MARK_U_SYN0, MARK_U_SYN1},    {MARK_U_TLS0, MARK_U_TLS1},
     {MARK_U_PX0, MARK_U_PX1},    {MARK_U_TX0, MARK_U_TXH},      {MARK_U_TXH, MARK_U_TX1},
     {MARK_U_TX1, MARK_U_TXD},    {MARK_U_1XX, MARK_U_RX0},      {MARK_U_RX0, MARK_U_RXH},
-    {MARK_U_RXH, MARK_U_RX1},    {MARK_D_TX0, MARK_D_TX1},
+    {MARK_U_RXH, MARK_U_RX1},    {MARK_D_TX0, MARK_D_TX1},      {MARK_T_CH, MARK_T_SH},
+    {MARK_T_SH, MARK_T_HS},      {MARK_T_REQ, MARK_T_RSP},
 };
 
 void timeline_check(const struct timeline *timeline)

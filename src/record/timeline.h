@@ -38,6 +38,11 @@
     X(T_OPEN, "t_open", "the tunnel opened: the 200 or 101 was sent")                      \
     X(T_UP, "t_up", "first tunnel byte from the client")                                   \
     X(T_DOWN, "t_down", "first tunnel byte from the origin")                               \
+    X(T_CH, "t_ch", "the ClientHello in the tunnel was whole")                             \
+    X(T_SH, "t_sh", "the origin began to answer it: ServerHello or HelloRetryRequest")     \
+    X(T_HS, "t_hs", "the TLS handshake in the tunnel was over")                            \
+    X(T_REQ, "t_req", "first data of the client inside TLS: the request")                  \
+    X(T_RSP, "t_rsp", "first data of the origin inside TLS behind it: the response")       \
     X(T_LAST, "t_last", "last tunnel byte in either direction")                            \
     X(X_FIN_C, "x_fin_c", "the client's end of file or reset was seen")                    \
     X(X_FIN_U, "x_fin_u", "the origin's end of file or reset was seen")                    \
@@ -51,20 +56,23 @@ enum mark {
 };
 
 /* X(NAME, "word"): in the order in which they are shown. See docs/timing.md for each definition. */
-#define TIMELINE_PHASES(X)      \
-    X(CLIENT_TLS, "client_tls") \
-    X(RECEIVE, "receive")       \
-    X(BLOCKED, "blocked")       \
-    X(DNS, "dns")               \
-    X(CONNECT, "connect")       \
-    X(TLS, "tls")               \
-    X(PARENT, "parent")         \
-    X(SEND, "send")             \
-    X(WAIT, "wait")             \
-    X(LOAD, "load")             \
-    X(DELIVER, "deliver")       \
-    X(TUNNEL, "tunnel")         \
-    X(CLOSE, "close")           \
+#define TIMELINE_PHASES(X)          \
+    X(CLIENT_TLS, "client_tls")     \
+    X(RECEIVE, "receive")           \
+    X(BLOCKED, "blocked")           \
+    X(DNS, "dns")                   \
+    X(CONNECT, "connect")           \
+    X(TLS, "tls")                   \
+    X(PARENT, "parent")             \
+    X(SEND, "send")                 \
+    X(WAIT, "wait")                 \
+    X(LOAD, "load")                 \
+    X(DELIVER, "deliver")           \
+    X(INSIDE_HELLO, "inside_hello") \
+    X(INSIDE_TLS, "inside_tls")     \
+    X(INSIDE_WAIT, "inside_wait")   \
+    X(TUNNEL, "tunnel")             \
+    X(CLOSE, "close")               \
     X(TOTAL, "total")
 
 enum phase {

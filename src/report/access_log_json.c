@@ -380,23 +380,98 @@ static void add_bytes(const struct record *record, struct text *into)
     close_object(into, begin);
 }
 
+static void add_version(struct text *into, struct slice key, uint16_t version)
+{
+    add_key(into, key);
+    if (version >= 0x0301 && version <= 0x0304)
+        text_add_format(into, "\"1.%u\"", version - 0x0301u);
+    else
+        text_add_format(into, "\"0x%04x\"", version);
+}
+
 static void add_tls(struct text *into, struct slice key, const struct record_tls *tls)
 {
     if (tls->version == 0)
         return;
     size_t begin = into->len;
     open_object(into, key);
-    add_key(into, KEY("version"));
-    if (tls->version >= 0x0301 && tls->version <= 0x0304)
-        text_add_format(into, "\"1.%u\"", tls->version - 0x0301u);
-    else
-        text_add_format(into, "\"0x%04x\"", tls->version);
+    add_version(into, KEY("version"), tls->version);
     add_key(into, KEY("cipher"));
     text_add_format(into, "\"0x%04x\"", tls->cipher);
     if (tls->cipher_name != NULL)
         add_word(into, KEY("cipher_name"), tls->cipher_name);
     add_key(into, KEY("resumed"));
     put(into, tls->resumed ? SLICE("true") : SLICE("false"));
+    close_object(into, begin);
+}
+
+static void add_alert(const struct record_inside *inside, struct text *into)
+{
+    if (inside->alert_by == LEG_NONE)
+        return;
+    size_t begin = into->len;
+    open_object(into, KEY("alert"));
+    add_word(into, KEY("by"), record_leg_word((enum record_leg)inside->alert_by));
+    bool is_hidden = (inside->flags & INSIDE_ALERT_HIDDEN) != 0;
+    add_flag(into, KEY("encrypted"), is_hidden);
+    if (!is_hidden) {
+        const char *name = record_alert_word(inside->alert);
+        add_number(into, KEY("code"), inside->alert);
+        if (name != NULL)
+            add_word(into, KEY("name"), name);
+    }
+    close_object(into, begin);
+}
+
+/* How sure it is; what is not there has none. */
+static void add_confidence(const struct record *record, struct text *into)
+{
+    const struct record_inside *inside = &record->inside;
+    bool guesses_end = (inside->flags & INSIDE_HANDSHAKE_ESTIMATED) != 0;
+    bool guesses_response = (inside->flags & INSIDE_RESPONSE_ESTIMATED) != 0;
+    size_t begin = into->len;
+    open_object(into, KEY("confidence"));
+    if (timeline_has(&record->timeline, MARK_T_SH))
+        add_word(into, KEY("hello"), "passive");
+    if (timeline_has(&record->timeline, MARK_T_HS))
+        add_word(into, KEY("handshake"), guesses_end ? "estimated" : "passive");
+    if (timeline_has(&record->timeline, MARK_T_REQ))
+        add_word(into, KEY("request"), guesses_end ? "estimated" : "passive");
+    if (timeline_has(&record->timeline, MARK_T_RSP))
+        add_word(into, KEY("response"), guesses_response ? "estimated" : "passive");
+    if (inside->turns > 0)
+        add_word(into, KEY("turns"), "estimated");
+    if (inside->idle_ns > 0)
+        add_word(into, KEY("idle"), "exact");
+    close_object(into, begin);
+}
+
+static const struct slice inside_keys[] = {
+#define X(name, word, meaning) KEY_INIT(word),
+    RECORD_INSIDE_FLAGS(X)
+#undef X
+};
+
+static void add_inside(const struct record *record, struct text *into)
+{
+    const struct record_inside *inside = &record->inside;
+    size_t begin = into->len;
+    open_object(into, KEY("inside"));
+    if (inside->version != 0) {
+        add_version(into, KEY("version"), inside->version);
+        add_key(into, KEY("cipher"));
+        text_add_format(into, "\"0x%04x\"", inside->cipher);
+    }
+    if (inside->offered != 0)
+        add_version(into, KEY("offered"), inside->offered);
+    add_list(into, KEY("alpn"), record, record->alpn);
+    for (int bit = 0; bit < INSIDE_BIT_COUNT; bit++)
+        add_flag(into, inside_keys[bit], (inside->flags & 1 << bit) != 0);
+    add_alert(inside, into);
+    add_text(into, KEY("ja4"), record, record->ja4);
+    add_count(into, KEY("turns"), inside->turns);
+    add_count(into, KEY("idle_us"), inside->idle_ns / NS_PER_US);
+    add_confidence(record, into);
     close_object(into, begin);
 }
 
@@ -517,6 +592,7 @@ void access_log_add_json(const struct record *record, struct text *into)
     add_connections(record, into);
     add_tls(into, KEY("client_tls"), &record->client_tls);
     add_tls(into, KEY("upstream_tls"), &record->upstream_tls);
+    add_inside(record, into);
     add_dns(record, into);
     add_bytes(record, into);
 

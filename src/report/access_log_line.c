@@ -233,20 +233,31 @@ static uint64_t least_shown_ns(const struct timeline *timeline, enum phase phase
     return is_opening && hundredth_ns > OPENING_LEAST_NS ? OPENING_LEAST_NS : hundredth_ns;
 }
 
-/* The phases that are at least a hundredth of the total; of a tunnel, of the time to its opening. The life
- * of a tunnel itself is left out: the total shows it. */
+/* What it is called in a line: "~" stands before what was only seen from outside. NULL: it is not shown. The life of a
+ * tunnel is in its total, and the first part of a handshake in the whole. */
+static const char *shown_word(enum phase phase)
+{
+    if (phase == PHASE_TUNNEL || phase == PHASE_INSIDE_HELLO)
+        return NULL;
+    if (phase == PHASE_INSIDE_TLS)
+        return "~tls";
+    return phase == PHASE_INSIDE_WAIT ? "~wait" : phase_word(phase);
+}
+
+/* The phases that are at least a hundredth of the total; of a tunnel, of the time to its opening. */
 static void tail_phases(struct tail *tail, const struct timeline *timeline)
 {
     for (int i = 0; i < PHASE_TOTAL; i++) {
         enum phase phase = (enum phase)i;
+        const char *word = shown_word(phase);
         uint64_t ns;
-        if (phase == PHASE_TUNNEL || !timeline_phase(timeline, phase, &ns))
+        if (word == NULL || !timeline_phase(timeline, phase, &ns))
             continue;
         if (ns == 0 || ns < least_shown_ns(timeline, phase))
             continue;
         struct piece *piece = &tail->pieces[tail->count++];
         struct text text = text_on(piece->text, sizeof(piece->text));
-        text_add(&text, slice_from_string(phase_word(phase)));
+        text_add(&text, slice_from_string(word));
         text_add_char(&text, ' ');
         add_short_duration(&text, ns);
         piece->len = text.len;

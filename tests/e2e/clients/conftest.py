@@ -60,10 +60,20 @@ class Way:
             assert (record.kind, record.method) == ("tunnel", "CONNECT"), record
             assert record.url == f"{NAME}:{self.site.port}" and record.ended_by in ("client", "upstream")
             assert record.mark("t_open") <= record.mark("t_up") <= record.mark("t_down"), record
+            self.check_inside(record)
         else:
             assert (record.kind, record.end) == ("exchange", "done"), record
             assert record.url.startswith(f"http://{NAME}:{self.site.port}/"), record
             assert "wait" in record.phases and "load" in record.phases, record
+
+    def check_inside(self, record):
+        """The client's TLS was seen from outside, whoever wrote it, up to its first response."""
+        assert record["inside"]["version"] in ("1.2", "1.3") and record["sni"] == NAME, record
+        marks = [record.marks[name] for name in ("t_up", "t_ch", "t_sh", "t_hs", "t_last", "x_end")]
+        assert marks == sorted(marks), record
+        marks = [record.marks[name] for name in ("t_ch", "t_req", "t_rsp", "t_last")]
+        assert marks == sorted(marks), record
+        assert record["inside"]["turns"] >= 1, record
 
     def check_opening(self, record):
         """It paid for a name and a connection."""

@@ -84,8 +84,9 @@ static void fill(struct record *record)
 {
     test_exchange(record);
     struct record_text *const texts[] = {
-        &record->host,  &record->user,   &record->rule,    &record->cause,      &record->remedy,
-        &record->token, &record->detail, &record->referer, &record->user_agent,
+        &record->host,       &record->user,  &record->rule,   &record->cause,
+        &record->remedy,     &record->token, &record->detail, &record->referer,
+        &record->user_agent, &record->alpn,  &record->ja4,
     };
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         test_text(record, texts[i], "x");
@@ -101,6 +102,14 @@ static void fill(struct record *record)
                             .cipher = 0x1301,
                             .resumed = true,
                             .cipher_name = "TLS_AES_128_GCM_SHA256"};
+    record->inside = (struct record_inside){.offered = 0x0304,
+                                            .version = 0x0304,
+                                            .cipher = 0x1301,
+                                            .flags = UINT16_MAX & ~INSIDE_ALERT_HIDDEN,
+                                            .alert = 40,
+                                            .alert_by = LEG_UPSTREAM,
+                                            .turns = 1,
+                                            .idle_ns = MS(1)};
     record->dns_source = DNS_QUERY;
     record->dns_answers = 2;
     record->attempt_count = 1;
