@@ -15,6 +15,7 @@
 #include "net/tls_watch.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 
 #include <assert.h>
 #include <string.h>
@@ -58,7 +59,9 @@ enum stage {
 };
 
 enum part {
-    PART_FIXED,     /* version, random, length of the session id */
+    PART_LEGACY,    /* the version */
+    PART_RANDOM,    /* which is compared as it comes */
+    PART_SESSION,   /* the length of the session id */
     PART_CHOICE,    /* cipher and compression */
     PART_LENGTH,    /* of all extensions */
     PART_EXTENSION, /* type and length */
@@ -69,26 +72,37 @@ enum part {
 
 /* Bytes of each part. */
 static const uint8_t part_bytes[] = {
-    [PART_FIXED] = 35,    [PART_CHOICE] = 3,  [PART_LENGTH] = 2,
-    [PART_EXTENSION] = 4, [PART_VERSION] = 2, [PART_PROTOCOL] = 5,
+    [PART_LEGACY] = 2, [PART_RANDOM] = 32,   [PART_SESSION] = 1, [PART_CHOICE] = 3,
+    [PART_LENGTH] = 2, [PART_EXTENSION] = 4, [PART_VERSION] = 2, [PART_PROTOCOL] = 5,
 };
 static_assert(COUNT_OF(part_bytes) == PART_COUNT, "every part has a length");
-static_assert(sizeof(struct tls_watch) <= 240, "it may wait for as long as its tunnel is open");
+static_assert(sizeof(struct tls_watch) <= 128, "it may wait for as long as its tunnel is open");
 
 /* SHA-256 of "HelloRetryRequest", the random of one (RFC 8446 §4.1.3). */
 static const uint8_t retry_random[32] = {
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
     0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
 
+bool tls_watch_may_begin(enum tls_watch_side side, struct slice bytes)
+{
+    unsigned char first = (unsigned char)bytes.at[0];
+    return first == RECORD_HANDSHAKE || (first == RECORD_ALERT && side == TLS_WATCH_SERVER);
+}
+
 void tls_watch_init(struct tls_watch *watch, uint64_t quiet_ns)
 {
-    *watch = (struct tls_watch){.quiet_ns = quiet_ns};
+    *watch = (struct tls_watch){.quiet_us = (uint32_t)(quiet_ns / NS_PER_US)};
+}
+
+static uint64_t watch_quiet_ns(const struct tls_watch *watch)
+{
+    return watch->quiet_us * NS_PER_US;
 }
 
 void tls_watch_done(struct tls_watch *watch)
 {
-    block_unref(&watch->block);
-    watch->kept_len = 0;
+    if (watch->stage == STAGE_HELLO)
+        block_unref(&watch->at.hello.block);
 }
 
 static void watch_end(struct tls_watch *watch, enum tls_watch_state state)
@@ -143,9 +157,10 @@ static void watch_respond(struct tls_watch *watch, uint64_t now_ns)
 static void watch_client_data(struct tls_watch *watch, uint64_t now_ns)
 {
     /* It goes on after a pause: what looked like a ticket was an answer. */
-    bool has_heard = watch->maybe_ns != 0 && now_ns - watch->maybe_ns >= watch->quiet_ns;
+    uint64_t maybe_ns = watch->at.maybe_ns;
+    bool has_heard = maybe_ns != 0 && now_ns - maybe_ns >= watch_quiet_ns(watch);
     if (has_heard)
-        watch_respond(watch, watch->maybe_ns);
+        watch_respond(watch, maybe_ns);
     else
         mark(&watch->facts.request_ns, now_ns);
 }
@@ -153,7 +168,8 @@ static void watch_client_data(struct tls_watch *watch, uint64_t now_ns)
 static bool may_be_ticket(const struct tls_watch *watch, unsigned len, uint64_t now_ns)
 {
     bool may_come = watch_is_13(watch) || watch->facts.speaks_h2;
-    return may_come && len <= HIDDEN_TICKET_MAX && now_ns - watch->facts.done_ns <= watch->quiet_ns;
+    return may_come && len <= HIDDEN_TICKET_MAX &&
+           now_ns - watch->facts.done_ns <= watch_quiet_ns(watch);
 }
 
 static void watch_server_data(struct tls_watch *watch, unsigned len, uint64_t now_ns)
@@ -161,7 +177,7 @@ static void watch_server_data(struct tls_watch *watch, unsigned len, uint64_t no
     if (watch->facts.request_ns == 0)
         return;
     if (may_be_ticket(watch, len, now_ns))
-        watch->maybe_ns = now_ns;
+        watch->at.maybe_ns = now_ns;
     else
         watch_respond(watch, now_ns);
 }
@@ -265,16 +281,18 @@ static void watch_data_12(struct tls_watch *watch, enum tls_watch_side side, uns
 /* A part is gathered: gives how much is passed over before the next one. */
 static size_t watch_part(struct tls_watch *watch)
 {
-    const uint8_t *at = watch->gathered;
+    const uint8_t *at = watch->at.gathered;
     switch ((enum part)watch->part) {
-    case PART_FIXED:
+    case PART_LEGACY:
         watch->facts.version = (uint16_t)number_at(at);
-        if (memcmp(at + 2, retry_random, sizeof(retry_random)) == 0) {
-            watch->facts.is_retried = true;
-            watch->facts.version = 0; /* the next one tells it */
-        }
-        watch->part = PART_CHOICE;
-        return at[34];
+        watch->is_retry = true;
+        watch->part = PART_RANDOM;
+        return 0;
+    case PART_RANDOM:
+        watch->facts.is_retried |= watch->is_retry;
+        watch->part = PART_SESSION;
+        return 0;
+    case PART_SESSION: watch->part = PART_CHOICE; return at[0];
     case PART_CHOICE:
         watch->facts.cipher = (uint16_t)number_at(at);
         watch->part = PART_LENGTH;
@@ -291,10 +309,7 @@ static size_t watch_part(struct tls_watch *watch)
             return len;
         return 0;
     }
-    case PART_VERSION:
-        if (watch->facts.version != 0) /* else it is one of a HelloRetryRequest */
-            watch->facts.version = (uint16_t)number_at(at);
-        break;
+    case PART_VERSION: watch->facts.version = (uint16_t)number_at(at); break;
     case PART_PROTOCOL: watch->facts.speaks_h2 = at[3] == 'h' && at[4] == '2'; break;
     case PART_LENGTH:
     case PART_COUNT: break;
@@ -314,7 +329,10 @@ static void watch_server_hello(struct tls_watch *watch, struct slice bytes)
         size_t take = want < bytes.len ? want : bytes.len;
         if (take == 0)
             continue;
-        memcpy(watch->gathered + watch->gathered_len, bytes.at, take);
+        if (watch->part == PART_RANDOM)
+            watch->is_retry &= memcmp(retry_random + watch->gathered_len, bytes.at, take) == 0;
+        else
+            memcpy(watch->at.gathered + watch->gathered_len, bytes.at, take);
         watch->gathered_len += (uint8_t)take;
         bytes = slice_from(bytes, take);
         if (take < want)
@@ -327,18 +345,19 @@ static void watch_server_hello(struct tls_watch *watch, struct slice bytes)
 /* It is whole. */
 static void watch_answered(struct tls_watch *watch)
 {
-    bool is_retry = watch->facts.version == 0;
-    watch->part = PART_FIXED;
+    watch->part = PART_LEGACY;
     watch->gathered_len = 0;
     watch->part_left = 0;
-    if (is_retry) { /* the early data before it counts for nothing (RFC 8446 §4.2.10) */
+    if (watch->is_retry) { /* the early data before it counts for nothing (RFC 8446 §4.2.10) */
         watch->facts.early_data_is_refused |= watch->facts.has_early_data;
         watch->facts.request_ns = 0;
         watch->facts.has_early_data = false;
         watch->facts.is_resumed = false;
+        watch->facts.version = 0; /* the next one tells it */
         return;
     }
     watch->stage = STAGE_HANDSHAKE;
+    watch->at.maybe_ns = 0;
     if (watch_is_13(watch))
         watch->readers[0].is_hidden = watch->readers[1].is_hidden = true;
 }
@@ -474,12 +493,25 @@ static bool watch_head(struct tls_watch *watch, enum tls_watch_side side, struct
     return true;
 }
 
+/* Is the handshake over, and something asked? */
+static bool watch_is_asked(const struct tls_watch *watch)
+{
+    return watch->stage == STAGE_DATA && watch->facts.request_ns != 0;
+}
+
+static void watch_count(struct tls_watch *watch, size_t bytes)
+{
+    size_t seen = watch->seen_bytes + bytes;
+    watch->seen_bytes = seen < UINT32_MAX ? (uint32_t)seen : UINT32_MAX;
+}
+
 static void watch_records(struct tls_watch *watch, enum tls_watch_side side, struct slice bytes,
                           uint64_t now_ns)
 {
     struct tls_watch_reader *reader = &watch->readers[side];
-    size_t seen = reader->seen_bytes + bytes.len;
-    reader->seen_bytes = seen < UINT32_MAX ? (uint32_t)seen : UINT32_MAX;
+    bool was_asked = watch_is_asked(watch);
+    if (!was_asked || side == TLS_WATCH_CLIENT)
+        watch_count(watch, bytes.len);
     while (bytes.len > 0 && watch->state == TLS_WATCH_LOOKS) {
         if (reader->record_left == 0) {
             if (!watch_head(watch, side, &bytes, now_ns))
@@ -492,8 +524,10 @@ static void watch_records(struct tls_watch *watch, enum tls_watch_side side, str
         bytes = slice_from(bytes, here);
     }
     if (watch->state == TLS_WATCH_LOOKS && watch->facts.done_ns == 0 &&
-        reader->seen_bytes > HANDSHAKE_BYTES_MAX)
+        watch->seen_bytes > HANDSHAKE_BYTES_MAX)
         watch_end(watch, TLS_WATCH_LOST);
+    if (!was_asked && watch_is_asked(watch))
+        watch->seen_bytes = 0;
 }
 
 /* ---- the ClientHello ---- */
@@ -501,20 +535,22 @@ static void watch_records(struct tls_watch *watch, enum tls_watch_side side, str
 /* Put `bytes` behind what is kept. False: out of memory, or too long. */
 static bool watch_keep(struct tls_watch *watch, struct slice bytes, struct block_pool *blocks)
 {
-    size_t len = watch->kept_len + bytes.len;
+    struct block **kept = &watch->at.hello.block;
+    size_t kept_len = watch->at.hello.kept_len;
+    size_t len = kept_len + bytes.len;
     if (len > KEPT_MAX)
         return false;
-    if (watch->block == NULL || watch->block->size < len) {
+    if (*kept == NULL || (*kept)->size < len) {
         struct block *block = block_create(blocks, len > BLOCK_SMALL ? len : BLOCK_SMALL);
         if (block == NULL)
             return false;
-        if (watch->kept_len > 0)
-            memcpy(block->data, watch->block->data, watch->kept_len);
-        block_unref(&watch->block);
-        watch->block = block;
+        if (kept_len > 0)
+            memcpy(block->data, (*kept)->data, kept_len);
+        block_unref(kept);
+        *kept = block;
     }
-    memcpy(watch->block->data + watch->kept_len, bytes.at, bytes.len);
-    watch->kept_len = (uint32_t)len;
+    memcpy((*kept)->data + kept_len, bytes.at, bytes.len);
+    watch->at.hello.kept_len = (uint32_t)len;
     return true;
 }
 
@@ -526,6 +562,7 @@ static void watch_hello(struct tls_watch *watch, const struct tls_hello *hello, 
     watch->facts.has_ech = hello->has_ech;
     watch->offers_early_data = hello->has_early_data;
     watch->stage = STAGE_ANSWER;
+    memset(&watch->at, 0, sizeof(watch->at));
     if (means->on_hello != NULL)
         means->on_hello(means->owner, hello);
 }
@@ -535,10 +572,11 @@ static void watch_client_begins(struct tls_watch *watch, struct slice bytes, uin
 {
     struct tls_hello hello;
     enum tls_hello_result result = TLS_HELLO_MORE;
-    if (watch->kept_len == 0)
+    bool is_first = watch->at.hello.kept_len == 0;
+    if (is_first)
         result = tls_hello_view(bytes, &hello);
     if (result == TLS_HELLO_MORE) {
-        if ((unsigned char)bytes.at[0] != RECORD_HANDSHAKE && watch->kept_len == 0) {
+        if (is_first && !tls_watch_may_begin(TLS_WATCH_CLIENT, bytes)) {
             watch_end(watch, TLS_WATCH_NOT_TLS);
             return;
         }
@@ -546,12 +584,14 @@ static void watch_client_begins(struct tls_watch *watch, struct slice bytes, uin
             watch_end(watch, TLS_WATCH_LOST);
             return;
         }
-        bytes = slice_of(watch->block->data, watch->kept_len);
+        bytes = slice_of(watch->at.hello.block->data, watch->at.hello.kept_len);
         result = tls_hello_read(bytes, means->scratch, &hello);
     }
     if (result == TLS_HELLO_WHOLE) {
+        struct block *block = watch->at.hello.block; /* where `bytes` may lie */
         watch_hello(watch, &hello, now_ns, means);
         watch_records(watch, TLS_WATCH_CLIENT, slice_from(bytes, hello.bytes), now_ns);
+        block_unref(&block);
     } else if (result != TLS_HELLO_MORE) {
         watch_end(watch, result == TLS_HELLO_NOT_TLS ? TLS_WATCH_NOT_TLS : TLS_WATCH_LOST);
     }
@@ -566,7 +606,7 @@ void tls_watch_see(struct tls_watch *watch, enum tls_watch_side side, struct sli
         watch_client_begins(watch, bytes, now_ns, means);
     else
         watch_records(watch, side, bytes, now_ns);
-    if (watch->stage != STAGE_HELLO || watch->state != TLS_WATCH_LOOKS)
+    if (watch->state != TLS_WATCH_LOOKS)
         tls_watch_done(watch);
 }
 
@@ -574,15 +614,14 @@ bool tls_watch_wants(const struct tls_watch *watch, enum tls_watch_side side)
 {
     if (watch->state != TLS_WATCH_LOOKS)
         return false;
-    bool is_asked = watch->stage == STAGE_DATA && watch->facts.request_ns != 0;
-    return side == TLS_WATCH_SERVER || !is_asked ||
-           watch->readers[TLS_WATCH_CLIENT].seen_bytes < REQUEST_BYTES_MAX;
+    return side == TLS_WATCH_SERVER || !watch_is_asked(watch) ||
+           watch->seen_bytes < REQUEST_BYTES_MAX;
 }
 
 struct tls_watch_facts tls_watch_facts(const struct tls_watch *watch)
 {
     struct tls_watch_facts facts = watch->facts;
-    if (facts.response_ns == 0)
-        facts.response_ns = watch->maybe_ns;
+    if (facts.response_ns == 0 && watch->stage >= STAGE_HANDSHAKE)
+        facts.response_ns = watch->at.maybe_ns;
     return facts;
 }

@@ -64,7 +64,6 @@ struct tls_watch_reader {
     bool is_hidden; /* its records are encrypted */
     uint16_t record_left;
     uint32_t message_left;
-    uint32_t seen_bytes;
 };
 
 struct tls_watch {
@@ -74,19 +73,26 @@ struct tls_watch {
     uint8_t stage;
     uint8_t part; /* of the ServerHello, what is gathered */
     uint8_t gathered_len;
-    uint8_t gathered[36];
-    uint16_t part_left; /* of what is passed over */
-    uint8_t flight;     /* records of the client's last flight so far */
+    uint8_t flight; /* records of the client's last flight so far */
     bool offers_early_data : 1;
+    bool
+        is_retry : 1; /* the ServerHello that is read is a HelloRetryRequest, as far as its random came */
     bool has_hello_done : 1; /* TLS 1.2: a full handshake */
     bool server_is_done : 1; /* its Finished came */
     bool says_good_bye : 1;
     bool has_end_of_early : 1;
-    uint64_t quiet_ns;
-    uint64_t maybe_ns; /* a record after the request that may be the response, or a ticket */
+    uint16_t part_left; /* of the ServerHello, what is passed over */
+    uint32_t quiet_us;
+    uint32_t seen_bytes; /* of both sides until the request came, of the client afterwards */
     struct tls_watch_reader readers[2];
-    struct block *block; /* of a ClientHello in pieces: `kept_len` bytes */
-    uint32_t kept_len;
+    union { /* by its stage */
+        struct {
+            struct block *block; /* of a ClientHello in pieces: `kept_len` bytes */
+            uint32_t kept_len;
+        } hello;
+        uint8_t gathered[8]; /* of the ServerHello */
+        uint64_t maybe_ns;   /* a record after the request that may be the response, or a ticket */
+    } at;
 };
 
 struct tls_watch_means {
@@ -97,7 +103,9 @@ struct tls_watch_means {
     void (*on_hello)(void *owner, const struct tls_hello *hello);
 };
 
-/* `quiet_ns`: records of the server that come this soon after the handshake, and are small, are taken for session tickets
+/* May these bytes, the first of a connection, be TLS? Where not, there is nothing to watch. */
+bool tls_watch_may_begin(enum tls_watch_side side, struct slice bytes);
+/* `quiet_ns`, at most an hour: records of the server that come this soon after the handshake, and are small, are taken for session tickets
  * (two round trips, say). */
 void tls_watch_init(struct tls_watch *watch, uint64_t quiet_ns);
 /* Give the block back. */

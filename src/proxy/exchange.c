@@ -493,14 +493,14 @@ static void finish_count(struct exchange *x)
 enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind)
 {
     const struct config *config = exchange_config(x);
-    struct tunnel_limits limits = {
-        config->timeouts.tunnel_idle_ns, config->timeouts.tunnel_half_closed_ns,
-        config->timeouts.tunnel_lifetime_ns, config->timeouts.client_tls_ns};
+    struct tunnel_limits limits = {config->timeouts.tunnel_idle_ns,
+                                   config->timeouts.tunnel_half_closed_ns,
+                                   config->timeouts.tunnel_lifetime_ns};
     /* An upgrade is not asked for TLS. Where TLS begins in it all the same, it is held against the request's host. */
     bool is_upgrade = kind == RECORD_UPGRADE;
     struct sni_asked asked = {exchange_question(x), x->snapshot, x->client->snapshot};
-    struct sni_wanted sni = {config->egress.sni, x->tls_is_optional || is_upgrade, denials_asker(x),
-                             &asked};
+    struct sni_wanted sni = {config->egress.sni, x->tls_is_optional || is_upgrade,
+                             config->timeouts.client_tls_ns, denials_asker(x), &asked};
     struct record *record = x->proxy->record;
     timeline_mark(&x->timeline, MARK_T_OPEN);
     exchange_tell(x, record);

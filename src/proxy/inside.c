@@ -1,5 +1,6 @@
-/* From the watch to the record. A record lies on its shelf while its tunnel is open, so a change of it is a copy there and
- * back. It is made twice: for the texts of the ClientHello, which are good only while that is shown, and at the end. */
+/* From the watch to the record. A record lies on its shelf while its tunnel is open, so a change of its texts is a copy there
+ * and back. It is made once, for those of the ClientHello, which are good only while that is shown. What comes at the end
+ * has no text, and is written where the record lies, unless that is packed by then. */
 
 #include "proxy/inside.h"
 
@@ -107,7 +108,8 @@ struct inside_hearing {
 static void inside_renew(struct inside_room *room, struct record_kept *kept)
 {
     record_seal(room->scratch);
-    record_shelf_renew(room->shelf, room->scratch, kept); /* without memory, the tunnel tells less */
+    record_shelf_renew(room->shelf, room->scratch,
+                       kept); /* without memory, the tunnel tells less */
 }
 
 static void inside_on_hello(void *owner, const struct tls_hello *hello)
@@ -179,6 +181,7 @@ static enum record_leg leg_of(enum tls_watch_by by)
     return LEG_NONE;
 }
 
+/* Sets no text: record_shelf_front. */
 void inside_tell(const struct inside *inside, struct record *record)
 {
     struct tls_watch_facts facts = tls_watch_facts(&inside->watch);
@@ -199,8 +202,13 @@ void inside_tell(const struct inside *inside, struct record *record)
 
 void inside_join(struct inside_room *room, const struct inside *inside, struct record_kept *kept)
 {
+    struct record *front = record_shelf_front(kept);
     if (!record_is_kept(kept) || inside->watch.facts.hello_ns == 0)
         return;
+    if (front != NULL) {
+        inside_tell(inside, front);
+        return;
+    }
     record_shelf_get(kept, room->scratch);
     inside_tell(inside, room->scratch);
     inside_renew(room, kept);

@@ -86,7 +86,7 @@ static enum status pipe_unload(struct pipe *pipe)
         enum status status = pipe_send(pipe, pipe_held(pipe), &sent);
         if (status != ST_OK)
             return status;
-        pipe->held_at += (uint32_t)sent;
+        pipe->held_at = (pipe->held_at + (uint32_t)sent) & 0xffffff;
         pipe->held_len -= (uint32_t)sent;
     }
     block_unref(&pipe->block);

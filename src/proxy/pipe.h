@@ -56,8 +56,8 @@ struct pipe {
     uint64_t ended_ns;           /* and the end of file; set by the tunnel where it broke */
     struct kernel_pipe *kernel;  /* NULL while copying */
     struct block *block;         /* received, not yet taken: `held_len` bytes from `held_at` */
-    uint32_t held_at;
     uint32_t held_len;
+    uint32_t held_at : 24;
     bool from_ended : 1;    /* end of file received */
     bool is_ended : 1;      /* and passed on */
     bool is_discarding : 1; /* `to` hears no more: what comes is thrown away */

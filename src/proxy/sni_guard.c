@@ -44,6 +44,7 @@ struct sni_guard *sni_guard_create(struct sni_room *room, struct block_pool *blo
                                 .is_connect = wanted->asked->question.is_connect,
                                 .port = wanted->asked->question.port,
                                 .host = *wanted->asked->question.host,
+                                .hello_ns = wanted->hello_ns,
                                 .asker = wanted->asker};
     if (guard->host.kind == HOST_NAME)
         return guard;
@@ -126,11 +127,11 @@ static enum sni_result guard_blame(struct sni_guard *guard, const char *why)
     return guard_blamed(guard);
 }
 
-uint64_t sni_guard_due_ns(const struct sni_guard *guard, uint64_t hello_ns)
+uint64_t sni_guard_due_ns(const struct sni_guard *guard)
 {
     if (guard->begun_ns == 0 || guard->detail[0] != '\0')
         return 0;
-    return guard->is_asking ? sni_name_due_ns(guard->other) : guard->begun_ns + hello_ns;
+    return guard->is_asking ? sni_name_due_ns(guard->other) : guard->begun_ns + guard->hello_ns;
 }
 
 void sni_guard_give_up(struct sni_guard *guard)

@@ -28,6 +28,7 @@ enum { SNI_DETAIL = 200, SNI_HELD_MAX = 20 * 1024 };
 struct sni_wanted {
     int mode; /* enum sni_mode */
     bool tls_is_optional;
+    uint64_t hello_ns;             /* the time for a ClientHello, once it has begun */
     uint64_t asker;                /* of proxy/denials.h */
     const struct sni_asked *asked; /* who wanted which host; borrowed for the time of the call */
 };
@@ -50,6 +51,7 @@ struct sni_guard {
     struct sni_name *other; /* where that is an address; NULL: it is a name */
     struct block *block;    /* what is held; NULL: nothing came */
     uint32_t held_len;
+    uint64_t hello_ns;
     uint64_t begun_ns; /* monotonic: when the first byte came; 0: none did */
     uint64_t last_ns;  /* and the last one */
     /* The judgement; empty where all is well. */
@@ -82,9 +84,9 @@ void sni_guard_destroy(struct sni_room *room, struct sni_guard **guard);
 /* Bytes that came together with the CONNECT, before anything else. Errors: ST_NOMEM. */
 enum status sni_guard_add(struct sni_guard *guard, struct block_pool *blocks,
                           struct slice bytes) MUST_USE;
-/* When what it waits for must be there, monotonic: the ClientHello `hello_ns` after its first byte, the answer of name
+/* When what it waits for must be there, monotonic: the ClientHello its time after its first byte, the answer of name
  * servers after timeouts.dns. 0: it may take its time. */
-uint64_t sni_guard_due_ns(const struct sni_guard *guard, uint64_t hello_ns);
+uint64_t sni_guard_due_ns(const struct sni_guard *guard);
 /* That time is over: the next run tells what is missing. */
 void sni_guard_give_up(struct sni_guard *guard);
 /* Receive and judge what there is. */

@@ -48,7 +48,7 @@ struct tunnel {
     struct rhythm rhythm;
 };
 
-static_assert(sizeof(struct tunnel) <= 488, "idle tunnels come by the thousand");
+static_assert(sizeof(struct tunnel) <= 456, "idle tunnels come by the thousand");
 
 static void tunnel_run(struct task *task);
 static void tunnel_time_out(struct timer *timer);
@@ -107,7 +107,7 @@ static bool tunnel_is_half(const struct tunnel *tunnel)
 /* 0: there is no guard, or it waits for nothing that has begun. */
 static uint64_t tunnel_guard_due_ns(const struct tunnel *tunnel)
 {
-    return tunnel->guard == NULL ? 0 : sni_guard_due_ns(tunnel->guard, tunnel->limits.hello_ns);
+    return tunnel->guard == NULL ? 0 : sni_guard_due_ns(tunnel->guard);
 }
 
 static void tunnel_arm(struct tunnel *tunnel)
@@ -192,7 +192,7 @@ static void tunnel_show(struct pipe *pipe, struct slice bytes)
     enum tls_watch_side side = pipe->is_up ? TLS_WATCH_CLIENT : TLS_WATCH_SERVER;
     if (bytes.len == 0)
         return;
-    if (tunnel->inside == NULL)
+    if (tunnel->inside == NULL && tls_watch_may_begin(side, bytes))
         tunnel->inside = inside_create(room, rhythm_quiet_ns(&tunnel->rhythm));
     bool goes_on = tunnel->inside != NULL &&
                    inside_see(room, tunnel->inside, side, bytes, pipe->last_ns, &tunnel->record);

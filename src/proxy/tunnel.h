@@ -30,7 +30,6 @@ struct tunnel_limits {
     uint64_t idle_ns;
     uint64_t half_closed_ns; /* without progress */
     uint64_t lifetime_ns;    /* 0: none */
-    uint64_t hello_ns;       /* a ClientHello that is judged, once it has begun */
 };
 
 /* What the tunnels of one worker share. */

@@ -1,6 +1,7 @@
 /* Packing by words of 8 bytes. A bit for each word of the fixed part says whether it is kept, which it is unless it is
  * zero; of a kept word follow a byte with the place and number of its bytes from the first to the last that is not
- * zero, and those; behind all of them the text. This knows nothing of the fields: a new one needs no change here.
+ * zero, and those; behind all of them the text. Moments lie close together, so of a word whose upper half is that of the
+ * kept one before it only the lower half is written. This knows nothing of the fields: a new one needs no change here.
  *
  *     kept | bytes | {place and number, its bytes} of each kept word | text
  *
@@ -18,6 +19,7 @@
 enum {
     WORD_BYTES = sizeof(uint64_t),
     WORD_ROOM = 1 + WORD_BYTES,
+    WORD_IS_NEAR = 0x80, /* beside place and number: only the lower half is there */
     PACKED_FIXED = offsetof(struct record, text),
     PACKED_WORDS = PACKED_FIXED / WORD_BYTES,
     PACKED_MASKS = (PACKED_WORDS + 63) / 64,
@@ -49,7 +51,7 @@ union packed_room {
 struct record_fresh {
     struct link link;
     struct record_kept *kept; /* where it is known */
-    char bytes[PACKED_FIXED + SHELF_FRESH_TEXT_MAX];
+    _Alignas(struct record) char bytes[PACKED_FIXED + SHELF_FRESH_TEXT_MAX];
 };
 
 static_assert((int)SHELF_FRESH_TEXT_MAX <= (int)RECORD_TEXT_MAX, "more is never there");
@@ -82,8 +84,27 @@ static struct slab *shelf_slab(struct record_shelf *shelf, size_t bytes)
     return &shelf->slabs[at];
 }
 
-/* Pack up to 64 words, of which *ret_kept tells; gives the place behind them. */
-static char *pack_words(const char *words, size_t count, char *into, uint64_t *ret_kept)
+static uint64_t upper_half(uint64_t word)
+{
+    return word & ~(uint64_t)UINT32_MAX;
+}
+
+/* Pack one that is not zero, behind the kept one `before`; gives the place behind it. */
+static char *pack_word(uint64_t word, uint64_t before, char *into)
+{
+    bool is_near = upper_half(word) != 0 && upper_half(word) == upper_half(before);
+    word &= is_near ? UINT32_MAX : UINT64_MAX;
+    unsigned place = word == 0 ? 0 : (unsigned)__builtin_ctzll(word) / 8;
+    unsigned bytes = word == 0 ? 0 : WORD_BYTES - (unsigned)__builtin_clzll(word) / 8 - place;
+    word >>= place * 8;
+    *into = (char)(unsigned char)(place | bytes << 3 | (is_near ? WORD_IS_NEAR : 0));
+    memcpy(into + 1, &word, sizeof(word)); /* the zeros behind it are overwritten */
+    return into + 1 + bytes;
+}
+
+/* Pack up to 64 words, of which *ret_kept tells; *before is the last one that was kept. Gives the place behind them. */
+static char *pack_words(const char *words, size_t count, char *into, uint64_t *ret_kept,
+                        uint64_t *before)
 {
     uint64_t kept = 0;
     for (size_t i = 0; i < count; i++) {
@@ -91,26 +112,27 @@ static char *pack_words(const char *words, size_t count, char *into, uint64_t *r
         memcpy(&word, words + i * WORD_BYTES, sizeof(word));
         if (word == 0)
             continue;
-        unsigned place = (unsigned)__builtin_ctzll(word) / 8;
-        unsigned bytes = WORD_BYTES - (unsigned)__builtin_clzll(word) / 8 - place;
-        word >>= place * 8;
         kept |= 1ULL << i;
-        *into = (char)(place | bytes << 3);
-        memcpy(into + 1, &word, sizeof(word)); /* the zeros behind it are overwritten */
-        into += 1 + bytes;
+        into = pack_word(word, *before, into);
+        *before = word;
     }
     *ret_kept = kept;
     return into;
 }
 
-static const char *unpack_words(const char *from, uint64_t kept, char *words)
+static const char *unpack_words(const char *from, uint64_t kept, char *words, uint64_t *before)
 {
     for (; kept != 0; kept &= kept - 1) {
         uint64_t word;
-        unsigned place = (unsigned char)*from & 7;
-        unsigned bytes = (unsigned char)*from >> 3;
+        unsigned head = (unsigned char)*from;
+        unsigned place = head & 7;
+        unsigned bytes = head >> 3 & 0xf;
         memcpy(&word, from + 1, sizeof(word));
-        word = word << (WORD_BYTES - bytes) * 8 >> (WORD_BYTES - bytes - place) * 8;
+        word =
+            bytes == 0 ? 0 : word << (WORD_BYTES - bytes) * 8 >> (WORD_BYTES - bytes - place) * 8;
+        if ((head & WORD_IS_NEAR) != 0)
+            word |= upper_half(*before);
+        *before = word;
         memcpy(words + (size_t)__builtin_ctzll(kept) * WORD_BYTES, &word, sizeof(word));
         from += 1 + bytes;
     }
@@ -129,10 +151,11 @@ static struct record_packed *shelf_pack(struct record_shelf *shelf, const char *
     union packed_room room;
     const char *words = record;
     char *at = room.packed.data;
+    uint64_t before = 0;
     uint16_t text_len;
     memcpy(&text_len, record + offsetof(struct record, text_len), sizeof(text_len));
     for (size_t mask = 0; mask < PACKED_MASKS; mask++, words += (size_t)64 * WORD_BYTES)
-        at = pack_words(words, mask_words(mask), at, &room.packed.kept[mask]);
+        at = pack_words(words, mask_words(mask), at, &room.packed.kept[mask], &before);
     memcpy(at, record + PACKED_FIXED, text_len);
     at += text_len;
     size_t bytes = (size_t)(at - room.bytes);
@@ -222,6 +245,12 @@ void record_shelf_drop(struct record_shelf *shelf, struct record_kept *kept)
         slab_free(shelf_slab(shelf, packed->bytes), packed);
 }
 
+struct record *record_shelf_front(const struct record_kept *kept)
+{
+    struct record_fresh *fresh = kept_fresh(kept);
+    return fresh == NULL ? NULL : (struct record *)(void *)fresh->bytes;
+}
+
 void record_shelf_renew(struct record_shelf *shelf, const struct record *record,
                         struct record_kept *kept)
 {
@@ -237,8 +266,9 @@ static void unpack(const struct record_packed *packed, struct record *into)
     record_begin(into);
     char *words = (char *)into;
     const char *at = room.packed.data;
+    uint64_t before = 0;
     for (size_t mask = 0; mask < PACKED_MASKS; mask++, words += (size_t)64 * WORD_BYTES)
-        at = unpack_words(at, room.packed.kept[mask], words);
+        at = unpack_words(at, room.packed.kept[mask], words, &before);
     memcpy(into->text, at, into->text_len);
 }
 

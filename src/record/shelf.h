@@ -47,6 +47,8 @@ bool record_shelf_tidy(struct record_shelf *shelf);
 /* Keep a copy of a record. Errors: ST_NOMEM. */
 enum status record_shelf_put(struct record_shelf *shelf, const struct record *record,
                              struct record_kept *kept) MUST_USE;
+/* The fixed part of a record, to be changed where it lies, without its texts. NULL: it is packed, or none is there. */
+struct record *record_shelf_front(const struct record_kept *kept);
 /* Put a record in the place of the one that lies there. Out of memory nothing lies there, as record_is_kept tells. */
 void record_shelf_renew(struct record_shelf *shelf, const struct record *record,
                         struct record_kept *kept);

@@ -3,6 +3,7 @@ import contextlib
 import re
 import resource
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,58 @@ def test_an_idle_tunnel_costs_less_than_a_kibibyte(stage):
                 open_tunnels(proxy, listener, TOGETHER, held)
             wait_below(proxy, before + TUNNELS * EACH, "the tunnels to be cheap")
         wait_below(proxy, before + REST, "the memory to be back")
+
+
+def handshake(certs):
+    """What the two sides of one say, in its order: (whether it is the client, bytes)."""
+    context, said = certs.client_context(), []
+    context.check_hostname = False
+    into = ssl.MemoryBIO(), ssl.MemoryBIO()
+    out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = context.wrap_bio(into[0], out[0]), certs.server_context().wrap_bio(into[1], out[1], server_side=True)
+    done = set()
+    while len(done) < 2:
+        for side, end in enumerate(ends):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                if side not in done:
+                    end.do_handshake()
+                    done.add(side)
+            if data := out[side].read():
+                said.append((side == 0, data))
+                into[1 - side].write(data)
+    return said
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_so_does_one_whose_client_has_only_shaken_hands(stage, certs):
+    """Browsers open tunnels in advance: TLS, and then nothing. What looks at them waits, and still each costs at most
+    1 KiB. All say the same, since the proxy takes no part in it."""
+    proxy = stage.proxy("--workers", "1")
+    said = handshake(certs)
+    with socket.create_server(("127.0.0.1", 0), backlog=TOGETHER) as listener:
+        listener.settimeout(PATIENT)
+        authority = "127.0.0.1:%d" % listener.getsockname()[1]
+
+        def open_one(held):
+            client = held.enter_context(proxy.connect())
+            client.ask(request("CONNECT", authority))
+            origin = held.enter_context(listener.accept()[0])
+            origin.settimeout(PATIENT)
+            for is_client, data in said:
+                if is_client:
+                    client.send(data)
+                    assert origin.recv(len(data), socket.MSG_WAITALL) == data
+                else:
+                    origin.sendall(data)
+                    assert client.read(len(data)) == data
+        with contextlib.ExitStack() as held:
+            open_one(held)
+        assert "t_hs" in proxy.record(lambda record: record.kind == "tunnel").marks
+        before = own_bytes(proxy)
+        with contextlib.ExitStack() as held:
+            for _ in range(TUNNELS):
+                open_one(held)
+            wait_below(proxy, before + TUNNELS * EACH, "the tunnels to be cheap")
 
 
 def asks_all(client, origin):

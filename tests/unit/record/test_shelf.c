@@ -233,6 +233,30 @@ static void packing_gives_back_what_was_not_needed(void **state)
     }
 }
 
+/* Where it lies as it was its fixed part can be changed; packed, it is put anew. */
+static void a_record_is_changed(void **state)
+{
+    struct fixture *f = *state;
+    struct record_kept kept = {0};
+    assert_null(record_shelf_front(&kept));
+    assert_false(record_is_kept(&kept));
+    fill_as_usual(&f->record);
+    record_seal(&f->record);
+    assert_int_equal(record_shelf_put(&f->shelf, &f->record, &kept), ST_OK);
+    record_shelf_front(&kept)->inside.turns = f->record.inside.turns = 7;
+    assert_is_as_it_was(f, &kept);
+    (void)record_shelf_tidy(&f->shelf);
+    assert_is_as_it_was(f, &kept);
+    assert_null(record_shelf_front(&kept));
+
+    record_set(&f->record, &f->record.sni, SLICE("www.example.org"), 255);
+    record_seal(&f->record);
+    record_shelf_renew(&f->shelf, &f->record, &kept);
+    assert_true(record_is_kept(&kept));
+    assert_is_as_it_was(f, &kept);
+    record_shelf_drop(&f->shelf, &kept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +267,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(records_do_not_disturb_each_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_oldest_are_packed_as_others_come, set_up, tear_down),
         cmocka_unit_test_setup_teardown(much_text_is_packed_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_record_is_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(packing_gives_back_what_was_not_needed, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
