@@ -164,6 +164,8 @@ struct config {
         struct slice file; /* "-" standard output, "off" none */
         bool keeps_query;
         enum config_inside inside;
+        bool tells_open;             /* a record when a tunnel opens, too */
+        uint64_t tell_every_ns;      /* and this often while bytes pass; 0: none */
         enum diag_level diagnostics; /* the least grave level that is said */
     } log;
     struct {

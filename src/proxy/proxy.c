@@ -18,6 +18,15 @@ static void proxy_tunnel_ended(struct tunnel_room *room, struct record *record)
         proxy->on_room(proxy);
 }
 
+/* What is told of an open one lies on its shelf as it was, until all is tidied up. */
+static void proxy_tunnel_told(struct tunnel_room *room, struct record *record)
+{
+    struct proxy *proxy = CONTAINER_OF(room, struct proxy, tunnels);
+    proxy->on_record(proxy, record);
+    if (proxy->on_tunnel != NULL)
+        proxy->on_tunnel(proxy);
+}
+
 /* The client was told 200 before; what it hears now is at most an alert. */
 static void proxy_tunnel_refused(struct tunnel_room *room, const struct sni_guard *guard)
 {
@@ -47,6 +56,7 @@ enum status proxy_init(struct proxy *proxy, struct engine *engine)
     kernel_pipe_pool_init(&proxy->pipes, engine->counters);
     tunnel_room_init(&proxy->tunnels, engine, &proxy->pipes, proxy->record, proxy_tunnel_ended);
     proxy->tunnels.on_refused = proxy_tunnel_refused;
+    proxy->tunnels.on_told = proxy_tunnel_told;
     slab_init(&proxy->client_slab, sizeof(struct client));
     slab_init_front(&proxy->exchange_slab, sizeof(struct exchange), EXCHANGE_FRONT);
     link_init(&proxy->clients);
@@ -114,6 +124,7 @@ void proxy_done(struct proxy *proxy)
 void proxy_drain(struct proxy *proxy)
 {
     proxy->is_draining = true;
+    tunnel_room_tell_all(&proxy->tunnels);
     LIST_EACH(link, &proxy->clients)
         client_drain(CONTAINER_OF(link, struct client, link));
 }

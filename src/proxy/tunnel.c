@@ -25,8 +25,9 @@ struct tunnel {
     uint32_t tag;
     uint8_t ended_by;
     uint8_t end;
-    bool is_late; /* the timer fired */
-    bool is_bulk; /* its last run moved SHARE_FIRST or more */
+    bool is_late : 1; /* the timer fired */
+    bool is_bulk : 1; /* its last run moved SHARE_FIRST or more */
+    uint8_t told_age; /* its age when it was last to be told of, in intervals */
     struct tunnel_room *room;
     struct link link;
     struct timer timer;
@@ -53,6 +54,7 @@ static_assert(sizeof(struct tunnel) <= 456, "idle tunnels come by the thousand")
 static void tunnel_run(struct task *task);
 static void tunnel_time_out(struct timer *timer);
 static void tunnel_show(struct pipe *pipe, struct slice bytes);
+static void tunnel_tell_open(struct tunnel *tunnel);
 
 void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
                       struct kernel_pipe_pool *pipes, struct record *scratch,
@@ -110,6 +112,28 @@ static uint64_t tunnel_guard_due_ns(const struct tunnel *tunnel)
     return tunnel->guard == NULL ? 0 : sni_guard_due_ns(tunnel->guard);
 }
 
+/* While it is open it is told of at multiples of an interval from its opening on. 0: it is not. */
+static uint64_t tunnel_interval_ns(const struct tunnel *tunnel)
+{
+    return tunnel->room->engine->snapshot->config->log.tell_every_ns;
+}
+
+/* How many intervals it is old. */
+static uint64_t tunnel_age(const struct tunnel *tunnel, uint64_t interval_ns)
+{
+    uint64_t now_ns = loop_now_ns(tunnel->room->engine->loop);
+    return now_ns > tunnel->opened_ns ? (now_ns - tunnel->opened_ns) / interval_ns : 0;
+}
+
+/* 0: it is not told of. */
+static uint64_t tunnel_next_told_ns(const struct tunnel *tunnel)
+{
+    uint64_t interval_ns = tunnel_interval_ns(tunnel);
+    return interval_ns == 0
+               ? 0
+               : tunnel->opened_ns + (tunnel_age(tunnel, interval_ns) + 1) * interval_ns;
+}
+
 static void tunnel_arm(struct tunnel *tunnel)
 {
     uint64_t quiet =
@@ -122,6 +146,9 @@ static void tunnel_arm(struct tunnel *tunnel)
         deadline = guard_ns;
     if (tunnel->resume_ns != 0 && tunnel->resume_ns < deadline)
         deadline = tunnel->resume_ns;
+    uint64_t told_ns = tunnel_next_told_ns(tunnel);
+    if (told_ns != 0 && told_ns < deadline)
+        deadline = told_ns;
     timer_set(tunnel->room->engine->loop, &tunnel->timer, deadline);
 }
 
@@ -278,6 +305,8 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
     tunnel_begin_inside(tunnel, record);
     tunnel_arm(tunnel);
     bool has_held = tunnel->guard != NULL && tunnel->guard->held_len > 0;
+    if (room->engine->snapshot->config->log.tells_open)
+        tunnel_tell_open(tunnel);
     if (has_held || !pipe_is_idle(&tunnel->up) || !pipe_is_idle(&tunnel->down))
         loop_queue(room->engine->loop, &tunnel->task);
     return ST_OK;
@@ -347,6 +376,62 @@ static void tunnel_tell_guard(const struct sni_guard *guard, struct record *reco
     record_set(record, &record->remedy, text_slice(&remedy), sizeof(words));
 }
 
+void tunnel_snapshot(struct link *link, struct record *into)
+{
+    struct tunnel *tunnel = CONTAINER_OF(link, struct tunnel, link);
+    CHECK_TAG(tunnel, TUNNEL_TAG);
+    tunnel_tell(tunnel, into);
+    into->end = END_NONE; /* half-closed is not ended: the marks tell of it */
+    into->ended_by = LEG_NONE;
+    into->is_in_progress = true;
+    into->snapshot_ns = clock_monotonic_ns();
+}
+
+/* Tell of it while it is open. The record before this one stands in its own, so that differences can be told. */
+static void tunnel_tell_open(struct tunnel *tunnel)
+{
+    struct tunnel_room *room = tunnel->room;
+    struct record *record = room->scratch;
+    if (room->on_told == NULL || !record_is_kept(&tunnel->record))
+        return;
+    tunnel_snapshot(&tunnel->link, record);
+    room->on_told(room, record);
+    uint64_t told_ns = record->snapshot_ns;
+    record_shelf_get(&tunnel->record, record);
+    record->told_ns = told_ns;
+    record->told_up_bytes = tunnel->up.bytes;
+    record->told_down_bytes = tunnel->down.bytes;
+    record_shelf_renew(&room->shelf, record, &tunnel->record);
+}
+
+/* The same, where bytes came since. */
+static void tunnel_tell_news(struct tunnel *tunnel)
+{
+    struct record *record = tunnel->room->scratch;
+    if (!record_is_kept(&tunnel->record))
+        return;
+    record_shelf_get(&tunnel->record, record);
+    if (tunnel->up.bytes != record->told_up_bytes || tunnel->down.bytes != record->told_down_bytes)
+        tunnel_tell_open(tunnel);
+}
+
+static void tunnel_tell_if_due(struct tunnel *tunnel)
+{
+    uint64_t interval_ns = tunnel_interval_ns(tunnel);
+    uint8_t age = interval_ns == 0 ? 0 : (uint8_t)tunnel_age(tunnel, interval_ns);
+    if (age != tunnel->told_age)
+        tunnel_tell_news(tunnel);
+    tunnel->told_age = age;
+}
+
+void tunnel_room_tell_all(struct tunnel_room *room)
+{
+    if (room->engine->snapshot->config->log.tell_every_ns == 0)
+        return;
+    LIST_EACH(link, &room->open)
+        tunnel_tell_news(CONTAINER_OF(link, struct tunnel, link));
+}
+
 static void tunnel_bury(struct grave *grave)
 {
     struct tunnel *tunnel = CONTAINER_OF(grave, struct tunnel, grave);
@@ -413,6 +498,7 @@ static void tunnel_time_out(struct timer *timer)
 static void tunnel_judge_late(struct tunnel *tunnel)
 {
     tunnel->is_late = false;
+    tunnel_tell_if_due(tunnel);
     tunnel_arm(tunnel);
     uint64_t now = loop_now_ns(tunnel->room->engine->loop);
     if (tunnel->timer.deadline_ns > now)
@@ -693,14 +779,4 @@ uint64_t tunnel_opened_ns(struct link *link, uint64_t *ret_id)
     CHECK_TAG(tunnel, TUNNEL_TAG);
     *ret_id = tunnel->id;
     return tunnel->opened_ns;
-}
-
-void tunnel_snapshot(struct link *link, struct record *into)
-{
-    struct tunnel *tunnel = CONTAINER_OF(link, struct tunnel, link);
-    CHECK_TAG(tunnel, TUNNEL_TAG);
-    tunnel_tell(tunnel, into);
-    into->end = END_NONE; /* half-closed is not ended: the marks tell of it */
-    into->ended_by = LEG_NONE;
-    into->is_in_progress = true;
 }

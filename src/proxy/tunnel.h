@@ -18,7 +18,7 @@
  *       reverse direction goes on as long as it makes progress.
  *   T2  a reset of one side becomes a reset of the other, and never an end in order.
  *   T3  an idle tunnel holds no buffer and no kernel pipe: in clear it costs less than 1 KiB of memory in all, the
- *       two transports and its record included.
+ *       two transports and its record included; 128 bytes more while its TLS has shaken hands and asked nothing.
  *   T5  of a guarded tunnel no byte of the client goes to the origin before its ClientHello was judged; afterwards it
  *       is a tunnel like any other. What the origin says passes at once.
  *   T6  whoever looks at its TLS sees bytes after they went on, and no longer than there is something to be seen; then
@@ -44,6 +44,8 @@ struct tunnel_room {
     struct record *scratch;    /* borrowed: where a record is completed */
     /* Called once a tunnel has ended, with its finished record, which is good during the call only. */
     void (*on_ended)(struct tunnel_room *room, struct record *record);
+    /* Called with a snapshot of one that is open, which is good during the call only. NULL: nobody wants to know. */
+    void (*on_told)(struct tunnel_room *room, struct record *record);
     /* Called before the client hears that its guard refuses the tunnel. NULL: nobody wants to know. */
     void (*on_refused)(struct tunnel_room *room, const struct sni_guard *guard);
 };
@@ -71,6 +73,8 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
                          struct budget *budget) MUST_USE;
 /* Other limits from now on, of which the tunnels keep nothing but what their bytes may cost. */
 void tunnel_room_take_limits(struct tunnel_room *room, const struct budget_rules *rules);
+/* Tell of each that has moved bytes since it was told of, where the configuration wants that now and then. */
+void tunnel_room_tell_all(struct tunnel_room *room);
 /* End all tunnels now: END_DRAIN. */
 void tunnel_room_end_all(struct tunnel_room *room);
 /* End the tunnel whose record has this id with resets on both sides, END_KILLED. False: it is not here. */

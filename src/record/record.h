@@ -164,6 +164,13 @@ struct record {
     uint64_t request_body_bytes; /* content without chunk framing */
     uint64_t response_body_bytes;
 
+    /* Of a tunnel that is told of while it is open: when this snapshot was made, and the record before it, with the bytes
+     * of the tunnel by then. Monotonic; 0: there was none. */
+    uint64_t snapshot_ns;
+    uint64_t told_ns;
+    uint64_t told_up_bytes;
+    uint64_t told_down_bytes;
+
     /* Reading from one side was off since the other one did not read. */
     uint64_t stalled_by_client_ns;
     uint64_t stalled_by_upstream_ns;

@@ -405,6 +405,24 @@ static void add_tls(struct text *into, struct slice key, const struct record_tls
     close_object(into, begin);
 }
 
+/* A snapshot of an open tunnel, and what passed since the record before; of its last record, too. */
+static void add_since(const struct record *record, struct text *into)
+{
+    if (record->snapshot_ns != 0) {
+        add_key(into, KEY("now_us"));
+        add_signed(into, timeline_offset_us(&record->timeline, record->snapshot_ns));
+    }
+    if (record->told_ns == 0)
+        return;
+    size_t begin = into->len;
+    open_object(into, KEY("since"));
+    add_key(into, KEY("at_us"));
+    add_signed(into, timeline_offset_us(&record->timeline, record->told_ns));
+    add_number(into, KEY("request_body"), record->request_body_bytes - record->told_up_bytes);
+    add_number(into, KEY("response_body"), record->response_body_bytes - record->told_down_bytes);
+    close_object(into, begin);
+}
+
 static void add_alert(const struct record_inside *inside, struct text *into)
 {
     if (inside->alert_by == LEG_NONE)
@@ -595,6 +613,7 @@ void access_log_add_json(const struct record *record, struct text *into)
     add_inside(record, into);
     add_dns(record, into);
     add_bytes(record, into);
+    add_since(record, into);
 
     /* Where the time went. */
     add_times(&record->timeline, into);

@@ -29,6 +29,56 @@ static void test_an_idle_tunnel_ends(void **state)
     peer_reset_at(s.origin, 5000);
 }
 
+/* Told of at multiples of the interval from its opening on, and only where bytes came; each record has the bytes of the one
+ * before it. */
+static void test_an_open_tunnel_is_told_of(void **state)
+{
+    (void)state;
+    struct scene s = scene_open("log: { tunnels: { every: 10s } }\ntimeouts: { tunnel_idle: 5m }");
+    struct world *world = s.world;
+    world_advance(world, 4000);
+    peer_say(s.client, "abc");
+    world_advance(world, 5999);
+    assert_int_equal(world->told_count, 0);
+    world_advance(world, 1);
+    assert_int_equal(world->told_count, 1);
+    assert_int_equal(world->told.request_body_bytes, 3);
+    assert_int_equal(world->told.told_ns, 0);
+    uint64_t first_ns = world->told.snapshot_ns;
+
+    world_advance(world, 10000); /* nothing new */
+    assert_int_equal(world->told_count, 1);
+    peer_say(s.origin, "de");
+    world_advance(world, 9999);
+    assert_int_equal(world->told_count, 1);
+    world_advance(world, 1);
+    assert_int_equal(world->told_count, 2);
+    assert_int_equal(world->told.response_body_bytes, 2);
+    assert_int_equal(world->told.told_ns, first_ns);
+    assert_int_equal(world->told.told_up_bytes, 3);
+    assert_int_equal(world->told.told_down_bytes, 0);
+
+    uint64_t second_ns = world->told.snapshot_ns;
+    peer_reset(s.client);
+    const struct record *record = world_record(world); /* the last one tells what was told, too */
+    assert_int_equal(record->told_ns, second_ns);
+    assert_int_equal(record->told_down_bytes, 2);
+    assert_int_equal(record->snapshot_ns, 0);
+}
+
+/* It may be told of when it opens, and where a drain begins. */
+static void test_an_opening_and_a_drain_are_told(void **state)
+{
+    (void)state;
+    struct scene s = scene_open("log: { tunnels: { open: on, every: 1h } }");
+    assert_int_equal(s.world->told_count, 1);
+    assert_int_equal(s.world->told.request_body_bytes, 0);
+    peer_say(s.client, "abc");
+    proxy_drain(&s.world->proxy);
+    assert_int_equal(s.world->told_count, 2);
+    assert_int_equal(s.world->told.request_body_bytes, 3);
+}
+
 /* Every byte in either direction begins the idle time anew. */
 static void test_bytes_keep_a_tunnel(void **state)
 {
@@ -123,6 +173,8 @@ int main(void)
 {
     static const struct CMUnitTest plays[] = {
         PLAY(test_an_idle_tunnel_ends),
+        PLAY(test_an_open_tunnel_is_told_of),
+        PLAY(test_an_opening_and_a_drain_are_told),
         PLAY(test_bytes_keep_a_tunnel),
         PLAY(test_a_half_closed_tunnel_ends),
         PLAY(test_the_half_closed_limit_counts_from_the_end),

@@ -111,6 +111,12 @@ void world_trace(const struct world *world, const char *format, ...)
 static void keep_record(struct proxy *proxy, const struct record *record)
 {
     struct world *world = proxy->owner;
+    if (record->is_in_progress) {
+        CHECK(record->size <= sizeof(world->told));
+        memcpy(&world->told, record, record->size);
+        world->told_count++;
+        return;
+    }
     struct record_node *node = calloc(1, sizeof(*node));
     CHECK(node != NULL && record->size <= sizeof(node->record));
     memcpy(&node->record, record, record->size);

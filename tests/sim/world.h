@@ -58,6 +58,8 @@ struct world {
     size_t way_next;
     struct link reaching;
     size_t reached_count; /* how often an origin was to be reached */
+    unsigned told_count;  /* snapshots of open tunnels, which are no records of world_record */
+    struct record told;   /* the last one */
     struct link records;
     struct link *record_next; /* the first that world_record has not given out */
 };

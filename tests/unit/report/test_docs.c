@@ -110,6 +110,7 @@ static void fill(struct record *record)
                                             .alert_by = LEG_UPSTREAM,
                                             .turns = 1,
                                             .idle_ns = MS(1)};
+    record->snapshot_ns = record->told_ns = TEST_BASE_NS;
     record->dns_source = DNS_QUERY;
     record->dns_answers = 2;
     record->attempt_count = 1;
