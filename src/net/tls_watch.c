@@ -105,7 +105,7 @@ void tls_watch_done(struct tls_watch *watch)
         block_unref(&watch->at.hello.block);
 }
 
-static void watch_end(struct tls_watch *watch, enum tls_watch_state state)
+static void watch_enter(struct tls_watch *watch, enum tls_watch_state state)
 {
     watch->state = (uint8_t)state;
 }
@@ -133,7 +133,7 @@ static void watch_finish_handshake(struct tls_watch *watch, uint64_t now_ns)
     mark(&watch->facts.done_ns, now_ns);
     watch->stage = STAGE_DATA;
     if (watch->facts.response_ns != 0) /* which 0-RTT has brought */
-        watch_end(watch, TLS_WATCH_KNOWS);
+        watch_enter(watch, TLS_WATCH_KNOWS);
 }
 
 static void watch_alert(struct tls_watch *watch, enum tls_watch_side side, unsigned code,
@@ -142,14 +142,14 @@ static void watch_alert(struct tls_watch *watch, enum tls_watch_side side, unsig
     watch->facts.alert = (uint8_t)code;
     watch->facts.alert_by = side == TLS_WATCH_CLIENT ? TLS_WATCH_BY_CLIENT : TLS_WATCH_BY_SERVER;
     watch->facts.alert_is_hidden = is_hidden;
-    watch_end(watch, TLS_WATCH_KNOWS);
+    watch_enter(watch, TLS_WATCH_KNOWS);
 }
 
 static void watch_respond(struct tls_watch *watch, uint64_t now_ns)
 {
     mark(&watch->facts.response_ns, now_ns);
     if (watch->facts.done_ns != 0)
-        watch_end(watch, TLS_WATCH_KNOWS);
+        watch_enter(watch, TLS_WATCH_KNOWS);
 }
 
 /* ---- data: request and response ---- */
@@ -430,7 +430,7 @@ static void watch_record_begins(struct tls_watch *watch, enum tls_watch_side sid
         if (len > 2 && watch->facts.done_ns == 0)
             watch_alert(watch, side, 0, /* is_hidden= */ true);
         else if (len > 2) /* a good-bye, mostly */
-            watch_end(watch, TLS_WATCH_KNOWS);
+            watch_enter(watch, TLS_WATCH_KNOWS);
         break;
     case RECORD_HANDSHAKE:
         if (reader->is_hidden && !watch_is_13(watch))
@@ -445,7 +445,7 @@ static void watch_record_begins(struct tls_watch *watch, enum tls_watch_side sid
         } else if (watch->stage >= STAGE_HANDSHAKE) {
             watch_data_12(watch, side, len, now_ns);
         } else {
-            watch_end(watch, TLS_WATCH_LOST);
+            watch_enter(watch, TLS_WATCH_LOST);
         }
         break;
     default: break;
@@ -515,7 +515,8 @@ static void watch_records(struct tls_watch *watch, enum tls_watch_side side, str
     while (bytes.len > 0 && watch->state == TLS_WATCH_LOOKS) {
         if (reader->record_left == 0) {
             if (!watch_head(watch, side, &bytes, now_ns))
-                watch_end(watch, watch->stage == STAGE_HELLO ? TLS_WATCH_NOT_TLS : TLS_WATCH_LOST);
+                watch_enter(watch,
+                            watch->stage == STAGE_HELLO ? TLS_WATCH_NOT_TLS : TLS_WATCH_LOST);
             continue;
         }
         size_t here = reader->record_left < bytes.len ? reader->record_left : bytes.len;
@@ -525,7 +526,7 @@ static void watch_records(struct tls_watch *watch, enum tls_watch_side side, str
     }
     if (watch->state == TLS_WATCH_LOOKS && watch->facts.done_ns == 0 &&
         watch->seen_bytes > HANDSHAKE_BYTES_MAX)
-        watch_end(watch, TLS_WATCH_LOST);
+        watch_enter(watch, TLS_WATCH_LOST);
     if (!was_asked && watch_is_asked(watch))
         watch->seen_bytes = 0;
 }
@@ -577,11 +578,11 @@ static void watch_client_begins(struct tls_watch *watch, struct slice bytes, uin
         result = tls_hello_view(bytes, &hello);
     if (result == TLS_HELLO_MORE) {
         if (is_first && !tls_watch_may_begin(TLS_WATCH_CLIENT, bytes)) {
-            watch_end(watch, TLS_WATCH_NOT_TLS);
+            watch_enter(watch, TLS_WATCH_NOT_TLS);
             return;
         }
         if (!watch_keep(watch, bytes, means->blocks)) {
-            watch_end(watch, TLS_WATCH_LOST);
+            watch_enter(watch, TLS_WATCH_LOST);
             return;
         }
         bytes = slice_of(watch->at.hello.block->data, watch->at.hello.kept_len);
@@ -593,7 +594,7 @@ static void watch_client_begins(struct tls_watch *watch, struct slice bytes, uin
         watch_records(watch, TLS_WATCH_CLIENT, slice_from(bytes, hello.bytes), now_ns);
         block_unref(&block);
     } else if (result != TLS_HELLO_MORE) {
-        watch_end(watch, result == TLS_HELLO_NOT_TLS ? TLS_WATCH_NOT_TLS : TLS_WATCH_LOST);
+        watch_enter(watch, result == TLS_HELLO_NOT_TLS ? TLS_WATCH_NOT_TLS : TLS_WATCH_LOST);
     }
 }
 
