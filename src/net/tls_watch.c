@@ -545,7 +545,7 @@ static bool watch_keep(struct tls_watch *watch, struct slice bytes, struct block
         struct block *block = block_create(blocks, len > BLOCK_SMALL ? len : BLOCK_SMALL);
         if (block == NULL)
             return false;
-        if (kept_len > 0)
+        if (*kept != NULL)
             memcpy(block->data, (*kept)->data, kept_len);
         block_unref(kept);
         *kept = block;
