@@ -296,7 +296,8 @@ class Hall:
             whole = text[:text.rfind(b"\n") + 1]
             self._log_at += len(whole)
             for record in map(Record, whole.splitlines()):
-                self._records[record["client"]] = record
+                if not record.get("in_progress"):
+                    self._records[record["client"]] = record
         record = self._records.get(tunnel.client_name)
         return record if record and record["base_ns"] >= tunnel.began_ns else None  # ports are used again
 

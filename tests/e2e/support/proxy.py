@@ -58,6 +58,11 @@ def parse_address(url):
     return host.strip("[]"), int(port)
 
 
+def is_over(record):
+    """It is not of a tunnel that is still open."""
+    return not record.get("in_progress")
+
+
 class Proxy:
     """`program` is the binary. Plays run without privileges, also when the tests are run by root; with
     as_root=True root's are kept. `command` stands in front of the program (prlimit, ...). `sandbox`: flags behind the
@@ -237,7 +242,7 @@ class Proxy:
         text = self.log_path.read_text(errors="replace")
         return text[:text.rfind("\n") + 1].splitlines()
 
-    def records(self, count, question=lambda record: True, bound=BOUND):
+    def records(self, count, question=is_over, bound=BOUND):
         """Exactly `count` records (that answer the question) are in the log, as soon as they are."""
         def enough():
             found = [r for r in map(Record, self.log_lines()) if question(r)]
@@ -247,7 +252,7 @@ class Proxy:
         assert len(found) == count, found
         return found
 
-    def record(self, question=lambda record: True, bound=BOUND):
+    def record(self, question=is_over, bound=BOUND):
         return self.records(1, question, bound)[0]
 
 
