@@ -293,6 +293,8 @@ static void add_timings(const struct record *record, const struct timeline *time
     add_phase(into, "_proxy", timeline, PHASE_PARENT);
     add_phase(into, "_deliver", timeline, PHASE_DELIVER);
     add_phase(into, "_tunnel", timeline, PHASE_TUNNEL);
+    add_phase(into, "_inside_tls", timeline, PHASE_INSIDE_TLS);
+    add_phase(into, "_inside_wait", timeline, PHASE_INSIDE_WAIT);
     add_phase(into, "_close", timeline, PHASE_CLOSE);
     add_phase(into, "_total", timeline, PHASE_TOTAL);
     if (at[MARK_U_RX0] != 0 && at[MARK_U_TX1] > at[MARK_U_RX0])

@@ -27,10 +27,10 @@ static const uint64_t offset_max_us = UINT64_C(1) << 51;
 struct reader {
     struct slice line;
     struct record *record;
-    struct json_value marks, attempts; /* to be read at the end */
-    const char *fault;                 /* static */
-    struct slice member;               /* that is read, as it is written */
-    const char *at;                    /* where its value stands */
+    struct json_value marks, attempts, now, since; /* to be read at the end */
+    const char *fault;                             /* static */
+    struct slice member;                           /* that is read, as it is written */
+    const char *at;                                /* where its value stands */
 };
 
 struct member {
@@ -444,6 +444,113 @@ static bool read_tls(struct reader *reader, const struct json_value *value, void
     return tls->version != 0 || fail(reader, "its version is missing");
 }
 
+/* ---- Inside a tunnel ---- */
+
+static bool flag_into(struct reader *reader, const struct json_value *value, uint16_t flag)
+{
+    bool is_set = false;
+    if (!read_flag(reader, value, &is_set))
+        return false;
+    if (is_set)
+        reader->record->inside.flags = (uint16_t)(reader->record->inside.flags | flag);
+    return true;
+}
+
+/* Which of the flags has this word; 0: none. */
+static uint16_t inside_flag(struct slice word)
+{
+    for (int bit = 0; bit < INSIDE_BIT_COUNT; bit++) {
+        if (slice_equals(word, slice_from_string(record_inside_word((enum record_inside_bit)bit))))
+            return (uint16_t)(1 << bit);
+    }
+    return 0;
+}
+
+/* The name of an alert is that of its code. */
+static bool read_alert(struct reader *reader, struct json_value value)
+{
+    struct json_value part;
+    struct slice key;
+    struct record_inside *inside = &reader->record->inside;
+    if (value.kind != JSON_OBJECT)
+        return fail(reader, "an object is expected");
+    while (json_next_member(&value, &key, &part)) {
+        bool is_good = true;
+        if (slice_equals(key, SLICE("by")))
+            is_good = read_leg(reader, &part, &inside->alert_by);
+        else if (slice_equals(key, SLICE("code")))
+            is_good = read_u8(reader, &part, &inside->alert);
+        else if (slice_equals(key, SLICE("encrypted")))
+            is_good = flag_into(reader, &part, INSIDE_ALERT_HIDDEN);
+        if (!is_good)
+            return false;
+    }
+    return true;
+}
+
+/* Only what was estimated is more than the marks say. */
+static bool read_confidence(struct reader *reader, struct json_value value)
+{
+    struct json_value part;
+    struct slice key;
+    uint16_t *flags = &reader->record->inside.flags;
+    if (value.kind != JSON_OBJECT)
+        return fail(reader, "an object is expected");
+    while (json_next_member(&value, &key, &part)) {
+        bool is_estimated = part.kind == JSON_STRING && slice_equals(part.raw, SLICE("estimated"));
+        if (is_estimated && slice_equals(key, SLICE("handshake")))
+            *flags = (uint16_t)(*flags | INSIDE_HANDSHAKE_ESTIMATED);
+        if (is_estimated && slice_equals(key, SLICE("request")))
+            *flags = (uint16_t)(*flags | INSIDE_HANDSHAKE_ESTIMATED);
+        if (is_estimated && slice_equals(key, SLICE("response")))
+            *flags = (uint16_t)(*flags | INSIDE_RESPONSE_ESTIMATED);
+    }
+    return true;
+}
+
+static bool read_inside_member(struct reader *reader, struct slice key,
+                               const struct json_value *value)
+{
+    struct record *record = reader->record;
+    struct record_inside *inside = &record->inside;
+    if (slice_equals(key, SLICE("version")))
+        return read_tls_version(reader, value, &inside->version);
+    if (slice_equals(key, SLICE("offered")))
+        return read_tls_version(reader, value, &inside->offered);
+    if (slice_equals(key, SLICE("cipher")))
+        return hex_into(value, &inside->cipher) ||
+               fail(reader, "a number such as \"0x1301\" is expected");
+    if (slice_equals(key, SLICE("alpn")))
+        return read_list(reader, value, &record->alpn);
+    if (slice_equals(key, SLICE("ja4")))
+        return read_text(reader, value, &record->ja4);
+    if (slice_equals(key, SLICE("turns")))
+        return read_u32(reader, value, &inside->turns);
+    if (slice_equals(key, SLICE("idle_us")))
+        return read_us(reader, value, &inside->idle_ns);
+    if (slice_equals(key, SLICE("alert")))
+        return read_alert(reader, *value);
+    if (slice_equals(key, SLICE("confidence")))
+        return read_confidence(reader, *value);
+    uint16_t flag = inside_flag(key);
+    return flag == 0 || flag_into(reader, value, flag);
+}
+
+static bool read_inside(struct reader *reader, const struct json_value *value, void *place)
+{
+    struct json_value rest = *value;
+    struct json_value part;
+    (void)place; /* its members have their own */
+    if (value->kind != JSON_OBJECT)
+        return fail(reader, "an object is expected");
+    while (json_next_member(&rest, &reader->member, &part)) {
+        reader->at = part.raw.at;
+        if (!read_inside_member(reader, reader->member, &part))
+            return false;
+    }
+    return true;
+}
+
 /* ---- Times ---- */
 
 /* Microseconds from the base, negative before it; kept as monotonic time. */
@@ -556,6 +663,54 @@ static bool read_attempts(struct reader *reader)
     return true;
 }
 
+/* What passed since the record before is kept as what had passed by then. */
+static bool read_since(struct reader *reader)
+{
+    struct json_value part;
+    uint64_t up_bytes = 0;
+    uint64_t down_bytes = 0;
+    struct record *record = reader->record;
+    while (json_next_member(&reader->since, &reader->member, &part)) {
+        bool is_good = true;
+        reader->at = part.raw.at;
+        if (slice_equals(reader->member, SLICE("at_us")))
+            is_good = mark_into(reader, &part, &record->told_ns);
+        else if (slice_equals(reader->member, SLICE("request_body")))
+            is_good = read_u64(reader, &part, &up_bytes);
+        else if (slice_equals(reader->member, SLICE("response_body")))
+            is_good = read_u64(reader, &part, &down_bytes);
+        if (!is_good)
+            return false;
+    }
+    if (up_bytes > record->request_body_bytes || down_bytes > record->response_body_bytes)
+        return fail(reader, "more than passed in all");
+    record->told_up_bytes = record->request_body_bytes - up_bytes;
+    record->told_down_bytes = record->response_body_bytes - down_bytes;
+    return true;
+}
+
+static bool read_now(struct reader *reader)
+{
+    reader->member = SLICE("now_us");
+    reader->at = reader->now.raw.at;
+    return reader->now.raw.len == 0 ||
+           mark_into(reader, &reader->now, &reader->record->snapshot_ns);
+}
+
+static bool keep_now(struct reader *reader, const struct json_value *value, void *place)
+{
+    (void)place; /* it has its own */
+    reader->now = *value;
+    return value->kind == JSON_NUMBER || fail(reader, "a whole number is expected");
+}
+
+static bool keep_since(struct reader *reader, const struct json_value *value, void *place)
+{
+    (void)place; /* its members have their own */
+    reader->since = *value;
+    return value->kind == JSON_OBJECT || fail(reader, "an object is expected");
+}
+
 static bool keep_marks(struct reader *reader, const struct json_value *value, void *place)
 {
     (void)place; /* each mark has its own */
@@ -616,6 +771,9 @@ static const struct member line_members[] = {
     PART("dns", read_dns),
     PART("bytes", read_bytes),
     PART("stalled_us", read_stalled),
+    PART("inside", read_inside),
+    PART("now_us", keep_now),
+    PART("since", keep_since),
     PART("marks_us", keep_marks),
     PART("attempts", keep_attempts),
 };
@@ -641,7 +799,7 @@ static bool read_line(struct reader *reader, const struct json_value *value)
     if (!is_log_line(value))
         return fail(reader, "it is no line of the access log: \"v\" or \"kind\" is missing");
     return read_members(reader, value, line_members, COUNT_OF(line_members)) &&
-           read_marks(reader) && read_attempts(reader);
+           read_marks(reader) && read_attempts(reader) && read_now(reader) && read_since(reader);
 }
 
 static enum status tell(const struct reader *reader, const char *at, struct text *why)

@@ -113,6 +113,40 @@ static void every_member_comes_back(void **state)
     assert_string_equal(again.client_tls.cipher_name, "TLS_AES_256_GCM_SHA384");
 }
 
+/* What was seen inside a tunnel, and a snapshot of it. */
+static void the_inside_comes_back(void **state)
+{
+    (void)state;
+    test_exchange(&record);
+    record.kind = RECORD_TUNNEL;
+    for (int mark = 0; mark < MARK_COUNT; mark++)
+        test_mark(&record, (enum mark)mark, (uint64_t)mark * 1001500);
+    record.inside.offered = 0x0304;
+    record.inside.version = 0x0303;
+    record.inside.cipher = 0xc02f;
+    record.inside.flags = (1 << INSIDE_BIT_COUNT) - 1;
+    record.inside.alert_by = LEG_CLIENT;
+    record.inside.alert = 48;
+    record.inside.turns = 7;
+    record.inside.idle_ns = MS(3);
+    test_text(&record, &record.alpn, "h2\nhttp/1.1");
+    test_text(&record, &record.ja4, "t13d1516h2_8daaf6152771_e5627efa2ab1");
+    record.request_body_bytes = 100;
+    record.response_body_bytes = 200;
+    record.told_up_bytes = 40;
+    record.told_down_bytes = 50;
+    record.snapshot_ns = TEST_BASE_NS + MS(60);
+    record.told_ns = TEST_BASE_NS + MS(50);
+    assert_round_trip();
+    assert_int_equal(again.inside.flags, record.inside.flags);
+    assert_int_equal(again.told_up_bytes, 40);
+    record.inside.flags =
+        INSIDE_ALERT_HIDDEN | INSIDE_HANDSHAKE_ESTIMATED | INSIDE_RESPONSE_ESTIMATED;
+    record.inside.alert = 0;
+    assert_round_trip();
+    assert_int_equal(again.inside.flags, record.inside.flags);
+}
+
 static void each_word_comes_back(void **state)
 {
     (void)state;
@@ -251,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_usual_line_comes_back),
         cmocka_unit_test(every_member_comes_back),
+        cmocka_unit_test(the_inside_comes_back),
         cmocka_unit_test(each_word_comes_back),
         cmocka_unit_test(a_text_that_grows_is_cut),
         cmocka_unit_test(unknown_members_are_stepped_over),
