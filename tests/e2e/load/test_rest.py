@@ -40,6 +40,11 @@ def own_bytes(proxy):
     return int(re.search(r"^Anonymous: +(\d+) kB", text, re.M)[1]) * 1024
 
 
+def without_history(stage):
+    """One worker; no admin listener, whose history takes memory as it is used."""
+    return stage.proxy("--workers", "1", "--admin", "off", has_admin=False)
+
+
 def wait_below(proxy, limit, what):
     seen = []
 
@@ -66,7 +71,7 @@ def open_tunnels(proxy, listener, count, held):
 @pytest.mark.usefixtures("many_descriptors")
 def test_an_idle_tunnel_costs_less_than_a_kibibyte(stage):
     """Of two thousand idle tunnels each costs at most 1 KiB; when they are closed the memory is back."""
-    proxy = stage.proxy("--workers", "1")
+    proxy = without_history(stage)
     with socket.create_server(("127.0.0.1", 0), backlog=TOGETHER) as listener:
         listener.settimeout(PATIENT)
         with contextlib.ExitStack() as held:
@@ -103,7 +108,7 @@ def handshake(certs):
 def test_so_does_one_whose_client_has_only_shaken_hands(stage, certs):
     """Browsers open tunnels in advance: TLS, and then nothing. What looks at them waits, and is small. All say the same,
     since the proxy takes no part in it."""
-    proxy = stage.proxy("--workers", "1")
+    proxy = without_history(stage)
     said = handshake(certs)
     with socket.create_server(("127.0.0.1", 0), backlog=TOGETHER) as listener:
         listener.settimeout(PATIENT)
@@ -140,7 +145,7 @@ def asks_all(client, origin):
 
 def test_requests_leave_no_memory_behind(stage):
     """Thousands of requests of all kinds, answered and refused, leave the memory where it was after the first."""
-    proxy = stage.proxy("--workers", "1")
+    proxy = without_history(stage)
 
     def answers(conn):
         while conn.read_request():
