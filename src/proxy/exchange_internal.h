@@ -45,6 +45,7 @@ struct exchange_leg {
     uint64_t age_ns; /* when it was taken */
     uint64_t paid_dns_ns, paid_connect_ns, paid_tls_ns;
     uint64_t in_bytes, out_bytes;
+    struct record_tcp tcp; /* where the exchange was slow */
 };
 
 /* What the metrics know of so far. */
@@ -58,6 +59,11 @@ struct flow {
     bool trickles;            /* the last splice brought so little that a copy is cheaper */
     uint64_t paused_ns;       /* the receiver holds the sender up since; 0: it does not */
     uint64_t stalled_ns;      /* and did so long before */
+    uint64_t held_since_ns;   /* a limit on bandwidth holds both up since; 0: none does */
+    uint64_t held_ns;         /* and did so long before */
+    uint64_t last_ns;         /* when bytes moved last, or could have again; 0: none did */
+    uint64_t quiet_ns;        /* the sender's pauses, RECORD_PAUSE_NS or longer each */
+    uint64_t pauses;          /* and their number */
 };
 
 struct exchange {

@@ -71,9 +71,42 @@ static void flow_pause(struct flow *flow, bool is_paused)
     if (is_paused && flow->paused_ns == 0) {
         flow->paused_ns = clock_monotonic_ns();
     } else if (!is_paused && flow->paused_ns != 0) {
-        flow->stalled_ns += clock_monotonic_ns() - flow->paused_ns;
+        flow->last_ns = clock_monotonic_ns();
+        flow->stalled_ns += flow->last_ns - flow->paused_ns;
         flow->paused_ns = 0;
     }
+}
+
+/* The same for a limit on bandwidth. */
+static void flow_hold(struct flow *flow, bool is_held)
+{
+    if (is_held && flow->held_since_ns == 0) {
+        flow->held_since_ns = clock_monotonic_ns();
+    } else if (!is_held && flow->held_since_ns != 0) {
+        flow->last_ns = clock_monotonic_ns();
+        flow->held_ns += flow->last_ns - flow->held_since_ns;
+        flow->held_since_ns = 0;
+    }
+}
+
+/* Bytes or the end came; before the first of them, the sender could speak from `begin_ns` on. */
+static void flow_came(struct flow *flow, uint64_t begin_ns, uint64_t now_ns)
+{
+    uint64_t before_ns = flow->last_ns != 0 ? flow->last_ns : begin_ns;
+    if (before_ns != 0 && now_ns >= before_ns + RECORD_PAUSE_NS) {
+        flow->quiet_ns += now_ns - before_ns;
+        flow->pauses++;
+    }
+    flow->last_ns = now_ns;
+}
+
+/* Since when the sender of this body can speak: the client, which may wait for 100 (Continue), or the origin. */
+static uint64_t forward_begin_ns(const struct exchange *x, const struct flow *flow)
+{
+    const uint64_t *at = x->timeline.at_ns;
+    if (flow == &x->response_flow)
+        return at[MARK_U_RX0];
+    return at[MARK_U_1XX] > at[MARK_U_TX0] ? at[MARK_U_1XX] : at[MARK_U_TX0];
 }
 
 enum pump {
@@ -207,11 +240,14 @@ static enum pump forward_pump(struct exchange *x, struct stream *from, struct st
     size_t moved = 0;
     enum pump pump = PUMP_BUSY;
     size_t most = admit_bytes(x, from == x->down ? BUDGET_UP : BUDGET_DOWN);
+    flow_hold(flow, most == 0);
     if (most == 0)
         return PUMP_WAIT;
     for (int round = 0;
          pump == PUMP_BUSY && round < FORWARD_ROUNDS && moved <= share && moved < most; round++)
         pump = forward_round(x, from, to, flow, most - moved, &moved);
+    if (moved > 0 || pump == PUMP_DONE)
+        flow_came(flow, forward_begin_ns(x, flow), loop_now_ns(exchange_loop(x)));
     x->is_bulk |= moved >= SHARE_FIRST;
     flow->trickles &= moved < SHARE_FIRST;
     bool holds_some = flow->pipe != NULL && flow->pipe->len > 0;
@@ -224,6 +260,8 @@ void forward_release(struct exchange *x)
 {
     flow_pause(&x->request_flow, false);
     flow_pause(&x->response_flow, false);
+    flow_hold(&x->request_flow, false);
+    flow_hold(&x->response_flow, false);
     kernel_pipe_give(&x->proxy->pipes, &x->request_flow.pipe);
     kernel_pipe_give(&x->proxy->pipes, &x->response_flow.pipe);
 }

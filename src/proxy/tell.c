@@ -2,6 +2,8 @@
 
 #include "proxy/exchange_internal.h"
 
+#include "net/tcp_info.h"
+
 #include <string.h>
 
 enum { TELL_FIELD_MAX = 256, TELL_MESSAGE_MAX = 320, TELL_NAMES_MAX = 1024 };
@@ -62,6 +64,17 @@ static void tell_client(const struct exchange *x, struct record *record)
     record->certificate_is_cut = true;
 }
 
+/* Worth a system call for each leg? Until now, where it has not ended. A tunnel asks at its own end. */
+static bool tell_is_slow(const struct exchange *x)
+{
+    const uint64_t *at = x->timeline.at_ns;
+    if (at[MARK_T_OPEN] != 0)
+        return false;
+    uint64_t begin_ns = at[MARK_C_FIRST] != 0 ? at[MARK_C_FIRST] : at[MARK_C_ACCEPT];
+    uint64_t end_ns = at[MARK_X_END] != 0 ? at[MARK_X_END] : loop_now_ns(exchange_loop(x));
+    return begin_ns != 0 && end_ns >= begin_ns + RECORD_SLOW_NS;
+}
+
 void exchange_note_upstream(struct exchange *x)
 {
     const struct upstream *up = x->lease.upstream;
@@ -85,6 +98,8 @@ void exchange_note_upstream(struct exchange *x)
         .in_bytes = leg->in_bytes + tally.received_bytes - tally.unread_bytes,
         .out_bytes = leg->out_bytes + tally.sent_bytes,
     };
+    if (tell_is_slow(x))
+        tcp_info_read(up->codec->wire.transport, &leg->tcp);
 }
 
 static void tell_upstream(const struct exchange *x, struct record *record)
@@ -101,6 +116,7 @@ static void tell_upstream(const struct exchange *x, struct record *record)
     record->paid_tls_ns = leg->paid_tls_ns;
     record->upstream_in_bytes = leg->in_bytes;
     record->upstream_out_bytes = leg->out_bytes;
+    record->upstream_tcp = leg->tcp;
 }
 
 /* The way to the origin, if one was made or tried. */
@@ -111,6 +127,11 @@ static void tell_reach(const struct reach *reach, struct record *record)
     record->dns_answers = reach->dns_answers;
     record->attempt_count = reach->attempt_count;
     memcpy(record->attempts, reach->attempts, reach->attempt_count * sizeof(reach->attempts[0]));
+}
+
+static struct record_pace tell_pace(const struct flow *flow)
+{
+    return (struct record_pace){.quiet_ns = flow->quiet_ns, .pauses = flow->pauses};
 }
 
 void exchange_tell(struct exchange *x, struct record *record)
@@ -141,6 +162,9 @@ void exchange_tell(struct exchange *x, struct record *record)
     record->upstream_minor = x->upstream_minor;
     record->stalled_by_client_ns = x->response_flow.stalled_ns;
     record->stalled_by_upstream_ns = x->request_flow.stalled_ns;
+    record->held_ns = x->request_flow.held_ns + x->response_flow.held_ns;
+    record->client_pace = tell_pace(&x->request_flow);
+    record->upstream_pace = tell_pace(&x->response_flow);
     record->retries = x->has_retried ? 1 : 0;
     record->retry_was_stale_pool = x->has_retried;
     record->timeline = x->timeline;
@@ -149,6 +173,8 @@ void exchange_tell(struct exchange *x, struct record *record)
     exchange_note_upstream(x);
     if (x->leg.conn_id != 0)
         tell_upstream(x, record);
+    if (tell_is_slow(x))
+        tcp_info_read(client->codec->wire.transport, &record->client_tcp);
     tell_request(x, record);
     record_set(record, &record->user, x->who.user, TELL_FIELD_MAX);
     struct slice rule = x->rule[0] != '\0' ? slice_from_string(x->rule) : x->allowed_by;

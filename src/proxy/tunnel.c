@@ -13,7 +13,9 @@
 #include "base/clock.h"
 #include "io/socket.h"
 #include "net/tcp.h"
+#include "net/tcp_info.h"
 #include "proxy/failure.h"
+#include "proxy/pace.h"
 #include "proxy/rhythm.h"
 #include "proxy/share.h"
 
@@ -37,6 +39,7 @@ struct tunnel {
     };
     struct pipe up;   /* client to origin; both transports are the tunnel's */
     struct pipe down; /* origin to client */
+    struct pace pace; /* where its time goes */
     struct tunnel_limits limits;
     uint64_t opened_ns;
     uint64_t progress_ns;
@@ -49,7 +52,7 @@ struct tunnel {
     struct rhythm rhythm;
 };
 
-static_assert(sizeof(struct tunnel) <= 456, "idle tunnels come by the thousand");
+static_assert(sizeof(struct tunnel) <= 528, "idle tunnels come by the thousand");
 
 static void tunnel_run(struct task *task);
 static void tunnel_time_out(struct timer *timer);
@@ -174,6 +177,7 @@ static void tunnel_end_hold(struct tunnel *tunnel)
     if (tunnel->resume_ns == 0)
         return;
     tunnel->resume_ns = 0;
+    pace_held(&tunnel->pace, tunnel->progress_ns, loop_now_ns(tunnel->room->engine->loop));
     tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop);
 }
 
@@ -353,6 +357,16 @@ static void tunnel_tell(const struct tunnel *tunnel, struct record *record)
         inside_tell(tunnel->inside, record);
     record->inside.turns = tunnel->rhythm.turns;
     record->inside.idle_ns = tunnel->rhythm.idle_ns;
+    pace_tell(&tunnel->pace, loop_now_ns(tunnel->room->engine->loop), record);
+}
+
+/* The kernel's figures of both legs, while they are open, of a tunnel that lived long enough to be slow. */
+static void tunnel_tell_tcp(const struct tunnel *tunnel, struct record *record)
+{
+    if (loop_now_ns(tunnel->room->engine->loop) < tunnel->opened_ns + RECORD_SLOW_NS)
+        return;
+    tcp_info_read(tunnel->up.from, &record->client_tcp);
+    tcp_info_read(tunnel->up.to, &record->upstream_tcp);
 }
 
 /* What the guard knows of the ClientHello. */
@@ -381,6 +395,7 @@ void tunnel_snapshot(struct link *link, struct record *into)
     struct tunnel *tunnel = CONTAINER_OF(link, struct tunnel, link);
     CHECK_TAG(tunnel, TUNNEL_TAG);
     tunnel_tell(tunnel, into);
+    tunnel_tell_tcp(tunnel, into);
     into->end = END_NONE; /* half-closed is not ended: the marks tell of it */
     into->ended_by = LEG_NONE;
     into->is_in_progress = true;
@@ -438,12 +453,11 @@ static void tunnel_bury(struct grave *grave)
     slab_free(&tunnel->room->slab, tunnel);
 }
 
-/* The finished record. */
+/* The finished record, in the scratch. */
 static void tunnel_hand_in(struct tunnel *tunnel, enum cause cause)
 {
     struct tunnel_room *room = tunnel->room;
     struct record *record = room->scratch;
-    tunnel_tell(tunnel, record);
     if (tunnel->guard != NULL)
         tunnel_tell_guard(tunnel->guard, record);
     timeline_mark(&record->timeline, MARK_X_END);
@@ -469,6 +483,8 @@ static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record
         tunnel->end = (uint8_t)end;
         tunnel->ended_by = (uint8_t)by;
     }
+    tunnel_tell(tunnel, room->scratch);
+    tunnel_tell_tcp(tunnel, room->scratch);
     pipe_done(&tunnel->up);
     pipe_done(&tunnel->down);
     transport_close(&tunnel->up.from, is_abort && end != END_REFUSED);
@@ -521,13 +537,14 @@ static void tunnel_judge_late(struct tunnel *tunnel)
 /* What went each way, and when the last of it came. */
 struct tunnel_tally {
     uint64_t up, down;
-    uint64_t up_ns, down_ns;
+    struct pace_before pace;
 };
 
 static struct tunnel_tally tunnel_tally(const struct tunnel *tunnel)
 {
-    return (struct tunnel_tally){tunnel->up.bytes, tunnel->down.bytes, tunnel->up.last_ns,
-                                 tunnel->down.last_ns};
+    struct pace_before pace = pace_look(&tunnel->up, &tunnel->down);
+    pace.is_asked = tunnel->inside != NULL && inside_is_asked(tunnel->inside);
+    return (struct tunnel_tally){tunnel->up.bytes, tunnel->down.bytes, pace};
 }
 
 /* Note progress and ends after a run, and tell the metrics; `before` is what had gone before it. */
@@ -537,9 +554,10 @@ static void tunnel_note(struct tunnel *tunnel, struct tunnel_tally before)
     uint64_t up = tunnel->up.bytes - before.up;
     uint64_t down = tunnel->down.bytes - before.down;
     tunnel->is_bulk = up + down >= SHARE_FIRST;
+    pace_note(&tunnel->pace, &tunnel->up, &tunnel->down, before.pace);
     if (up + down > 0)
         tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop);
-    tunnel_note_rhythm(tunnel, before.up_ns, before.down_ns);
+    tunnel_note_rhythm(tunnel, before.pace.up_ns, before.pace.down_ns);
     if (up > 0) {
         counter_add(counters, COUNT_CLIENT_IN_BYTES, up);
         counter_add(counters, COUNT_UPSTREAM_OUT_BYTES, up);

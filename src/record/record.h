@@ -119,7 +119,44 @@ struct record_inside {
     uint64_t idle_ns; /* the longest time in which nothing came, before the last byte */
 };
 
+/* The kernel's figures of one leg (TCP_INFO), read once when the transaction ended. They count from the beginning of the
+ * connection, which may have served others before. A figure that the kernel does not have is 0. */
+struct record_tcp {
+    uint32_t is_known;         /* 0: none was read, and all else is 0 */
+    uint32_t rtt_us;           /* smoothed */
+    uint32_t rtt_var_us;       /* its mean deviation */
+    uint32_t min_rtt_us;       /* the least of late */
+    uint32_t retransmits;      /* segments sent again */
+    uint32_t out_of_order;     /* segments that came before others that were lost or late */
+    uint32_t segments_in;      /* all, with those that carry no data */
+    uint32_t segments_out;     /* likewise */
+    uint32_t data_segments_in; /* that carry data */
+    uint32_t mss_in;           /* data in a full segment of the peer, in bytes */
+    uint64_t data_bytes_in;
+    uint64_t delivery_rate;     /* to the peer, bytes a second */
+    uint64_t busy_us;           /* there was something to send, or not yet acknowledged; of which */
+    uint64_t rwnd_limited_us;   /* the peer's receive window was full */
+    uint64_t sndbuf_limited_us; /* our send buffer was too small */
+};
+
+/* How bytes came from one side. */
+struct record_pace {
+    uint64_t
+        moving_ns; /* tunnels only: one upon the other, with less than RECORD_PAUSE_NS between two */
+    uint64_t
+        quiet_ns; /* the longer pauses in the middle of a message, or between two pieces of a tunnel's direction */
+    uint64_t pauses; /* how many */
+};
+
 #pragma GCC diagnostic pop
+
+/* Bytes that come with less between them come in one go; a longer silence is a pause. */
+#define RECORD_PAUSE_NS (50ULL * 1000 * 1000)
+/* Who says nothing for so long was not asked: longer waits in tunnels are idleness. */
+#define RECORD_IDLE_NS (20ULL * 1000 * 1000 * 1000)
+
+/* A transaction that took less is not looked at further: its legs are not asked, and it has no verdict. */
+#define RECORD_SLOW_NS (100ULL * 1000 * 1000)
 
 struct record {
     uint32_t size;    /* bytes of this record that are in use: the fixed part and the used text */
@@ -174,10 +211,18 @@ struct record {
     /* Reading from one side was off since the other one did not read. */
     uint64_t stalled_by_client_ns;
     uint64_t stalled_by_upstream_ns;
+    uint64_t held_ns; /* nothing was read for the sake of a limit on bandwidth */
+    struct record_pace client_pace;
+    struct record_pace upstream_pace;
+    /* Of tunnels: waits for the origin's next bytes after bytes of the client, below RECORD_IDLE_NS each; their number */
+    uint64_t awaited_ns;
+    uint64_t turns;
 
     struct record_tls client_tls;
     struct record_tls upstream_tls;
     struct record_inside inside;
+    struct record_tcp client_tcp;
+    struct record_tcp upstream_tcp;
     struct timeline timeline;
     struct record_attempt attempts[RECORD_ATTEMPTS_MAX];
 

@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "record/verdict.h"
 
 #include <errno.h>
 #include <string.h>
@@ -362,6 +363,16 @@ static void add_connections(const struct record *record, struct text *into)
     close_object(into, begin);
 }
 
+static void add_pace(struct text *into, struct slice key, const struct record_pace *pace)
+{
+    size_t begin = into->len;
+    open_object(into, key);
+    add_count(into, KEY("moving_us"), pace->moving_ns / NS_PER_US);
+    add_count(into, KEY("quiet_us"), pace->quiet_ns / NS_PER_US);
+    add_count(into, KEY("pauses"), pace->pauses);
+    close_object(into, begin);
+}
+
 static void add_bytes(const struct record *record, struct text *into)
 {
     size_t begin = into->len;
@@ -377,6 +388,14 @@ static void add_bytes(const struct record *record, struct text *into)
     open_object(into, KEY("stalled_us"));
     add_count(into, KEY("by_client"), record->stalled_by_client_ns / NS_PER_US);
     add_count(into, KEY("by_upstream"), record->stalled_by_upstream_ns / NS_PER_US);
+    add_count(into, KEY("by_limits"), record->held_ns / NS_PER_US);
+    close_object(into, begin);
+    begin = into->len;
+    open_object(into, KEY("pace"));
+    add_pace(into, KEY("client"), &record->client_pace);
+    add_pace(into, KEY("upstream"), &record->upstream_pace);
+    add_count(into, KEY("awaited_us"), record->awaited_ns / NS_PER_US);
+    add_count(into, KEY("turns"), record->turns);
     close_object(into, begin);
 }
 
@@ -493,6 +512,38 @@ static void add_inside(const struct record *record, struct text *into)
     close_object(into, begin);
 }
 
+static void add_tcp_leg(struct text *into, struct slice key, const struct record_tcp *tcp)
+{
+    size_t begin = into->len;
+    if (tcp->is_known == 0)
+        return;
+    open_object(into, key);
+    add_count(into, KEY("rtt_us"), tcp->rtt_us);
+    add_count(into, KEY("rtt_var_us"), tcp->rtt_var_us);
+    add_count(into, KEY("min_rtt_us"), tcp->min_rtt_us);
+    add_number(into, KEY("retransmits"), tcp->retransmits);
+    add_number(into, KEY("out_of_order"), tcp->out_of_order);
+    add_number(into, KEY("segments_in"), tcp->segments_in);
+    add_number(into, KEY("segments_out"), tcp->segments_out);
+    add_number(into, KEY("data_segments_in"), tcp->data_segments_in);
+    add_number(into, KEY("data_bytes_in"), tcp->data_bytes_in);
+    add_count(into, KEY("mss_in"), tcp->mss_in);
+    add_count(into, KEY("delivery_rate"), tcp->delivery_rate);
+    add_number(into, KEY("busy_us"), tcp->busy_us);
+    add_number(into, KEY("rwnd_limited_us"), tcp->rwnd_limited_us);
+    add_number(into, KEY("sndbuf_limited_us"), tcp->sndbuf_limited_us);
+    close_object(into, begin);
+}
+
+static void add_tcp(const struct record *record, struct text *into)
+{
+    size_t begin = into->len;
+    open_object(into, KEY("tcp"));
+    add_tcp_leg(into, KEY("client"), &record->client_tcp);
+    add_tcp_leg(into, KEY("upstream"), &record->upstream_tcp);
+    close_object(into, begin);
+}
+
 static void add_dns(const struct record *record, struct text *into)
 {
     if (record->dns_source == DNS_NONE)
@@ -539,6 +590,28 @@ static void add_times(const struct timeline *timeline, struct text *into)
         add_key(into, mark_keys[mark]);
         add_signed(into, timeline_offset_us(timeline, timeline->at_ns[mark]));
     }
+    close_object(into, begin);
+}
+
+static const struct slice slow_keys[SLOW_COUNT] = {
+#define X(name, word, meaning) [SLOW_##name] = KEY_INIT(word),
+    SLOW_SIDES(X)
+#undef X
+};
+
+static void add_verdict(const struct record *record, struct text *into)
+{
+    struct verdict verdict;
+    if (!verdict_judge(record, &verdict))
+        return;
+    size_t begin = into->len;
+    open_object(into, KEY("verdict"));
+    add_word(into, KEY("slow"), slow_word(verdict.slow));
+    size_t shares = into->len;
+    open_object(into, KEY("shares_us"));
+    for (size_t side = 0; side < SLOW_COUNT; side++)
+        add_count(into, slow_keys[side], verdict.share_us[side]);
+    close_object(into, shares);
     close_object(into, begin);
 }
 
@@ -617,6 +690,8 @@ void access_log_add_json(const struct record *record, struct text *into)
 
     /* Where the time went. */
     add_times(&record->timeline, into);
+    add_tcp(record, into);
+    add_verdict(record, into);
     add_attempts(record, into);
     put(into, SLICE("}\n"));
 }

@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "record/verdict.h"
 
 #include <time.h>
 
@@ -33,6 +34,7 @@ enum {
     TARGET_TEXT = 256,
     NOTE_TEXT = 256,
     PIECE_TEXT = 40,
+    SLOW_TEXT = 32,
     OPENING_LEAST_NS = 10000,
 };
 
@@ -107,6 +109,8 @@ struct tail {
     bool is_alarm; /* the note tells of a failure */
     struct piece pieces[PHASE_COUNT];
     size_t count;
+    char slow[SLOW_TEXT];
+    size_t slow_len;
 };
 
 static bool is_opaque(const struct record *record)
@@ -308,6 +312,24 @@ static void tail_fit(struct tail *tail, size_t columns)
     }
 }
 
+/* Who was slow, which says more than the shortest phases; the longest one stays. */
+static void tail_slow(struct tail *tail, const struct record *record, size_t columns)
+{
+    struct verdict verdict;
+    struct text text = text_on(tail->slow, sizeof(tail->slow));
+    tail->slow_len = 0;
+    if (!verdict_judge(record, &verdict) || verdict.slow == SLOW_NONE)
+        return;
+    text_add(&text, SLICE("slow: "));
+    text_add(&text, slice_from_string(slow_word(verdict.slow)));
+    for (size_t i = 0; i < text.len; i++)
+        tail->slow[i] = (char)(tail->slow[i] == '_' ? ' ' : tail->slow[i]);
+    size_t longest = tail->count > 0 ? 1 + tail->pieces[tail_longest(tail)].len : 0;
+    if (tail->note_len + longest + 1 + text.len > columns)
+        return;
+    tail->slow_len = text.len;
+}
+
 /* ---- The line ---- */
 
 struct pen {
@@ -417,6 +439,12 @@ static void add_tail(const struct tail *tail, const struct pen *pen)
         text_add(pen->into, slice_of(tail->pieces[i].text, tail->pieces[i].len));
         pen_color(pen, RESET);
     }
+    if (tail->slow_len > 0) {
+        text_add_char(pen->into, ' ');
+        pen_color(pen, YELLOW);
+        text_add(pen->into, slice_of(tail->slow, tail->slow_len));
+        pen_color(pen, RESET);
+    }
 }
 
 static size_t line_columns(unsigned columns)
@@ -449,12 +477,15 @@ void access_log_add_line(const struct record *record, const struct access_log_st
     tail_phases(&tail, &record->timeline);
     if (tail.note_len > room)
         room = tail.note_len < room + spare ? tail.note_len : room + spare;
-    tail_fit(&tail, room);
-    size_t used = HEAD_COLUMNS + 1 + user_columns + tail_columns(&tail);
+    tail_slow(&tail, record, room);
+    size_t slow_columns = tail.slow_len > 0 ? tail.slow_len + 1 : 0;
+    tail_fit(&tail, room - slow_columns);
+    size_t used = HEAD_COLUMNS + 1 + user_columns + tail_columns(&tail) + slow_columns;
 
     add_head(record, &pen);
     add_figures(record, &pen);
-    add_target(text_slice(&target), columns - used, user_columns + tail_columns(&tail) > 0, into);
+    add_target(text_slice(&target), columns - used,
+               user_columns + slow_columns + tail_columns(&tail) > 0, into);
     add_tail(&tail, &pen);
     text_add_char(into, '\n');
 }

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/edit.h"
+#include "record/verdict.h"
 
 #include <assert.h>
 
@@ -21,6 +22,7 @@ enum value_kind {
     KIND_STATUS,
     KIND_KIND,
     KIND_DECISION,
+    KIND_SLOW,
     KIND_END,
     KIND_SIZE,
     KIND_NUMBER,
@@ -58,6 +60,9 @@ static const struct {
                    {KIND_DECISION, DECISION_OBSERVED, {"observed", 8}},
 #define X(name, word, meaning) {KIND_END, END_##name, {word, sizeof(word) - 1}},
                    RECORD_ENDS(X)
+#undef X
+#define X(name, word, meaning) {KIND_SLOW, SLOW_##name, {word, sizeof(word) - 1}},
+                       SLOW_GUILTY(X)
 #undef X
 };
 
@@ -162,6 +167,7 @@ static void add_expected(struct text *into, size_t key)
     case KIND_STATUS: text_add(into, SLICE("404, 4xx, 400-499, or a comparison")); break;
     case KIND_KIND:
     case KIND_DECISION:
+    case KIND_SLOW:
     case KIND_END:
         text_add(into, SLICE("one of:"));
         add_words(into, key_kind(key));
@@ -301,6 +307,7 @@ static bool read_equal(struct slice s, enum value_kind kind, struct filter_value
     case KIND_NUMBER: return read_range(s, kind, value);
     case KIND_KIND:
     case KIND_DECISION:
+    case KIND_SLOW:
     case KIND_END: return read_value_word(s, kind, value);
     case KIND_ID:
         value->most = 0;
@@ -538,6 +545,12 @@ static struct record_text text_of(const struct record *record, enum filter_key k
     }
 }
 
+static enum slow_side slow_of(const struct record *record)
+{
+    struct verdict verdict;
+    return verdict_judge(record, &verdict) ? verdict.slow : SLOW_NONE;
+}
+
 static enum decision decision_of(const struct record *record)
 {
     if (record->end == END_REFUSED)
@@ -557,6 +570,7 @@ static bool number_of(const struct record *record, size_t key, uint64_t *ret_num
     case FILTER_KIND: *ret_number = record->kind; return true;
     case FILTER_DECISION: *ret_number = decision_of(record); return *ret_number != DECISION_NONE;
     case FILTER_END: *ret_number = record->end; return record->end != END_NONE;
+    case FILTER_SLOW: *ret_number = slow_of(record); return *ret_number != SLOW_NONE;
     case FILTER_UP: *ret_number = record->client_in_bytes; return true;
     case FILTER_DOWN: *ret_number = record->client_out_bytes; return true;
     case FILTER_USE: *ret_number = record->upstream_use; return record->upstream_use != 0;

@@ -30,6 +30,7 @@
     X(KIND, "kind", KIND, "tunnel", "exchange, tunnel, upgrade or local")                          \
     X(DECISION, "decision", DECISION, "refused", "allowed, refused or observed")                   \
     X(END, "end", END, "timeout", "how it ended")                                                  \
+    X(SLOW, "slow", SLOW, "origin", "who was slow, of what took 100 ms or more")                   \
     X(CAUSE, "cause", TEXT, "connect_timeout", "word of the failure")                              \
     X(RULE, "rule", TEXT, "default-deny*", "what decided, or would have: a rule by its name")      \
     X(SNI, "sni", TEXT, "*.example.com", "name that a ClientHello in the tunnel told")             \

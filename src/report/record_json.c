@@ -380,6 +380,54 @@ static const struct member bytes_members[] = {
 static const struct member stalled_members[] = {
     MEMBER("by_client", read_us, stalled_by_client_ns),
     MEMBER("by_upstream", read_us, stalled_by_upstream_ns),
+    MEMBER("by_limits", read_us, held_ns),
+};
+
+#define PACE(way)                                                                               \
+    {                                                                                           \
+        MEMBER("moving_us", read_us, way.moving_ns), MEMBER("quiet_us", read_us, way.quiet_ns), \
+            MEMBER("pauses", read_u64, way.pauses),                                             \
+    }
+static const struct member client_pace_members[] = PACE(client_pace);
+static const struct member upstream_pace_members[] = PACE(upstream_pace);
+#undef PACE
+
+/* `is_known` is that there is an object. */
+#define TCP(leg)                                                                                \
+    {                                                                                           \
+        MEMBER("rtt_us", read_u32, leg.rtt_us), MEMBER("rtt_var_us", read_u32, leg.rtt_var_us), \
+            MEMBER("min_rtt_us", read_u32, leg.min_rtt_us),                                     \
+            MEMBER("retransmits", read_u32, leg.retransmits),                                   \
+            MEMBER("out_of_order", read_u32, leg.out_of_order),                                 \
+            MEMBER("segments_in", read_u32, leg.segments_in),                                   \
+            MEMBER("segments_out", read_u32, leg.segments_out),                                 \
+            MEMBER("data_segments_in", read_u32, leg.data_segments_in),                         \
+            MEMBER("data_bytes_in", read_u64, leg.data_bytes_in),                               \
+            MEMBER("mss_in", read_u32, leg.mss_in),                                             \
+            MEMBER("delivery_rate", read_u64, leg.delivery_rate),                               \
+            MEMBER("busy_us", read_u64, leg.busy_us),                                           \
+            MEMBER("rwnd_limited_us", read_u64, leg.rwnd_limited_us),                           \
+            MEMBER("sndbuf_limited_us", read_u64, leg.sndbuf_limited_us),                       \
+    }
+static const struct member client_tcp_members[] = TCP(client_tcp);
+static const struct member upstream_tcp_members[] = TCP(upstream_tcp);
+#undef TCP
+
+static bool read_client_tcp(struct reader *reader, const struct json_value *value, void *place)
+{
+    *(uint32_t *)place = 1;
+    return read_members(reader, value, client_tcp_members, COUNT_OF(client_tcp_members));
+}
+
+static bool read_upstream_tcp(struct reader *reader, const struct json_value *value, void *place)
+{
+    *(uint32_t *)place = 1;
+    return read_members(reader, value, upstream_tcp_members, COUNT_OF(upstream_tcp_members));
+}
+
+static const struct member tcp_legs_members[] = {
+    MEMBER("client", read_client_tcp, client_tcp.is_known),
+    MEMBER("upstream", read_upstream_tcp, upstream_tcp.is_known),
 };
 
 #define READ_OBJECT(name)                                                                       \
@@ -394,6 +442,17 @@ READ_OBJECT(upstream_conn)
 READ_OBJECT(dns)
 READ_OBJECT(bytes)
 READ_OBJECT(stalled)
+READ_OBJECT(client_pace)
+READ_OBJECT(upstream_pace)
+READ_OBJECT(tcp_legs)
+
+static const struct member pace_members[] = {
+    PART("client", read_client_pace),
+    PART("upstream", read_upstream_pace),
+    MEMBER("awaited_us", read_us, awaited_ns),
+    MEMBER("turns", read_u64, turns),
+};
+READ_OBJECT(pace)
 #undef READ_OBJECT
 
 /* "0x1301" */
@@ -771,6 +830,8 @@ static const struct member line_members[] = {
     PART("dns", read_dns),
     PART("bytes", read_bytes),
     PART("stalled_us", read_stalled),
+    PART("pace", read_pace),
+    PART("tcp", read_tcp_legs),
     PART("inside", read_inside),
     PART("now_us", keep_now),
     PART("since", keep_since),

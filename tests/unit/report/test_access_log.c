@@ -215,6 +215,58 @@ static void a_short_connect_beside_a_long_wait_is_still_shown(void **state)
     assert_lacks(line, "send");
 }
 
+/* An origin that thinks for 400 ms. */
+static void begin_slow(void)
+{
+    static const enum mark later[] = {MARK_U_RX0, MARK_U_RX1, MARK_D_TX1, MARK_X_END};
+    for (size_t i = 0; i < COUNT_OF(later); i++)
+        record.timeline.at_ns[later[i]] += MS(400);
+}
+
+static void a_slow_line_ends_with_who_was_slow(void **state)
+{
+    (void)state;
+    begin_slow();
+    assert_has(line_of(ACCESS_LOG_LINE, false),
+               " dns 2.8ms connect 12ms wait 427ms slow: origin\n");
+    assert_has(line_of(ACCESS_LOG_LINE, true), "\x1b[33mslow: origin\x1b[0m\n");
+    record.timeline.at_ns[MARK_U_SYN1] += MS(800); /* and all that follows */
+    record.timeline.at_ns[MARK_U_TX0] += MS(800);
+    record.timeline.at_ns[MARK_U_TX1] += MS(800);
+    begin_slow();
+    begin_slow();
+    assert_has(line_of(ACCESS_LOG_LINE, false), " slow: upstream network\n");
+}
+
+/* The longest phase and the target stay; at 72 columns there is room for no more than those. */
+static void a_narrow_line_leaves_out_who_was_slow_before_the_longest_phase(void **state)
+{
+    (void)state;
+    char line[256];
+    struct access_log_style style = {.format = ACCESS_LOG_LINE, .columns = 72};
+    begin_slow();
+    struct text text = text_on(line, sizeof(line));
+    access_log_add(&record, &style, &text);
+    assert_in_range(text.len, 1, 73);
+    assert_has(text_string(&text), " wait 427ms");
+    assert_lacks(text_string(&text), "slow");
+    style.columns = 95;
+    text.len = 0;
+    access_log_add(&record, &style, &text);
+    assert_in_range(text.len, 1, 96);
+    assert_has(text_string(&text), " wait 427ms slow: origin\n");
+}
+
+static void json_shares_out_what_was_slow(void **state)
+{
+    (void)state;
+    assert_lacks(line_of(ACCESS_LOG_JSON, false), "verdict");
+    begin_slow();
+    assert_has(line_of(ACCESS_LOG_JSON, false),
+               "\"verdict\":{\"slow\":\"origin\",\"shares_us\":{\"client\":100,\"proxy\":100,"
+               "\"dns\":2800,\"upstream_network\":12000,\"origin\":430000}}");
+}
+
 static void a_pooled_exchange_says_reused(void **state)
 {
     (void)state;
@@ -328,6 +380,23 @@ static void json_holds_the_marks_and_the_phases_that_happened(void **state)
     assert_lacks(line, "stalled_us");
     assert_lacks(line, "attempts");
     assert_lacks(line, "in_progress");
+}
+
+static void json_holds_the_figures_of_both_legs(void **state)
+{
+    (void)state;
+    assert_lacks(line_of(ACCESS_LOG_JSON, false), "tcp");
+    record.client_tcp = (struct record_tcp){.is_known = 1, .segments_in = 3, .busy_us = 1500};
+    record.upstream_tcp = (struct record_tcp){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    assert_has(line_of(ACCESS_LOG_JSON, false),
+               "\"tcp\":{\"client\":{\"retransmits\":0,\"out_of_order\":0,\"segments_in\":3,"
+               "\"segments_out\":0,\"data_segments_in\":0,\"data_bytes_in\":0,"
+               "\"busy_us\":1500,\"rwnd_limited_us\":0,\"sndbuf_limited_us\":0},"
+               "\"upstream\":{\"rtt_us\":2,\"rtt_var_us\":3,\"min_rtt_us\":4,"
+               "\"retransmits\":5,\"out_of_order\":6,\"segments_in\":7,\"segments_out\":8,"
+               "\"data_segments_in\":9,\"data_bytes_in\":11,\"mss_in\":10,"
+               "\"delivery_rate\":12,\"busy_us\":13,\"rwnd_limited_us\":14,"
+               "\"sndbuf_limited_us\":15}}");
 }
 
 static void json_has_marks_before_the_base_as_negative_offsets(void **state)
@@ -526,11 +595,15 @@ int main(void)
         TEST(a_tunnel_ends_with_fin_without_alarm),
         TEST(a_long_tunnel_still_shows_how_it_was_opened),
         TEST(a_short_connect_beside_a_long_wait_is_still_shown),
+        TEST(a_slow_line_ends_with_who_was_slow),
+        TEST(a_narrow_line_leaves_out_who_was_slow_before_the_longest_phase),
+        TEST(json_shares_out_what_was_slow),
         TEST(a_pooled_exchange_says_reused),
         TEST(colours_are_added_around_the_same_text),
         TEST(no_peer_can_forge_a_line_or_reach_the_terminal),
         TEST(every_byte_fits_even_where_each_needs_an_escape),
         TEST(json_holds_the_marks_and_the_phases_that_happened),
+        TEST(json_holds_the_figures_of_both_legs),
         TEST(json_has_marks_before_the_base_as_negative_offsets),
         TEST(json_escapes_to_ascii_and_keeps_what_was_there),
         TEST(json_lists_the_attempts),

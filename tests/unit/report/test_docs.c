@@ -1,6 +1,7 @@
 #include "report_test.h"
 
 #include "record/counter.h"
+#include "record/verdict.h"
 #include "report/access_log.h"
 #include "report/filter.h"
 
@@ -12,6 +13,7 @@
 static char timing[65536];
 static char logs[65536];
 static char live[65536];
+static char verdicts[65536];
 
 static void read_document(const char *name, char *into, size_t cap)
 {
@@ -30,6 +32,7 @@ static int begin(void **state)
     read_document("timing.md", timing, sizeof(timing));
     read_document("log.md", logs, sizeof(logs));
     read_document("live.md", live, sizeof(live));
+    read_document("verdict.md", verdicts, sizeof(verdicts));
     return 0;
 }
 
@@ -79,6 +82,15 @@ static void every_end_is_described_with_its_meaning(void **state)
         assert_has_row(logs, ends[i][0], ends[i][1]);
 }
 
+static void every_side_that_may_be_slow_is_described(void **state)
+{
+    (void)state;
+#define X(name, word, meaning) assert_has_row(verdicts, word, meaning);
+    SLOW_SIDES(X)
+#undef X
+    assert_describes(verdicts, slow_word(SLOW_NONE), strlen(slow_word(SLOW_NONE)));
+}
+
 /* A record in which every member of the JSON format has something to say. */
 static void fill(struct record *record)
 {
@@ -97,6 +109,11 @@ static void fill(struct record *record)
     record->upstream_use = 2;
     record->upstream_age_ns = record->paid_dns_ns = record->paid_connect_ns = MS(1);
     record->paid_tls_ns = record->stalled_by_client_ns = record->stalled_by_upstream_ns = MS(1);
+    record->client_pace = record->upstream_pace = (struct record_pace){MS(1), MS(2), 3};
+    record->held_ns = record->awaited_ns = MS(1);
+    record->turns = 1;
+    record->client_tcp = record->upstream_tcp =
+        (struct record_tcp){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     record->client_tls = record->upstream_tls =
         (struct record_tls){.version = 0x0304,
                             .cipher = 0x1301,
@@ -140,7 +157,7 @@ static void every_json_member_is_described(void **state)
         assert_describes(logs, name, (size_t)(at - name));
         members++;
     }
-    assert_in_range(members, 50, 100);
+    assert_in_range(members, 50, 150);
 }
 
 int main(void)
@@ -149,6 +166,7 @@ int main(void)
         cmocka_unit_test(every_mark_and_phase_is_described),
         cmocka_unit_test(every_key_of_a_filter_is_described),
         cmocka_unit_test(every_end_is_described_with_its_meaning),
+        cmocka_unit_test(every_side_that_may_be_slow_is_described),
         cmocka_unit_test(every_json_member_is_described),
     };
     return cmocka_run_group_tests(tests, begin, NULL);

@@ -119,6 +119,21 @@ static void what_is_absent_fits_nothing(void **state)
     assert_false(fits("end=*"));
 }
 
+/* What was fast has nobody who was slow. */
+static void who_was_slow_is_found(void **state)
+{
+    (void)state;
+    make_record();
+    assert_false(fits("slow=*"));
+    record.timeline.at_ns[MARK_U_RX0] += MS(300);
+    record.timeline.at_ns[MARK_U_RX1] += MS(300);
+    record.timeline.at_ns[MARK_D_TX1] += MS(300);
+    record.timeline.at_ns[MARK_X_END] += MS(300);
+    assert_true(fits("slow=*"));
+    assert_true(fits("slow=dns,origin"));
+    assert_false(fits("slow=client_network"));
+}
+
 static void decisions_exclude_each_other(void **state)
 {
     (void)state;
@@ -235,6 +250,7 @@ int main(void)
         cmocka_unit_test(each_key_finds_what_it_names),
         cmocka_unit_test(terms_are_joined),
         cmocka_unit_test(what_is_absent_fits_nothing),
+        cmocka_unit_test(who_was_slow_is_found),
         cmocka_unit_test(decisions_exclude_each_other),
         cmocka_unit_test(stars_do_not_explode),
         cmocka_unit_test(errors_help),

@@ -91,6 +91,14 @@ static void every_member_comes_back(void **state)
     record.request_body_bytes = record.response_body_bytes = 13;
     record.stalled_by_client_ns = MS(4);
     record.stalled_by_upstream_ns = MS(5);
+    record.held_ns = MS(6);
+    record.client_pace = (struct record_pace){MS(7), MS(8), 9};
+    record.upstream_pace = (struct record_pace){MS(10), MS(11), 12};
+    record.awaited_ns = MS(13);
+    record.turns = 14;
+    record.client_tcp = (struct record_tcp){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    record.upstream_tcp =
+        (struct record_tcp){1, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29};
     record.client_tls = (struct record_tls){.version = 0x0304, .cipher = 0x1302, .resumed = true};
     record.client_tls.cipher_name = tls_cipher_name(0x1302);
     record.upstream_tls = (struct record_tls){.version = 0x7f1c, .cipher = 0xfefe};
