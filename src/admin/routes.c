@@ -63,6 +63,8 @@ static const struct route routes[] = {
      "transactions as they end, as server-sent events; ?after=SEQ&filter=TERMS"},
     {"/api/v1/overview", ROUTE_READ, overview_show,
      "what they say together, by minute, second and destination, as JSON; ?minutes=N"},
+    {"/api/v1/har", ROUTE_READ, transactions_har,
+     "the last transactions as HAR 1.2; ?limit=N&filter=TERMS&ids=ID,ID"},
     {"/api/v1/policy", ROUTE_SECRET, policy_show,
      "rules and settings that decide, as JSON; needs the token"},
     {"/api/v1/explain", ROUTE_SECRET, explaining_show,

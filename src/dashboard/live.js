@@ -15,7 +15,7 @@ import {LIMIT} from "./store.js";
 const TYPING_MS = 300;      /* until a filter that is being typed is taken */
 const ARRANGE_MS = 250;     /* between two orderings of all rows */
 const GROW_MS = 500;        /* between two looks at what is in progress */
-const EXPORT_MAX = 1500;    /* ids that a request line has room for */
+const EXPORT_MAX = 1000;    /* ids that the server takes */
 const AXES = {elapsed: ElapsedAxis, clock: ClockAxis};
 
 export class Live {

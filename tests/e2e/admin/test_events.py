@@ -80,6 +80,27 @@ def test_a_filter_chooses(stage):
     assert [each["seq"] for each in listed(proxy, "?limit=1&filter=url~/b")["transactions"]] == [4]
 
 
+def test_the_last_transactions_as_har(stage):
+    """/api/v1/har: an entry for each, in their order; chosen by filter or by ids."""
+    proxy = stage.proxy("--workers", "1")
+    origin = stage.origin(replies_forever(OK))
+    events = Events(stage, proxy)
+    for path in "abc":
+        ask(stage, proxy, f"http://{origin.authority}/{path}")
+        events.until("transaction")
+
+    def urls(query=""):
+        got = proxy.ask_admin("/api/v1/har" + query)
+        assert got.status == 200 and got.get("Content-Type") == "application/json", got
+        log = json.loads(got.body)["log"]
+        assert log["version"] == "1.2" and log["creator"]["name"].lower() == "fairlead"
+        return [entry["request"]["url"][-1] for entry in log["entries"]]
+    assert urls() == ["a", "b", "c"] and urls("?limit=1") == ["c"] and urls("?filter=url~/b") == ["b"]
+    first, _, last = (record.id for record in proxy.records(3))
+    assert urls(f"?ids={last},{first}") == ["a", "c"] and urls(f"?ids={'0' * 16}") == []
+    assert proxy.ask_admin("/api/v1/har?ids=12").status == 400
+
+
 @pytest.mark.parametrize("query, words", [
     ("events?filter=hist%3Da", b"host"), ("transactions?filter=%2", b"two digits"),
     ("transactions?limit=0", b"1 to 1000"), ("transactions?before=x", b"before is"), ("events?after=-1", b"after is")])
