@@ -40,6 +40,7 @@ ELSEWHERE = {
     "src/report/access_log_classic.c": ["tests/unit/report/test_access_log.c"],
     "src/report/access_log_json.c": ["tests/unit/report/test_access_log.c"],
     "src/report/access_log_line.c": ["tests/unit/report/test_access_log.c"],
+    "src/report/record_json_inside.c": ["tests/unit/report/test_record_json.c"],
     "src/report/tls_cipher.c": ["tests/unit/report/test_record_json.c"],
     "src/view/admin.c": ["tests/e2e/admin/test_views.py"],
     "src/view/lab.c": ["tests/e2e/timing/test_trace.py"],

@@ -520,7 +520,7 @@ static void print_destination(FILE *out, const struct destination *destination)
 
 static void print_destinations(FILE *out, const struct overview *overview)
 {
-    const struct destination *listed[OVERVIEW_DESTINATIONS];
+    const struct destination *listed[OVERVIEW_DESTINATIONS] = {NULL};
     size_t count = 0;
     for (size_t i = 0; i < OVERVIEW_DESTINATIONS; i++) {
         if (overview->destinations[i].hash != 0)

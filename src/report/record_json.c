@@ -3,11 +3,10 @@
  *
  * A member that comes twice makes the line a bad one: which of the two counts would be the choice of whoever forged it. */
 
-#include "report/record_json.h"
+#include "report/record_json_internal.h"
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "report/tls_cipher.h"
 
 #include <errno.h>
@@ -23,15 +22,6 @@ enum {
 /* A base, and a mark from it, stay within these, so that no sum of theirs wraps around. */
 static const uint64_t base_max_ns = UINT64_C(1) << 62;
 static const uint64_t offset_max_us = UINT64_C(1) << 51;
-
-struct reader {
-    struct slice line;
-    struct record *record;
-    struct json_value marks, attempts, now, since; /* to be read at the end */
-    const char *fault;                             /* static */
-    struct slice member;                           /* that is read, as it is written */
-    const char *at;                                /* where its value stands */
-};
 
 struct member {
     struct slice name;
@@ -49,7 +39,7 @@ struct member {
         {name, sizeof(name) - 1}, reader, 0 \
     }
 
-static bool fail(struct reader *reader, const char *fault)
+bool reader_fail(struct reader *reader, const char *fault)
 {
     reader->fault = fault;
     return false;
@@ -62,11 +52,11 @@ static bool text_into(struct reader *reader, const struct json_value *value, cha
 {
     enum status status = json_text_into(value, room, cap, ret_text);
     if (status == ST_LIMIT)
-        return fail(reader, "longer than a record holds");
-    return status == ST_OK || fail(reader, "a text is expected");
+        return reader_fail(reader, "longer than a record holds");
+    return status == ST_OK || reader_fail(reader, "a text is expected");
 }
 
-static bool read_text(struct reader *reader, const struct json_value *value, void *place)
+bool reader_text(struct reader *reader, const struct json_value *value, void *place)
 {
     char room[RECORD_TEXT_MAX];
     struct slice text;
@@ -88,10 +78,10 @@ static bool read_url(struct reader *reader, const struct json_value *value, void
     return true;
 }
 
-static bool read_flag(struct reader *reader, const struct json_value *value, void *place)
+bool reader_flag(struct reader *reader, const struct json_value *value, void *place)
 {
     if (value->kind != JSON_TRUE && value->kind != JSON_FALSE)
-        return fail(reader, "true or false is expected");
+        return reader_fail(reader, "true or false is expected");
     *(bool *)place = *(bool *)place || value->kind == JSON_TRUE;
     return true;
 }
@@ -101,11 +91,11 @@ static bool number_into(struct reader *reader, const struct json_value *value, u
 {
     enum status status = json_to_u64(value, max, ret_number);
     if (status == ST_LIMIT)
-        return fail(reader, "the number is too large");
-    return status == ST_OK || fail(reader, "a whole number is expected");
+        return reader_fail(reader, "the number is too large");
+    return status == ST_OK || reader_fail(reader, "a whole number is expected");
 }
 
-static bool read_u8(struct reader *reader, const struct json_value *value, void *place)
+bool reader_u8(struct reader *reader, const struct json_value *value, void *place)
 {
     uint64_t number = 0;
     if (!number_into(reader, value, UINT8_MAX, &number))
@@ -123,7 +113,7 @@ static bool read_u16(struct reader *reader, const struct json_value *value, void
     return true;
 }
 
-static bool read_u32(struct reader *reader, const struct json_value *value, void *place)
+bool reader_u32(struct reader *reader, const struct json_value *value, void *place)
 {
     uint64_t number = 0;
     if (!number_into(reader, value, UINT32_MAX, &number))
@@ -138,7 +128,7 @@ static bool read_u64(struct reader *reader, const struct json_value *value, void
 }
 
 /* Microseconds, kept as nanoseconds. */
-static bool read_us(struct reader *reader, const struct json_value *value, void *place)
+bool reader_us(struct reader *reader, const struct json_value *value, void *place)
 {
     uint64_t us = 0;
     if (!number_into(reader, value, offset_max_us, &us))
@@ -153,7 +143,7 @@ static bool read_endpoint(struct reader *reader, const struct json_value *value,
     struct slice text;
     return (json_text_into(value, room, sizeof(room), &text) == ST_OK &&
             inet_endpoint_parse(text, place) == ST_OK) ||
-           fail(reader, "an address with a port is expected");
+           reader_fail(reader, "an address with a port is expected");
 }
 
 /* One of `count` words; its number. */
@@ -168,7 +158,7 @@ static bool word_into(struct reader *reader, const struct json_value *value,
             return true;
         }
     }
-    return fail(reader, "not one of the words that are known");
+    return reader_fail(reader, "not one of the words that are known");
 }
 
 static bool read_kind(struct reader *reader, const struct json_value *value, void *place)
@@ -188,7 +178,7 @@ static bool read_end(struct reader *reader, const struct json_value *value, void
     return word_into(reader, value, words, COUNT_OF(words), place);
 }
 
-static bool read_leg(struct reader *reader, const struct json_value *value, void *place)
+bool reader_leg(struct reader *reader, const struct json_value *value, void *place)
 {
     const char *words[] = {NULL, record_leg_word(LEG_CLIENT), record_leg_word(LEG_UPSTREAM),
                            record_leg_word(LEG_PROXY)};
@@ -217,14 +207,14 @@ static bool read_version(struct reader *reader, const struct json_value *value, 
     uint64_t version = 0;
     (void)place; /* nowhere: there is only one */
     return (json_to_u64(value, UINT32_MAX, &version) == ST_OK && version == LINE_VERSION) ||
-           fail(reader, "only version 1 is known");
+           reader_fail(reader, "only version 1 is known");
 }
 
 static bool read_id(struct reader *reader, const struct json_value *value, void *place)
 {
     return (value->kind == JSON_STRING && value->raw.len == 16 &&
             slice_hex_to_u64(value->raw, UINT64_MAX, place) == ST_OK) ||
-           fail(reader, "16 hexadecimal digits are expected");
+           reader_fail(reader, "16 hexadecimal digits are expected");
 }
 
 /* "1.1" */
@@ -234,7 +224,7 @@ static bool minor_into(struct reader *reader, const struct json_value *value, ui
     bool is_good = value->kind == JSON_STRING && slice_starts_with(value->raw, SLICE("1.")) &&
                    slice_to_u64(slice_from(value->raw, 2), UINT8_MAX, &minor) == ST_OK;
     *ret_minor = (uint8_t)minor;
-    return is_good || fail(reader, "a version such as \"1.1\" is expected");
+    return is_good || reader_fail(reader, "a version such as \"1.1\" is expected");
 }
 
 static bool read_client_http(struct reader *reader, const struct json_value *value, void *place)
@@ -266,7 +256,7 @@ static bool read_time(struct reader *reader, const struct json_value *value, voi
     for (size_t i = 0; is_good && i < s.len; i++)
         is_good = shape[i] == 'd' ? char_is_digit(s.at[i]) : s.at[i] == shape[i];
     if (!is_good || slice_to_u64(slice_first(slice_from(s, 20), 6), 999999, &micros) != ST_OK)
-        return fail(reader, "a time such as \"2026-11-24T02:12:23.123456Z\" is expected");
+        return reader_fail(reader, "a time such as \"2026-11-24T02:12:23.123456Z\" is expected");
     struct tm tm = {.tm_year = digits_at(s, 0, 4) - 1900,
                     .tm_mon = digits_at(s, 5, 2) - 1,
                     .tm_mday = digits_at(s, 8, 2),
@@ -279,7 +269,7 @@ static bool read_time(struct reader *reader, const struct json_value *value, voi
               same.tm_mday == tm.tm_mday && same.tm_hour == tm.tm_hour &&
               same.tm_min == tm.tm_min && same.tm_sec == tm.tm_sec;
     if (!is_good)
-        return fail(reader, "there is no such time");
+        return reader_fail(reader, "there is no such time");
     *(uint64_t *)place = (uint64_t)seconds * NS_PER_S + micros * NS_PER_US;
     return true;
 }
@@ -300,7 +290,7 @@ static bool read_members(struct reader *reader, const struct json_value *value,
     uint64_t seen = 0;
     CHECK(count <= MEMBERS_MAX);
     if (value->kind != JSON_OBJECT)
-        return fail(reader, "an object is expected");
+        return reader_fail(reader, "an object is expected");
     while (json_next_member(&rest, &key, &part)) {
         size_t i = 0;
         while (i < count && !slice_equals(key, table[i].name))
@@ -310,7 +300,7 @@ static bool read_members(struct reader *reader, const struct json_value *value,
         if (i == count)
             continue;
         if ((seen >> i & 1) != 0)
-            return fail(reader, "it stands there twice");
+            return reader_fail(reader, "it stands there twice");
         seen |= UINT64_C(1) << i;
         if (!table[i].read(reader, &part, (char *)reader->record + table[i].place))
             return false;
@@ -319,7 +309,7 @@ static bool read_members(struct reader *reader, const struct json_value *value,
 }
 
 /* A list of texts, kept with a line feed between two. */
-static bool read_list(struct reader *reader, const struct json_value *value, void *place)
+bool reader_list(struct reader *reader, const struct json_value *value, void *place)
 {
     char room[RECORD_TEXT_MAX];
     struct text joined = text_on(room, sizeof(room));
@@ -327,16 +317,16 @@ static bool read_list(struct reader *reader, const struct json_value *value, voi
     struct json_value part;
     struct slice name;
     if (value->kind != JSON_ARRAY)
-        return fail(reader, "a list is expected");
+        return reader_fail(reader, "a list is expected");
     while (json_next_element(&list, &part)) {
         if (joined.len > 0)
             text_add_char(&joined, '\n');
         if (joined.is_cut)
-            return fail(reader, "longer than a record holds");
+            return reader_fail(reader, "longer than a record holds");
         if (!text_into(reader, &part, room + joined.len, sizeof(room) - joined.len, &name))
             return false;
         if (name.len == 0 || slice_find(name, '\n') < name.len)
-            return fail(reader, "a text in it is empty or has a line feed");
+            return reader_fail(reader, "a text in it is empty or has a line feed");
         joined.len += name.len;
     }
     record_set(reader->record, place, text_slice(&joined), RECORD_TEXT_MAX);
@@ -344,28 +334,28 @@ static bool read_list(struct reader *reader, const struct json_value *value, voi
 }
 
 static const struct member certificate_members[] = {
-    MEMBER("subject", read_text, cert_subject),
-    MEMBER("names", read_list, cert_names),
-    MEMBER("cut", read_flag, certificate_is_cut),
+    MEMBER("subject", reader_text, cert_subject),
+    MEMBER("names", reader_list, cert_names),
+    MEMBER("cut", reader_flag, certificate_is_cut),
 };
 
 static const struct member client_conn_members[] = {
     MEMBER("id", read_u64, client_conn_id),
-    MEMBER("use", read_u32, client_use),
+    MEMBER("use", reader_u32, client_use),
 };
 
 static const struct member upstream_conn_members[] = {
     MEMBER("id", read_u64, upstream_conn_id),
-    MEMBER("use", read_u32, upstream_use),
-    MEMBER("age_us", read_us, upstream_age_ns),
-    MEMBER("paid_dns_us", read_us, paid_dns_ns),
-    MEMBER("paid_connect_us", read_us, paid_connect_ns),
-    MEMBER("paid_tls_us", read_us, paid_tls_ns),
+    MEMBER("use", reader_u32, upstream_use),
+    MEMBER("age_us", reader_us, upstream_age_ns),
+    MEMBER("paid_dns_us", reader_us, paid_dns_ns),
+    MEMBER("paid_connect_us", reader_us, paid_connect_ns),
+    MEMBER("paid_tls_us", reader_us, paid_tls_ns),
 };
 
 static const struct member dns_members[] = {
     MEMBER("source", read_dns_source, dns_source),
-    MEMBER("answers", read_u8, dns_answers),
+    MEMBER("answers", reader_u8, dns_answers),
 };
 
 static const struct member bytes_members[] = {
@@ -378,36 +368,37 @@ static const struct member bytes_members[] = {
 };
 
 static const struct member stalled_members[] = {
-    MEMBER("by_client", read_us, stalled_by_client_ns),
-    MEMBER("by_upstream", read_us, stalled_by_upstream_ns),
-    MEMBER("by_limits", read_us, held_ns),
+    MEMBER("by_client", reader_us, stalled_by_client_ns),
+    MEMBER("by_upstream", reader_us, stalled_by_upstream_ns),
+    MEMBER("by_limits", reader_us, held_ns),
 };
 
-#define PACE(way)                                                                               \
-    {                                                                                           \
-        MEMBER("moving_us", read_us, way.moving_ns), MEMBER("quiet_us", read_us, way.quiet_ns), \
-            MEMBER("pauses", read_u64, way.pauses),                                             \
+#define PACE(way)                                                                                \
+    {                                                                                            \
+        MEMBER("moving_us", reader_us, way.moving_ns),                                           \
+            MEMBER("quiet_us", reader_us, way.quiet_ns), MEMBER("pauses", read_u64, way.pauses), \
     }
 static const struct member client_pace_members[] = PACE(client_pace);
 static const struct member upstream_pace_members[] = PACE(upstream_pace);
 #undef PACE
 
 /* `is_known` is that there is an object. */
-#define TCP(leg)                                                                                \
-    {                                                                                           \
-        MEMBER("rtt_us", read_u32, leg.rtt_us), MEMBER("rtt_var_us", read_u32, leg.rtt_var_us), \
-            MEMBER("min_rtt_us", read_u32, leg.min_rtt_us),                                     \
-            MEMBER("retransmits", read_u32, leg.retransmits),                                   \
-            MEMBER("out_of_order", read_u32, leg.out_of_order),                                 \
-            MEMBER("segments_in", read_u32, leg.segments_in),                                   \
-            MEMBER("segments_out", read_u32, leg.segments_out),                                 \
-            MEMBER("data_segments_in", read_u32, leg.data_segments_in),                         \
-            MEMBER("data_bytes_in", read_u64, leg.data_bytes_in),                               \
-            MEMBER("mss_in", read_u32, leg.mss_in),                                             \
-            MEMBER("delivery_rate", read_u64, leg.delivery_rate),                               \
-            MEMBER("busy_us", read_u64, leg.busy_us),                                           \
-            MEMBER("rwnd_limited_us", read_u64, leg.rwnd_limited_us),                           \
-            MEMBER("sndbuf_limited_us", read_u64, leg.sndbuf_limited_us),                       \
+#define TCP(leg)                                                          \
+    {                                                                     \
+        MEMBER("rtt_us", reader_u32, leg.rtt_us),                         \
+            MEMBER("rtt_var_us", reader_u32, leg.rtt_var_us),             \
+            MEMBER("min_rtt_us", reader_u32, leg.min_rtt_us),             \
+            MEMBER("retransmits", reader_u32, leg.retransmits),           \
+            MEMBER("out_of_order", reader_u32, leg.out_of_order),         \
+            MEMBER("segments_in", reader_u32, leg.segments_in),           \
+            MEMBER("segments_out", reader_u32, leg.segments_out),         \
+            MEMBER("data_segments_in", reader_u32, leg.data_segments_in), \
+            MEMBER("data_bytes_in", read_u64, leg.data_bytes_in),         \
+            MEMBER("mss_in", reader_u32, leg.mss_in),                     \
+            MEMBER("delivery_rate", read_u64, leg.delivery_rate),         \
+            MEMBER("busy_us", read_u64, leg.busy_us),                     \
+            MEMBER("rwnd_limited_us", read_u64, leg.rwnd_limited_us),     \
+            MEMBER("sndbuf_limited_us", read_u64, leg.sndbuf_limited_us), \
     }
 static const struct member client_tcp_members[] = TCP(client_tcp);
 static const struct member upstream_tcp_members[] = TCP(upstream_tcp);
@@ -449,14 +440,14 @@ READ_OBJECT(tcp_legs)
 static const struct member pace_members[] = {
     PART("client", read_client_pace),
     PART("upstream", read_upstream_pace),
-    MEMBER("awaited_us", read_us, awaited_ns),
+    MEMBER("awaited_us", reader_us, awaited_ns),
     MEMBER("turns", read_u64, turns),
 };
 READ_OBJECT(pace)
 #undef READ_OBJECT
 
 /* "0x1301" */
-static bool hex_into(const struct json_value *value, uint16_t *ret_number)
+bool reader_hex(const struct json_value *value, uint16_t *ret_number)
 {
     uint64_t number = 0;
     bool is_good = value->kind == JSON_STRING && value->raw.len == 6 &&
@@ -466,7 +457,7 @@ static bool hex_into(const struct json_value *value, uint16_t *ret_number)
     return is_good;
 }
 
-static bool read_tls_version(struct reader *reader, const struct json_value *value, uint16_t *into)
+bool reader_tls_version(struct reader *reader, const struct json_value *value, uint16_t *into)
 {
     bool is_known = value->kind == JSON_STRING && value->raw.len == 3 &&
                     slice_starts_with(value->raw, SLICE("1.")) && value->raw.at[2] >= '0' &&
@@ -475,8 +466,8 @@ static bool read_tls_version(struct reader *reader, const struct json_value *val
         *into = (uint16_t)(0x0301 + value->raw.at[2] - '0');
         return true;
     }
-    return (hex_into(value, into) && *into != 0) ||
-           fail(reader, "a version such as \"1.3\" is expected");
+    return (reader_hex(value, into) && *into != 0) ||
+           reader_fail(reader, "a version such as \"1.3\" is expected");
 }
 
 /* The name is that of the number, since a record points to constants only. */
@@ -487,12 +478,13 @@ static bool read_tls(struct reader *reader, const struct json_value *value, void
     struct json_value part;
     struct slice key;
     if (value->kind != JSON_OBJECT)
-        return fail(reader, "an object is expected");
+        return reader_fail(reader, "an object is expected");
     while (json_next_member(&rest, &key, &part)) {
-        if (slice_equals(key, SLICE("version")) && !read_tls_version(reader, &part, &tls->version))
+        if (slice_equals(key, SLICE("version")) &&
+            !reader_tls_version(reader, &part, &tls->version))
             return false;
-        if (slice_equals(key, SLICE("cipher")) && !hex_into(&part, &tls->cipher))
-            return fail(reader, "a number such as \"0x1301\" is expected");
+        if (slice_equals(key, SLICE("cipher")) && !reader_hex(&part, &tls->cipher))
+            return reader_fail(reader, "a number such as \"0x1301\" is expected");
         if (slice_equals(key, SLICE("cipher_name")))
             tls->cipher_name = "";
         if (slice_equals(key, SLICE("resumed")))
@@ -500,114 +492,7 @@ static bool read_tls(struct reader *reader, const struct json_value *value, void
     }
     if (tls->cipher_name != NULL)
         tls->cipher_name = tls_cipher_name(tls->cipher);
-    return tls->version != 0 || fail(reader, "its version is missing");
-}
-
-/* ---- Inside a tunnel ---- */
-
-static bool flag_into(struct reader *reader, const struct json_value *value, uint16_t flag)
-{
-    bool is_set = false;
-    if (!read_flag(reader, value, &is_set))
-        return false;
-    if (is_set)
-        reader->record->inside.flags = (uint16_t)(reader->record->inside.flags | flag);
-    return true;
-}
-
-/* Which of the flags has this word; 0: none. */
-static uint16_t inside_flag(struct slice word)
-{
-    for (int bit = 0; bit < INSIDE_BIT_COUNT; bit++) {
-        if (slice_equals(word, slice_from_string(record_inside_word((enum record_inside_bit)bit))))
-            return (uint16_t)(1 << bit);
-    }
-    return 0;
-}
-
-/* The name of an alert is that of its code. */
-static bool read_alert(struct reader *reader, struct json_value value)
-{
-    struct json_value part;
-    struct slice key;
-    struct record_inside *inside = &reader->record->inside;
-    if (value.kind != JSON_OBJECT)
-        return fail(reader, "an object is expected");
-    while (json_next_member(&value, &key, &part)) {
-        bool is_good = true;
-        if (slice_equals(key, SLICE("by")))
-            is_good = read_leg(reader, &part, &inside->alert_by);
-        else if (slice_equals(key, SLICE("code")))
-            is_good = read_u8(reader, &part, &inside->alert);
-        else if (slice_equals(key, SLICE("encrypted")))
-            is_good = flag_into(reader, &part, INSIDE_ALERT_HIDDEN);
-        if (!is_good)
-            return false;
-    }
-    return true;
-}
-
-/* Only what was estimated is more than the marks say. */
-static bool read_confidence(struct reader *reader, struct json_value value)
-{
-    struct json_value part;
-    struct slice key;
-    uint16_t *flags = &reader->record->inside.flags;
-    if (value.kind != JSON_OBJECT)
-        return fail(reader, "an object is expected");
-    while (json_next_member(&value, &key, &part)) {
-        bool is_estimated = part.kind == JSON_STRING && slice_equals(part.raw, SLICE("estimated"));
-        if (is_estimated && slice_equals(key, SLICE("handshake")))
-            *flags = (uint16_t)(*flags | INSIDE_HANDSHAKE_ESTIMATED);
-        if (is_estimated && slice_equals(key, SLICE("request")))
-            *flags = (uint16_t)(*flags | INSIDE_HANDSHAKE_ESTIMATED);
-        if (is_estimated && slice_equals(key, SLICE("response")))
-            *flags = (uint16_t)(*flags | INSIDE_RESPONSE_ESTIMATED);
-    }
-    return true;
-}
-
-static bool read_inside_member(struct reader *reader, struct slice key,
-                               const struct json_value *value)
-{
-    struct record *record = reader->record;
-    struct record_inside *inside = &record->inside;
-    if (slice_equals(key, SLICE("version")))
-        return read_tls_version(reader, value, &inside->version);
-    if (slice_equals(key, SLICE("offered")))
-        return read_tls_version(reader, value, &inside->offered);
-    if (slice_equals(key, SLICE("cipher")))
-        return hex_into(value, &inside->cipher) ||
-               fail(reader, "a number such as \"0x1301\" is expected");
-    if (slice_equals(key, SLICE("alpn")))
-        return read_list(reader, value, &record->alpn);
-    if (slice_equals(key, SLICE("ja4")))
-        return read_text(reader, value, &record->ja4);
-    if (slice_equals(key, SLICE("turns")))
-        return read_u32(reader, value, &inside->turns);
-    if (slice_equals(key, SLICE("idle_us")))
-        return read_us(reader, value, &inside->idle_ns);
-    if (slice_equals(key, SLICE("alert")))
-        return read_alert(reader, *value);
-    if (slice_equals(key, SLICE("confidence")))
-        return read_confidence(reader, *value);
-    uint16_t flag = inside_flag(key);
-    return flag == 0 || flag_into(reader, value, flag);
-}
-
-static bool read_inside(struct reader *reader, const struct json_value *value, void *place)
-{
-    struct json_value rest = *value;
-    struct json_value part;
-    (void)place; /* its members have their own */
-    if (value->kind != JSON_OBJECT)
-        return fail(reader, "an object is expected");
-    while (json_next_member(&rest, &reader->member, &part)) {
-        reader->at = part.raw.at;
-        if (!read_inside_member(reader, reader->member, &part))
-            return false;
-    }
-    return true;
+    return tls->version != 0 || reader_fail(reader, "its version is missing");
 }
 
 /* ---- Times ---- */
@@ -624,7 +509,7 @@ static bool mark_into(struct reader *reader, const struct json_value *value, uin
     if (!number_into(reader, &size, offset_max_us, &us))
         return false;
     if (is_before && us * NS_PER_US >= base_ns)
-        return fail(reader, "that is before the clock began");
+        return reader_fail(reader, "that is before the clock began");
     uint64_t at_ns = is_before ? base_ns - us * NS_PER_US : base_ns + us * NS_PER_US;
     *ret_at_ns = at_ns != 0 ? at_ns : 1; /* a mark at 0 would be none */
     return true;
@@ -647,7 +532,7 @@ static bool read_marks(struct reader *reader)
         if (mark == MARK_COUNT)
             continue;
         if (at_ns[mark] != 0)
-            return fail(reader, "it stands there twice");
+            return reader_fail(reader, "it stands there twice");
         if (!mark_into(reader, &part, &at_ns[mark]))
             return false;
     }
@@ -701,7 +586,7 @@ static bool read_attempt(struct reader *reader, struct json_value value,
     }
     if (attempt->os_error == ERRNO_NAMELESS && error.len > 0)
         attempt->os_error = errno_of(error);
-    return has_result || fail(reader, "its result is missing");
+    return has_result || reader_fail(reader, "its result is missing");
 }
 
 static bool read_attempts(struct reader *reader)
@@ -712,9 +597,9 @@ static bool read_attempts(struct reader *reader)
         reader->member = SLICE("attempts");
         reader->at = part.raw.at;
         if (record->attempt_count == RECORD_ATTEMPTS_MAX)
-            return fail(reader, "more of them than a record holds");
+            return reader_fail(reader, "more of them than a record holds");
         if (part.kind != JSON_OBJECT)
-            return fail(reader, "an object is expected");
+            return reader_fail(reader, "an object is expected");
         if (!read_attempt(reader, part, &record->attempts[record->attempt_count]))
             return false;
         record->attempt_count++;
@@ -742,7 +627,7 @@ static bool read_since(struct reader *reader)
             return false;
     }
     if (up_bytes > record->request_body_bytes || down_bytes > record->response_body_bytes)
-        return fail(reader, "more than passed in all");
+        return reader_fail(reader, "more than passed in all");
     record->told_up_bytes = record->request_body_bytes - up_bytes;
     record->told_down_bytes = record->response_body_bytes - down_bytes;
     return true;
@@ -760,28 +645,28 @@ static bool keep_now(struct reader *reader, const struct json_value *value, void
 {
     (void)place; /* it has its own */
     reader->now = *value;
-    return value->kind == JSON_NUMBER || fail(reader, "a whole number is expected");
+    return value->kind == JSON_NUMBER || reader_fail(reader, "a whole number is expected");
 }
 
 static bool keep_since(struct reader *reader, const struct json_value *value, void *place)
 {
     (void)place; /* its members have their own */
     reader->since = *value;
-    return value->kind == JSON_OBJECT || fail(reader, "an object is expected");
+    return value->kind == JSON_OBJECT || reader_fail(reader, "an object is expected");
 }
 
 static bool keep_marks(struct reader *reader, const struct json_value *value, void *place)
 {
     (void)place; /* each mark has its own */
     reader->marks = *value;
-    return value->kind == JSON_OBJECT || fail(reader, "an object is expected");
+    return value->kind == JSON_OBJECT || reader_fail(reader, "an object is expected");
 }
 
 static bool keep_attempts(struct reader *reader, const struct json_value *value, void *place)
 {
     (void)place; /* each attempt has its own */
     reader->attempts = *value;
-    return value->kind == JSON_ARRAY || fail(reader, "a list is expected");
+    return value->kind == JSON_ARRAY || reader_fail(reader, "a list is expected");
 }
 
 /* ---- The line ---- */
@@ -791,35 +676,35 @@ static const struct member line_members[] = {
     MEMBER("time", read_time, timeline.wall_ns),
     MEMBER("base_ns", read_base, timeline.base_ns),
     MEMBER("kind", read_kind, kind),
-    MEMBER("in_progress", read_flag, is_in_progress),
+    MEMBER("in_progress", reader_flag, is_in_progress),
     MEMBER("id", read_id, id),
     MEMBER("worker", read_u16, worker),
     MEMBER("client", read_endpoint, client),
     MEMBER("listener", read_endpoint, listener),
-    MEMBER("listener_name", read_text, listener_name),
-    MEMBER("method", read_text, method),
+    MEMBER("listener_name", reader_text, listener_name),
+    MEMBER("method", reader_text, method),
     MEMBER("url", read_url, url),
-    MEMBER("url_cut", read_flag, url_is_cut),
-    MEMBER("host", read_text, host),
+    MEMBER("url_cut", reader_flag, url_is_cut),
+    MEMBER("host", reader_text, host),
     MEMBER("http", read_client_http, client_minor),
-    MEMBER("user", read_text, user),
-    MEMBER("groups", read_list, groups),
+    MEMBER("user", reader_text, user),
+    MEMBER("groups", reader_list, groups),
     PART("client_certificate", read_certificate),
-    MEMBER("referer", read_text, referer),
-    MEMBER("user_agent", read_text, user_agent),
+    MEMBER("referer", reader_text, referer),
+    MEMBER("user_agent", reader_text, user_agent),
     MEMBER("status", read_u16, status),
     MEMBER("upstream_status", read_u16, upstream_status),
     MEMBER("upstream_http", read_upstream_http, upstream_minor),
     MEMBER("end", read_end, end),
-    MEMBER("ended_by", read_leg, ended_by),
-    MEMBER("sni", read_text, sni),
-    MEMBER("rule", read_text, rule),
-    MEMBER("would_deny", read_text, would_deny),
-    MEMBER("remedy", read_text, remedy),
-    MEMBER("cause", read_text, cause),
-    MEMBER("error", read_text, token),
-    MEMBER("detail", read_text, detail),
-    MEMBER("retries", read_u8, retries),
+    MEMBER("ended_by", reader_leg, ended_by),
+    MEMBER("sni", reader_text, sni),
+    MEMBER("rule", reader_text, rule),
+    MEMBER("would_deny", reader_text, would_deny),
+    MEMBER("remedy", reader_text, remedy),
+    MEMBER("cause", reader_text, cause),
+    MEMBER("error", reader_text, token),
+    MEMBER("detail", reader_text, detail),
+    MEMBER("retries", reader_u8, retries),
     MEMBER("retry_reason", read_retry_reason, retry_was_stale_pool),
     MEMBER("upstream", read_endpoint, upstream),
     MEMBER("source", read_endpoint, source),
@@ -832,7 +717,7 @@ static const struct member line_members[] = {
     PART("stalled_us", read_stalled),
     PART("pace", read_pace),
     PART("tcp", read_tcp_legs),
-    PART("inside", read_inside),
+    PART("inside", reader_inside),
     PART("now_us", keep_now),
     PART("since", keep_since),
     PART("marks_us", keep_marks),
@@ -856,9 +741,9 @@ static bool is_log_line(const struct json_value *value)
 static bool read_line(struct reader *reader, const struct json_value *value)
 {
     if (value->kind != JSON_OBJECT)
-        return fail(reader, "it is no JSON object");
+        return reader_fail(reader, "it is no JSON object");
     if (!is_log_line(value))
-        return fail(reader, "it is no line of the access log: \"v\" or \"kind\" is missing");
+        return reader_fail(reader, "it is no line of the access log: \"v\" or \"kind\" is missing");
     return read_members(reader, value, line_members, COUNT_OF(line_members)) &&
            read_marks(reader) && read_attempts(reader) && read_now(reader) && read_since(reader);
 }
@@ -883,11 +768,11 @@ enum status record_json_read(struct slice line, struct record *ret_record, struc
     size_t good = 0;
     record_begin(ret_record);
     if (line.len > RECORD_JSON_MAX) {
-        (void)fail(&reader, "it is longer than 65536 bytes");
+        (void)reader_fail(&reader, "it is longer than 65536 bytes");
         return tell(&reader, line.at, why);
     }
     if (json_check_at(line, &value, &good) != ST_OK) {
-        (void)fail(&reader, "it is no JSON");
+        (void)reader_fail(&reader, "it is no JSON");
         return tell(&reader, line.at + good, why);
     }
     if (!read_line(&reader, &value))
