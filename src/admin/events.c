@@ -19,10 +19,10 @@
 
 enum {
     TICK_MS = 100,
-    KEEP_ALIVE_TICKS = 150,
+    KEEP_ALIVE_TICKS = 50,
     BUFFER_BYTES = 128 * 1024,
     EVENT_ROOM = TRANSACTION_ROOM + 128,
-    LOOK_MAX = 4096, /* records that one piece looks at */
+    LOOK_MAX = 1024, /* records that one piece looks at */
 };
 
 struct event_stream {

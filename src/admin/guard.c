@@ -65,10 +65,22 @@ enum guard_verdict guard_page(const struct guard_question *question)
     return guard_knows_host(question) ? GUARD_PASS : GUARD_HOST;
 }
 
+/* Another site's page could not read the answer, but could tell from the time that it took what was in it. Browsers say
+ * whose page asks (Fetch Metadata); "none" is a person. */
+static bool guard_is_foreign(const struct guard_question *question)
+{
+    const struct field *site =
+        fields_find_name(&question->request->fields, SLICE("Sec-Fetch-Site"));
+    return site != NULL && !slice_equals(site->value, SLICE("same-origin")) &&
+           !slice_equals(site->value, SLICE("none"));
+}
+
 enum guard_verdict guard_read(const struct guard_question *question)
 {
     if (!guard_knows_host(question))
         return GUARD_HOST;
+    if (guard_is_foreign(question))
+        return GUARD_FOREIGN;
     if (guard_is_remote(&question->client) || guard_is_remote(&question->listener))
         return guard_token(question);
     return GUARD_PASS;

@@ -21,6 +21,8 @@ struct guard_question {
     X(HOST, 421, "unknown_host",                                                                  \
       "this Host is not known here; ask by a loopback name or address, or by the address of the " \
       "admin listener, with its port")                                                            \
+    X(FOREIGN, 403, "foreign_page",                                                               \
+      "a page of another site asks; only pages of this listener may")                             \
     X(NO_TOKEN, 403, "no_token_configured",                                                       \
       "this needs a token, and none is configured: write one into a file, such as with "          \
       "'openssl rand -hex 24', name the file in admin.token_file, and reload; then send "         \

@@ -12,12 +12,12 @@ struct lent {
     char *body;
 };
 
-bool lent_has_room(const struct call *call)
+bool lent_has_room(const struct call *call, size_t at_once)
 {
     size_t count = 0;
     LIST_EACH(link, &call->admin->lent)
         count++;
-    if (count < LENT_AT_ONCE)
+    if (count < at_once)
         return true;
     struct answer answer = {.status = 503};
     call_fail(call->exchange, call->wants_json, &answer, "busy",

@@ -65,7 +65,7 @@ void overview_show(const struct call *call)
                   SLICE("minutes is a number from 0 to 1440"));
         return;
     }
-    if (!lent_has_room(call))
+    if (!lent_has_room(call, LENT_AT_ONCE))
         return;
     size_t len = 0;
     char *members = overview_json(admin->overview, (unsigned)minutes, &len);

@@ -116,7 +116,7 @@ static char *write_body(const struct snapshot *snapshot, size_t *ret_len)
 void policy_show(const struct call *call)
 {
     size_t len = 0;
-    if (!lent_has_room(call))
+    if (!lent_has_room(call, LENT_AT_ONCE))
         return;
     char *body = write_body(call->request->snapshot, &len);
     lent_answer(call, "application/json", body, len);

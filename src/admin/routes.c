@@ -253,7 +253,7 @@ static void extras_collect(struct extras *extras, const struct admin *admin)
 static void serve_metrics(const struct call *call)
 {
     const struct admin *admin = call->admin;
-    if (!lent_has_room(call))
+    if (!lent_has_room(call, LENT_FIGURES_AT_ONCE))
         return;
     struct extras *extras = calloc(1, sizeof(*extras));
     struct text text = text_on(NULL, 0);

@@ -74,7 +74,8 @@ static bool listing_grow(struct listing *listing, size_t room)
     if (text->cap - text->len >= room)
         return true;
     size_t cap = text->cap == 0 ? 4 * room : 2 * text->cap;
-    char *body = cap <= listing->room_max ? realloc(text->at, cap) : NULL;
+    cap = cap < listing->room_max ? cap : listing->room_max;
+    char *body = cap >= text->len + room ? realloc(text->at, cap) : NULL;
     if (body == NULL)
         return false;
     text->at = body;
@@ -82,52 +83,66 @@ static bool listing_grow(struct listing *listing, size_t room)
     return true;
 }
 
-/* The next one, the oldest first; the number of it. 0: there is none left. */
-static uint64_t listing_next(struct listing *listing)
+/* The next one behind *left, the oldest first; the number of it. 0: there is none left. */
+static uint64_t listing_next(struct listing *listing, size_t *left)
 {
     struct recent_place place;
-    while (listing->found_count > 0) {
-        uint64_t sequence = listing->found[--listing->found_count];
+    while (*left > 0) {
+        uint64_t sequence = listing->found[--*left];
         if (recent_get(listing->recent, sequence, listing->record, &place))
             return sequence; /* others had to go meanwhile */
     }
     return 0;
 }
 
-/* False: out of memory. Where not all fit the newest are left out, and "truncated" tells. */
+/* False: not all fit. */
 static bool listing_write(struct listing *listing)
 {
     struct text *text = &listing->text;
+    size_t left = listing->found_count;
     uint64_t oldest = 0;
-    if (!listing_grow(listing, TRANSACTION_ROOM + LIST_TAIL))
-        return false;
     text_add(text, SLICE("{\"v\":1,\"transactions\":["));
-    uint64_t sequence = listing_next(listing);
+    uint64_t sequence = listing_next(listing, &left);
     while (sequence != 0 && listing_grow(listing, TRANSACTION_ROOM + LIST_TAIL)) {
         text_add(text, oldest == 0 ? SLICE("\n") : SLICE(",\n"));
         transaction_add(listing->record, sequence, text);
         oldest = oldest == 0 ? sequence : oldest;
-        sequence = listing_next(listing);
+        sequence = listing_next(listing, &left);
     }
     struct recent_span span = recent_span(listing->recent);
-    text_add_format(text, "\n],\"oldest\":%llu,\"newest\":%llu,\"left_out\":%llu%s}\n",
+    text_add_format(text, "\n],\"oldest\":%llu,\"newest\":%llu,\"left_out\":%llu}\n",
                     (unsigned long long)oldest, (unsigned long long)span.newest,
-                    (unsigned long long)span.left_out, sequence != 0 ? ",\"truncated\":true" : "");
-    return true;
+                    (unsigned long long)span.left_out);
+    return sequence == 0;
 }
 
-/* Likewise, as HAR. */
+/* The same as HAR. */
 static bool listing_write_har(struct listing *listing)
 {
+    size_t left = listing->found_count;
     bool is_first = true;
-    if (!listing_grow(listing, HAR_ENTRY_MAX + 2 * HAR_FRAME_MAX))
-        return false;
     har_begin(&listing->text);
-    while (listing_grow(listing, HAR_ENTRY_MAX + HAR_FRAME_MAX) && listing_next(listing) != 0) {
+    uint64_t sequence = listing_next(listing, &left);
+    while (sequence != 0 && listing_grow(listing, HAR_ENTRY_MAX + HAR_FRAME_MAX)) {
         har_add(listing->record, is_first, &listing->text);
         is_first = false;
+        sequence = listing_next(listing, &left);
     }
     har_end(&listing->text);
+    return sequence == 0;
+}
+
+/* Where not all fit the newer half is tried, and so on: what came last is what is asked about. False: out of memory. */
+static bool listing_write_newest(struct listing *listing, bool (*write)(struct listing *))
+{
+    if (!listing_grow(listing, HAR_ENTRY_MAX + 2 * HAR_FRAME_MAX))
+        return false;
+    while (!write(listing)) {
+        if (listing->found_count <= 1)
+            return false;
+        listing->found_count /= 2;
+        listing->text.len = 0;
+    }
     return true;
 }
 
@@ -141,7 +156,7 @@ static void listing_answer(const struct call *call, struct listing *listing, uin
     listing->record = malloc(sizeof(*listing->record));
     if (listing->record != NULL) {
         listing_find(listing, before);
-        if (write(listing)) {
+        if (listing_write_newest(listing, write)) {
             body = listing->text.at;
             len = listing->text.len;
         } else {
@@ -165,7 +180,7 @@ static struct listing *listing_create(const struct call *call, uint64_t limit, s
         return NULL;
     }
     struct filter filter;
-    if (!query_filter(call, &filter) || !lent_has_room(call))
+    if (!query_filter(call, &filter) || !lent_has_room(call, LENT_AT_ONCE))
         return NULL;
     struct listing *listing = calloc(1, sizeof(*listing));
     if (listing == NULL) {

@@ -38,11 +38,22 @@ static inline void put_char(struct text *into, char c)
     put(into, slice_of(&c, 1));
 }
 
-/* Decimal, with at least `width` digits. */
+/* "00" to "99". */
+static const char two_digits[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
+
+/* Decimal, with at least `width` digits: two in a step, since a line has a hundred numbers. */
 static void put_digits(struct text *into, uint64_t value, unsigned width)
 {
     char digits[24];
     size_t at = sizeof(digits);
+    for (; value >= 100; value /= 100) {
+        const char *two = two_digits + 2 * (value % 100);
+        digits[--at] = two[1];
+        digits[--at] = two[0];
+    }
     do {
         digits[--at] = (char)('0' + value % 10);
         value /= 10;
@@ -116,13 +127,38 @@ static bool is_plain(char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Is one of the eight bytes of `word` 0? Right for words whose bytes are all below 0x80. */
+static uint64_t zero_bytes(uint64_t word)
+{
+    return (word - EACH_BYTE(1)) & EACH_BYTE(0x80);
+}
+
+/* How many bytes at the front need no escape: eight in a step. */
+static size_t plain_run(struct slice s)
+{
+    size_t run = 0;
+    for (; run + 8 <= s.len; run += 8) {
+        uint64_t word;
+        memcpy(&word, s.at + run, 8);
+        bool is_ascii = (word & EACH_BYTE(0x80)) == 0;
+        uint64_t odd = (word - EACH_BYTE(0x20)) & EACH_BYTE(0x80);
+        odd |= zero_bytes(word ^ EACH_BYTE('"')) | zero_bytes(word ^ EACH_BYTE('\\')) |
+               zero_bytes(word ^ EACH_BYTE(0x7f));
+        if (!is_ascii || odd != 0)
+            break;
+    }
+    while (run < s.len && is_plain(s.at[run]))
+        run++;
+    return run;
+}
+
 static void add_string(struct text *into, struct slice s)
 {
     put_char(into, '"');
     while (s.len > 0) {
-        size_t run = 0;
-        while (run < s.len && is_plain(s.at[run]))
-            run++;
+        size_t run = plain_run(s);
         put(into, slice_first(s, run));
         s = slice_from(s, run);
         if (s.len > 0)

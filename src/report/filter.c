@@ -477,50 +477,59 @@ enum status filter_parse(struct slice text, struct filter *ret_filter, struct te
 
 /* ---- Matching ---- */
 
-/* The whole text against a pattern in lower case, in which '*' stands for any bytes. A star that was tried too short is
- * tried one byte longer; an earlier one never need be. */
+/* Where `part` stands first; text.len where it does not. In time that grows with the two lengths and not with their
+ * product: who asks may choose both. */
+static size_t text_find(struct slice text, struct slice part)
+{
+    const char *at = part.len == 0 ? text.at : memmem(text.at, text.len, part.at, part.len);
+    return at == NULL ? text.len : (size_t)(at - text.at);
+}
+
+static bool text_ends_with(struct slice text, struct slice end)
+{
+    return text.len >= end.len && slice_equals(slice_from(text, text.len - end.len), end);
+}
+
+/* All of `text`, where '*' stands for any bytes. What stands between two of them is looked for from the left, which
+ * leaves the most for what follows. */
 static bool pattern_matches(struct slice pattern, struct slice text)
 {
-    size_t p = 0;
-    size_t t = 0;
-    size_t star = SIZE_MAX;
-    size_t behind = 0;
-    while (t < text.len) {
-        if (p < pattern.len && pattern.at[p] == '*') {
-            star = p++;
-            behind = t;
-        } else if (p < pattern.len && pattern.at[p] == char_lower(text.at[t])) {
-            p++;
-            t++;
-        } else if (star != SIZE_MAX) {
-            p = star + 1;
-            t = ++behind;
-        } else {
+    size_t star = slice_find(pattern, '*');
+    struct slice head = slice_first(pattern, star);
+    if (star == pattern.len)
+        return slice_equals(pattern, text);
+    if (!slice_starts_with(text, head))
+        return false;
+    text = slice_from(text, head.len);
+    size_t last = slice_find_last(pattern, '*');
+    struct slice tail = slice_from(pattern, last + 1);
+    if (!text_ends_with(text, tail))
+        return false;
+    text = slice_first(text, text.len - tail.len);
+    struct slice middle =
+        slice_first(slice_from(pattern, star + 1), last > star ? last - star - 1 : 0);
+    struct slice part;
+    while (slice_next_part(&middle, '*', &part)) {
+        size_t at = text_find(text, part);
+        if (part.len > 0 && at == text.len)
             return false;
-        }
+        text = slice_from(text, at + part.len);
     }
-    while (p < pattern.len && pattern.at[p] == '*')
-        p++;
-    return p == pattern.len;
+    return true;
 }
 
-static bool text_holds(struct slice text, struct slice part)
-{
-    for (size_t at = 0; at + part.len <= text.len; at++) {
-        size_t i = 0;
-        while (i < part.len && char_lower(text.at[at + i]) == part.at[i])
-            i++;
-        if (i == part.len)
-            return true;
-    }
-    return false;
-}
-
+/* Patterns are in lower case. */
 static bool text_fits(struct slice text, struct slice pattern, bool is_part)
 {
-    if (text.len == 0)
+    char room[RECORD_TEXT_MAX];
+    struct slice lower = slice_of(room, text.len);
+    if (text.len == 0 || text.len > sizeof(room))
         return false;
-    return is_part ? text_holds(text, pattern) : pattern_matches(pattern, text);
+    for (size_t i = 0; i < text.len; i++)
+        room[i] = char_lower(text.at[i]);
+    if (is_part)
+        return pattern.len == 0 || text_find(lower, pattern) < lower.len;
+    return pattern_matches(pattern, lower);
 }
 
 /* "rule NAME" goes by its name, too. */

@@ -25,7 +25,7 @@ bool histogram_is_coarse(unsigned bucket)
 }
 
 /* The first bucket whose limit is not below. */
-static unsigned bucket_of(uint64_t ns)
+unsigned histogram_bucket(uint64_t ns)
 {
     uint64_t ten = 10 * NS_PER_US / 100;
     unsigned first = 0;
@@ -41,9 +41,15 @@ static unsigned bucket_of(uint64_t ns)
 
 void histogram_add(struct histogram *histogram, uint64_t ns)
 {
-    histogram->count++;
-    histogram->sum_ns += ns;
-    histogram->buckets[bucket_of(ns)]++;
+    histogram_add_in(histogram, histogram_bucket(ns), ns);
+}
+
+void histogram_join(struct histogram *histogram, const struct histogram *more)
+{
+    histogram->count += more->count;
+    histogram->sum_ns += more->sum_ns;
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        histogram->buckets[i] += more->buckets[i];
 }
 
 uint64_t histogram_quantile_ns(const struct histogram *histogram, unsigned permille)

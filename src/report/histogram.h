@@ -20,7 +20,18 @@ uint64_t histogram_limit_ns(unsigned bucket);
 /* Is the limit one of the few that a coarse view shows: 1, 2.5 and 5 of each power of ten? */
 bool histogram_is_coarse(unsigned bucket);
 
+/* The bucket that a duration belongs to. */
+unsigned histogram_bucket(uint64_t ns);
 void histogram_add(struct histogram *histogram, uint64_t ns);
+/* The same, where its bucket is known. */
+static inline void histogram_add_in(struct histogram *histogram, unsigned bucket, uint64_t ns)
+{
+    histogram->count++;
+    histogram->sum_ns += ns;
+    histogram->buckets[bucket]++;
+}
+/* Add all that `more` has. */
+void histogram_join(struct histogram *histogram, const struct histogram *more);
 /* Below or at what `permille` of all are, by a straight line in its bucket; 0 where there are none. */
 uint64_t histogram_quantile_ns(const struct histogram *histogram, unsigned permille);
 /* Forget half of each bucket, so that what is old counts for less. */

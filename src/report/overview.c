@@ -1,9 +1,10 @@
-/* A second and a minute are open at a time, each with whole histograms; when they are over their figures are kept in a
- * ring, and the histograms begin again.
+/* A record is counted in the second that is open, and for its destination. When the second is over it is added to the
+ * minute that is open and to what there is since the start; of a second and a minute that are over a few figures are kept in
+ * rings.
  *
- *     record --> open second --(over)--> seconds[120]
- *           `--> open minute --(over)--> minutes[1440]
- *           `--> destination, cause, rule, phases since the start
+ *     record --> open second --(over)--> seconds[120], open minute --(over)--> minutes[1440]
+ *           |                      `---> phases since the start
+ *           `--> destination, cause, rule
  *
  *     V1  spans are numbered by the monotonic clock, so that a step of the wall clock neither loses nor doubles one.
  *     V2  a late record belongs to the span that is open.
@@ -171,17 +172,49 @@ static void span_close(const struct open_span *open, struct span *span)
     }
 }
 
-/* Close what is open if it is over. True: it was. */
-static bool span_turn(struct open_span *open, uint64_t number, struct span *ring, size_t ring_count)
+static void tally_join(struct tally *tally, const struct tally *more)
 {
-    if (number <= open->number)
-        return false;
-    if (open->number != 0) {
-        span_close(open, &ring[open->number % ring_count]);
-        memset(open, 0, sizeof(*open));
+    tally->requests += more->requests;
+    tally->tunnels += more->tunnels;
+    tally->refused += more->refused;
+    tally->failed += more->failed;
+    tally->client_in += more->client_in;
+    tally->client_out += more->client_out;
+    tally->opened += more->opened;
+    tally->reused += more->reused;
+    tally->saved_us += more->saved_us;
+}
+
+/* What was not there before is not looked at: most phases do not happen. */
+static void phases_join(struct histogram *phases, const struct histogram *more)
+{
+    for (size_t i = 0; i < PHASE_COUNT; i++) {
+        if (more[i].count > 0)
+            histogram_join(&phases[i], &more[i]);
     }
-    open->number = number;
-    return true;
+}
+
+static uint64_t minute_of(uint64_t second)
+{
+    return (second - 1) / SECONDS_PER_MINUTE + 1;
+}
+
+/* The second is over: it becomes part of its minute. */
+static void second_close(struct overview *overview)
+{
+    const struct open_span *second = &overview->second;
+    span_close(second, &overview->seconds[second->number % OVERVIEW_SECONDS]);
+    tally_join(&overview->minute.tally, &second->tally);
+    phases_join(overview->minute.phases, second->phases);
+    phases_join(overview->phases, second->phases);
+    memset(&overview->second, 0, sizeof(overview->second));
+}
+
+static void minute_close(struct overview *overview)
+{
+    const struct open_span *minute = &overview->minute;
+    span_close(minute, &overview->minutes[minute->number % OVERVIEW_MINUTES]);
+    memset(&overview->minute, 0, sizeof(overview->minute));
 }
 
 /* ---- destinations ---- */
@@ -244,21 +277,30 @@ static struct destination *destination_find(struct overview *overview, struct sl
     return least;
 }
 
-static void destination_put(struct overview *overview, const struct record *record)
+/* NULL: it counts for none. */
+static struct destination *destination_of(struct overview *overview, const struct record *record)
 {
     struct slice host = record_get(record, record->host);
-    uint64_t ns = 0;
     if (host.len == 0 || host.len > HOST_MAX || record->end == END_REFUSED)
-        return;
+        return NULL;
     struct destination *destination = destination_find(overview, host);
     destination->requests++;
     destination->failed += record->cause.len > 0;
-    if (record->kind == RECORD_EXCHANGE && timeline_phase(&record->timeline, PHASE_TOTAL, &ns))
-        histogram_add(&destination->total, ns);
+    return destination;
+}
+
+/* Where it keeps a phase; NULL: nowhere. */
+static struct histogram *destination_phase(struct destination *destination, enum phase phase)
+{
+    if (destination == NULL)
+        return NULL;
+    if (phase == PHASE_TOTAL)
+        return &destination->total;
     for (size_t i = 0; i < SLOW_PHASES; i++) {
-        if (timeline_phase(&record->timeline, slow_phases[i], &ns))
-            histogram_add(&destination->phases[i], ns);
+        if (slow_phases[i] == phase)
+            return &destination->phases[i];
     }
+    return NULL;
 }
 
 /* ---- words ---- */
@@ -317,6 +359,16 @@ size_t overview_causes(struct overview *overview, struct overview_word into[OVER
 
 /* ---- counting ---- */
 
+static void tally_pool(struct tally *tally, const struct record *record)
+{
+    tally->opened += record->upstream_use == 1;
+    if (record->upstream_use <= 1)
+        return;
+    tally->reused++;
+    tally->saved_us +=
+        (record->paid_dns_ns + record->paid_connect_ns + record->paid_tls_ns) / NS_PER_US;
+}
+
 static void tally_put(struct tally *tally, const struct record *record)
 {
     bool is_refused = record->end == END_REFUSED;
@@ -326,35 +378,37 @@ static void tally_put(struct tally *tally, const struct record *record)
     tally->failed += !is_refused && record->cause.len > 0;
     tally->client_in += record->client_in_bytes;
     tally->client_out += record->client_out_bytes;
-    tally->opened += record->upstream_use == 1;
-    if (record->upstream_use > 1) {
-        tally->reused++;
-        tally->saved_us +=
-            (record->paid_dns_ns + record->paid_connect_ns + record->paid_tls_ns) / NS_PER_US;
-    }
+    tally_pool(tally, record);
 }
 
-static void overview_turn(struct overview *overview)
+/* Close what is over at `now_ns`, monotonic, and open what begins. */
+static void overview_turn(struct overview *overview, uint64_t now_ns)
 {
-    uint64_t now_s = second_now();
-    if (!span_turn(&overview->second, now_s, overview->seconds, OVERVIEW_SECONDS))
+    uint64_t second = now_ns / NS_PER_S + 1;
+    if (second <= overview->second.number)
         return;
-    bool is_minute = span_turn(&overview->minute, (now_s - 1) / SECONDS_PER_MINUTE + 1,
-                               overview->minutes, OVERVIEW_MINUTES);
-    if (now_s / JUDGE_EVERY_S == overview->judged_s / JUDGE_EVERY_S)
+    if (overview->second.number != 0)
+        second_close(overview);
+    bool is_minute = overview->minute.number != 0 && overview->minute.number != minute_of(second);
+    if (is_minute)
+        minute_close(overview);
+    overview->second.number = second;
+    overview->minute.number = minute_of(second);
+    if (second / JUDGE_EVERY_S == overview->judged_s / JUDGE_EVERY_S)
         return;
-    overview->judged_s = now_s;
+    overview->judged_s = second;
     for (size_t i = 0; i < OVERVIEW_DESTINATIONS; i++) {
         struct destination *destination = &overview->destinations[i];
         if (destination->hash == 0)
             continue;
-        destination_judge(destination, clock_monotonic_ns());
+        destination_judge(destination, now_ns);
         if (is_minute)
             destination_forget_half(destination);
     }
 }
 
-static void phases_put(struct overview *overview, const struct record *record)
+static void phases_put(struct overview *overview, const struct record *record,
+                       struct destination *destination)
 {
     /* The life of a tunnel is no wait of anybody: it is in `tunnel`, and not in `total`. */
     bool is_tunnel = record->kind == RECORD_TUNNEL || record->kind == RECORD_UPGRADE;
@@ -363,9 +417,11 @@ static void phases_put(struct overview *overview, const struct record *record)
         if (!timeline_phase(&record->timeline, (enum phase)i, &ns) ||
             (is_tunnel && i == PHASE_TOTAL))
             continue;
-        histogram_add(&overview->second.phases[i], ns);
-        histogram_add(&overview->minute.phases[i], ns);
-        histogram_add(&overview->phases[i], ns);
+        unsigned bucket = histogram_bucket(ns);
+        struct histogram *own = destination_phase(destination, (enum phase)i);
+        histogram_add_in(&overview->second.phases[i], bucket, ns);
+        if (own != NULL)
+            histogram_add_in(own, bucket, ns);
     }
 }
 
@@ -373,13 +429,12 @@ void overview_put(struct overview *overview, const struct record *record)
 {
     if (record->is_in_progress)
         return;
+    uint64_t end_ns = record->timeline.at_ns[MARK_X_END];
     overview_lock(overview);
-    overview_turn(overview);
+    overview_turn(overview, end_ns != 0 ? end_ns : clock_monotonic_ns());
     tally_put(&overview->second.tally, record);
-    tally_put(&overview->minute.tally, record);
-    tally_put(&overview->tally, record);
-    phases_put(overview, record);
-    destination_put(overview, record);
+    phases_put(overview, record, destination_of(overview, record));
+    tally_pool(&overview->tally, record);
     if (record->end == END_REFUSED)
         words_put(&overview->rules, record_get(record, record->rule));
     else if (record->cause.len > 0)
@@ -391,6 +446,7 @@ void overview_phases(struct overview *overview, struct histogram into[PHASE_COUN
 {
     overview_lock(overview);
     memcpy(into, overview->phases, sizeof(overview->phases));
+    phases_join(into, overview->second.phases);
     overview_unlock(overview);
 }
 
@@ -535,6 +591,15 @@ static void print_destinations(FILE *out, const struct overview *overview)
     (void)fputs("],", out);
 }
 
+/* The minute that is open, with the second that is. */
+static struct open_span minute_so_far(const struct overview *overview)
+{
+    struct open_span minute = overview->minute;
+    tally_join(&minute.tally, &overview->second.tally);
+    phases_join(minute.phases, overview->second.phases);
+    return minute;
+}
+
 char *overview_json(struct overview *overview, unsigned minutes, size_t *ret_len)
 {
     char *body = NULL;
@@ -542,8 +607,9 @@ char *overview_json(struct overview *overview, unsigned minutes, size_t *ret_len
     if (out == NULL)
         return NULL;
     overview_lock(overview);
-    overview_turn(overview);
-    print_spans(out, "minutes", overview->minutes, OVERVIEW_MINUTES, &overview->minute,
+    overview_turn(overview, clock_monotonic_ns());
+    struct open_span minute = minute_so_far(overview);
+    print_spans(out, "minutes", overview->minutes, OVERVIEW_MINUTES, &minute,
                 minutes < OVERVIEW_MINUTES ? minutes : OVERVIEW_MINUTES, SECONDS_PER_MINUTE);
     print_spans(out, "seconds", overview->seconds, OVERVIEW_SECONDS, &overview->second,
                 OVERVIEW_SECONDS, 1);
@@ -571,7 +637,7 @@ bool overview_add_second(struct overview *overview, struct text *into)
     char room[OVERVIEW_SPAN_ROOM];
     uint64_t number = overview_second();
     overview_lock(overview);
-    overview_turn(overview);
+    overview_turn(overview, clock_monotonic_ns());
     struct span span = overview->seconds[number % OVERVIEW_SECONDS];
     overview_unlock(overview);
     FILE *out =

@@ -130,6 +130,7 @@ static void a_full_span_fits_its_room(void **state)
         record.timeline.at_ns[mark] = 1;
     for (int mark = 1; mark < MARK_COUNT; mark += 2)
         record.timeline.at_ns[mark] = UINT64_MAX;
+    record.timeline.at_ns[MARK_X_END] = clock_monotonic_ns();
     record_seal(&record);
     overview_put(overview, &record);
     clock_advance(NS_PER_S);
