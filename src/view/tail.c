@@ -27,7 +27,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { AGAIN_MS = 1000, FAULT_TEXT = 900 };
+enum {
+    AGAIN_MS = 1000,
+    SILENT_MS = 40000, /* the server says something every five seconds */
+    FAULT_TEXT = 900,
+    PIECE_BYTES = 4096, /* what an output that polls writable takes at once */
+};
 
 struct follower {
     const struct view_options *options;
@@ -127,6 +132,18 @@ static void take_event(struct follower *follower, const struct sse_event *event)
     }
 }
 
+/* Whoever reads us may have stopped: a signal is heard all the same. */
+static void await_output(struct follower *follower)
+{
+    struct pollfd polled[] = {{.fd = STDOUT_FILENO, .events = POLLOUT},
+                              {.fd = follower->signals, .events = POLLIN}};
+    /* an early return is harmless: the next look is soon */
+    (void)poll(polled, COUNT_OF(polled), -1);
+    follower->is_over = follower->is_over || polled[1].revents != 0;
+    if (follower->is_over && polled[0].revents == 0)
+        __fpurge(stdout); /* nobody takes what is left */
+}
+
 /* All that is there. */
 static enum status read_events(struct follower *follower)
 {
@@ -134,9 +151,14 @@ static enum status read_events(struct follower *follower)
     struct sse_event event;
     enum status status = ST_OK;
     while (!follower->is_over && (status = admin_stream_read(follower->stream, &bytes)) == ST_OK) {
-        while (!follower->is_over && sse_next(&follower->sse, &bytes, &event))
-            take_event(follower, &event);
+        while (!follower->is_over && sse_next(&follower->sse, &bytes, &event)) {
+            await_output(follower);
+            if (!follower->is_over)
+                take_event(follower, &event);
+        }
     }
+    if (!follower->is_over)
+        await_output(follower);
     if (fflush(stdout) != 0)
         note_output(follower);
     return status;
@@ -158,17 +180,19 @@ static enum status open_stream(struct follower *follower, struct text *fault)
     return admin_stream_open(&follower->admin.client, text_string(&path), fault, &follower->stream);
 }
 
-/* Wait for the stream, a signal, or that nobody reads standard output. */
-static void wait_for_more(struct follower *follower)
+/* Wait for the stream, a signal, or that nobody reads standard output. False: the server has been silent for too long. */
+static bool wait_for_more(struct follower *follower)
 {
     int fd = follower->stream != NULL ? admin_stream_descriptor(follower->stream) : -1;
     struct pollfd polled[] = {{.fd = fd, .events = POLLIN},
                               {.fd = follower->signals, .events = POLLIN},
                               {.fd = STDOUT_FILENO, .events = 0}};
-    if (poll(polled, COUNT_OF(polled), follower->stream != NULL ? -1 : AGAIN_MS) <= 0)
-        return;
+    int ready = poll(polled, COUNT_OF(polled), follower->stream != NULL ? SILENT_MS : AGAIN_MS);
+    if (ready <= 0)
+        return ready < 0;
     bool is_closed = (polled[2].revents & (POLLERR | POLLHUP)) != 0;
     follower->is_over = follower->is_over || polled[1].revents != 0 || is_closed;
+    return true;
 }
 
 static void say_lost(struct follower *follower, const char *why)
@@ -188,7 +212,7 @@ static void reconnect(struct follower *follower)
 {
     char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
-    wait_for_more(follower);
+    (void)wait_for_more(follower); /* a while is all that is wanted */
     if (follower->is_over || open_stream(follower, &fault) != ST_OK)
         return;
     follower->has_lost = false;
@@ -208,8 +232,9 @@ static void follow(struct follower *follower)
                                : status == ST_BAD ? "what came is no answer"
                                                   : "");
             admin_stream_close(&follower->stream);
-        } else if (!follower->is_over) {
-            wait_for_more(follower);
+        } else if (!follower->is_over && !wait_for_more(follower)) {
+            say_lost(follower, "it is silent");
+            admin_stream_close(&follower->stream);
         }
     }
 }
@@ -240,6 +265,7 @@ static int begin(struct follower *follower)
     if (code != 0)
         return code;
     follower->signals = take_signals();
+    (void)setvbuf(stdout, NULL, _IOFBF, PIECE_BYTES); /* where it fails the one before does */
     follower->screen = screen_of_output();
     if (open_stream(follower, &fault) == ST_OK)
         return 0;

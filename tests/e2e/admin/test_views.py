@@ -1,10 +1,12 @@
 """fairlead tail, tunnels and har: what a process does, for people and for other tools."""
+import fcntl
 import json
 import os
 import re
 import signal
 import socket
 import subprocess
+import termios
 import threading
 
 import pytest
@@ -134,6 +136,21 @@ def test_tail_ends_in_the_middle_of_lines(stage):
     process.stdout.close()
     assert process.wait(BOUND) == 0
     assert b"output" not in process.stderr.read()
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_tail_hears_signals_while_its_reader_does_not_read(stage, number):
+    """A pager that was stopped holds the pipe full."""
+    script = Script(HEAD + chunks(event(1, "x" * 2000) * 200, 65536))
+    process = subprocess.Popen([stage.program, "tail", "--json", "--admin", script.address], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=clean_environment())
+    full = bytearray(4)
+    wait_until(lambda: fcntl.ioctl(process.stdout, termios.FIONREAD, full) == 0
+               and int.from_bytes(full, "little") > 60_000, "the pipe to be full")
+    process.send_signal(number)
+    assert process.wait(BOUND) == 0
+    process.stdout.close()
     process.stderr.close()
 
 
