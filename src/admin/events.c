@@ -98,7 +98,7 @@ static bool stream_read(struct event_stream *stream, uint64_t *ret_sequence)
     struct recent_span span = recent_span(recent);
     struct recent_place place;
     uint64_t next = stream->read + 1;
-    if (span.newest == 0 || next > span.newest)
+    if (next > span.newest)
         return false;
     if (next < span.oldest) {
         stream->untold += span.oldest - next;
@@ -181,8 +181,10 @@ static bool read_after(const struct call *call, const struct recent_span *span, 
         return true;
     if (slice_to_u64(value, UINT64_MAX, ret_after) != ST_OK)
         return false;
-    if (*ret_after > span->newest) /* of a process that is no more */
-        *ret_after = span->newest;
+    if (*ret_after >= span->first - 1 && *ret_after <= span->newest)
+        return true;
+    /* Of a process that is no more: all that this one has is news. Its clock may have been ahead. */
+    *ret_after = *ret_after < span->first ? span->first - 1 : span->newest;
     return true;
 }
 

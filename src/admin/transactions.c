@@ -58,7 +58,7 @@ static void listing_find(struct listing *listing, uint64_t before)
 {
     struct recent_span span = recent_span(listing->recent);
     uint64_t at = before <= span.newest ? before : span.newest + 1;
-    while (at > span.oldest && at > 1 && listing->found_count < listing->limit) {
+    while (at > span.oldest && listing->found_count < listing->limit) {
         struct recent_place place;
         if (!recent_get(listing->recent, --at, listing->record, &place))
             break;

@@ -22,6 +22,7 @@ enum {
     TAG_RECENT = TAG('r', 'c', 'n', 't'),
     RECORD_LEAST = offsetof(struct record, text), /* bytes of the smallest record */
     ALIGNED = 8,
+    PER_MS = 4096, /* more than are kept of a millisecond */
 };
 
 /* Where a record lies. */
@@ -38,7 +39,7 @@ struct recent {
     size_t place_count;
     char *store;
     struct place *places;
-    uint64_t oldest, newest; /* sequences; 0: none was kept yet */
+    uint64_t first, oldest, newest; /* sequences; newest < oldest: none is there */
     uint64_t left_out;
     /* The present second, as records tell it, and how many were kept of it. */
     uint64_t second;
@@ -47,14 +48,21 @@ struct recent {
 
 /* ---- life ---- */
 
-struct recent *recent_create(size_t bytes)
+uint64_t recent_first(uint64_t wall_ns)
 {
-    CHECK(bytes >= RECENT_BYTES_MIN);
+    return wall_ns / NS_PER_MS * PER_MS;
+}
+
+struct recent *recent_create(size_t bytes, uint64_t first)
+{
+    CHECK(bytes >= RECENT_BYTES_MIN && first > 0);
     struct recent *recent = calloc(1, sizeof(*recent));
     if (recent == NULL)
         return NULL;
     recent->tag = TAG_RECENT;
     recent->bytes = bytes;
+    recent->first = recent->oldest = first;
+    recent->newest = first - 1;
     recent->place_count = bytes / RECORD_LEAST + 1;
     (void)pthread_mutex_init(&recent->lock, NULL); /* a plain one cannot fail */
     recent->store = malloc(bytes);
@@ -125,12 +133,13 @@ static struct place *recent_place(const struct recent *recent, uint64_t sequence
 static size_t recent_make_room(struct recent *recent, size_t size)
 {
     size_t at = 0;
-    if (recent->newest != 0) {
+    bool is_empty = recent->newest < recent->oldest;
+    if (!is_empty) {
         const struct place *last = recent_place(recent, recent->newest);
         at = last->at + (last->size + ALIGNED - 1) / ALIGNED * ALIGNED;
     }
     bool wraps = at + size > recent->bytes;
-    while (recent->newest != 0 && recent->oldest < recent->newest) {
+    while (!is_empty && recent->oldest < recent->newest) {
         const struct place *first = recent_place(recent, recent->oldest);
         bool is_behind = first->at >= at; /* it was written the last time around */
         bool is_in_way = wraps ? is_behind || first->at < size : is_behind && first->at < at + size;
@@ -149,8 +158,6 @@ void recent_put(struct recent *recent, const struct record *record)
     if (recent_has_place(recent, record)) {
         size_t at = recent_make_room(recent, record->size);
         recent->newest++;
-        if (recent->oldest == 0)
-            recent->oldest = 1;
         *recent_place(recent, recent->newest) = (struct place){at, record->size, recent->left_out};
         memcpy(recent->store + at, record, record->size);
     } else {
@@ -165,7 +172,7 @@ struct recent_span recent_span(struct recent *recent)
 {
     CHECK_TAG(recent, TAG_RECENT);
     (void)pthread_mutex_lock(&recent->lock);
-    struct recent_span span = {recent->oldest, recent->newest, recent->left_out};
+    struct recent_span span = {recent->first, recent->oldest, recent->newest, recent->left_out};
     (void)pthread_mutex_unlock(&recent->lock);
     return span;
 }
@@ -175,7 +182,7 @@ bool recent_get(struct recent *recent, uint64_t sequence, struct record *into,
 {
     CHECK_TAG(recent, TAG_RECENT);
     (void)pthread_mutex_lock(&recent->lock);
-    bool is_there = sequence != 0 && sequence >= recent->oldest && sequence <= recent->newest;
+    bool is_there = sequence >= recent->oldest && sequence <= recent->newest;
     if (is_there) {
         const struct place *place = recent_place(recent, sequence);
         memcpy(into, recent->store + place->at, place->size);

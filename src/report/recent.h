@@ -19,19 +19,23 @@ enum { RECENT_PLAIN_MAX = 2000, RECENT_NOTABLE_MAX = 500, RECENT_BYTES_MIN = 64 
 
 /* What a view reads of one record. */
 struct recent_place {
-    uint64_t sequence; /* 1 for the first one, and no number is missing */
+    uint64_t sequence; /* no number is missing */
     uint64_t left_out; /* records that were left out before it, since the start */
 };
 
 /* What there is now. */
 struct recent_span {
-    uint64_t oldest; /* sequence; 0: nothing was kept yet */
-    uint64_t newest; /* 0: likewise */
+    uint64_t first;  /* sequence that the very first record had, or will have */
+    uint64_t oldest; /* that is kept */
+    uint64_t newest; /* below `oldest` where there is none */
     uint64_t left_out;
 };
 
-/* Errors: NULL out of memory. `bytes` of at least RECENT_BYTES_MIN are taken as they are used. */
-struct recent *recent_create(size_t bytes);
+/* Numbers begin with `first`, at least 1. Errors: NULL out of memory. `bytes` of at least RECENT_BYTES_MIN are taken as they
+ * are used. */
+struct recent *recent_create(size_t bytes, uint64_t first);
+/* A first number for a process that begins at this wall time: above all of any process before, and below 2^53 until 2039. */
+uint64_t recent_first(uint64_t wall_ns);
 /* Takes a pointer to NULL. */
 void recent_destroy(struct recent **recent);
 

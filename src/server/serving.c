@@ -225,7 +225,8 @@ static enum status serving_open_history(struct serving *serving)
     uint64_t bytes = config->admin.history_bytes;
     uint64_t share = config->limits.memory_bytes / HISTORY_PART;
     atomic_store(&serving->is_watched, !config->admin.is_off);
-    serving->recent = recent_create((size_t)(share != 0 && share < bytes ? share : bytes));
+    serving->recent = recent_create((size_t)(share != 0 && share < bytes ? share : bytes),
+                                    recent_first(clock_wall_ns()));
     serving->overview = overview_create();
     serving->admin.recent = serving->recent;
     serving->admin.overview = serving->overview;

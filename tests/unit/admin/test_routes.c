@@ -68,7 +68,7 @@ static int play_begin(void **state)
         play->admin.errands.stops[i] = (struct errand_stop){play->workers[i], &play->proxies[i]};
     }
     play->admin.errands.stop_count = 2;
-    play->admin.recent = recent_create(RECENT_BYTES_MIN);
+    play->admin.recent = recent_create(RECENT_BYTES_MIN, 1);
     play->admin.overview = overview_create();
     assert_true(play->admin.recent != NULL && play->admin.overview != NULL);
     play->snapshot.config = &play->config;

@@ -19,9 +19,10 @@ static void make(uint64_t id, uint64_t end_ns)
 static void what_was_put_is_there_in_order(void **state)
 {
     (void)state;
-    struct recent *recent = recent_create(RECENT_BYTES_MIN);
+    struct recent *recent = recent_create(RECENT_BYTES_MIN, 1);
     struct recent_place place;
     assert_int_equal(recent_span(recent).newest, 0);
+    assert_int_equal(recent_span(recent).oldest, 1);
     assert_false(recent_get(recent, 0, &copy, &place));
     for (uint64_t i = 1; i <= 3; i++) {
         make(100 + i, NS_PER_S);
@@ -45,7 +46,7 @@ static void what_was_put_is_there_in_order(void **state)
 static void the_oldest_give_way(void **state)
 {
     (void)state;
-    struct recent *recent = recent_create(RECENT_BYTES_MIN);
+    struct recent *recent = recent_create(RECENT_BYTES_MIN, 1);
     struct random random;
     static char words[RECORD_TEXT_MAX];
     struct recent_place place;
@@ -78,7 +79,7 @@ static void the_oldest_give_way(void **state)
 static void beyond_what_is_readable_only_the_notable_are_kept(void **state)
 {
     (void)state;
-    struct recent *recent = recent_create(8 << 20);
+    struct recent *recent = recent_create(8 << 20, 1);
     struct recent_place place;
     for (uint64_t i = 0; i < RECENT_PLAIN_MAX + 10; i++) {
         make(i, 5 * NS_PER_S + i);
@@ -104,11 +105,30 @@ static void beyond_what_is_readable_only_the_notable_are_kept(void **state)
     recent_destroy(&recent);
 }
 
+static void numbers_of_processes_do_not_meet(void **state)
+{
+    (void)state;
+    uint64_t first = recent_first(TEST_WALL_NS);
+    assert_true(recent_first(TEST_WALL_NS + NS_PER_MS) - first >
+                RECENT_PLAIN_MAX + RECENT_NOTABLE_MAX);
+    assert_true(first < UINT64_C(1) << 53);
+    struct recent *recent = recent_create(RECENT_BYTES_MIN, first);
+    struct recent_place place;
+    assert_int_equal(recent_span(recent).newest, first - 1);
+    make(7, NS_PER_S);
+    recent_put(recent, &record);
+    assert_true(recent_get(recent, first, &copy, &place));
+    assert_false(recent_get(recent, 1, &copy, &place));
+    assert_int_equal(recent_span(recent).first, first);
+    recent_destroy(&recent);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_put_is_there_in_order),
         cmocka_unit_test(the_oldest_give_way),
+        cmocka_unit_test(numbers_of_processes_do_not_meet),
         cmocka_unit_test(beyond_what_is_readable_only_the_notable_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
