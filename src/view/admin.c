@@ -83,6 +83,15 @@ static int find_listen(struct view_admin *admin, enum view_command command, cons
 
 /* ---- the token ---- */
 
+/* On loopback and Unix sockets reading is free. A token that is shown all the same could be heard by whoever has taken the
+ * port of a process that ended. */
+static bool needs_token(const struct view_admin *admin, const struct view_options *options)
+{
+    bool is_remote =
+        admin->listen.kind == LISTEN_TCP && !inet_addr_is_loopback(&admin->listen.endpoint.addr);
+    return is_remote || options->kill_count > 0;
+}
+
 /* A file that is not said to be needed may be for others only. */
 static int read_token(struct view_admin *admin, enum view_command command, const char *path,
                       bool is_needed)
@@ -118,7 +127,8 @@ int view_admin_init(struct view_admin *admin, enum view_command command,
         code = find_listen(admin, command, options->admin);
     if (code == 0 && options->token_file != NULL)
         code = read_token(admin, command, options->token_file, true);
-    else if (code == 0 && admin->config != NULL && admin->config->admin.token_file.len > 0)
+    else if (code == 0 && admin->config != NULL && admin->config->admin.token_file.len > 0 &&
+             needs_token(admin, options))
         code =
             read_token(admin, command, admin->config->admin.token_file.at, options->kill_count > 0);
     return code;

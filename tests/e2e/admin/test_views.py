@@ -213,6 +213,22 @@ def chunks(data, size):
                     for part in (data[i:i + size] for i in range(0, len(data), size)))
 
 
+def test_tail_shows_no_token_where_none_is_needed(stage, follow):
+    """Reading on loopback is free; whoever has taken the port of a process that ended would hear it."""
+    asked = []
+
+    def listens(conn):
+        asked.append(conn.read_head().raw_head)
+        conn.close()
+    origin = stage.origin(listens)
+    token, file = stage.folder / "token", stage.folder / "admin.yaml"
+    token.write_text(TOKEN + "\n")
+    file.write_text(f"admin: {{ address: '{origin.authority}', token_file: '{token}' }}\n")
+    follow("-c", file)
+    wait_until(lambda: asked, "a question")
+    assert b"GET /api/v1/events" in asked[0] and b"uthorization" not in asked[0]
+
+
 def test_tail_comes_back(stage, follow):
     """A connection that breaks off is said and made again, from the last number on; what was left out is shown."""
     script = Script(HEAD + chunks(b"event: hello\ndata: {}\n\n: quiet\n\n" + event(7, "one"), 3),
