@@ -6,15 +6,18 @@ import re
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from support.bounds import BOUND
-from support.message import request
+from support.message import ok, request
 from support.ops import Config, answers, both, fails, needs_others, needs_root, reload, status_of, works
+from support.origin import replies
 from support.proxy import NOBODY, clean_environment, is_root, parse_address
+from support.wire import connect
 
 SYS_LANDLOCK_CREATE_RULESET = 444
 CAP_NET_BIND_SERVICE = 10
@@ -121,6 +124,41 @@ def test_what_is_off_is_said(program, whole):
     for row in ("a list of system calls +off +no", "files shut +off +no", "no core dumps +off +no"):
         assert re.search(row, done.stdout), done.stdout
     assert re.search("start a process +went through", done.stdout)
+
+
+def hide_landlock():
+    """In a child before it becomes another program: a kernel that has no Landlock answers so."""
+    deny = 0x00050000 | 38  # SECCOMP_RET_ERRNO, ENOSYS
+    rows = [(0x20, 0, 0, 0), (0x15, 0, 1, SYS_LANDLOCK_CREATE_RULESET), (0x06, 0, 0, deny), (0x06, 0, 0, 0x7FFF0000)]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *row) for row in rows))
+    libc = ctypes.CDLL(None, use_errno=True)
+    program = struct.pack("HxxxxxxP", len(rows), ctypes.addressof(code))
+    assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+    assert libc.prctl(22, 2, program, 0, 0) == 0, os.strerror(ctypes.get_errno())  # PR_SET_SECCOMP, a filter
+
+
+def test_a_kernel_without_landlock_is_no_hindrance(program, stage, whole):
+    """Files are not shut then, and both check and a start say so; all else holds. On is a demand that fails."""
+    done = subprocess.run([program, "check", "--sandbox"], capture_output=True, text=True, timeout=BOUND,
+                          env=clean_environment(), preexec_fn=hide_landlock)
+    assert done.returncode == 0, done
+    assert re.search(r"files shut +auto +no", done.stdout) and re.search(r"a list of system calls +\S+ +yes", done.stdout)
+    process = subprocess.Popen([program, "--listen", "127.0.0.1:0", "--admin", "off", "--allow", "127.0.0.1"],
+                               stderr=subprocess.PIPE, text=True, env=clean_environment(), preexec_fn=hide_landlock)
+    try:
+        found = None
+        while found is None and (line := process.stderr.readline()):
+            found = re.search(r"listening on http://(\S+)", line)
+        origin = stage.origin(replies(ok(b"fine")))
+        with stage.client(connect(parse_address(found[1]))) as client:
+            assert client.ask(request("GET", origin.url + "/")).status == 200
+    finally:
+        process.terminate()
+        assert process.wait(BOUND) == 0
+        process.stderr.close()
+    demanded = subprocess.run([program, "check", "--sandbox", "--landlock", "on"], capture_output=True, text=True,
+                              timeout=BOUND, env=clean_environment(), preexec_fn=hide_landlock)
+    assert demanded.returncode == 1
 
 
 @pytest.mark.skipif(landlock_version() > 0, reason="this kernel has Landlock")
