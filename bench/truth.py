@@ -3,7 +3,7 @@
 
 A name server, an origin and a client on loopback each hold one step of a transaction back; the record of the proxy
 tells how long it took that step to be. The rest of the phases should not notice. Plain requests on new and on pooled
-connections, and tunnels; medians of several rounds.
+connections, tunnels, and TLS 1.3 inside a tunnel as it is seen from outside; medians of several rounds.
 
     asked      the wait that a player was told to make
     waited     how long it took him by his own clock, which is the truth
@@ -93,11 +93,13 @@ def play_origin(sock, context):
         if context:
             sock.recv(1, socket.MSG_PEEK)  # the ClientHello is there
             Stage.wait.at("tls")
+            Stage.wait.at("inside_hello")
             sock = context.wrap_socket(sock, server_side=True)
         while head := read_head(sock):
             length = next((int(line[15:]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length:")), 0)
             read_body(sock, head, length)
             Stage.wait.at("wait")
+            Stage.wait.at("inside_wait")
             size = int(head.split(b"?")[1].split(b" ")[0]) if b"?" in head else 2 * HALF
             sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (size, bytes(HALF)))
             Stage.wait.at("load")
@@ -173,6 +175,37 @@ def tunnel(sock, authority):
         pass
 
 
+def inside(sock, authority, name, trusted):
+    """A CONNECT, a TLS 1.3 handshake in its steps, a request and its answer, and both ends closed."""
+    sock.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
+    if not read_head(sock).startswith(b"HTTP/1.1 200"):
+        sys.exit("bench: no tunnel")
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context(cafile=trusted)
+    context.check_hostname = False
+    end = context.wrap_bio(into, out, server_hostname=name)
+
+    def until_done(step):
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                sock.sendall(out.read())
+                data = sock.recv(65536)
+                if not data:
+                    sys.exit("bench: the TLS inside ended early")
+                into.write(data)
+    until_done(end.do_handshake)
+    Stage.wait.at("inside_tls")  # our Finished is made, and held back
+    sock.sendall(out.read())
+    end.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    sock.sendall(out.read())
+    until_done(lambda: end.read(65536))
+    sock.shutdown(socket.SHUT_WR)
+    while sock.recv(65536):
+        pass
+
+
 # ---- the proxy
 class Proxy:
     def __init__(self, program, folder, delay, names):
@@ -213,8 +246,10 @@ KINDS = {
     "new": ("client_tls", "receive", "dns", "connect", "tls", "send", "wait", "load", "deliver"),
     "pooled": ("receive", "send", "wait", "load", "deliver"),
     "tunnel": ("receive", "dns", "connect", "tunnel"),
+    "inside": ("inside_hello", "inside_tls", "inside_wait"),
 }
-ABSENT = {"pooled": {"dns", "connect", "tls"}, "tunnel": {"tls", "send", "wait", "load", "deliver"}, "new": set()}
+ABSENT = {"pooled": {"dns", "connect", "tls"}, "tunnel": {"tls", "send", "wait", "load", "deliver"},
+          "inside": {"tls", "send", "wait", "load", "deliver"}, "new": set()}
 
 
 class Play:
@@ -280,7 +315,7 @@ class Play:
 
     def transact(self, kind, phase):
         """The phases of one transaction in microseconds."""
-        is_secure = phase == "tls"
+        is_secure = phase == "tls" or kind == "inside"
         port = (self.secure if is_secure else self.clear).getsockname()[1]
         name = self.name(phase)
         query = f"?{self.size}" if phase == "deliver" else ""
@@ -297,6 +332,8 @@ class Play:
                     sock, server_hostname="plain.tls.truth.example")
             if kind == "tunnel":
                 tunnel(sock, f"{name}:{port}")
+            elif kind == "inside":
+                inside(sock, f"{name}:{port}", name, self.folder / "cert.pem")
             else:
                 exchange(sock, url, phase)
         phases = self.proxy.record()["phases_us"]
@@ -321,10 +358,10 @@ class Play:
 
 
 def show(rows):
-    print(f"{'':8}{'':10}{'asked':>9}{'waited':>9}{'told':>9}{'off':>9}{'elsewhere':>11}   ms")
+    print(f"{'':8}{'':13}{'asked':>9}{'waited':>9}{'told':>9}{'off':>9}{'elsewhere':>11}   ms")
     for row in rows:
         waited, told, elsewhere = (value / 1000 for value in (row.waited, row.told, row.elsewhere))
-        print(f"{row.kind:8}{row.phase:10}{row.asked / 1000:9.1f}{waited:9.2f}{told:9.2f}{told - waited:+9.2f}{elsewhere:11.2f}",
+        print(f"{row.kind:8}{row.phase:13}{row.asked / 1000:9.1f}{waited:9.2f}{told:9.2f}{told - waited:+9.2f}{elsewhere:11.2f}",
               flush=True)
         yield row
 

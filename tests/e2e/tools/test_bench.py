@@ -55,7 +55,8 @@ def test_the_truth_table_has_every_phase(tmp_path):
     assert [(row["kind"], row["phase"]) for row in rows] == [
         *(("new", phase) for phase in ("client_tls", "receive", "dns", "connect", "tls", *upload)),
         *(("pooled", phase) for phase in ("receive", *upload)),
-        *(("tunnel", phase) for phase in ("receive", "dns", "connect", "tunnel"))]
+        *(("tunnel", phase) for phase in ("receive", "dns", "connect", "tunnel")),
+        *(("inside", phase) for phase in ("inside_hello", "inside_tls", "inside_wait"))]
     assert all(row["kind"] in done.stdout and row["phase"] in done.stdout for row in rows)
 
 
