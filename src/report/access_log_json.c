@@ -44,21 +44,34 @@ static const char two_digits[] =
     "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
     "8081828384858687888990919293949596979899";
 
-/* Decimal, with at least `width` digits: two in a step, since a line has a hundred numbers. */
+enum { DIGITS_MAX = 20 };
+
+static unsigned digit_count(uint64_t value)
+{
+    unsigned count = 1;
+    for (; value >= 1000; value /= 1000)
+        count += 3;
+    return count + (value >= 10) + (value >= 100);
+}
+
+/* Decimal, with at least `width` digits, in place and two in a step: a line has a hundred numbers. */
 static void put_digits(struct text *into, uint64_t value, unsigned width)
 {
-    char digits[24];
-    size_t at = sizeof(digits);
-    for (; value >= 100; value /= 100) {
-        const char *two = two_digits + 2 * (value % 100);
-        digits[--at] = two[1];
-        digits[--at] = two[0];
+    unsigned count = digit_count(value);
+    count = count < width ? width : count;
+    if (into->cap - into->len < DIGITS_MAX) {
+        text_add_format(into, "%0*llu", (int)width, (unsigned long long)value);
+        return;
     }
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0 || sizeof(digits) - at < width);
-    put(into, slice_of(digits + at, sizeof(digits) - at));
+    char *at = into->at + into->len + count;
+    into->len += count;
+    for (; count >= 2; count -= 2, value /= 100) {
+        const char *two = two_digits + 2 * (value % 100);
+        *--at = two[1];
+        *--at = two[0];
+    }
+    if (count == 1)
+        *--at = (char)('0' + value % 10);
 }
 
 static void put_number(struct text *into, uint64_t value)
