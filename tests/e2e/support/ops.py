@@ -71,7 +71,8 @@ def reload(proxy, number=signal.SIGHUP, word="reloaded", listeners=1, has_admin=
     """Send the signal, wait for the line that tells how it ended, learn the addresses; the new lines."""
     before = len(proxy.lines)
     proxy.signal(number)
-    proxy.wait_line(word, after=before)
+    # Patient: on a machine full of other plays one in a thousand took more than five seconds.
+    proxy.wait_line(word, 4 * BOUND, after=before)
     if word == "reloaded":
         def said(what):
             return [line for line in proxy.lines[before:] if what in line]
