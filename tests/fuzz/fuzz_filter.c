@@ -35,7 +35,7 @@ static bool each_holds(struct slice text, const struct record *record)
             continue;
         struct filter one;
         struct text why = text_on(room, sizeof(room));
-        CHECK(filter_parse(slice_of(text.at + begin, i - begin), &one, &why) == ST_OK);
+        CHECK(filter_parse(slice_first(slice_from(text, begin), i - begin), &one, &why) == ST_OK);
         if (!filter_match(&one, record))
             return false;
         begin = i + 1;
