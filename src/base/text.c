@@ -190,6 +190,26 @@ void text_add_duration(struct text *text, uint64_t ns)
         text_add_scaled(text, ns, 1, "ns");
 }
 
+void text_add_short_duration(struct text *into, uint64_t ns)
+{
+    static const struct {
+        uint64_t unit;
+        uint64_t below; /* in this unit */
+        const char *name;
+    } scales[] = {
+        {NS_PER_US, 1000, "us"},   {NS_PER_MS, 1000, "ms"},    {NS_PER_S, 120, "s"},
+        {NS_PER_S * 60, 120, "m"}, {NS_PER_S * 3600, 48, "h"}, {NS_PER_S * 86400, 0, "d"},
+    };
+    size_t i = 0;
+    while (i + 1 < COUNT_OF(scales) && ns / scales[i].unit >= scales[i].below)
+        i++;
+    text_add_u64(into, ns / scales[i].unit);
+    bool has_tenths = i > 0 && ns / scales[i].unit < 10;
+    if (has_tenths)
+        text_add_format(into, ".%u", (unsigned)(ns % scales[i].unit * 10 / scales[i].unit));
+    text_add(into, slice_from_string(scales[i].name));
+}
+
 void text_add_size(struct text *text, uint64_t bytes)
 {
     static const char *const names[] = {"B", "KB", "MB", "GB", "TB"};

@@ -42,6 +42,8 @@ void text_add_html(struct text *text, struct slice s);
 void text_add_log(struct text *text, struct slice s, char quote);
 /* 1.23ms, 45s ...: three significant digits with a unit, for people. */
 void text_add_duration(struct text *text, uint64_t ns);
+/* 420us, 1.2ms, 45ms, 12m ...: two or three digits with a unit, for columns. */
+void text_add_short_duration(struct text *text, uint64_t ns);
 /* 812B, 1.2KB, 34MB ...: decimal units, for people. */
 void text_add_size(struct text *text, uint64_t bytes);
 /* Terminate (cutting the last byte where it is full) and return the string. `cap` must not be 0. */

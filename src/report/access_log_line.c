@@ -48,27 +48,6 @@ enum {
 
 /* ---- Small texts ---- */
 
-/* Two or three digits and a unit: 420us, 1.2ms, 45ms, 12m. */
-static void add_short_duration(struct text *into, uint64_t ns)
-{
-    static const struct {
-        uint64_t unit;
-        uint64_t below; /* in this unit */
-        const char *name;
-    } scales[] = {
-        {NS_PER_US, 1000, "us"},   {NS_PER_MS, 1000, "ms"},    {NS_PER_S, 120, "s"},
-        {NS_PER_S * 60, 120, "m"}, {NS_PER_S * 3600, 48, "h"}, {NS_PER_S * 86400, 0, "d"},
-    };
-    size_t i = 0;
-    while (i + 1 < COUNT_OF(scales) && ns / scales[i].unit >= scales[i].below)
-        i++;
-    text_add_u64(into, ns / scales[i].unit);
-    bool has_tenths = i > 0 && ns / scales[i].unit < 10;
-    if (has_tenths)
-        text_add_format(into, ".%u", (unsigned)(ns % scales[i].unit * 10 / scales[i].unit));
-    text_add(into, slice_from_string(scales[i].name));
-}
-
 static void add_spaces(struct text *into, size_t count)
 {
     while (count-- > 0)
@@ -263,7 +242,7 @@ static void tail_phases(struct tail *tail, const struct timeline *timeline)
         struct text text = text_on(piece->text, sizeof(piece->text));
         text_add(&text, slice_from_string(word));
         text_add_char(&text, ' ');
-        add_short_duration(&text, ns);
+        text_add_short_duration(&text, ns);
         piece->len = text.len;
         piece->ns = ns;
     }
@@ -383,7 +362,7 @@ static void add_figures(const struct record *record, const struct pen *pen)
     struct text figure = text_on(space, sizeof(space));
     uint64_t total_ns;
     if (timeline_phase(&record->timeline, PHASE_TOTAL, &total_ns))
-        add_short_duration(&figure, total_ns);
+        text_add_short_duration(&figure, total_ns);
     else
         text_add_char(&figure, '-');
     pen_color(pen, BOLD);

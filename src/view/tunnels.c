@@ -58,7 +58,7 @@ static void add_since(const struct table *table, struct text *row, enum mark mar
     if (at_ns == 0)
         text_add_char(&text, '-');
     else
-        screen_add_duration(&text, table->now_ns > at_ns ? table->now_ns - at_ns : 0);
+        text_add_short_duration(&text, table->now_ns > at_ns ? table->now_ns - at_ns : 0);
     add_figure(row, text_slice(&text));
 }
 

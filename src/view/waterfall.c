@@ -101,7 +101,7 @@ static void add_paid(struct text *words, const char *phase, uint64_t ns)
     if (ns == 0)
         return;
     text_add_format(words, " %s ", phase);
-    screen_add_duration(words, ns);
+    text_add_short_duration(words, ns);
 }
 
 /* New or reused, and what that saved. */

@@ -348,6 +348,26 @@ static void a_string_is_terminated_in_its_room(void **state)
     assert_aborts(terminate, &none);
 }
 
+static const char *short_duration(uint64_t ns)
+{
+    static char room[32];
+    struct text text = text_on(room, sizeof(room));
+    text_add_short_duration(&text, ns);
+    return text_string(&text);
+}
+
+static void short_durations_fit_columns(void **state)
+{
+    (void)state;
+    assert_string_equal(short_duration(0), "0us");
+    assert_string_equal(short_duration(999999), "999us");
+    assert_string_equal(short_duration(1250000), "1.2ms");
+    assert_string_equal(short_duration(45 * NS_PER_MS), "45ms");
+    assert_string_equal(short_duration(119 * NS_PER_S), "119s");
+    assert_string_equal(short_duration(120 * NS_PER_S), "2.0m");
+    assert_string_equal(short_duration(UINT64_MAX), "213503d");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +383,7 @@ int main(void)
         cmocka_unit_test(durations_are_for_people),
         cmocka_unit_test(sizes_are_for_people),
         cmocka_unit_test(a_string_is_terminated_in_its_room),
+        cmocka_unit_test(short_durations_fit_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
