@@ -41,7 +41,8 @@ class Follower:
                 into.append(line.decode())
 
     def wait(self, count):
-        self.changed.wait(lambda: len(self.lines) >= count, f"{count} lines; there is {self.lines} {self.said}")
+        self.changed.wait(lambda: len(self.lines) >= count,
+                          lambda: f"{count} lines; there is {self.lines} {self.said}")
         return self.lines[:count]
 
     def hears(self, pattern):

@@ -12,6 +12,11 @@ class Late(AssertionError):
     """A bounded wait ran out."""
 
 
+def words_of(what):
+    """Words of what was waited for; a function makes them when the wait is over, of what there is then."""
+    return what() if callable(what) else what
+
+
 class Signal:
     """Lets one thread wait, bounded, for what another one makes true."""
 
@@ -34,7 +39,7 @@ class Signal:
                 if left <= 0 or not self._changed.wait(left):
                     if value := question():
                         break
-                    raise Late(f"not within {bound:g} s: {what}")
+                    raise Late(f"not within {bound:g} s: {words_of(what)}")
             return value
 
 
@@ -43,7 +48,7 @@ def wait_until(question, what, bound=BOUND, step=0.005):
     end = time.monotonic() + bound
     while not (value := question()):
         if time.monotonic() > end:
-            raise Late(f"not within {bound:g} s: {what}")
+            raise Late(f"not within {bound:g} s: {words_of(what)}")
         time.sleep(step)
     return value
 

@@ -121,7 +121,7 @@ class Proxy:
         def find():
             return next((line for line in self.lines[after:] if re.search(pattern, line)), None) or \
                 (self.is_read and "\0")
-        line = self.changed.wait(find, f"a line {pattern!r} on stderr; there is:\n{self.stderr}", bound)
+        line = self.changed.wait(find, lambda: f"a line {pattern!r} on stderr; there is:\n{self.stderr}", bound)
         assert line != "\0", f"the proxy ended without a line {pattern!r}:\n{self.stderr}"
         return line
 
@@ -247,7 +247,7 @@ class Proxy:
         def enough():
             found = [r for r in map(Record, self.log_lines()) if question(r)]
             return found if len(found) >= count else None
-        found = wait_until(enough, f"{count} records in {self.log_path}; there is "
+        found = wait_until(enough, lambda: f"{count} records in {self.log_path}; there is "
                            f"{self.log_path.exists() and self.log_path.read_text()}", bound)
         assert len(found) == count, found
         return found
