@@ -92,7 +92,6 @@ ELSEWHERE = {
     "src/selftest/address_classes.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
     "src/selftest/instance.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
     "src/selftest/name_classes.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
-    "src/selftest/outside.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
     "src/selftest/request_classes.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
     "src/selftest/selftest.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
     "src/selftest/trial.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],

@@ -115,9 +115,13 @@ static size_t question_bytes(const unsigned char *packet, size_t len)
     return at + 5 <= len && packet[at] == 0 ? at + 5 - DNS_HEAD : 0;
 }
 
-static unsigned question_id(const unsigned char *packet)
+static bool is_repeated(const struct outside_question *question,
+                        const struct outside_question *last)
 {
-    return (unsigned)packet[0] << 8 | packet[1];
+    return question->len > 0 && question->len == last->len &&
+           memcmp(question->packet, last->packet, question->len) == 0 &&
+           question->from_len == last->from_len &&
+           memcmp(&question->from, &last->from, question->from_len) == 0;
 }
 
 static size_t answer_write(const struct zone *zone, unsigned turn, const unsigned char *query,
@@ -153,51 +157,51 @@ static size_t answer_write(const struct zone *zone, unsigned turn, const unsigne
     return text.len;
 }
 
-static void name_server_say(struct outside *outside, const unsigned char *query, size_t len,
-                            const struct sockaddr_storage *to, socklen_t to_len)
+static unsigned question_type(const struct outside_question *question)
+{
+    size_t end = DNS_HEAD + question_bytes(question->packet, question->len);
+    return (unsigned)question->packet[end - 4] << 8 | question->packet[end - 3];
+}
+
+static void name_server_say(struct outside *outside, const struct outside_question *question)
 {
     char answer[DNS_PACKET];
-    size_t question = question_bytes(query, len);
-    unsigned type = (unsigned)query[DNS_HEAD + question - 4] << 8 | query[DNS_HEAD + question - 3];
+    unsigned type = question_type(question);
     unsigned half = type == DNS_AAAA;
-    bool is_repeated = question_id(query) == outside->answered_id[half];
-    unsigned turn = outside->asked[half] - is_repeated;
+    unsigned turn = outside->asked[half];
+    if (is_repeated(question, &outside->answered[half]))
+        turn--; /* an answer that is lost is asked for again, and is the same */
     outside->asked[half] = turn + 1;
-    outside->answered_id[half] = question_id(query);
-    size_t bytes = answer_write(&outside->zone, turn, query, question, type, answer);
-    /* An answer that is lost is asked for again, under the same identifier, and is the same. */
-    (void)sendto(outside->dns, answer, bytes, 0, (const struct sockaddr *)(const void *)to, to_len);
+    outside->answered[half] = *question;
+    size_t bytes = answer_write(&outside->zone, turn, question->packet,
+                                question_bytes(question->packet, question->len), type, answer);
+    (void)sendto(outside->dns, answer, bytes, 0,
+                 (const struct sockaddr *)(const void *)&question->from, question->from_len);
 }
 
 static void name_server_hear(struct outside *outside)
 {
-    unsigned char query[sizeof(outside->held)];
-    struct sockaddr_storage from;
     for (;;) {
-        socklen_t from_len = sizeof(from);
-        ssize_t len = recvfrom(outside->dns, query, sizeof(query), 0,
-                               (struct sockaddr *)(void *)&from, &from_len);
+        struct outside_question question = {.from_len = sizeof(question.from)};
+        ssize_t len = recvfrom(outside->dns, question.packet, sizeof(question.packet), 0,
+                               (struct sockaddr *)(void *)&question.from, &question.from_len);
         if (len < 0)
             return;
-        size_t question = question_bytes(query, (size_t)len);
-        if (question == 0)
+        question.len = (size_t)len;
+        if (question_bytes(question.packet, question.len) == 0)
             continue;
         outside->lookups++;
-        unsigned half = query[DNS_HEAD + question - 3] == DNS_AAAA;
+        unsigned half = question_type(&question) == DNS_AAAA;
         unsigned first = outside->zone.is_v4_first ? 0 : 1;
-        bool is_repeated = question_id(query) == outside->answered_id[half];
-        if (half != first && !is_repeated && outside->asked[half] >= outside->asked[first]) {
-            memcpy(outside->held, query, (size_t)len);
-            outside->held_len = (size_t)len;
-            outside->held_from = from;
-            outside->held_from_len = from_len;
+        if (half != first && !is_repeated(&question, &outside->answered[half]) &&
+            outside->asked[half] >= outside->asked[first]) {
+            outside->held = question;
             continue;
         }
-        name_server_say(outside, query, (size_t)len, &from, from_len);
-        if (half == first && outside->held_len > 0) {
-            name_server_say(outside, outside->held, outside->held_len, &outside->held_from,
-                            outside->held_from_len);
-            outside->held_len = 0;
+        name_server_say(outside, &question);
+        if (half == first && outside->held.len > 0) {
+            name_server_say(outside, &outside->held);
+            outside->held.len = 0;
         }
     }
 }
@@ -206,8 +210,8 @@ void outside_set_zone(struct outside *outside, const struct zone *zone)
 {
     outside->zone = *zone;
     outside->asked[0] = outside->asked[1] = 0;
-    outside->answered_id[0] = outside->answered_id[1] = OUTSIDE_NO_ID;
-    outside->held_len = 0;
+    outside->answered[0].len = outside->answered[1].len = 0;
+    outside->held.len = 0;
 }
 
 /* ---- origins ---- */

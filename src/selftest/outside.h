@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
 /* All that the private instance believes to be the world: a name server on loopback, origins that are the other end of
  * a socket pair, and the note of whom it was about to dial.
@@ -22,7 +23,6 @@ enum {
     OUTSIDE_ADDRESSES_MAX = 24,
     OUTSIDE_HEAD_MAX = 16 * 1024,
     OUTSIDE_WAIT_MS = 5000, /* for an answer; later is a hang */
-    OUTSIDE_NO_ID = 0x10000,
 };
 
 /* What a name has at a time. */
@@ -54,6 +54,15 @@ struct outside_reply {
     size_t len;
 };
 
+/* A question that waits, or was answered last. Whoever asks again does so from the same port and under the same
+ * identifier; either alone may come twice by chance, in some thousand questions. */
+struct outside_question {
+    size_t len; /* 0: none */
+    unsigned char packet[512];
+    struct sockaddr_storage from;
+    socklen_t from_len;
+};
+
 struct outside_origin {
     int fd; /* -1: none */
     unsigned requests;
@@ -74,13 +83,9 @@ struct outside {
     int wake;
     unsigned
         asked[2]; /* A and AAAA since the zone was set; a question that is repeated counts once */
-    unsigned
-        answered_id[2]; /* of the last question of each that was answered; OUTSIDE_NO_ID none */
+    struct outside_question answered[2]; /* the last of each since then */
+    struct outside_question held;        /* waits for the one of the other family */
     struct outside_origin origins[OUTSIDE_ORIGINS_MAX];
-    size_t held_len; /* a question that waits for the one of the other family; 0 none */
-    unsigned char held[512];
-    struct sockaddr_storage held_from;
-    socklen_t held_from_len;
     pthread_mutex_t lock; /* of what follows */
     struct inet_endpoint dials[OUTSIDE_DIALS_MAX];
     size_t dial_count;
