@@ -146,9 +146,9 @@ bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t 
 
 int64_t timeline_offset_us(const struct timeline *timeline, uint64_t at_ns)
 {
-    int64_t ns = (int64_t)(at_ns - timeline->base_ns);
-    int64_t us = ns / (int64_t)NS_PER_US;
-    return ns < us * (int64_t)NS_PER_US ? us - 1 : us;
+    if (at_ns >= timeline->base_ns)
+        return (int64_t)((at_ns - timeline->base_ns) / NS_PER_US);
+    return -(int64_t)((timeline->base_ns - at_ns + NS_PER_US - 1) / NS_PER_US);
 }
 
 void timeline_cut(const struct timeline *timeline, struct timeline *ret_cut)
