@@ -3,8 +3,10 @@ import struct
 
 import pytest
 
+from support.admin import metric
 from support.bounds import wait_until
 from support.origin import echoes
+from support.site import pattern
 from support.sni import ALERT, got_nothing, hello, in_records, refused, tunnel
 
 SSL2 = b"\x80\x1c\x01\x03\x01\0\x03\0\0\0\x10\0\0\x2f" + bytes(16)  # its hello, for TLS 1.0
@@ -25,6 +27,19 @@ def test_the_host_of_the_connect_passes_unchanged(stage, guarded):
     client.half_close()
     assert client.read_to_end() == b""
     assert proxy.record()["sni"] == "a.example"
+
+
+def test_behind_its_hello_the_tunnel_is_spliced(stage, guarded):
+    """What was held has passed, and bulk goes by the kernel as in any other tunnel."""
+    proxy, part = guarded("enforce"), pattern(100_000)
+    client = tunnel(stage, proxy, stage.origin(echoes))
+    said = hello("a.example")
+    client.send(said)
+    assert client.read(len(said)) == said
+    for _ in range(60):
+        client.send(part)
+        assert client.read(len(part)) == part
+    assert metric(proxy, "splice_pipes") > 0
 
 
 def test_it_passes_with_the_connect_and_in_pieces(stage, guarded):
