@@ -13,10 +13,12 @@ export const MARKS = new Map([
     ["u_dns1", "the answer came that the dial began with"],
     ["u_syn0", "the first connect attempt began"],
     ["u_syn1", "the winning connect attempt was done"],
-    ["u_tls0", "the TLS handshake with the origin began"],
-    ["u_tls1", "the TLS handshake with the origin was done"],
+    ["u_pt0", "the TLS handshake with a parent proxy began"],
+    ["u_pt1", "the TLS handshake with a parent proxy was done"],
     ["u_px0", "a CONNECT to a parent proxy began"],
     ["u_px1", "the parent proxy answered the CONNECT"],
+    ["u_tls0", "the TLS handshake with the origin began"],
+    ["u_tls1", "the TLS handshake with the origin was done"],
     ["u_tx0", "first byte of the request queued for the origin"],
     ["u_txh", "request head handed to the kernel"],
     ["u_tx1", "last byte of the request accepted by the kernel"],
@@ -56,8 +58,9 @@ export const PHASES = [
     {word: "blocked", about: "waiting for a connection or a permission to dial", from: (m) => m.c_head, to: (m) => m.p_slot},
     {word: "dns", about: "looking up the name", from: (m) => m.u_dns0, to: (m) => m.u_dns1},
     {word: "connect", about: "TCP connect, from the first attempt to the winner", from: (m) => m.u_syn0, to: (m) => m.u_syn1},
-    {word: "tls", about: "TLS handshake with the origin", from: (m) => m.u_tls0, to: (m) => m.u_tls1},
+    {word: "parent_tls", about: "TLS handshake with a parent proxy", from: (m) => m.u_pt0, to: (m) => m.u_pt1},
     {word: "parent", about: "CONNECT through a parent proxy", from: (m) => m.u_px0, to: (m) => m.u_px1},
+    {word: "tls", about: "TLS handshake with the origin", from: (m) => m.u_tls0, to: (m) => m.u_tls1},
     {word: "send", about: "sending the request", from: (m) => m.u_tx0, to: sent},
     {word: "wait", about: "the origin thinks, and one round trip", from: sent, to: (m) => m.u_rx0},
     {word: "load", about: "reading the response", from: (m) => m.u_rx0, to: (m) => m.u_rx1},
@@ -65,8 +68,8 @@ export const PHASES = [
     {word: "close", about: "from the last byte to the end", from: last, to: (m) => m.x_end},
 ];
 /* As people expect them: a tunnel comes after its opening. */
-export const WORDS = ["client_tls", "receive", "blocked", "dns", "connect", "tls", "parent", "send", "wait", "load", "deliver",
-    "inside_hello", "inside_tls", "inside_wait", "tunnel", "close"];
+export const WORDS = ["client_tls", "receive", "blocked", "dns", "connect", "parent_tls", "parent", "tls", "send", "wait", "load",
+    "deliver", "inside_hello", "inside_tls", "inside_wait", "tunnel", "close"];
 
 /* The spans of one record, in µs from its base, flat: number of the phase, begin, end, and so on. A phase that the
  * record does not have is not drawn, whatever the marks say. */

@@ -101,8 +101,9 @@ static struct span timeline_span(const uint64_t *at, enum phase phase)
     case PHASE_BLOCKED: return (struct span){at[MARK_C_HEAD], at[MARK_P_SLOT]};
     case PHASE_DNS: return (struct span){at[MARK_U_DNS0], at[MARK_U_DNS1]};
     case PHASE_CONNECT: return (struct span){at[MARK_U_SYN0], at[MARK_U_SYN1]};
-    case PHASE_TLS: return (struct span){at[MARK_U_TLS0], at[MARK_U_TLS1]};
+    case PHASE_PARENT_TLS: return (struct span){at[MARK_U_PT0], at[MARK_U_PT1]};
     case PHASE_PARENT: return (struct span){at[MARK_U_PX0], at[MARK_U_PX1]};
+    case PHASE_TLS: return (struct span){at[MARK_U_TLS0], at[MARK_U_TLS1]};
     case PHASE_SEND: return (struct span){at[MARK_U_TX0], first_of(at[MARK_U_TX1], at[MARK_U_RX0])};
     case PHASE_WAIT: return span_of_wait(at);
     case PHASE_LOAD: return (struct span){at[MARK_U_RX0], at[MARK_U_RX1]};
@@ -195,7 +196,7 @@ static const struct {
     {MARK_C_ACCEPT, MARK_C_TLS}, {MARK_C_ACCEPT, MARK_C_FIRST}, {MARK_C_FIRST, MARK_C_HEAD},
     {MARK_C_HEAD, MARK_C_BODY},  {MARK_C_HEAD, MARK_P_POLICY},  {MARK_C_HEAD, MARK_P_SLOT},
     {MARK_U_DNS0, MARK_U_DNS1},  {MARK_U_SYN0, MARK_U_SYN1},    {MARK_U_TLS0, MARK_U_TLS1},
-    {MARK_U_PX0, MARK_U_PX1},    {MARK_U_TX0, MARK_U_TXH},      {MARK_U_TXH, MARK_U_TX1},
+    {MARK_U_PT0, MARK_U_PT1},    {MARK_U_PX0, MARK_U_PX1},    {MARK_U_TX0, MARK_U_TXH},      {MARK_U_TXH, MARK_U_TX1},
     {MARK_U_TX1, MARK_U_TXD},    {MARK_U_1XX, MARK_U_RX0},      {MARK_U_RX0, MARK_U_RXH},
     {MARK_U_RXH, MARK_U_RX1},    {MARK_D_TX0, MARK_D_TX1},      {MARK_T_CH, MARK_T_SH},
     {MARK_T_SH, MARK_T_HS},      {MARK_T_REQ, MARK_T_RSP},

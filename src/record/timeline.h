@@ -21,10 +21,12 @@
     X(U_DNS1, "u_dns1", "the answer came that the dial began with")                        \
     X(U_SYN0, "u_syn0", "the first connect attempt began")                                 \
     X(U_SYN1, "u_syn1", "the winning connect attempt was done")                            \
-    X(U_TLS0, "u_tls0", "the TLS handshake with the origin began")                         \
-    X(U_TLS1, "u_tls1", "the TLS handshake with the origin was done")                      \
+    X(U_PT0, "u_pt0", "the TLS handshake with a parent proxy began")                       \
+    X(U_PT1, "u_pt1", "the TLS handshake with a parent proxy was done")                    \
     X(U_PX0, "u_px0", "a CONNECT to a parent proxy began")                                 \
     X(U_PX1, "u_px1", "the parent proxy answered the CONNECT")                             \
+    X(U_TLS0, "u_tls0", "the TLS handshake with the origin began")                         \
+    X(U_TLS1, "u_tls1", "the TLS handshake with the origin was done")                      \
     X(U_TX0, "u_tx0", "first byte of the request queued for the origin")                   \
     X(U_TXH, "u_txh", "request head handed to the kernel")                                 \
     X(U_TX1, "u_tx1", "last byte of the request accepted by the kernel")                   \
@@ -62,8 +64,9 @@ enum mark {
     X(BLOCKED, "blocked")           \
     X(DNS, "dns")                   \
     X(CONNECT, "connect")           \
-    X(TLS, "tls")                   \
+    X(PARENT_TLS, "parent_tls")     \
     X(PARENT, "parent")             \
+    X(TLS, "tls")                   \
     X(SEND, "send")                 \
     X(WAIT, "wait")                 \
     X(LOAD, "load")                 \

@@ -262,15 +262,19 @@ static void judge_retry(struct judge *judge)
     give_all(judge, SLOW_UPSTREAM_NETWORK, walk(judge, again_ns != 0 ? again_ns : at[MARK_U_TX0]));
 }
 
-/* TLS 1.3 takes a round trip, 1.2 two, or one where it resumes (RFC 8446 §2, RFC 5246 §7.3). */
-static void judge_handshake(struct judge *judge)
+/* A question to the next hop, between two marks, that takes so many round trips; what lies before it is the proxy's. */
+static void judge_asking(struct judge *judge, enum mark begin, enum mark end, uint64_t rounds)
 {
-    const struct record_tls *tls = &judge->record->upstream_tls;
-    uint64_t rounds = tls->version != 0 && tls->version < 0x0304 && !tls->resumed ? 2 : 1;
-    if (judge->at[MARK_U_TLS0] == 0)
+    if (judge->at[begin] == 0)
         return;
-    give_all(judge, SLOW_PROXY, walk(judge, judge->at[MARK_U_TLS0]));
-    give_thinking(judge, walk(judge, end_of(judge, judge->at[MARK_U_TLS1])), rounds);
+    give_all(judge, SLOW_PROXY, walk(judge, judge->at[begin]));
+    give_thinking(judge, walk(judge, end_of(judge, judge->at[end])), rounds);
+}
+
+/* TLS 1.3 takes a round trip, 1.2 two, or one where it resumes (RFC 8446 §2, RFC 5246 §7.3). */
+static uint64_t handshake_rounds(const struct record_tls *tls)
+{
+    return tls->version != 0 && tls->version < 0x0304 && !tls->resumed ? 2 : 1;
 }
 
 static void judge_reach(struct judge *judge)
@@ -278,11 +282,10 @@ static void judge_reach(struct judge *judge)
     judge_retry(judge);
     judge_stretch(judge, MARK_U_DNS0, MARK_U_DNS1, SLOW_DNS);
     judge_stretch(judge, MARK_U_SYN0, MARK_U_SYN1, SLOW_UPSTREAM_NETWORK);
-    judge_handshake(judge);
-    if (judge->at[MARK_U_PX0] != 0) {
-        give_all(judge, SLOW_PROXY, walk(judge, judge->at[MARK_U_PX0]));
-        give_thinking(judge, walk(judge, end_of(judge, judge->at[MARK_U_PX1])), 1);
-    }
+    judge_asking(judge, MARK_U_PT0, MARK_U_PT1, 1);
+    judge_asking(judge, MARK_U_PX0, MARK_U_PX1, 1);
+    judge_asking(judge, MARK_U_TLS0, MARK_U_TLS1,
+                 handshake_rounds(&judge->record->upstream_tls));
 }
 
 /* The request's body on its way. A client that is told to wait for 100 (Continue), or that never sent a byte although it

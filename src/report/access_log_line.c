@@ -212,7 +212,7 @@ static uint64_t least_shown_ns(const struct timeline *timeline, enum phase phase
     (void)timeline_phase(timeline, PHASE_TOTAL, &total_ns); /* 0 hides nothing */
     (void)timeline_phase(timeline, PHASE_TUNNEL, &tunnel_ns);
     uint64_t hundredth_ns = total_ns > tunnel_ns ? (total_ns - tunnel_ns) / 100 : 0;
-    bool is_opening = phase >= PHASE_DNS && phase <= PHASE_PARENT;
+    bool is_opening = phase >= PHASE_DNS && phase <= PHASE_TLS;
     return is_opening && hundredth_ns > OPENING_LEAST_NS ? OPENING_LEAST_NS : hundredth_ns;
 }
 

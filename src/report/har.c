@@ -4,7 +4,7 @@
  * lies between them belongs to none. So an entry is laid along one line, from the complete request head to the last
  * response byte, at whole microseconds, and each phase is the piece between two points:
  *
- *     start ── dns ── connect (with ssl, parent) ── ready ── send ── wait ── receive ── end
+ *     start ── dns ── connect (with parent_tls, parent, ssl) ── ready ── send ── wait ── receive ── end
  *
  *     A1  A point is never before the one before it, so no piece is negative, and all of them make up `time`.
  *     A2  What lies between the start and `ready` and is neither dns nor connect is `blocked`.
@@ -93,7 +93,8 @@ static void find_points(const struct record *record, const struct timeline *time
                         struct points *points)
 {
     const uint64_t *at = timeline->at_ns;
-    uint64_t connected = later(at[MARK_U_SYN1], later(at[MARK_U_TLS1], at[MARK_U_PX1]));
+    uint64_t beyond = later(at[MARK_U_PT1], at[MARK_U_PX1]);
+    uint64_t connected = later(at[MARK_U_SYN1], later(at[MARK_U_TLS1], beyond));
     points->has_dns = at[MARK_U_DNS0] != 0 && at[MARK_U_DNS1] != 0;
     points->has_connect = at[MARK_U_SYN0] != 0 && at[MARK_U_SYN1] != 0;
     points->start = point_of_start(timeline);
@@ -290,6 +291,7 @@ static void add_timings(const struct record *record, const struct timeline *time
 
     add_phase(into, "_client_tls", timeline, PHASE_CLIENT_TLS);
     add_phase(into, "_client_send", timeline, PHASE_RECEIVE);
+    add_phase(into, "_proxy_tls", timeline, PHASE_PARENT_TLS);
     add_phase(into, "_proxy", timeline, PHASE_PARENT);
     add_phase(into, "_deliver", timeline, PHASE_DELIVER);
     add_phase(into, "_tunnel", timeline, PHASE_TUNNEL);

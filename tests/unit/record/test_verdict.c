@@ -213,11 +213,12 @@ static void a_handshake_is_the_origins_but_for_its_round_trips(void **state)
 static void a_parent_proxy_counts_as_origin(void **state)
 {
     (void)state;
-    RECORD(RECORD_EXCHANGE, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_U_PX0, 10},
-           {MARK_U_PX1, 300}, {MARK_X_END, 300});
+    RECORD(RECORD_EXCHANGE, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_U_PT0, 5}, {MARK_U_PT1, 50},
+           {MARK_U_PX0, 60}, {MARK_U_PX1, 200}, {MARK_U_TLS0, 203}, {MARK_U_TLS1, 300},
+           {MARK_X_END, 300});
     judge();
-    assert_share(SLOW_PROXY, 10);
-    assert_share(SLOW_ORIGIN, 290);
+    assert_share(SLOW_PROXY, 5 + 10 + 3);
+    assert_share(SLOW_ORIGIN, 45 + 140 + 97);
 }
 
 /* A GET that is waited for. */
