@@ -7,13 +7,13 @@ _fairlead() {
         --allow-clients --users --allow --deny --connect-port --resolver --source --upstream-ca --via --timeout
         --log-level --log-format --log-file --seccomp --landlock --core-dumps --print --sandbox --diff --kill-refused
         --user --group --from --method --at-listener --certificate --at --all --running --by --min-count
-        --suffixes --public-suffixes --json --list --repeat --serial --proxy --har --token-file --filter --since --open --kill --reference --help --version'
+        --suffixes --public-suffixes --json --list --repeat --serial --proxy --proxy-password-file --har --token-file --filter --since --open --kill --reference --help --version'
     local timeouts='client_tls= client_head= dns= connect= connect_attempt_delay= upstream_tls= response_head=
         body_stall= keepalive= upstream_keepalive= tunnel_idle= tunnel_half_closed= tunnel_lifetime= drain='
     local words='' path
 
     case $before in
-    -c | --config | --tls-cert | --tls-key | --client-ca | --upstream-ca | --log-file | --users | --public-suffixes | --diff | --token-file)
+    -c | --config | --tls-cert | --tls-key | --client-ca | --upstream-ca | --log-file | --users | --public-suffixes | --diff | --token-file | --proxy-password-file)
         while IFS= read -r path; do COMPREPLY+=("$path"); done < <(compgen -f -- "$word")
         compopt -o filenames
         return

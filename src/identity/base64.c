@@ -1,5 +1,5 @@
-/* Base64, decoded only. The value of a character is computed and not looked up: a table that is read at places which a
- * password chooses leaves traces in the cache, and the texts are short. */
+/* Base64. The value of a character is computed and not looked up, and the other way round: a table that is read at places
+ * which a password chooses leaves traces in the cache, and the texts are short. */
 
 #include "identity/base64.h"
 
@@ -51,4 +51,28 @@ enum status base64_decode(struct slice text, char *into, size_t cap, size_t *ret
         return ST_BAD;
     *ret_len = len;
     return ST_OK;
+}
+
+/* Of a value from 0 to 63. */
+static char character_of(uint32_t value)
+{
+    if (value < 26)
+        return (char)('A' + value);
+    if (value < 52)
+        return (char)('a' + (value - 26));
+    if (value < 62)
+        return (char)('0' + (value - 52));
+    return value == 62 ? '+' : '/';
+}
+
+void base64_encode(struct slice bytes, struct text *into)
+{
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        size_t count = bytes.len - i < 3 ? bytes.len - i : 3;
+        uint32_t bits = 0;
+        for (size_t at = 0; at < 3; at++)
+            bits = bits << 8 | (at < count ? (uint8_t)bytes.at[i + at] : 0);
+        for (size_t at = 0; at < 4; at++)
+            text_add_char(into, at <= count ? character_of(bits >> (18 - 6 * at) & 63) : '=');
+    }
 }

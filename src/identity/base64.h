@@ -2,6 +2,7 @@
 #define FAIRLEAD_IDENTITY_BASE64_H
 
 #include "base/slice.h"
+#include "base/text.h"
 
 #include <stddef.h>
 
@@ -9,5 +10,7 @@
  * groups with their padding, no bits left over.
  * Errors: ST_BAD it is none, ST_LIMIT there is no room; `into` may hold a part of it then. */
 enum status base64_decode(struct slice text, char *into, size_t cap, size_t *ret_len) MUST_USE;
+/* Encode, in whole groups. */
+void base64_encode(struct slice bytes, struct text *into);
 
 #endif

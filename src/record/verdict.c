@@ -284,8 +284,7 @@ static void judge_reach(struct judge *judge)
     judge_stretch(judge, MARK_U_SYN0, MARK_U_SYN1, SLOW_UPSTREAM_NETWORK);
     judge_asking(judge, MARK_U_PT0, MARK_U_PT1, 1);
     judge_asking(judge, MARK_U_PX0, MARK_U_PX1, 1);
-    judge_asking(judge, MARK_U_TLS0, MARK_U_TLS1,
-                 handshake_rounds(&judge->record->upstream_tls));
+    judge_asking(judge, MARK_U_TLS0, MARK_U_TLS1, handshake_rounds(&judge->record->upstream_tls));
 }
 
 /* The request's body on its way. A client that is told to wait for 100 (Continue), or that never sent a byte although it

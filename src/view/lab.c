@@ -11,11 +11,12 @@
 #include "server/lone.h"
 #include "server/privileges.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum { RING_BYTES = 4 << 20, FAULT_TEXT = 900, HALF_CLOSED_MS = 50 };
+enum { RING_BYTES = 4 << 20, FAULT_TEXT = 900, HALF_CLOSED_MS = 50, TUNNEL_IDLE_S = 24 * 3600 };
 
 static int complain(const char *words)
 {
@@ -44,7 +45,8 @@ static void keep_record(void *owner, const struct record *record)
     CHECK(pthread_mutex_unlock(&lab->lock) == 0);
 }
 
-/* Everything passes; the lists are only read. Own addresses and listeners are not named to the gate. */
+/* Everything passes; the lists are only read. Own addresses and listeners are not named to the gate. Nothing is looked at
+ * inside of tunnels, and whoever asks for them has limits on time of his own. */
 static void lab_open(struct config *config)
 {
     static const struct inet_prefix every[] = {{.addr = {.family = INET_V4}, .bits = 0},
@@ -54,6 +56,9 @@ static void lab_open(struct config *config)
     config->egress.deny_names = (struct config_strings){NULL, 0};
     config->egress.connect_ports.is_any = true;
     config->egress.sni = SNI_OFF;
+    config->log.inside = LOG_INSIDE_OFF;
+    config->timeouts.tunnel_idle_ns = TUNNEL_IDLE_S * NS_PER_S;
+    config->timeouts.tunnel_lifetime_ns = 0;
     config->policy.by_default = RULE_ALLOW;
     config->policy.has_default = true;
     config->policy.observes = true;
@@ -123,6 +128,8 @@ int lab_begin(struct lab *lab, int argc, const char *const *argv, size_t most, b
     CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
     CHECK(pthread_cond_init(&lab->changed, &attributes) == 0);
     CHECK(pthread_condattr_destroy(&attributes) == 0);
+    /* A splice to a client that has gone is an error like any other. */
+    (void)signal(SIGPIPE, SIG_IGN);
     maker_init(&lab->maker, argc, argv);
     lab->records = calloc(most, sizeof(*lab->records));
     if (lab->records == NULL)
@@ -133,6 +140,11 @@ int lab_begin(struct lab *lab, int argc, const char *const *argv, size_t most, b
     if (code == 0)
         code = lab_drop_root(lab->snapshot->config);
     return code != 0 ? code : lab_start(lab);
+}
+
+const struct snapshot *lab_snapshot(const struct lab *lab)
+{
+    return lab->snapshot;
 }
 
 enum status lab_connect(struct lab *lab, int *ret_fd)

@@ -33,6 +33,8 @@ struct lab {
 /* Begin; it keeps the first `most` records. `argc`/`argv`: flags of the configuration, borrowed. `is_open`: whatever is
  * asked for passes, since somebody else decides. Faults are said. Returns 0, or the exit code. lab_end in any case. */
 int lab_begin(struct lab *lab, int argc, const char *const *argv, size_t most, bool is_open);
+/* What it works under. */
+const struct snapshot *lab_snapshot(const struct lab *lab);
 /* A new client: its end of the connection, which is the caller's and does not block. Errors: ST_IO, ST_NOMEM. */
 enum status lab_connect(struct lab *lab, int *ret_fd) MUST_USE;
 /* Wait for so many records, until `until_ns` (monotonic); those that are there, in the order in which they ended. They

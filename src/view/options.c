@@ -163,6 +163,7 @@ static int take_option(struct reader *reader, enum view_option option, const cha
     case OPTION_TOKEN_FILE: to->token_file = value; return 0;
     case OPTION_METHOD: to->method = value; return 0;
     case OPTION_PROXY: to->proxy = value; return 0;
+    case OPTION_PROXY_PASSWORD_FILE: to->proxy_password_file = value; return 0;
     case OPTION_REPEAT: return take_repeat(reader, value);
     case OPTION_SERIAL: to->is_serial = true; return 0;
     case OPTION_HAR: to->wants_har = true; return 0;

@@ -19,7 +19,8 @@ enum view_command { VIEW_TRACE, VIEW_TAIL, VIEW_TUNNELS, VIEW_HAR, VIEW_COMMAND_
     X(SINCE, "--since", "TIME", "h", "only those that began later: 10m, 2026-11-24T02:12:23Z")    \
     X(OPEN, "--open", "", "h", "snapshots of open tunnels, too")                                  \
     X(KILL, "--kill", "ID", "u", "end this tunnel; needs the token")                              \
-    X(PROXY, "--proxy", "URL", "t", "through this proxy instead, http://HOST:PORT")               \
+    X(PROXY, "--proxy", "URL", "t", "through this proxy: http[s]://[USER[:PASSWORD]@]HOST:PORT")  \
+    X(PROXY_PASSWORD_FILE, "--proxy-password-file", "FILE", "t", "first line: that password")     \
     X(METHOD, "--method", "METHOD", "t", "of the requests [GET]")                                 \
     X(REPEAT, "--repeat", "N", "t", "N times each, with percentiles")                             \
     X(SERIAL, "--serial", "", "t", "one after the other instead of all at once")                  \
@@ -37,7 +38,7 @@ enum { VIEW_KILLS_MAX = 64, VIEW_REPEAT_MAX = 10000 };
 
 /* Texts are borrowed from the arguments. */
 struct view_options {
-    const char *admin, *config, *token_file, *method, *proxy;
+    const char *admin, *config, *token_file, *method, *proxy, *proxy_password_file;
     struct filter filter;
     char filter_text[FILTER_TEXT_MAX + 1]; /* as it was written */
     uint64_t since_ns;                     /* wall time; 0: from the beginning */

@@ -1,269 +1,364 @@
-/* The connection ends with the answer, since that was asked for, so nothing of the answer need be understood; but for the
- * end of the head that opens a tunnel.
+/* The way of a client, in steps. Each waits for the connection or its timer and then enters the next:
  *
- * Through another proxy a tunnel of the worker to that proxy comes first (`opening`), so that its name, its addresses and
- * the connect are seen as always; then the request goes through it, and what is seen of the answer is marked here. */
+ *     without another proxy                                       ask ── load ── part
+ *     through one:   open ── (shake proxy) ── (connect) ── (shake origin) ── ask ── load
+ *
+ *     open          a tunnel of the worker to the other proxy, so that its name, its addresses and the connect are seen
+ *                   as always; from then on the transport is the connection to that proxy
+ *     shake proxy   TLS with it, where it speaks that
+ *     connect       its own tunnel, for https and for HOST:PORT, which ends here
+ *     shake origin  TLS with the origin, inside of that
+ *     ask           the request is sent, and the head of the answer awaited
+ *     load          its body
+ *     part          the worker ends the connection; who went away just before could look like one who did not stay
+ *
+ * TLS is a transport over a transport, and HTTP a codec over that, as in the worker; so what a peer may send is bounded as
+ * it is there. Each step has the time that the worker has for its like. Only what goes through the worker as a request is
+ * left to its limits, which end in an answer. */
 
 #include "view/probe.h"
 
-#include "base/check.h"
-#include "base/clock.h"
-#include "http/method.h"
-#include "http/target.h"
-#include "io/socket.h"
+#include "net/tcp.h"
+#include "net/tls.h"
+#include "view/probe_internal.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-enum { PROBE_CHUNK = 65536 };
+enum {
+    KEEP_BYTES = 1 << 20,
+    PIECES_A_TURN = 16,
+};
 
-static enum status fail(const char *why, struct text *fault)
+/* ---- events ---- */
+
+static void on_transport(struct transport *transport)
 {
-    text_add(fault, slice_from_string(why));
-    return ST_BAD;
+    struct probe *probe = transport->owner;
+    CHECK_TAG(probe, PROBE_TAG);
+    loop_queue(probe->probes->loop, &probe->task);
 }
 
-/* ---- the request ---- */
-
-static enum status read_target(struct probe *probe, struct slice word, struct slice method,
-                               struct target *target, struct text *fault)
+static void on_timer(struct timer *timer)
 {
-    enum target_fault wrong = target_parse(word, method_of(method), target);
-    if (wrong != TARGET_FAULT_NONE) {
-        bool is_host = target->host_fault != HOST_FINE;
-        return fail(is_host ? host_fault_text(target->host_fault) : target_fault_text(wrong),
-                    fault);
+    struct probe *probe = CONTAINER_OF(timer, struct probe, timer);
+    CHECK_TAG(probe, PROBE_TAG);
+    probe->is_late = true;
+    loop_queue(probe->probes->loop, &probe->task);
+}
+
+void probe_allow(struct probe *probe, uint64_t ns)
+{
+    probe->is_late = false;
+    timer_set_in(probe->probes->loop, &probe->timer, ns);
+}
+
+/* ---- ends ---- */
+
+void probe_end(struct probe *probe)
+{
+    bool is_abort = probe->sight->cause != CAUSE_NONE;
+    timeline_mark(&probe->sight->timeline, MARK_X_END);
+    timer_cancel(&probe->timer);
+    task_cancel(&probe->task);
+    probe_drop_codec(probe, is_abort);
+    transport_close(&probe->transport, is_abort);
+    probe->step = PROBE_OVER;
+    probe->probes->running--;
+}
+
+void probe_fail(struct probe *probe, enum cause cause, const char *detail)
+{
+    struct sight *sight = probe->sight;
+    sight->cause = cause;
+    sight->is_of_proxy = probe->step <= PROBE_CONNECT || !aim_is_tls(probe->aim);
+    (void)snprintf(sight->detail, sizeof(sight->detail), "%s", detail);
+    probe_end(probe);
+}
+
+static const char *shaking_words(const struct probe *probe)
+{
+    const char *fault = transport_fault(probe->transport);
+    return fault[0] != '\0' ? fault : "the connection ended during the handshake";
+}
+
+/* The handshake is over, whatever came of it. */
+static void probe_mark_shaken(struct probe *probe)
+{
+    struct timeline *timeline = &probe->sight->timeline;
+    if (probe->step == PROBE_SHAKE_PROXY)
+        timeline_mark(timeline, MARK_U_PT1);
+    if (probe->step == PROBE_SHAKE_ORIGIN)
+        timeline_mark(timeline, MARK_U_TLS1);
+}
+
+static void probe_fail_late(struct probe *probe)
+{
+    static const enum cause causes[] = {[PROBE_SHAKE_PROXY] = CAUSE_TLS_TIMEOUT,
+                                        [PROBE_CONNECT] = CAUSE_RESPONSE_TIMEOUT,
+                                        [PROBE_SHAKE_ORIGIN] = CAUSE_TLS_TIMEOUT,
+                                        [PROBE_ASK] = CAUSE_RESPONSE_TIMEOUT,
+                                        [PROBE_LOAD] = CAUSE_RESPONSE_STALLED};
+    probe_mark_shaken(probe);
+    probe->sight->is_late = true;
+    probe_fail(probe, causes[probe->step], "");
+}
+
+/* ---- TLS ---- */
+
+/* False: failed. */
+static bool probe_begin_tls(struct probe *probe, const struct host *host)
+{
+    struct probes *probes = probe->probes;
+    struct transport *lower = probe->transport;
+    struct tls_connect_options options = {.host = host, .session_key = SLICE_NONE};
+    probe->transport = NULL;
+    if (tls_connect_create(probes->tls_scratch, &lower, lab_snapshot(probes->lab)->tls_client,
+                           &options, &probe->transport) != ST_OK) {
+        transport_close(&lower, /* is_abort= */ true);
+        probe_fail(probe, CAUSE_SHED, "");
+        return false;
     }
-    bool is_url = target->scheme == SCHEME_HTTP || target->scheme == SCHEME_HTTPS;
-    if (!probe->is_connect && !is_url)
-        return fail("a URL begins with http:// or https://", fault);
-    return ST_OK;
+    transport_listen(probe->transport, probe, on_transport);
+    timeline_mark(&probe->sight->timeline,
+                  probe->step == PROBE_SHAKE_PROXY ? MARK_U_PT0 : MARK_U_TLS0);
+    probe_allow(probe, probe_config(probe)->timeouts.upstream_tls_ns);
+    return true;
 }
 
-enum status probe_init(struct probe *probe, const char *word, const char *method,
-                       struct slice through, struct text *fault)
+/* True: the hands are shaken. */
+static bool probe_shake(struct probe *probe)
 {
-    struct target target;
-    struct slice asked = slice_from_string(word);
-    *probe = (struct probe){
-        .fd = -1, .is_connect = strstr(word, "://") == NULL, .through = through, .shown = word};
-    struct slice verb = probe->is_connect ? SLICE("CONNECT")
-                        : method != NULL  ? slice_from_string(method)
-                                          : SLICE("GET");
-    enum status status = read_target(probe, asked, verb, &target, fault);
-    if (status != ST_OK)
-        return status;
-    probe->host = target.host;
-    if (through.len > 0 && target.scheme == SCHEME_HTTPS) {
-        (void)snprintf(probe->authority, sizeof(probe->authority),
-                       target.host.kind == HOST_IPV6 ? "[%s]:%u" : "%s:%u", target.host.text,
-                       target_port(&target));
-        probe->is_connect = true;
-        verb = SLICE("CONNECT");
-        probe->shown = probe->authority;
-        asked = slice_from_string(probe->authority);
+    enum status status = transport_handshake(probe->transport);
+    if (status == ST_AGAIN)
+        return false;
+    probe_mark_shaken(probe);
+    if (status == ST_OK) {
+        if (probe->step == PROBE_SHAKE_ORIGIN)
+            probe->sight->tls = tls_record(probe->transport);
+        return true;
     }
-    probe->request = malloc(PROBE_REQUEST_MAX);
-    if (probe->request == NULL)
-        return ST_NOMEM;
-    struct text text = text_on(probe->request, PROBE_REQUEST_MAX);
-    text_add(&text, verb);
-    text_add_char(&text, ' ');
-    text_add(&text, asked);
-    text_add(&text, SLICE(" HTTP/1.1\r\nHost: "));
-    text_add(&text, probe->is_connect ? asked : target.authority);
-    text_add(&text, SLICE("\r\nUser-Agent: fairlead/" FAIRLEAD_VERSION "\r\nAccept: */*\r\n"));
-    if (!probe->is_connect)
-        text_add(&text, SLICE("Connection: close\r\n"));
-    if (through.len > 0 && !probe->is_connect)
-        text_add(&text, SLICE("Proxy-Connection: close\r\n"));
-    bool has_body = slice_equals(verb, SLICE("POST")) || slice_equals(verb, SLICE("PUT")) ||
-                    slice_equals(verb, SLICE("PATCH"));
-    text_add(&text, has_body ? SLICE("Content-Length: 0\r\n\r\n") : SLICE("\r\n"));
-    probe->request_len = text.len;
-    return text.is_cut ? fail("it is too long", fault) : ST_OK;
-}
-
-void probe_done(struct probe *probe)
-{
-    free(probe->request);
-    probe->request = NULL;
-}
-
-/* ---- running ---- */
-
-static void probe_end(struct probe *probe)
-{
-    socket_close(&probe->fd);
-}
-
-static bool probe_is_opening(const struct probe *probe)
-{
-    return probe->through.len > 0 && !probe->is_opened;
-}
-
-/* What is still to be sent. */
-static struct slice probe_output(const struct probe *probe)
-{
-    struct slice all = probe_is_opening(probe) ? slice_of(probe->opening, probe->opening_len)
-                                               : slice_of(probe->request, probe->request_len);
-    return slice_from(all, probe->sent);
-}
-
-static void probe_send(struct probe *probe)
-{
-    struct slice output = probe_output(probe);
-    bool is_marked = probe->is_opened && probe->marks != NULL;
-    if (is_marked && probe->sent == 0)
-        probe->marks->tx0_ns = clock_monotonic_ns();
-    ssize_t sent = write(probe->fd, output.at, output.len);
-    if (sent > 0)
-        probe->sent += (size_t)sent;
-    else if (sent < 0 && errno != EAGAIN && errno != EINTR)
-        probe_end(probe);
-    if (is_marked && probe->sent == probe->request_len)
-        probe->marks->tx1_ns = clock_monotonic_ns();
-}
-
-/* Has the head of the answer ended? *ret_used: bytes of it. */
-static bool probe_sees_end(struct probe *probe, struct slice bytes, size_t *ret_used)
-{
-    static const char end[] = "\r\n\r\n";
-    for (size_t i = 0; i < bytes.len; i++) {
-        if (probe->line_len < sizeof(probe->line))
-            probe->line[probe->line_len++] = bytes.at[i];
-        if (bytes.at[i] == end[probe->matched])
-            probe->matched++;
-        else
-            probe->matched = bytes.at[i] == '\r' ? 1 : 0;
-        *ret_used = i + 1;
-        if (probe->matched == sizeof(end) - 1)
-            return true;
-    }
+    const char *verdict = tls_verify_error(probe->transport);
+    if (verdict != NULL)
+        probe_fail(probe, CAUSE_TLS_CERTIFICATE, verdict);
+    else
+        probe_fail(probe,
+                   tls_peer_alert(probe->transport) >= 0 ? CAUSE_TLS_ALERT : CAUSE_TLS_PROTOCOL,
+                   shaking_words(probe));
     return false;
 }
 
-/* "HTTP/1.1 200" */
-static unsigned probe_status(const struct probe *probe)
+/* ---- the steps: true where the next one may go on at once ---- */
+
+/* The proxy is there, in clear or behind TLS. */
+static bool probe_enter_proxy(struct probe *probe)
 {
-    uint64_t status = 0;
-    struct slice line = slice_of(probe->line, probe->line_len);
-    if (!slice_starts_with(line, SLICE("HTTP/1.")) ||
-        slice_to_u64(slice_first(slice_from(line, 9), 3), 999, &status) != ST_OK)
-        return 0;
-    return (unsigned)status;
+    bool is_tunnelled = probe->aim->is_tunnel || aim_is_tls(probe->aim);
+    return is_tunnelled ? probe_ask_for_tunnel(probe) : probe_ask_for_it(probe);
 }
 
-static void probe_begin_head(struct probe *probe)
+static bool step_open(struct probe *probe)
 {
-    probe->sent = probe->matched = 0;
-    probe->line_len = 0;
+    const struct via *via = probe->probes->via;
+    const struct head *head = probe_hear(probe);
+    if (head == NULL)
+        return false;
+    if (head->status != 200) {
+        probe_end(probe); /* the worker's record tells why */
+        return false;
+    }
+    if (!probe_take_tunnel(probe, via->is_tls ? PROBE_SHAKE_PROXY : PROBE_OPEN))
+        return false;
+    return via->is_tls ? probe_begin_tls(probe, &via->host) : probe_enter_proxy(probe);
 }
 
-/* The other proxy is there, or not. */
-static void probe_take_opening(struct probe *probe, struct slice bytes)
+static bool step_shake_proxy(struct probe *probe)
 {
-    size_t used = 0;
-    if (!probe_sees_end(probe, bytes, &used))
-        return;
-    probe->is_opened = probe_status(probe) == 200;
-    if (probe->is_opened)
-        probe_begin_head(probe);
+    return probe_shake(probe) && probe_enter_proxy(probe);
+}
+
+static bool step_connect(struct probe *probe)
+{
+    const struct head *head = probe_hear(probe);
+    if (head == NULL)
+        return false;
+    bool is_refused = head->status >= 300;
+    probe_mark_received(probe, MARK_U_PX1);
+    if (!is_refused && !probe->aim->is_tunnel)
+        return probe_take_tunnel(probe, PROBE_SHAKE_ORIGIN) &&
+               probe_begin_tls(probe, &probe->aim->target.host);
+    probe_note_answer(probe, head);
+    if (is_refused)
+        probe_note_refusal(probe, head);
     else
-        probe_end(probe);
+        probe_mark_received(probe, MARK_T_OPEN);
+    probe_end(probe);
+    return false;
 }
 
-/* Some of the answer; interim ones count to it. */
-static void probe_take(struct probe *probe, struct slice bytes)
+static bool step_shake_origin(struct probe *probe)
 {
-    struct probe_marks *marks = probe->marks;
-    size_t used = 0;
-    bool has_head = probe->matched == 4;
-    if (marks != NULL && marks->rx0_ns == 0)
-        marks->rx0_ns = clock_monotonic_ns();
-    if (!has_head && probe_sees_end(probe, bytes, &used)) {
-        has_head = true;
-        if (marks != NULL)
-            marks->status = probe_status(probe);
-    }
-    if (marks != NULL) {
-        marks->end_ns = clock_monotonic_ns();
-        marks->body_bytes += has_head ? bytes.len - used : 0;
-    }
-    if (has_head && probe->is_connect)
-        probe_end(probe);
+    return probe_shake(probe) && probe_ask_for_it(probe);
 }
 
-static void probe_read(struct probe *probe, char *chunk)
+static bool step_ask(struct probe *probe)
 {
-    ssize_t got = read(probe->fd, chunk, PROBE_CHUNK);
-    if (got <= 0) {
-        if (got == 0 || (errno != EAGAIN && errno != EINTR))
-            probe_end(probe);
-        return;
+    const struct head *head = probe_hear(probe);
+    if (head == NULL)
+        return false;
+    probe_mark_received(probe, MARK_U_RXH);
+    probe_note_answer(probe, head);
+    if (probe->aim->is_tunnel) {
+        probe_end(probe); /* the worker's: it is open, or refused */
+        return false;
     }
-    if (probe_is_opening(probe))
-        probe_take_opening(probe, slice_of(chunk, (size_t)got));
+    probe->step = PROBE_LOAD;
+    if (probe_has_via(probe))
+        probe_allow(probe, probe_config(probe)->timeouts.body_stall_ns);
+    return true;
+}
+
+static void probe_fail_body(struct probe *probe, enum status status)
+{
+    const char *fault = probe->stream->fault_text;
+    if (status == ST_NOMEM)
+        probe_fail(probe, CAUSE_SHED, "");
+    else if (fault != NULL)
+        probe_fail(probe, CAUSE_BAD_RESPONSE, fault);
     else
-        probe_take(probe, slice_of(chunk, (size_t)got));
+        probe_fail(probe, CAUSE_RESPONSE_CUT, transport_fault(probe->h1.codec.wire.transport));
 }
 
-/* One look at all of them. How many are left. */
-static size_t probes_step(struct probe *probes, size_t count, char *chunk)
+static bool probe_end_load(struct probe *probe)
 {
-    struct pollfd polled[PROBES_MAX];
-    size_t left = 0;
-    for (size_t i = 0; i < count; i++) {
-        short events = probe_output(&probes[i]).len > 0 ? POLLIN | POLLOUT : POLLIN;
-        polled[i] = (struct pollfd){.fd = probes[i].fd, .events = events};
-        left += probes[i].fd >= 0 ? 1 : 0;
+    struct slice unread;
+    probe_mark_received(probe, MARK_U_RX1);
+    if (probe_has_via(probe) || !probe->is_sent) {
+        probe_end(probe);
+        return false;
     }
-    if (left == 0 || poll(polled, count, -1) < 0)
-        return left;
-    for (size_t i = 0; i < count; i++) {
-        if ((polled[i].revents & POLLOUT) != 0)
-            probe_send(&probes[i]);
-        if ((polled[i].revents & ~POLLOUT) != 0 && probes[i].fd >= 0)
-            probe_read(&probes[i], chunk);
+    probe->transport = probe->stream->ops->detach(probe->stream, &unread);
+    probe_drop_codec(probe, /* is_abort= */ false);
+    transport_listen(probe->transport, probe, on_transport);
+    probe->step = PROBE_PART;
+    return true;
+}
+
+static bool step_load(struct probe *probe)
+{
+    struct slice view;
+    struct stream *stream = probe->stream;
+    probe_flush(probe);
+    for (int i = 0; i < PIECES_A_TURN; i++) {
+        enum status status = stream->ops->recv_body(stream, &view);
+        if (status == ST_AGAIN)
+            return false;
+        if (status != ST_OK && status != ST_EOF) {
+            probe_fail_body(probe, status);
+            return false;
+        }
+        if (status == ST_EOF)
+            return probe_end_load(probe);
+        probe->sight->body_bytes += view.len;
+        stream->ops->consume(stream, view.len);
+        if (probe_has_via(probe))
+            probe_allow(probe, probe_config(probe)->timeouts.body_stall_ns);
     }
-    return left;
+    loop_queue_later(probe->probes->loop, &probe->task);
+    return false;
 }
 
-static void probe_start(struct probe *probe, struct probe_marks *marks, size_t number)
+static bool step_part(struct probe *probe)
 {
-    probe_begin_head(probe);
-    probe->is_opened = false;
-    probe->marks = marks;
-    if (probe->through.len == 0)
-        return;
-    struct text text = text_on(probe->opening, sizeof(probe->opening));
-    text_add(&text, SLICE("CONNECT "));
-    text_add(&text, probe->through);
-    text_add(&text, SLICE(" HTTP/1.1\r\nHost: "));
-    text_add(&text, probe->through);
-    text_add_format(&text, "\r\nUser-Agent: %zu\r\n\r\n", number);
-    CHECK(!text.is_cut);
-    probe->opening_len = text.len;
+    char dropped[64];
+    size_t len = 0;
+    enum status status = transport_recv(probe->transport, dropped, sizeof(dropped), &len);
+    if (status != ST_OK && status != ST_AGAIN)
+        probe_end(probe);
+    return status == ST_OK;
 }
 
-enum status probes_run(struct lab *lab, struct probe *probes, size_t count,
-                       struct probe_marks *marks, size_t first)
+static void probe_run(struct task *task)
 {
-    char *chunk = malloc(PROBE_CHUNK);
-    enum status status = chunk == NULL ? ST_NOMEM : ST_OK;
+    static bool (*const steps[])(struct probe *) = {
+        [PROBE_OPEN] = step_open,       [PROBE_SHAKE_PROXY] = step_shake_proxy,
+        [PROBE_CONNECT] = step_connect, [PROBE_SHAKE_ORIGIN] = step_shake_origin,
+        [PROBE_ASK] = step_ask,         [PROBE_LOAD] = step_load,
+        [PROBE_PART] = step_part,
+    };
+    struct probe *probe = CONTAINER_OF(task, struct probe, task);
+    CHECK_TAG(probe, PROBE_TAG);
+    while (probe->step != PROBE_OVER && steps[probe->step](probe))
+        continue;
+    if (probe->step != PROBE_OVER && probe->is_late)
+        probe_fail_late(probe);
+    if (probe->stream != NULL && probe->stream->ops->settle(probe->stream) != ST_OK)
+        probe_fail(probe, CAUSE_SHED, "");
+}
+
+/* ---- all of them ---- */
+
+static enum status probe_start(struct probe *probe, struct probes *probes)
+{
+    int fd = -1;
+    enum status status = lab_connect(probes->lab, &fd);
+    if (status == ST_OK)
+        status = tcp_create(probes->loop, &probes->tcp_slab, fd, WATCH_READ | WATCH_WRITE,
+                            &probe->transport);
+    if (status != ST_OK)
+        return status;
+    probe->tag = PROBE_TAG;
+    probe->probes = probes;
+    probes->running++;
+    task_init(&probe->task, probe_run);
+    timer_init(&probe->timer, on_timer);
+    timeline_begin(&probe->sight->timeline);
+    if (probe_has_via(probe) ? probe_ask_to_open(probe) : probe_ask_for_it(probe))
+        loop_queue(probes->loop, &probe->task);
+    return ST_OK;
+}
+
+enum status probes_run(struct probes *probes, const struct aim *aims, size_t count,
+                       struct sight *sights, size_t first)
+{
+    struct probe *all = calloc(count, sizeof(*all));
+    enum status status = all == NULL ? ST_NOMEM : ST_OK;
     CHECK(count <= PROBES_MAX);
     for (size_t i = 0; i < count && status == ST_OK; i++) {
-        probe_start(&probes[i], marks != NULL ? &marks[first + i] : NULL, first + i);
-        status = lab_connect(lab, &probes[i].fd);
+        all[i].aim = &aims[i];
+        all[i].number = first + i;
+        all[i].sight = &sights[first + i];
+        status = probe_start(&all[i], probes);
     }
-    while (status == ST_OK && probes_step(probes, count, chunk) > 0)
-        continue;
-    for (size_t i = 0; i < count; i++)
-        probe_end(&probes[i]);
-    free(chunk);
+    while (status == ST_OK && probes->running > 0)
+        (void)loop_turn(probes->loop, UINT64_MAX);
+    for (size_t i = 0; i < count && all != NULL; i++) {
+        if (all[i].tag != 0 && all[i].step != PROBE_OVER)
+            probe_end(&all[i]);
+    }
+    (void)loop_turn(probes->loop, 0); /* what was closed is buried */
+    free(all);
     return status;
+}
+
+enum status probes_begin(struct probes *probes, struct lab *lab, const struct via *via)
+{
+    *probes = (struct probes){.lab = lab, .via = via};
+    tcp_slab_init(&probes->tcp_slab);
+    probes->blocks = block_pool_create(KEEP_BYTES, /* limit_bytes= */ 0);
+    probes->shared = (struct wire_shared){
+        .blocks = probes->blocks, .scratch = malloc(WIRE_SCRATCH), .scratch_bytes = WIRE_SCRATCH};
+    if (probes->blocks == NULL || probes->shared.scratch == NULL)
+        return ST_NOMEM;
+    probes->tls_scratch = tls_scratch_create(probes->blocks);
+    return probes->tls_scratch == NULL ? ST_NOMEM : loop_create(&probes->loop);
+}
+
+void probes_end(struct probes *probes)
+{
+    loop_destroy(&probes->loop);
+    tls_scratch_destroy(&probes->tls_scratch);
+    slab_done(&probes->tcp_slab);
+    free(probes->shared.scratch);
+    block_pool_destroy(&probes->blocks);
 }

@@ -3,8 +3,6 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "http/method.h"
-#include "http/target.h"
 #include "report/access_log.h"
 #include "report/har.h"
 #include "view/commands.h"
@@ -21,7 +19,6 @@ enum {
     TRANSACTIONS_MAX = 10000,
     RECORD_WAIT_S = 10, /* for the last record, when its answer is there */
     FAULT_TEXT = 300,
-    THROUGH_TEXT = HOST_MAX + 10,
     ROOM = HAR_ENTRY_MAX + HAR_FRAME_MAX,
 };
 
@@ -31,11 +28,11 @@ static_assert((int)ROOM > (int)WATERFALL_MAX && (int)ROOM > (int)ACCESS_LOG_LINE
 struct trace {
     const struct view_options *options;
     struct lab lab;
-    struct probe *probes; /* one a word */
-    size_t probe_count;
-    char through[THROUGH_TEXT]; /* HOST:PORT of another proxy; empty: none */
-    struct probe_marks *marks;  /* of each transaction; NULL: there is no other proxy */
-    struct record *records;     /* in the order in which they ended */
+    struct via via;
+    struct aim *aims; /* one a word */
+    size_t aim_count;
+    struct sight *sights;   /* of each transaction */
+    struct record *records; /* in the order in which they ended */
     size_t record_count;
     struct screen screen;
     uint64_t *values; /* of one phase, for percentiles */
@@ -50,27 +47,17 @@ static int complain(const char *what, const char *why)
 
 /* ---- asking ---- */
 
-/* http://HOST:PORT */
 static int find_proxy(struct trace *trace)
 {
-    struct target target;
-    const char *given = trace->options->proxy;
-    if (given == NULL)
+    char words[FAULT_TEXT];
+    struct text fault = text_on(words, sizeof(words));
+    const struct view_options *options = trace->options;
+    if (via_init(&trace->via, options->proxy, options->proxy_password_file, &fault) == ST_OK)
         return 0;
-    bool is_good =
-        target_parse(slice_from_string(given), METHOD_GET, &target) == TARGET_FAULT_NONE &&
-        target.scheme == SCHEME_HTTP &&
-        (target.path_and_query.len == 0 || slice_equals(target.path_and_query, SLICE("/")));
-    if (!is_good)
-        return complain("--proxy expects http://HOST:PORT, without a user name", "");
-    (void)snprintf(trace->through, sizeof(trace->through),
-                   target.host.kind == HOST_IPV6 ? "[%s]:%u" : "%s:%u", target.host.text,
-                   target_port(&target));
-    trace->marks = calloc(TRANSACTIONS_MAX, sizeof(*trace->marks));
-    return trace->marks != NULL ? 0 : complain("out of memory", "");
+    return complain(fault.len > 0 ? text_string(&fault) : "out of memory", "");
 }
 
-static int make_probes(struct trace *trace)
+static int make_aims(struct trace *trace)
 {
     const struct view_options *options = trace->options;
     size_t count = (size_t)options->word_count;
@@ -78,86 +65,61 @@ static int make_probes(struct trace *trace)
         return complain("name a URL or HOST:PORT", "");
     if (count > PROBES_MAX || count * options->repeat > TRANSACTIONS_MAX)
         return complain("at most 256 URLs, and 10000 transactions in all", "");
-    trace->probes = calloc(count, sizeof(*trace->probes));
-    if (trace->probes == NULL)
+    trace->aims = calloc(count, sizeof(*trace->aims));
+    trace->sights = calloc(count * options->repeat, sizeof(*trace->sights));
+    if (trace->aims == NULL || trace->sights == NULL)
         return complain("out of memory", "");
+    trace->aim_count = count;
     for (size_t i = 0; i < count; i++) {
         char words[FAULT_TEXT];
         char shown[FAULT_TEXT];
         struct text fault = text_on(words, sizeof(words));
         struct text what = text_on(shown, sizeof(shown));
-        enum status status = probe_init(&trace->probes[i], options->words[i], options->method,
-                                        slice_from_string(trace->through), &fault);
-        trace->probe_count = i + 1;
         text_add_log(&what, slice_first(slice_from_string(options->words[i]), 60), '\0');
-        if (status != ST_OK)
-            return complain(text_string(&what),
-                            fault.len > 0 ? text_string(&fault) : "out of memory");
+        if (aim_init(&trace->aims[i], options->words[i], options->method, &fault) != ST_OK)
+            return complain(text_string(&what), text_string(&fault));
     }
     return 0;
 }
 
-/* Of another proxy's answer the record knows the connection only: a tunnel. It becomes that of what went through it. */
-static void take_marks(const struct trace *trace, struct record *record)
+/* The record of the worker's tunnel to the other proxy has the number of what went through it for a user agent. */
+static void show_sight(const struct trace *trace, struct record *record)
 {
-    static const enum mark of_tunnel[] = {MARK_D_TX0,  MARK_D_TX1,  MARK_T_OPEN,  MARK_T_UP,
-                                          MARK_T_DOWN, MARK_T_LAST, MARK_X_FIN_C, MARK_X_FIN_U};
     uint64_t number = 0;
-    struct timeline *timeline = &record->timeline;
-    if (slice_to_u64(record_get(record, record->user_agent), TRANSACTIONS_MAX - 1, &number) !=
-        ST_OK)
-        return;
-    size_t at = (size_t)number % trace->probe_count;
-    const struct probe *probe = &trace->probes[at];
-    const struct probe_marks *marks = &trace->marks[number];
-    record->user_agent.len = record->rule.len = record->would_deny.len = 0;
-    record_set(record, &record->method, probe->is_connect ? SLICE("CONNECT") : SLICE("GET"), 32);
-    if (!probe->is_connect && trace->options->method != NULL)
-        record_set(record, &record->method, slice_from_string(trace->options->method), 32);
-    record_set(record, &record->url, slice_from_string(probe->shown), RECORD_URL_MAX);
-    record_set(record, &record->host, host_slice(&probe->host), HOST_MAX);
-    if (record->kind != RECORD_TUNNEL)
-        return; /* nobody is there */
-    for (size_t i = 0; i < COUNT_OF(of_tunnel); i++)
-        timeline_clear(timeline, of_tunnel[i]);
-    timeline_clear(timeline, MARK_X_END);
-    record->kind = probe->is_connect ? RECORD_TUNNEL : RECORD_EXCHANGE;
-    record->end = marks->status != 0 ? END_DONE : END_FIN;
-    record->ended_by = marks->status != 0 ? LEG_NONE : LEG_UPSTREAM;
-    record->status = record->upstream_status = (uint16_t)marks->status;
-    record->upstream_minor = 1;
-    record->request_body_bytes = 0;
-    record->response_body_bytes = probe->is_connect ? 0 : marks->body_bytes;
-    timeline_mark_at(timeline, probe->is_connect ? MARK_U_PX0 : MARK_U_TX0, marks->tx0_ns);
-    timeline_mark_at(timeline, probe->is_connect ? MARK_U_PX1 : MARK_U_RX1, marks->end_ns);
-    if (probe->is_connect) {
-        timeline_mark_at(timeline, MARK_T_OPEN, marks->end_ns);
-    } else {
-        timeline_mark_at(timeline, MARK_U_TX1, marks->tx1_ns);
-        timeline_mark_at(timeline, MARK_U_RX0, marks->rx0_ns);
-        timeline_mark_at(timeline, MARK_D_TX1, marks->end_ns);
-    }
-    timeline_mark_at(timeline, MARK_X_END,
-                     marks->end_ns != 0 ? marks->end_ns : clock_monotonic_ns());
+    size_t count = trace->aim_count * trace->options->repeat;
+    if (slice_to_u64(record_get(record, record->user_agent), count - 1, &number) == ST_OK)
+        sight_show(&trace->sights[number], &trace->aims[number % trace->aim_count], &trace->via,
+                   record);
 }
 
-static int run_rounds(struct trace *trace)
+static int run_rounds(struct trace *trace, struct probes *probes)
 {
-    size_t step = trace->options->is_serial ? 1 : trace->probe_count;
+    size_t step = trace->options->is_serial ? 1 : trace->aim_count;
     for (unsigned round = 0; round < trace->options->repeat; round++) {
-        for (size_t i = 0; i < trace->probe_count; i += step) {
-            size_t first = round * trace->probe_count + i;
-            if (probes_run(&trace->lab, &trace->probes[i], step, trace->marks, first) != ST_OK)
+        for (size_t i = 0; i < trace->aim_count; i += step) {
+            size_t first = round * trace->aim_count + i;
+            if (probes_run(probes, &trace->aims[i], step, trace->sights, first) != ST_OK)
                 return complain("no connection to its own worker can be made", "");
         }
     }
-    size_t wanted = trace->probe_count * trace->options->repeat;
+    return 0;
+}
+
+static int ask(struct trace *trace)
+{
+    struct probes probes;
+    enum status status = probes_begin(&probes, &trace->lab, &trace->via);
+    int code = status == ST_OK ? run_rounds(trace, &probes) : complain("no loop can be made", "");
+    probes_end(&probes);
+    if (code != 0)
+        return code;
+    size_t wanted = trace->aim_count * trace->options->repeat;
     trace->records = lab_wait(&trace->lab, wanted, clock_monotonic_ns() + RECORD_WAIT_S * NS_PER_S,
                               &trace->record_count);
     if (trace->record_count < wanted)
         return complain("some transactions have no record", "") - 1;
-    for (size_t i = 0; trace->marks != NULL && i < trace->record_count; i++)
-        take_marks(trace, &trace->records[i]);
+    for (size_t i = 0; via_is_there(&trace->via) && i < trace->record_count; i++)
+        show_sight(trace, &trace->records[i]);
     return 0;
 }
 
@@ -210,7 +172,7 @@ static const struct record *first_of(const struct trace *trace, const char *word
 static bool is_repeated(const struct trace *trace, size_t at)
 {
     for (size_t i = 0; i < at; i++) {
-        if (strcmp(trace->probes[i].shown, trace->probes[at].shown) == 0)
+        if (strcmp(trace->aims[i].word, trace->aims[at].word) == 0)
             return true;
     }
     return false;
@@ -295,21 +257,22 @@ static void print_table(struct trace *trace, const char *word)
 static int print_people(struct trace *trace)
 {
     uint64_t axis_ns = 0;
-    size_t count = trace->probe_count;
+    size_t count = trace->aim_count;
     trace->values = calloc(trace->record_count + 1, sizeof(*trace->values));
     if (trace->values == NULL)
         return complain("out of memory", "");
     for (size_t i = 0; i < trace->record_count; i++) {
         uint64_t ns = waterfall_length(&trace->records[i]);
         bool is_shown = trace->options->repeat == 1 ||
-                        first_of(trace, trace->probes[0].shown) == &trace->records[i];
+                        first_of(trace, trace->aims[0].word) == &trace->records[i];
         if (is_shown && ns > axis_ns)
             axis_ns = ns;
     }
-    if (trace->through[0] != '\0')
-        (void)printf("through the proxy %s\n", trace->through);
+    if (via_is_there(&trace->via))
+        (void)printf("through the proxy %s%s\n", trace->via.authority,
+                     trace->via.is_tls ? " over TLS" : "");
     for (size_t i = 0; i < count; i++) {
-        const char *word = trace->probes[i].shown;
+        const char *word = trace->aims[i].word;
         if (is_repeated(trace, i))
             continue;
         for (size_t r = 0; r < trace->record_count; r++) {
@@ -349,20 +312,19 @@ int trace_command(const struct view_options *options)
     trace->screen = screen_of_output();
     int code = find_proxy(trace);
     if (code == 0)
-        code = make_probes(trace);
+        code = make_aims(trace);
     if (code == 0) {
         code = lab_begin(&trace->lab, options->rest_count, options->rest,
-                         trace->probe_count * options->repeat, options->proxy != NULL);
+                         trace->aim_count * options->repeat, via_is_there(&trace->via));
         if (code == 0)
-            code = run_rounds(trace);
+            code = ask(trace);
         if (code == 0)
             code = show(trace);
         lab_end(&trace->lab);
     }
-    for (size_t i = 0; i < trace->probe_count; i++)
-        probe_done(&trace->probes[i]);
-    free(trace->probes);
-    free(trace->marks);
+    via_done(&trace->via);
+    free(trace->aims);
+    free(trace->sights);
     free(trace);
     return code;
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-    LABEL_COLUMNS = 9,
+    LABEL_COLUMNS = 10,
     FIGURE_COLUMNS = 7,
     NOTE_COLUMNS = 24,
     FIXED_COLUMNS = 2 + LABEL_COLUMNS + 1 + 1 + FIGURE_COLUMNS + 2 + NOTE_COLUMNS,
@@ -53,7 +53,7 @@ uint64_t waterfall_length(const struct record *record)
 bool waterfall_is_good(const struct record *record)
 {
     if (record->kind == RECORD_TUNNEL)
-        return record->status == 200;
+        return record->status / 100 == 2;
     return record->kind == RECORD_EXCHANGE && record->end == END_DONE && record->status < 400;
 }
 

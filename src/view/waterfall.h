@@ -9,9 +9,9 @@
  *
  *     GET http://a.example/  200 OK  1.23KB in 45.1ms
  *     new connection to 192.0.2.1:80
- *       dns       ###                                        12.3ms  query, 2 addresses
- *       connect      #####                                   20.1ms
- *       wait              ##########                         12.1ms
+ *       dns        ###                                       12.3ms  query, 2 addresses
+ *       connect       #####                                  20.1ms
+ *       wait               ##########                        12.1ms
  */
 
 /* Room that any of them needs. */

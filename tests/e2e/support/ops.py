@@ -61,6 +61,13 @@ class Config:
         return proxy
 
 
+def closed_port():
+    """One at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
 def told(stage, *words):
     """Run a command that ends by itself: exit code, standard output, standard error."""
     done = subprocess.run([stage.program, *map(str, words)], capture_output=True, text=True, timeout=BOUND,

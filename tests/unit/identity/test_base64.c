@@ -8,10 +8,14 @@ static void decodes(const char *text, const char *expected)
     size_t len = 99;
     assert_int_equal(base64_decode(slice_from_string(text), into, sizeof(into), &len), ST_OK);
     assert_slice(slice_of(into, len), expected);
+    char again[64];
+    struct text encoded = text_on(again, sizeof(again));
+    base64_encode(slice_of(into, len), &encoded);
+    assert_slice(text_slice(&encoded), text);
 }
 
 /* The vectors of RFC 4648 §10, and RFC 7617 §2. */
-static void known_texts_are_decoded(void **state)
+static void known_texts_are_decoded_and_encoded(void **state)
 {
     (void)state;
     decodes("Zg==", "f");
@@ -55,7 +59,7 @@ static void room_is_a_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_texts_are_decoded),
+        cmocka_unit_test(known_texts_are_decoded_and_encoded),
         cmocka_unit_test(other_texts_are_none),
         cmocka_unit_test(room_is_a_limit),
     };

@@ -82,6 +82,29 @@ static void ssl_is_inside_of_connect(void **state)
     assert_has(entry, "\"connect\":19.000,\"ssl\":7.000,\"send\":1.000,\"wait\":20.000");
 }
 
+/* TLS with a parent proxy, the CONNECT and TLS with the origin: all are needed to be connected, and `ssl` is the last one. */
+static void a_parent_proxy_is_inside_of_connect(void **state)
+{
+    (void)state;
+    test_exchange(&record);
+    record.timeline.at_ns[MARK_U_TX0] = record.timeline.at_ns[MARK_U_TX1] = 0;
+    test_mark(&record, MARK_U_PT0, MS(15));
+    test_mark(&record, MARK_U_PT1, MS(18));
+    write_entry();
+    assert_sum_is_exact();
+    assert_has(entry, "\"connect\":15.000,\"ssl\":-1");
+    test_mark(&record, MARK_U_PX0, MS(18));
+    test_mark(&record, MARK_U_PX1, MS(20));
+    test_mark(&record, MARK_U_TLS0, MS(20));
+    test_mark(&record, MARK_U_TLS1, MS(24));
+    test_mark(&record, MARK_U_TX0, MS(24));
+    test_mark(&record, MARK_U_TX1, MS(25));
+    write_entry();
+    assert_sum_is_exact();
+    assert_has(entry, "\"connect\":21.000,\"ssl\":4.000,\"send\":1.000");
+    assert_has(entry, "\"_proxy_tls\":3.000,\"_proxy\":2.000");
+}
+
 /* A pooled connection was not paid for; what it had cost stands beside it. */
 static void a_pooled_connection_has_no_connect(void **state)
 {
@@ -250,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_connection_has_all_phases),
         cmocka_unit_test(ssl_is_inside_of_connect),
+        cmocka_unit_test(a_parent_proxy_is_inside_of_connect),
         cmocka_unit_test(a_pooled_connection_has_no_connect),
         cmocka_unit_test(an_early_answer_is_never_negative),
         cmocka_unit_test(an_answer_that_never_came_was_waited_for),

@@ -64,10 +64,10 @@ static void bars_lie_on_the_axis(void **state)
     assert_string_equal(draw(&plain, MS(100)),
                         "GET http://a.example/  200  1.23KB in 100ms\n"
                         "new connection to 192.0.2.1:80\n"
-                        "  dns       #######                             20.0ms  query, 2 found\n"
-                        "  connect         #######                       20.0ms\n"
-                        "  send                   |                         0ns\n"
-                        "  wait                   #################      50.0ms\n"
+                        "  dns        #######                            20.0ms  query, 2 found\n"
+                        "  connect          #######                      20.0ms\n"
+                        "  send                    |                        0ns\n"
+                        "  wait                    #################     50.0ms\n"
                         "  load                                    ###   10.0ms\n");
     assert_true(waterfall_is_good(&record));
     assert_int_equal(waterfall_length(&record), MS(100));
@@ -106,7 +106,7 @@ static void attempts_and_failures_are_told(void **state)
     const char *seen = draw(&plain, MS(100));
     assert_non_null(strstr(seen, "error: Nobody \\x1b[31m there\nto allow it: --allow x\n"));
     assert_non_null(strstr(
-        seen, "   ipv4           #######                       20.0ms  192.0.2.1 refused\n"));
+        seen, "   ipv4            #######                      20.0ms  192.0.2.1 refused\n"));
     assert_false(waterfall_is_good(&record));
 }
 

@@ -1,0 +1,43 @@
+/* The word is understood as the worker will understand it, so that what is wrong with it is said before anything begins. */
+
+#include "view/aim.h"
+
+#include "http/method.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { AIM_WORD_MAX = 40000 };
+
+static enum status fail(const char *why, struct text *fault)
+{
+    text_add(fault, slice_from_string(why));
+    return ST_BAD;
+}
+
+void aim_write_authority(const struct target *target, char into[AIM_AUTHORITY_MAX])
+{
+    (void)snprintf(into, AIM_AUTHORITY_MAX, target->host.kind == HOST_IPV6 ? "[%s]:%u" : "%s:%u",
+                   target->host.text, target_port(target));
+}
+
+enum status aim_init(struct aim *aim, const char *word, const char *method, struct text *fault)
+{
+    struct target *target = &aim->target;
+    *aim = (struct aim){.word = word, .is_tunnel = strstr(word, "://") == NULL};
+    aim->method = aim->is_tunnel   ? SLICE("CONNECT")
+                  : method != NULL ? slice_from_string(method)
+                                   : SLICE("GET");
+    if (strlen(word) > AIM_WORD_MAX)
+        return fail("it is too long", fault);
+    enum target_fault wrong = target_parse(slice_from_string(word), method_of(aim->method), target);
+    if (wrong != TARGET_FAULT_NONE) {
+        bool is_host = target->host_fault != HOST_FINE;
+        return fail(is_host ? host_fault_text(target->host_fault) : target_fault_text(wrong),
+                    fault);
+    }
+    if (!aim->is_tunnel && target->scheme != SCHEME_HTTP && target->scheme != SCHEME_HTTPS)
+        return fail("a URL begins with http:// or https://", fault);
+    aim_write_authority(target, aim->authority);
+    return ST_OK;
+}

@@ -1,0 +1,31 @@
+#ifndef FAIRLEAD_VIEW_SIGHT_H
+#define FAIRLEAD_VIEW_SIGHT_H
+
+#include "proxy/failure.h"
+#include "record/record.h"
+#include "view/aim.h"
+#include "view/via.h"
+
+/* What a probe sees of its way beyond the connection to another proxy, of which the worker knows nothing. */
+
+enum { SIGHT_DETAIL_MAX = 300 };
+
+struct sight {
+    struct timeline timeline; /* marks of the way to the origin, and the end */
+    uint16_t status;          /* of the last answer; 0: none came */
+    uint8_t minor;
+    bool is_refused; /* and it is that of the proxy, which opens no tunnel */
+    uint64_t body_bytes;
+    struct record_tls tls;         /* with the origin */
+    enum cause cause;              /* CAUSE_NONE: an answer came, to its end */
+    bool is_late;                  /* a time limit was met */
+    bool is_of_proxy;              /* not of the origin: who failed */
+    char detail[SIGHT_DETAIL_MAX]; /* beyond the cause: words, terminated */
+};
+
+/* The record of the worker's tunnel to the proxy becomes that of what went through it. The record of one that was never
+ * opened only gets to know what was asked for. */
+void sight_show(const struct sight *sight, const struct aim *aim, const struct via *via,
+                struct record *record);
+
+#endif

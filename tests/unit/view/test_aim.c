@@ -1,0 +1,50 @@
+#include "view_test.h"
+
+#include "view/aim.h"
+
+static struct aim aim;
+static char room[300];
+
+static const char *fault_of(const char *word, const char *method)
+{
+    struct text fault = text_on(room, sizeof(room));
+    return aim_init(&aim, word, method, &fault) == ST_OK ? "" : text_string(&fault);
+}
+
+static void a_word_is_a_url_or_a_tunnel(void **state)
+{
+    (void)state;
+    assert_string_equal(fault_of("https://A.example/x?y", NULL), "");
+    assert_true(aim_is_tls(&aim) && !aim.is_tunnel);
+    assert_true(slice_equals(aim.method, SLICE("GET")));
+    assert_string_equal(aim.authority, "a.example:443");
+    assert_string_equal(fault_of("http://[::1]:8080", "PUT"), "");
+    assert_true(!aim_is_tls(&aim) && slice_equals(aim.method, SLICE("PUT")));
+    assert_string_equal(aim.authority, "[::1]:8080");
+    assert_string_equal(fault_of("a.example:22", "PUT"), "");
+    assert_true(aim.is_tunnel && !aim_is_tls(&aim));
+    assert_true(slice_equals(aim.method, SLICE("CONNECT")));
+}
+
+static void other_words_are_told(void **state)
+{
+    (void)state;
+    static char word[50000];
+    assert_string_equal(fault_of("ftp://a.example/", NULL),
+                        "a URL begins with http:// or https://");
+    assert_string_equal(fault_of("a.example", NULL), target_fault_text(TARGET_FAULT_NO_PORT));
+    assert_string_equal(fault_of("http://u:p@a.example/", NULL),
+                        target_fault_text(TARGET_FAULT_USERINFO));
+    assert_string_equal(fault_of("http://0x7f.1/", NULL), host_fault_text(HOST_IPV4_SPELLING));
+    memset(word, 'x', sizeof(word) - 1);
+    assert_string_equal(fault_of(word, NULL), "it is too long");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_word_is_a_url_or_a_tunnel),
+        cmocka_unit_test(other_words_are_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
