@@ -400,6 +400,8 @@ def test_a_proxy_is_bounded(stage, pieces, cause, words, word):
 def test_who_speaks_first_is_wrong(stage, scheme, begin, cause, who):
     """Neither proxies nor TLS do, whether it is seen with the opening of the tunnel or later."""
     def script(conn):
+        if not begin:
+            conn.read_request()
         conn.send(begin or OPENED + b"220 mail.example\r\n")
         conn.hold()
     other = stage.origin(script)
