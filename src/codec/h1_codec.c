@@ -62,6 +62,12 @@ static bool h1_is_gone(const struct stream *stream)
     return (codec->codec.wire.transport->ready & WATCH_ERROR) != 0;
 }
 
+static bool h1_has_ended(const struct stream *stream)
+{
+    const struct h1_codec *codec = h1_codec_view(stream);
+    return (codec->codec.wire.transport->ready & (WATCH_HANGUP | WATCH_ERROR)) != 0;
+}
+
 static void h1_tally(const struct stream *stream, struct stream_tally *ret_tally)
 {
     const struct h1_codec *codec = h1_codec_view(stream);
@@ -115,6 +121,7 @@ static const struct stream_ops h1_stream_ops = {
     .settle = h1_settle,
     .expect = h1_expect,
     .is_gone = h1_is_gone,
+    .has_ended = h1_has_ended,
     .tally = h1_tally,
     .reset = h1_reset,
     .detach = h1_detach,

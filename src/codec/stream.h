@@ -71,6 +71,8 @@ struct stream_ops {
     void (*expect)(struct stream *, enum method asked);
     /* The loop saw a reset or an error of the peer: nothing that is sent can arrive any more. */
     bool (*is_gone)(const struct stream *);
+    /* The same, or the end of its direction in order, whether or not what came before it was received. */
+    bool (*has_ended)(const struct stream *);
     /* What this message pair amounts to so far. */
     void (*tally)(const struct stream *, struct stream_tally *ret_tally);
     /* Give this message pair up: neither message goes on, and the peer shall see that ours was cut short. */

@@ -639,6 +639,18 @@ static enum status reply_push(struct exchange *x)
     return down->ops->flush(down);
 }
 
+/* It goes on, once its client takes what there is or its source has more. */
+static enum next reply_await_source(struct exchange *x, bool is_client_slow)
+{
+    if (x->down->ops->has_ended(x->down)) /* see answer_source */
+        return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
+    if (!is_client_slow) { /* no limit is on the source */
+        timer_cancel(&x->timer);
+        x->progress_ns = 0;
+    }
+    return NEXT_WAIT;
+}
+
 enum next step_reply(struct exchange *x)
 {
     x->is_local = true;
@@ -653,15 +665,10 @@ enum next step_reply(struct exchange *x)
     }
     enum status status = reply_push(x);
     exchange_progress(x);
+    if (x->reply_source != NULL && (status == ST_AGAIN || status == ST_OK))
+        return reply_await_source(x, status == ST_AGAIN);
     if (status == ST_AGAIN)
         return NEXT_WAIT;
-    if (status == ST_OK &&
-        x->reply_source != NULL) { /* the wait is for its source and no limit is on that */
-        timer_cancel(&x->timer);
-        x->progress_ns = 0;
-        return x->down->ops->is_gone(x->down) ? exchange_give_up(x, CAUSE_CLIENT_GONE, "")
-                                              : NEXT_WAIT;
-    }
     if (status == ST_OK) {
         timeline_mark(&x->timeline, MARK_D_TX1);
         x->response_sent = true;

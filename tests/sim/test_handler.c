@@ -134,6 +134,70 @@ static void test_a_large_answer_waits_for_its_client(void **state)
     }
 }
 
+/* Pieces are given as they come: none for now, unless `piece` is one. */
+static struct slice piece;
+
+static enum status give_piece(struct answer_source *source, struct slice *ret_piece)
+{
+    (void)source;
+    if (piece.len == 0)
+        return ST_AGAIN;
+    *ret_piece = piece;
+    piece = SLICE_NONE;
+    return ST_OK;
+}
+
+/* A client that leaves an answer which goes on is gone at once, however it leaves, whether the answer waits for its
+ * source or for the client; its place is free without a byte to be said to it. */
+static void test_a_stream_ends_with_its_client(void **state)
+{
+    (void)state;
+    enum { PIECE = 200000 };
+    static char bytes[PIECE];
+    void (*const leaves[])(struct peer *) = {peer_reset, peer_close, peer_fin};
+    struct answer_source source = {.next = give_piece};
+    memset(bytes, 'p', PIECE);
+    for (size_t i = 0; i < 2 * COUNT_OF(leaves); i++) {
+        struct world *world = world_with(&careful);
+        struct peer *client = world_client(world);
+        bool is_deaf = i >= COUNT_OF(leaves);
+        peer_say(client, GET);
+        exchange_answer(asked, &(struct answer){.status = 200, .type = "a/b", .source = &source});
+        world_settle(world);
+        (void)peer_hears_head(client, "HTTP/1.1 200 OK");
+        if (is_deaf) {
+            peer_set_room(client, 1000);
+            peer_deafen(client);
+            piece = slice_of(bytes, PIECE);
+            exchange_go_on(asked);
+            world_settle(world);
+        }
+        world_advance(world, 5000);
+        assert_non_null(asked);
+        leaves[i % COUNT_OF(leaves)](client);
+        assert_null(asked);
+        if (!is_deaf) {
+            const struct record *record = world_record(world);
+            expect_text(record, record->cause, "client_gone");
+        }
+        world_finish();
+    }
+}
+
+/* Where the answer has its length a client may be half-closed, and gets it all. */
+static void test_an_answer_comes_to_a_half_closed_client(void **state)
+{
+    (void)state;
+    struct world *world = world_with(&careful);
+    struct peer *client = world_client(world);
+    peer_say(client, GET);
+    peer_fin(client);
+    world_advance(world, 1000);
+    answer(world, 200, "page");
+    (void)peer_hears_head(client, "HTTP/1.1 200 OK");
+    peer_hears(client, "page");
+}
+
 int main(void)
 {
     static const struct CMUnitTest plays[] = {
@@ -142,6 +206,8 @@ int main(void)
         PLAY(test_a_handler_is_asked_about_requests_only),
         PLAY(test_a_handler_need_not_hear_of_ends),
         PLAY(test_a_large_answer_waits_for_its_client),
+        PLAY(test_a_stream_ends_with_its_client),
+        PLAY(test_an_answer_comes_to_a_half_closed_client),
     };
     return cmocka_run_group_tests(plays, NULL, NULL);
 }

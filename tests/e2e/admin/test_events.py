@@ -155,6 +155,19 @@ def test_a_drain_is_followed(stage):
     assert events.until("transaction").data["kind"] == "tunnel"
 
 
+@pytest.mark.parametrize("leave", ["close", "reset", "half_close"])
+def test_a_reader_that_leaves_gives_its_place_at_once(stage, leave):
+    """Sixteen may follow; where all of them leave, however they do it, sixteen others are served at their first try, though
+    nothing was said since."""
+    proxy = stage.proxy()
+    for _ in range(3):
+        readers = [follow(stage, proxy)[0] for _ in range(16)]
+        refused = proxy.ask_admin("/api/v1/events")
+        assert refused.status == 503 and b"too many" in refused.body
+        for reader in readers:
+            getattr(reader.wire, leave)()
+
+
 def test_head_has_no_stream(proxy):
     got = proxy.ask_admin("/api/v1/events", method="HEAD")
     assert (got.status, got.get("Content-Type"), got.body) == (200, "text/event-stream", b"")

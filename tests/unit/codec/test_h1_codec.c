@@ -718,6 +718,20 @@ static void a_reset_is_seen(void **state)
     test_end(test);
 }
 
+/* An end in order is no reset; it is seen without a call, also while bytes before it are unread. */
+static void an_end_is_seen(void **state)
+{
+    (void)state;
+    struct codec_test *test = test_begin(H1_SERVER);
+    say(test, "GET / HT");
+    assert_false(test->stream->ops->has_ended(test->stream));
+    assert_int_equal(transport_shut(&test->far->base), ST_OK);
+    (void)loop_turn(test->loop, 0);
+    assert_true(test->stream->ops->has_ended(test->stream));
+    assert_false(test->stream->ops->is_gone(test->stream));
+    test_end(test);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -739,6 +753,7 @@ int main(void)
         cmocka_unit_test(requests_are_accepted_in_turn),
         cmocka_unit_test(faults_can_be_answered),
         cmocka_unit_test(a_reset_is_seen),
+        cmocka_unit_test(an_end_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
