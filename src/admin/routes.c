@@ -147,7 +147,7 @@ static uint64_t count_lost_records(const struct admin *admin)
     return stats.dropped + stats.lost;
 }
 
-enum { METRICS_EXTRAS = 8 + 2 * ERRAND_STOPS_MAX + 2 * (OVERVIEW_WORDS + 1) };
+enum { METRICS_EXTRAS = 8 + 2 * ERRAND_STOPS_MAX + 2 * (OVERVIEW_WORDS + 1) + SLOW_GUILTY_COUNT };
 
 /* The figures of one scrape that are no counters. */
 struct extras {
@@ -220,6 +220,22 @@ static void extras_add_words(struct extras *extras, const struct metrics_extra *
     }
 }
 
+/* All of them, also where there were none: a rate needs a beginning. */
+static void extras_add_slow(struct extras *extras, const struct admin *admin)
+{
+    struct metrics_extra each = {.name = "slow_transactions_total",
+                                 .help = "Transactions that took 100 ms or more, by who was slow",
+                                 .kind = COUNTER,
+                                 .label = "side"};
+    uint64_t counts[SLOW_GUILTY_COUNT];
+    overview_slow(admin->overview, counts);
+    for (int side = 0; side < SLOW_GUILTY_COUNT; side++) {
+        each.value = slice_from_string(slow_word((enum slow_side)side));
+        each.number = counts[side];
+        extras_add(extras, &each);
+    }
+}
+
 static void extras_collect(struct extras *extras, const struct admin *admin)
 {
     static const struct metrics_extra open = {.name = "worker_connections",
@@ -247,6 +263,7 @@ static void extras_collect(struct extras *extras, const struct admin *admin)
     extras_add_words(extras, &rules, extras->rules, overview_rules(admin->overview, extras->rules));
     extras_add_words(extras, &causes, extras->causes,
                      overview_causes(admin->overview, extras->causes));
+    extras_add_slow(extras, admin);
     overview_phases(admin->overview, extras->phases);
 }
 

@@ -4,6 +4,7 @@ import {getJson} from "./api.js";
 import {Chart} from "./chart.js";
 import {byId, el, setText} from "./dom.js";
 import {ago, bytes, clock, count, duration, hour, share} from "./format.js";
+import {SlowSides} from "./slow.js";
 
 const EVERY_MS = 5000;
 const SECONDS = 120;
@@ -86,6 +87,7 @@ export class Overview {
     #charts;
     #phaseCharts;
     #lists;
+    #slow = new SlowSides();
     #fault = el("p", {class: "fault", role: "status"});
 
     constructor(feed) {
@@ -97,7 +99,7 @@ export class Overview {
         this.#lists = this.#makeLists();
         byId("overview").append(this.#fault, this.#makeTiles(), this.#makeSpans(),
             el("div", {class: "charts"}, this.#charts.map(({chart}) => chart.node)),
-            el("h2", {}, "Phases"), el("div", {class: "charts"}, this.#phaseCharts.map((chart) => chart.node)),
+            this.#slow.node, el("h2", {}, "Phases"), el("div", {class: "charts"}, this.#phaseCharts.map((chart) => chart.node)),
             el("div", {class: "panels"}, Object.values(this.#lists).map((list) => list.node)));
         feed.addEventListener("second", ({detail}) => this.#addSecond(detail));
         setInterval(() => this.look(), EVERY_MS);
@@ -206,6 +208,7 @@ export class Overview {
         const points = this.#points;
         const times = thinned(points.map((point) => point.t_ms));
         const perSecond = SPANS[this.#span].step;
+        this.#slow.show(points);
         for (const {names, chart} of this.#charts)
             chart.show(times, names.map((name) => thinned(points.map((point) => (point[name] ?? 0) / perSecond))));
         PHASES.forEach((phase, i) => this.#phaseCharts[i].show(times,

@@ -432,7 +432,7 @@ static uint64_t last_mark_ns(const uint64_t *at)
 static enum slow_side slowest(const struct verdict *verdict)
 {
     enum slow_side slow = SLOW_CLIENT;
-    for (int side = SLOW_CLIENT; side < SLOW_IDLE; side++) {
+    for (int side = SLOW_CLIENT; side < SLOW_GUILTY_COUNT; side++) {
         if (verdict->share_us[side] > verdict->share_us[slow])
             slow = (enum slow_side)side;
     }

@@ -24,7 +24,8 @@ enum slow_side {
     SLOW_SIDES(X)
 #undef X
         SLOW_COUNT,
-    SLOW_NONE = SLOW_COUNT /* nothing was slow */
+    SLOW_NONE = SLOW_COUNT,       /* nothing was slow */
+    SLOW_GUILTY_COUNT = SLOW_IDLE /* somebody was: these come first */
 };
 
 struct verdict {

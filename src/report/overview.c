@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/host.h"
 #include "base/table.h"
+#include "record/verdict.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -37,7 +38,7 @@ enum {
     PLACES = 8, /* where a destination may lie */
     JUDGE_EVERY_S = 5,
     SLOW_MS = 100,
-    SLOW_COUNT = 5, /* durations that a judgement needs */
+    SLOW_LEAST = 5, /* durations that a judgement needs */
     LISTED_MAX = 100,
 };
 
@@ -55,6 +56,7 @@ struct tally {
     uint64_t requests, tunnels, refused, failed;
     uint64_t client_in, client_out;
     uint64_t opened, reused, saved_us;
+    uint64_t slow[SLOW_GUILTY_COUNT]; /* transactions, by who was slow */
 };
 
 /* A second or a minute that is over. */
@@ -183,6 +185,8 @@ static void tally_join(struct tally *tally, const struct tally *more)
     tally->opened += more->opened;
     tally->reused += more->reused;
     tally->saved_us += more->saved_us;
+    for (size_t side = 0; side < SLOW_GUILTY_COUNT; side++)
+        tally->slow[side] += more->slow[side];
 }
 
 /* What was not there before is not looked at: most phases do not happen. */
@@ -226,7 +230,7 @@ static const struct histogram *destination_worst(const struct destination *desti
     uint64_t worst_ns = 0;
     for (size_t i = 0; i < SLOW_PHASES; i++) {
         const struct histogram *histogram = &destination->phases[i];
-        uint64_t p90_ns = histogram->count < SLOW_COUNT ? 0 : histogram_quantile_ns(histogram, 900);
+        uint64_t p90_ns = histogram->count < SLOW_LEAST ? 0 : histogram_quantile_ns(histogram, 900);
         if (p90_ns <= worst_ns)
             continue;
         worst = histogram;
@@ -369,6 +373,19 @@ static void tally_pool(struct tally *tally, const struct record *record)
         (record->paid_dns_ns + record->paid_connect_ns + record->paid_tls_ns) / NS_PER_US;
 }
 
+/* SLOW_GUILTY_COUNT or more: nobody. */
+static enum slow_side slow_of(const struct record *record)
+{
+    struct verdict verdict;
+    return verdict_judge(record, &verdict) ? verdict.slow : SLOW_NONE;
+}
+
+static void tally_slow(struct tally *tally, enum slow_side slow)
+{
+    if (slow < SLOW_GUILTY_COUNT)
+        tally->slow[slow]++;
+}
+
 static void tally_put(struct tally *tally, const struct record *record)
 {
     bool is_refused = record->end == END_REFUSED;
@@ -430,15 +447,25 @@ void overview_put(struct overview *overview, const struct record *record)
     if (record->is_in_progress)
         return;
     uint64_t end_ns = record->timeline.at_ns[MARK_X_END];
+    enum slow_side slow = slow_of(record);
     overview_lock(overview);
     overview_turn(overview, end_ns != 0 ? end_ns : clock_monotonic_ns());
     tally_put(&overview->second.tally, record);
+    tally_slow(&overview->second.tally, slow);
     phases_put(overview, record, destination_of(overview, record));
     tally_pool(&overview->tally, record);
+    tally_slow(&overview->tally, slow);
     if (record->end == END_REFUSED)
         words_put(&overview->rules, record_get(record, record->rule));
     else if (record->cause.len > 0)
         words_put(&overview->causes, record_get(record, record->cause));
+    overview_unlock(overview);
+}
+
+void overview_slow(struct overview *overview, uint64_t into[SLOW_GUILTY_COUNT])
+{
+    overview_lock(overview);
+    memcpy(into, overview->tally.slow, sizeof(overview->tally.slow));
     overview_unlock(overview);
 }
 
@@ -459,6 +486,20 @@ static uint64_t second_wall_ms(uint64_t number)
     return (base_ns + (number - 1) * NS_PER_S) / NS_PER_MS;
 }
 
+static void print_slow(FILE *out, const struct tally *tally)
+{
+    const char *between = "\"slow\":{";
+    for (int side = 0; side < SLOW_GUILTY_COUNT; side++) {
+        if (tally->slow[side] == 0)
+            continue;
+        (void)fprintf(out, "%s\"%s\":%llu", between, slow_word((enum slow_side)side),
+                      (unsigned long long)tally->slow[side]);
+        between = ",";
+    }
+    if (between[0] == ',')
+        (void)fputs("},", out);
+}
+
 static void print_span(FILE *out, const struct span *span, uint64_t wall_ms)
 {
     const struct tally *tally = &span->tally;
@@ -466,12 +507,14 @@ static void print_span(FILE *out, const struct span *span, uint64_t wall_ms)
     (void)fprintf(out,
                   "{\"t_ms\":%llu,\"requests\":%llu,\"tunnels\":%llu,\"refused\":%llu,"
                   "\"failed\":%llu,\"client_in\":%llu,\"client_out\":%llu,\"opened\":%llu,"
-                  "\"reused\":%llu,\"saved_us\":%llu,\"phases\":{",
+                  "\"reused\":%llu,\"saved_us\":%llu,",
                   (unsigned long long)wall_ms, (unsigned long long)tally->requests,
                   (unsigned long long)tally->tunnels, (unsigned long long)tally->refused,
                   (unsigned long long)tally->failed, (unsigned long long)tally->client_in,
                   (unsigned long long)tally->client_out, (unsigned long long)tally->opened,
                   (unsigned long long)tally->reused, (unsigned long long)tally->saved_us);
+    print_slow(out, tally);
+    (void)fputs("\"phases\":{", out);
     for (int i = 0; i < PHASE_COUNT; i++) {
         const struct quantiles *phase = &span->phases[i];
         if (phase->count == 0)

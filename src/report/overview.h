@@ -3,14 +3,15 @@
 
 #include "base/text.h"
 #include "record/record.h"
+#include "record/verdict.h"
 #include "report/histogram.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* What all records say together: the last two minutes by the second, the last 24 hours by the minute, destinations with
- * what makes them slow, causes of failures and refusals by rule, and phases since the start. Memory does not grow: what
+/* What all records say together: the last two minutes by the second, the last 24 hours by the minute, who was slow in
+ * them (record/verdict.h), destinations with what makes them slow, causes of failures and refusals by rule, and phases since the start. Memory does not grow: what
  * is over is kept as a few figures, of destinations those with the most requests.
  *
  * Every finished record counts, also one that is too much for a list (report/recent.h). */
@@ -44,6 +45,8 @@ uint64_t overview_second(void);
  * "rules", "destinations", "pool". docs/admin.md says what they mean. Ownership: the caller's, to free. NULL: out of memory. */
 char *overview_json(struct overview *overview, unsigned minutes, size_t *ret_len);
 
+/* Transactions since the start, by who was slow. */
+void overview_slow(struct overview *overview, uint64_t into[SLOW_GUILTY_COUNT]);
 /* Phases since the start, by the phase. */
 void overview_phases(struct overview *overview, struct histogram into[PHASE_COUNT]);
 

@@ -118,3 +118,13 @@ def test_the_page_knows_every_mark_and_phase():
     words = set(re.findall(r'X\(\w+, "(\w+)"\)', phases)) - {"total"}
     assert words <= set(re.findall(r'\{word: "(\w+)"', page))
     assert words <= set(re.findall(r'"(\w+)"', page.split("WORDS = [")[1].split("]")[0]))
+
+
+def test_the_page_knows_who_may_be_slow():
+    """Its sides are those of record/verdict.h, in their words."""
+    table = (SOURCE / "record/verdict.h").read_text().split("#define SLOW_GUILTY(X)")[1].split("#define")[0]
+    page = (SOURCE / "dashboard/slow.js").read_text()
+    sides = re.findall(r'X\(\w+, "(\w+)", +"([^"]*)"\)', table)
+    assert len(sides) == 6 and sides == re.findall(r'\["(\w+)", "([^"]*)"\]', page)
+    styles = (SOURCE / "dashboard/overview.css").read_text()
+    assert all(f".by-{word} " in styles for word, _ in sides)

@@ -92,6 +92,35 @@ def test_refusals_and_failures_are_counted_by_word(stage, proxy):
     wait_until(lambda: value("cause_failures_total", "cause", failed.json["cause"]) == 1, "the failure")
 
 
+SIDES = ["client", "client_network", "proxy", "dns", "upstream_network", "origin"]
+
+
+def test_who_was_slow_is_counted(stage, proxy):
+    """slow_transactions_total and the overview's second and minute count what the log's verdict says, and only that."""
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+    def thinks(conn):
+        for pause in (0.15, 0, 0.15):
+            conn.read_request()
+            conn.pause(pause)
+            conn.send(ok)
+        conn.hold()
+    origin = stage.origin(thinks)
+    values = metrics(proxy)
+    assert [values[f'fairlead_slow_transactions_total{{side="{side}"}}'] for side in SIDES] == [0] * 6
+    with stage.client(proxy.connect()) as client:
+        for _ in range(3):
+            assert client.ask(request("GET", origin.url + "/")).status == 200
+    verdicts = [record.json["verdict"]["slow"] for record in proxy.records(3) if "verdict" in record.json]
+    assert verdicts.count("origin") >= 2
+    name = 'fairlead_slow_transactions_total{side="origin"}'
+    wait_until(lambda: metrics(proxy)[name] == verdicts.count("origin"), "the slow ones")
+    overview = json.loads(proxy.ask_admin("/api/v1/overview").body)
+    for spans in (overview["seconds"], overview["minutes"]):
+        assert sum(span.get("slow", {}).get("origin", 0) for span in spans) == verdicts.count("origin")
+        assert sum(span["requests"] for span in spans) == 3
+
+
 def test_what_workers_used_is_told(stage):
     """CPU time by worker: it grows with work, and the overview tells how busy they were."""
     proxy = stage.proxy("--workers", "1")

@@ -429,6 +429,28 @@ def test_the_overview_has_figures(front, show):
     screen.wait("document.querySelector('#rate').textContent === '4,321 requests/s · 5 failed'")
 
 
+def test_the_overview_says_who_was_slow(front, show):
+    """One bar and a figure for each side, of the span that is chosen; where nobody was slow it says so."""
+    now_ms = int(time.time() * 1000)
+    points = [{**POINT, "t_ms": now_ms - 10_000 * (i + 1), "requests": 50, "slow": {"origin": 3, "dns": 1}} for i in range(2, 0, -1)]
+    day = {**POINT, "t_ms": now_ms - 3_600_000, "requests": 1000, "slow": {"client_network": 12}}
+    figures = {"seconds": points, "minutes": [day]}
+    front.overview = lambda: {**sample.overview(now_ms), **figures}
+    screen = show("#view=overview")
+    shown = "document.querySelector('.slow-sides').innerText.replaceAll('\\u2009', ' ')"
+    screen.wait(f"{shown}.includes('8 of 100 transactions took 100 ms or more')")
+    widths = """[...document.querySelectorAll('.stack i')].filter((side) => !side.hidden).map((side) =>
+        [side.className, Math.round(10 * side.offsetWidth / side.parentNode.offsetWidth)])"""
+    assert screen.run(widths) == [["by-dns", 2], ["by-origin", 7]] or screen.run(widths) == [["by-dns", 3], ["by-origin", 7]]
+    assert "origin 75 %" in screen.run("document.querySelector('.stack').ariaLabel").replace("\u2009", " ")
+    screen.run("document.querySelector('[value=day]').click()")
+    screen.wait(f"{shown}.includes('12 of 1,000 transactions') && {shown}.includes('client network')")
+    assert [name for name, _ in screen.run(widths)] == ["by-client_network"]
+    figures["minutes"] = []
+    screen.wait(f"{shown}.includes('nobody')", "the figures to go")
+    assert screen.said == []
+
+
 # ---- the real thing
 
 

@@ -183,7 +183,9 @@ def overview(now_ms, seed=1):
                          ("total", 95_000 if is_slow else 38_000)):
             base = us * (0.85 + 0.3 * chance.random())
             phases[word] = {"count": requests, "p50_us": int(base), "p90_us": int(base * 2.2), "p99_us": int(base * 4 * (0.8 + 0.4 * chance.random()))}
-        return {"t_ms": t_ms, "requests": requests, "tunnels": int(step_s * (3 + 3 * wave)), "refused": int(requests * 0.04 * chance.random()),
+        slow = {side: int(requests * part * (0.6 + 0.8 * chance.random())) for side, part in
+                {"client": 0.012, "client_network": 0.008, "dns": 0.02, "upstream_network": 0.03, "origin": 0.19 if is_slow else 0.06}.items()}
+        return {"t_ms": t_ms, "slow": {side: number for side, number in slow.items() if number}, "requests": requests, "tunnels": int(step_s * (3 + 3 * wave)), "refused": int(requests * 0.04 * chance.random()),
                 "failed": int(requests * (0.05 if is_slow else 0.01) * chance.random()), "client_in": requests * 900,
                 "client_out": int(requests * 41_000 * (0.8 + 0.4 * chance.random())), "opened": int(requests * 0.3),
                 "reused": int(requests * 0.7),

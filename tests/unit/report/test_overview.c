@@ -90,6 +90,58 @@ static void what_happened_is_told_by_second_and_minute(void **state)
     assert_has(text, "\"pool\":{\"opened\":1,\"reused\":2,\"saved_us\":14000}");
 }
 
+/* An exchange that took so long, of which the origin was waited for in the last `wait_ms`, and the name server before. */
+static void slow_exchange(uint64_t total_ms, uint64_t wait_ms)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    exchange_at("a.example", total_ms, 1);
+    uint64_t *at_ns = record.timeline.at_ns;
+    at_ns[MARK_C_HEAD] = at_ns[MARK_U_DNS0] = now_ns - MS(total_ms);
+    at_ns[MARK_U_DNS1] = at_ns[MARK_U_TX0] = at_ns[MARK_U_TX1] = now_ns - MS(wait_ms);
+    at_ns[MARK_U_RX1] = at_ns[MARK_D_TX1] = now_ns;
+}
+
+/* In a second, in its minute and since the start; what was quick, idle or is still open is nobody's. */
+static void who_was_slow_is_counted(void **state)
+{
+    struct overview *overview = *state;
+    uint64_t counts[SLOW_GUILTY_COUNT];
+    for (int i = 0; i < 3; i++) {
+        slow_exchange(150, 140);
+        overview_put(overview, &record);
+    }
+    slow_exchange(99, 90);
+    overview_put(overview, &record);
+    slow_exchange(300, 10);
+    overview_put(overview, &record);
+    slow_exchange(500, 495); /* an idle tunnel */
+    record.kind = RECORD_TUNNEL;
+    record.timeline.at_ns[MARK_T_OPEN] = record.timeline.at_ns[MARK_U_TX0];
+    overview_put(overview, &record);
+    record.is_in_progress = true;
+    overview_put(overview, &record);
+    clock_advance(NS_PER_S);
+    slow_exchange(150, 140);
+    overview_put(overview, &record);
+    const char *text = text_of(overview);
+    assert_has(text, "\"requests\":7,");
+    assert_has(text, "\"saved_us\":0,\"slow\":{\"dns\":1,\"origin\":4},\"phases\":{");
+    assert_has(text, "\"saved_us\":0,\"slow\":{\"dns\":1,\"origin\":3},\"phases\":{");
+    assert_has(text, "\"saved_us\":0,\"slow\":{\"origin\":1},\"phases\":{");
+    overview_slow(overview, counts);
+    for (int side = 0; side < SLOW_GUILTY_COUNT; side++)
+        assert_int_equal(counts[side], side == SLOW_DNS ? 1 : side == SLOW_ORIGIN ? 4 : 0);
+}
+
+/* A span in which nobody was slow has no such member. */
+static void nobody_was_slow(void **state)
+{
+    struct overview *overview = *state;
+    slow_exchange(99, 90);
+    overview_put(overview, &record);
+    assert_lacks(text_of(overview), "\"slow\":");
+}
+
 static void the_second_that_is_over_can_be_told_alone(void **state)
 {
     struct overview *overview = *state;
@@ -233,6 +285,8 @@ int main(void)
 #define PLAY(name) cmocka_unit_test_setup_teardown(name, begin, end)
         PLAY(nothing_is_an_overview_too),
         PLAY(what_happened_is_told_by_second_and_minute),
+        PLAY(who_was_slow_is_counted),
+        PLAY(nobody_was_slow),
         PLAY(the_second_that_is_over_can_be_told_alone),
         PLAY(what_is_too_old_is_gone),
         PLAY(a_full_span_fits_its_room),
