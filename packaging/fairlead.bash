@@ -46,7 +46,7 @@ _fairlead() {
             return
         }
         words=$flags
-        [ "$COMP_CWORD" != 1 ] || words+=' run check explain learn trace tail tunnels har self-test hash-password'
+        [ "$COMP_CWORD" != 1 ] || words+=' run check explain learn trace tail tunnels requests har self-test hash-password'
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

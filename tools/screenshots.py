@@ -39,6 +39,8 @@ def script(front):
     front.overview = lambda: sample.overview(int(time.time() * 1000))
     front.har = lambda asked: {"log": {"entries": []}}
     front.tunnels = [sample.open_tunnel(9000 + i, now_us - (7 - i) * 9_000_000) for i in range(3)]
+    front.requests = [lambda seq=seq, age=age, phase=phase, more=more: sample.in_flight(seq, now_us - age, phase, **more) for seq, age, phase, more in (
+        (9103, 7_300_000, "wait", {}), (9107, 4_100_000, "load", {}), (9111, 1_900_000, "connect", {}))]
     front.push(*[sample.record(seq, now_us - (400 - seq) * 24_000) for seq in range(1, 399)])
 
 
@@ -54,7 +56,7 @@ def begin(screen, front, width=1280, height=800, scheme="light"):
     screen.call("Emulation.setTimezoneOverride", timezoneId="UTC")
     screen.prefer(color_scheme=scheme)
     screen.open(front.url)
-    screen.wait("document.querySelectorAll('.row.open').length >= 3 && !document.querySelector('#export').hidden", "the page")
+    screen.wait("document.querySelectorAll('.row.open').length >= 6 && !document.querySelector('#export').hidden", "the page")
     front.say("overview", sample.overview(int(time.time() * 1000))["seconds"][-1])
     screen.wait("document.querySelector('#rate').textContent !== ''")
     settle(screen)

@@ -15,6 +15,8 @@ ELSEWHERE = {
     "src/admin/transactions.c": ["tests/unit/admin/test_routes.c"],
     "src/admin/assets.c": ["tests/e2e/admin/test_dashboard_files.py"],
     "src/admin/errand.c": ["tests/unit/admin/test_routes.c"],
+    "src/admin/inquiry.c": ["tests/unit/admin/test_routes.c"],
+    "src/admin/requests.c": ["tests/unit/admin/test_routes.c", "tests/e2e/admin/test_requests.py"],
     "src/admin/tunnels.c": ["tests/unit/admin/test_routes.c", "tests/e2e/admin/test_tunnels.py"],
     "src/base/fault_calls.c": ["tests/unit/io/test_fault_calls.c"],
     "src/codec/h1_recv.c": ["tests/unit/codec/test_h1_codec.c", "tests/e2e/http/test_splice_body.py"],
@@ -50,7 +52,7 @@ ELSEWHERE = {
     "src/server/lone.c": ["tests/e2e/timing/test_trace.py"],
     "src/view/har_command.c": ["tests/e2e/admin/test_views.py"],
     "src/view/tail.c": ["tests/e2e/admin/test_views.py"],
-    "src/view/tunnels.c": ["tests/e2e/admin/test_views.py"],
+    "src/view/open.c": ["tests/e2e/admin/test_views.py"],
     "src/view/view.c": ["tests/e2e/admin/test_views.py", "tests/e2e/tools/test_help.py"],
     "src/server/line_reader.c": ["tests/e2e/egress/test_learn.py", "tests/e2e/admin/test_views.py"],
     # The forwarding of whole messages, seen from both of its ends.

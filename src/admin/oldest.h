@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The N oldest of many open tunnels, by the mark t_open, in memory that does not grow. Ownership: its own. */
+/* The N oldest of much that is open, by the mark that it begins with, in memory that does not grow. Ownership: its own. */
 struct oldest {
+    enum mark begin;
     size_t limit;
     size_t count;
     bool is_cut; /* there were more than `limit` */
@@ -18,9 +19,13 @@ struct oldest {
 };
 
 /* Errors: ST_NOMEM. */
-enum status oldest_init(struct oldest *oldest, size_t limit) MUST_USE;
+enum status oldest_init(struct oldest *oldest, enum mark begin, size_t limit) MUST_USE;
 void oldest_done(struct oldest *oldest);
 
+/* When one began, monotonic. */
+uint64_t oldest_begin_ns(const struct oldest *oldest, const struct record *record);
+/* Would one that began then be kept? If not, that counts as offered. */
+bool oldest_wants(struct oldest *oldest, uint64_t begin_ns, uint64_t id);
 /* Where the next record is to be written. */
 struct record *oldest_room(struct oldest *oldest);
 /* Take in what was written there. False: `limit` records that are older are there already. */

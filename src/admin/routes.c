@@ -10,10 +10,12 @@
 #include "admin/events.h"
 #include "admin/explaining.h"
 #include "admin/guard.h"
+#include "admin/inquiry.h"
 #include "admin/lent.h"
 #include "admin/overview.h"
 #include "admin/pac.h"
 #include "admin/policy.h"
+#include "admin/requests.h"
 #include "admin/transactions.h"
 #include "admin/tunnels.h"
 #include "base/check.h"
@@ -56,7 +58,10 @@ static const struct route routes[] = {
     {"/proxy.pac", ROUTE_READ, serve_pac, "proxy auto-configuration for browsers"},
     {ASSETS_PREFIX, ROUTE_READ, assets_serve, "the dashboard and the files it is made of"},
     {"/api/v1/tunnels", ROUTE_READ, tunnels_list,
-     "open tunnels and their phases so far, as JSON; ?limit=N&after=NEXT&filter=TERMS"},
+     "open tunnels and their phases so far, as JSON; ?limit=N&after=NEXT&age=TIME&filter=TERMS"},
+    {"/api/v1/requests", ROUTE_READ, requests_list,
+     "requests in flight and their phases so far, as JSON; "
+     "?limit=N&after=NEXT&age=TIME&filter=TERMS"},
     {"/api/v1/transactions", ROUTE_READ, transactions_list,
      "the last transactions, as JSON; ?limit=N&before=SEQ&filter=TERMS"},
     {"/api/v1/events", ROUTE_READ, events_follow,
@@ -462,7 +467,7 @@ static void admin_answer(const struct handler *handler, struct exchange *exchang
 
 static void admin_forget(const struct handler *handler, struct exchange *exchange)
 {
-    tunnels_forget(handler->owner, exchange);
+    inquiry_forget(handler->owner, exchange);
     lent_forget(handler->owner, exchange);
     events_forget(handler->owner, exchange);
     explaining_forget(handler->owner, exchange);

@@ -5,13 +5,9 @@
 
 /* Open tunnels of all workers: listed, and ended one by one. */
 
-enum { TUNNELS_LIMIT = 1000 };
-
-/* GET /api/v1/tunnels?limit=N&after=NEXT */
+/* GET /api/v1/tunnels: as inquiry_list. */
 void tunnels_list(const struct call *call);
 /* DELETE /api/v1/tunnels/ID; call->rest is the id. */
 void tunnels_kill(const struct call *call);
-/* The exchange has ended. */
-void tunnels_forget(struct admin *admin, struct exchange *exchange);
 
 #endif

@@ -15,10 +15,12 @@ function roundUp(us) {
     return power * ROUND.find((factor) => factor * power >= us * 0.999);
 }
 
-/* The length that nine of ten rows stay below. Where there are only tunnels, what is known of
- * their beginning counts. */
+/* The length that nine of ten rows stay below. What is in flight does not count among those that have ended, or a few that hang
+ * would leave no room for the others. Where there are only tunnels, what is known of their beginning counts. */
 function usualLength(rows, nowMs) {
-    const plain = rows.filter((row) => row.openedUs === undefined);
+    const all = rows.filter((row) => row.openedUs === undefined);
+    const ended = all.filter((row) => !row.isOpen);
+    const plain = ended.length > 0 ? ended : all;
     const lengths = plain.length > 0 ? plain.map((row) => lengthOf(row, nowMs))
         : rows.map((row) => 1.5 * row.busyUs);
     lengths.sort((a, b) => a - b);

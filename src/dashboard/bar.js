@@ -6,7 +6,10 @@ import {endOf} from "./record.js";
 const TUNNEL = PHASES.findIndex((phase) => phase.word === "tunnel");
 
 function spansOf(row, nowMs) {
-    return row.isOpen && row.openedUs !== undefined ? [TUNNEL, row.openedUs, endOf(row, nowMs), ...row.spans] : row.spans;
+    if (!row.isOpen)
+        return row.spans;
+    const now = row.openedUs !== undefined ? [TUNNEL, row.openedUs] : row.spanNow.slice(0, 2);
+    return now.length === 0 ? row.spans : [...now, endOf(row, nowMs), ...row.spans];
 }
 
 function place(span, name, from, to) {

@@ -3,7 +3,7 @@
 import {drawBar} from "./bar.js";
 import {el, setText} from "./dom.js";
 import {bytes, clock, duration} from "./format.js";
-import {WORDS} from "./phases.js";
+import {NOW, WORDS} from "./phases.js";
 import {lengthOf, phaseText} from "./record.js";
 
 const NOBODY = new Set(["none", "idle"]); /* verdicts */
@@ -16,7 +16,9 @@ function statusClass(row) {
 
 function noteOf(row) {
     if (row.isLost)
-        return "ended, record left out";
+        return "ended, its record is not here";
+    if (row.isRequest)
+        return NOW[row.phase] ?? "";
     if (row.cause)
         return row.cause.replaceAll("_", " ");
     if (row.decision === "observed")
@@ -75,7 +77,8 @@ export function columnsOf(axis, now) {
                     return;
                 bars.mark = mark;
                 drawBar(bars, row, axis(), now());
-                const words = phaseText(row, WORDS, duration) || "no phase yet";
+                const over = phaseText(row, WORDS, duration);
+                const words = (row.phase ? [over, `${row.phase} so far`].filter(Boolean).join(", ") : over) || "no phase yet";
                 bars.title = words;
                 bars.setAttribute("aria-label", words);
             }},

@@ -4,14 +4,15 @@ import {Refusal, send} from "./api.js";
 import {curlOf} from "./curl.js";
 import {el, say} from "./dom.js";
 import {bytes, clock, duration} from "./format.js";
-import {MARKS, PHASES, WORDS, spansOf} from "./phases.js";
+import {MARKS, NOW, PHASES, WORDS, spanNow, spansOf} from "./phases.js";
+import {isInFlight} from "./record.js";
 
 /* Members that have a place of their own below; all others are shown as they are. */
 const PLACED = new Set(["v", "time", "base_ns", "seq", "kind", "in_progress", "id", "worker", "client", "listener", "listener_name",
     "method", "url", "url_cut", "host", "http", "user", "status", "upstream_status", "upstream_http", "end", "ended_by", "rule",
     "would_deny", "remedy", "cause", "error", "detail", "retries", "retry_reason", "upstream", "source", "client_conn",
     "upstream_conn", "client_tls", "upstream_tls", "dns", "bytes", "stalled_us", "phases_us", "marks_us", "attempts", "verdict",
-    "referer", "user_agent", "sni", "groups"]);
+    "referer", "user_agent", "sni", "groups", "phase", "now_us"]);
 
 const ABOUT = new Map(PHASES.map((phase) => [phase.word, phase.about]));
 
@@ -58,15 +59,19 @@ function spanBar(name, from, length, whole) {
 function timing(record) {
     const phases = record.phases_us ?? {};
     const marks = record.marks_us ?? {};
-    const spans = spansOf(marks, phases);
+    const now = spanNow(record.phase, marks, record.now_us);
+    const spans = [...spansOf(marks, phases), ...now];
     const begin = Math.min(marks.c_first ?? 0, ...spans.filter((_, i) => i % 3 === 1));
     const whole = Math.max(1, ...spans.filter((_, i) => i % 3 === 2)) - begin;
-    const rows = WORDS.filter((word) => phases[word] !== undefined).map((word) => {
+    const rows = WORDS.filter((word) => phases[word] !== undefined || (now.length > 0 && word === record.phase)).map((word) => {
         const at = spans.findIndex((number, i) => i % 3 === 0 && PHASES[number].word === word);
         const bar = at < 0 ? null : spanBar(`p p-${word}`, spans[at + 1] - begin, spans[at + 2] - spans[at + 1], whole);
         return el("tr", {title: ABOUT.get(word)}, el("th", {scope: "row"}, el("i", {class: `swatch p-${word}`}), word),
-            el("td", {class: "wide"}, bar), el("td", {class: "number"}, duration(phases[word])));
+            el("td", {class: "wide"}, bar), el("td", {class: "number"}, phases[word] === undefined ? `${duration(now[2] - now[1])} so far` : duration(phases[word])));
     });
+    if (isInFlight(record))
+        rows.push(el("tr", {class: "sum"}, el("th", {scope: "row"}, NOW[record.phase] ?? "in flight"), el("td"),
+            el("td", {class: "number"}, duration(record.now_us - begin))));
     if (phases.total !== undefined)
         rows.push(el("tr", {class: "sum"}, el("th", {scope: "row"}, "total"), el("td"), el("td", {class: "number"}, duration(phases.total))));
     return section("Where the time went", rows.length > 0 && el("table", {class: "phases"}, rows));
@@ -80,14 +85,15 @@ function verdict(record) {
     const rows = Object.entries(shares ?? {}).map(([who, us]) => el("tr", {class: who === slow ? "guilty" : null},
         el("th", {scope: "row"}, who.replaceAll("_", " ")), el("td", {class: "wide"}, spanBar("p share", 0, us, whole)),
         el("td", {class: "number"}, duration(us))));
-    return section("Who was slow", slow && el("p", {class: "verdict"}, slow === "none" ? "nobody" : String(slow).replaceAll("_", " ")),
+    return section(isInFlight(record) ? "Who is slow" : "Who was slow", slow && el("p", {class: "verdict"}, slow === "none" ? "nobody" : String(slow).replaceAll("_", " ")),
         rows.length > 0 && el("table", {class: "phases"}, rows), Object.keys(others).length > 0 && tree(others));
 }
 
 function decision(record) {
     const isRefused = record.end === "refused";
+    const isOpen = isInFlight(record) && record.marks_us?.p_policy === undefined;
     return section("Decision", facts([
-        ["decision", isRefused ? "refused" : record.would_deny !== undefined ? "allowed, and would be refused" : "allowed"],
+        ["decision", isOpen ? "none yet" : isRefused ? "refused" : record.would_deny !== undefined ? "allowed, and would be refused" : "allowed"],
         ["rule", record.rule], ["would deny", record.would_deny], ["to allow it", record.remedy && el("code", {}, record.remedy)],
         ["cause", record.cause], ["error", record.error], ["detail", record.detail],
         ["retries", record.retries && `${record.retries}${record.retry_reason ? `: ${record.retry_reason.replaceAll("_", " ")}` : ""}`],
@@ -118,7 +124,7 @@ function connections(record) {
 
 function attempts(record) {
     const rows = (record.attempts ?? []).map((attempt) => el("tr", {},
-        el("td", {class: "code"}, attempt.peer), el("td", {class: attempt.result === "connected" ? "" : "bad"}, attempt.error ?? attempt.result),
+        el("td", {class: "code"}, attempt.peer), el("td", {class: ["connected", "trying"].includes(attempt.result) ? "" : "bad"}, attempt.error ?? attempt.result),
         el("td", {class: "number"}, attempt.begin_us === undefined ? "" : duration(attempt.begin_us)),
         el("td", {class: "number"}, attempt.end_us === undefined ? "" : duration(attempt.end_us))));
     return section("Attempts", rows.length > 0 && el("table", {}, el("thead", {}, el("tr", {},
@@ -229,7 +235,7 @@ export class Detail extends EventTarget {
         this.#actions.replaceChildren(...[
             el("button", {click: (event) => this.#copyOrShow(event.target, line, "curl")}, "Copy as curl"),
             el("button", {click: (event) => this.#copyOrShow(event.target, json, "JSON")}, "Copy JSON"),
-            this.exportOne && el("button", {click: () => this.exportOne(record.id)}, "Export HAR"),
+            this.exportOne && !isInFlight(record) && el("button", {click: () => this.exportOne(record.id)}, "Export HAR"),
             mayEnd && this.#endButton(record.id),
         ].filter(Boolean));
     }

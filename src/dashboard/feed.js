@@ -10,8 +10,9 @@ const HISTORY = 1000; /* the most that one answer has */
 const WAIT_MIN_MS = 500;
 const WAIT_MAX_MS = 10_000;
 const ASLEEP_MS = 60_000; /* out of sight for so long, a page lets go of its connection; browsers have few for one host */
-const TUNNELS = 200;
-const TUNNELS_EVERY_MS = 1000;
+const OPEN = 200; /* tunnels, and requests in flight, that are asked for */
+const OPEN_EVERY_MS = 1000;
+const LASTING = "500ms"; /* requests of which most end before anybody has read them are left out */
 
 const sleep = (ms, signal) => new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
@@ -32,7 +33,7 @@ export class Feed extends EventTarget {
     constructor(store) {
         super();
         this.#store = store;
-        setInterval(() => this.#lookAtTunnels(), TUNNELS_EVERY_MS);
+        setInterval(() => this.#lookAtOpen(), OPEN_EVERY_MS);
         document.addEventListener("visibilitychange", () => this.#onSight());
     }
 
@@ -188,34 +189,42 @@ export class Feed extends EventTarget {
         }
     }
 
-    /* Tunnels in progress: what they have become since their last record. */
-    async #lookAtTunnels() {
+    /* What is in progress: what it has become since it was told of last. Requests come first, since one may be a tunnel by
+     * the time that those are listed. */
+    async #lookAtOpen() {
         if (document.hidden || this.state !== "live")
             return;
         const running = this.#running;
         const askedMs = this.nowMs;
+        const parts = {limit: OPEN, filter: this.#filter};
         try {
-            const {tunnels, truncated} = await getJson(`/api/v1/tunnels?${query({limit: TUNNELS, filter: this.#filter})}`);
+            const [requests, tunnels] = await Promise.all([getJson(`/api/v1/requests?${query({...parts, age: LASTING})}`),
+                getJson(`/api/v1/tunnels?${query(parts)}`)]);
             if (running !== this.#running)
                 return;
-            for (const record of tunnels)
-                this.#store.put(rowOf(record, JSON.stringify(record)));
-            if (!truncated)
-                this.#forgetEnded(new Set(tunnels.map((record) => record.id)), askedMs);
+            this.#takeOpen(requests.requests, requests.truncated, (row) => row.isRequest, askedMs);
+            this.#takeOpen(tunnels.tunnels, tunnels.truncated, (row) => !row.isRequest, askedMs);
             this.#tell("change");
         } catch {
             /* The stream tells when the server is gone. */
         }
     }
 
+    #takeOpen(records, isTruncated, isOfThese, askedMs) {
+        for (const record of records)
+            this.#store.put(rowOf(record, JSON.stringify(record)));
+        if (!isTruncated)
+            this.#forgetEnded([...this.#store.openRows.values()].filter(isOfThese), new Set(records.map((record) => record.id)), askedMs);
+    }
+
     /* Those that are not listed any more, twice, have ended and their record was left out. */
-    #forgetEnded(listed, askedMs) {
-        for (const row of [...this.#store.openRows.values()]) {
+    #forgetEnded(rows, listed, askedMs) {
+        for (const row of rows) {
             if (listed.has(row.id))
                 row.missedMs = undefined;
             else if (row.missedMs === undefined)
                 row.missedMs = askedMs;
-            else if (askedMs - row.missedMs > 2 * TUNNELS_EVERY_MS)
+            else if (askedMs - row.missedMs > 2 * OPEN_EVERY_MS)
                 this.#store.lose(row);
         }
     }

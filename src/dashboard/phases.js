@@ -67,6 +67,18 @@ export const PHASES = [
     {word: "deliver", about: "the client takes its last bytes", from: (m) => m.u_rx1, to: (m) => m.d_tx1},
     {word: "close", about: "from the last byte to the end", from: last, to: (m) => m.x_end},
 ];
+/* What somebody who waits wants to read. */
+export const NOW = {receive: "receiving the request", blocked: "waiting for a connection", dns: "looking up the name", connect: "connecting",
+    parent_tls: "TLS handshake with the parent proxy", parent: "waiting for the parent proxy", tls: "TLS handshake",
+    send: "sending the request", wait: "waiting for the origin", load: "loading", deliver: "waiting for the client"};
+
+/* The span of the phase that a request in flight is in, up to `nowUs`: as one of spansOf. */
+export function spanNow(word, marks, nowUs) {
+    const number = PHASES.findIndex((phase) => phase.word === word);
+    const from = number < 0 ? undefined : PHASES[number].from(marks) ?? marks.d_tx0;
+    return from === undefined ? [] : [number, from, Math.max(from, nowUs)];
+}
+
 /* As people expect them: a tunnel comes after its opening. */
 export const WORDS = ["client_tls", "receive", "blocked", "dns", "connect", "parent_tls", "parent", "tls", "send", "wait", "load",
     "deliver", "inside_hello", "inside_tls", "inside_wait", "tunnel", "close"];

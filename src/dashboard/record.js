@@ -1,7 +1,7 @@
 /* A record of the server, as a row that the list can hold ten thousand of: what the list shows and filters by is taken
  * out once, the rest stays text until somebody looks at it. */
 
-import {PHASES, spansOf} from "./phases.js";
+import {PHASES, spanNow, spansOf} from "./phases.js";
 
 /* As the filter's `decision`. */
 function decisionOf(record) {
@@ -9,6 +9,9 @@ function decisionOf(record) {
         return "refused";
     return record.would_deny !== undefined ? "observed" : "allowed";
 }
+
+/* A request that has not ended, and is no tunnel. */
+export const isInFlight = (record) => record.in_progress === true && !["tunnel", "upgrade"].includes(record.kind);
 
 /* host and the rest of the URL, so that the eye finds the host. */
 function splitTarget(record) {
@@ -67,11 +70,14 @@ export function rowOf(record, text) {
         phases,
         spans,
         openedUs: marks.t_open,
+        isRequest: isInFlight(record),
+        phase: record.phase ?? "",
+        spanNow: spanNow(record.phase, marks, record.now_us),
         busyUs: busyOf(spans, begin),
     };
 }
 
-/* The end of a row on its own clock: that of an open tunnel is now. `nowMs` is the server's wall time. */
+/* The end of a row on its own clock: that of what is in progress is now. `nowMs` is the server's wall time. */
 export function endOf(row, nowMs) {
     return row.isOpen ? Math.max(row.endUs, (nowMs - row.wallMs) * 1000) : row.endUs;
 }

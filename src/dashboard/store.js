@@ -1,5 +1,5 @@
-/* The last transactions, oldest first, at most LIMIT of them. A tunnel that is open has one row, which is replaced by
- * what is newer of it; open ones are kept when others make room. */
+/* The last transactions, oldest first, at most LIMIT of them. A tunnel that is open, or a request in flight, has one row,
+ * which is replaced by what is newer of it; open ones are kept when others make room. */
 
 export const LIMIT = 10_000;
 const SPARE = 500; /* so that making room is seldom */
@@ -14,7 +14,7 @@ export class Store {
         return this.#open;
     }
 
-    /* Take in a row. One that tells less than what is known is dropped: a snapshot may overtake the end of its tunnel. */
+    /* Take in a row. One that tells less than what is known is dropped: a snapshot may come behind the end. */
     put(row) {
         const known = this.#byId.get(row.id);
         if (known !== undefined) {
@@ -59,7 +59,7 @@ export class Store {
         });
     }
 
-    /* An open tunnel that the server does not have any more, whose record did not come. */
+    /* One that the server has open no more, whose record did not come. */
     lose(row) {
         row.isOpen = false;
         row.isLost = true;

@@ -73,12 +73,7 @@ static enum next acquire_finish_reach(struct exchange *x)
 {
     struct reach *reach = &x->reach;
     x->is_reaching = false;
-    timeline_mark_at(&x->timeline, MARK_U_DNS0, reach->dns_begin_ns);
-    timeline_mark_at(&x->timeline, MARK_U_DNS1, reach->dns_end_ns);
-    timeline_mark_at(&x->timeline, MARK_U_SYN0, reach->connect_begin_ns);
-    timeline_mark_at(&x->timeline, MARK_U_SYN1, reach->connect_end_ns);
-    timeline_mark_at(&x->timeline, MARK_U_TLS0, reach->tls_begin_ns);
-    timeline_mark_at(&x->timeline, MARK_U_TLS1, reach->tls_end_ns);
+    reach_mark(reach, &x->timeline);
     if (reach->result != REACH_OK) {
         enum cause cause = acquire_cause(reach);
         if (cause != CAUSE_REFUSED_ADDRESS) /* an address that was skipped is not why it failed */

@@ -1,6 +1,7 @@
 #ifndef FAIRLEAD_PROXY_EXCHANGE_H
 #define FAIRLEAD_PROXY_EXCHANGE_H
 
+#include "base/list.h"
 #include "codec/stream.h"
 #include "proxy/failure.h"
 #include "record/record.h"
@@ -28,6 +29,10 @@ bool exchange_begin_late(struct client *client, struct stream *down, const struc
                          enum cause cause, const char *rule);
 /* Memory is short, and nothing of its bodies moves: where that is so still, it is given up, with 503 if there was no head. */
 void exchange_relieve(struct exchange *exchange);
+/* When the request of an open exchange, a link of client->exchanges, began: monotonic. */
+uint64_t exchange_begun_ns(struct link *link, uint64_t *ret_id);
+/* Its record so far; nothing of it changes. Between two turns of the loop. */
+void exchange_snapshot(struct link *link, struct record *into);
 /* End it now (drain); the client closes. */
 void exchange_end(struct exchange *exchange, enum record_end end);
 

@@ -2,6 +2,8 @@
 
 #include "proxy/exchange_internal.h"
 
+#include "base/check.h"
+#include "base/clock.h"
 #include "net/tcp_info.h"
 
 #include <string.h>
@@ -75,11 +77,11 @@ static bool tell_is_slow(const struct exchange *x)
     return begin_ns != 0 && end_ns >= begin_ns + RECORD_SLOW_NS;
 }
 
-void exchange_note_upstream(struct exchange *x)
+/* Add the lease, if there is one, to what was noted of the legs before. */
+static void tell_leg(const struct exchange *x, struct exchange_leg *leg)
 {
     const struct upstream *up = x->lease.upstream;
     const struct stream *stream = x->lease.stream;
-    struct exchange_leg *leg = &x->leg;
     struct stream_tally tally;
     if (up == NULL)
         return;
@@ -102,9 +104,15 @@ void exchange_note_upstream(struct exchange *x)
         tcp_info_read(up->codec->wire.transport, &leg->tcp);
 }
 
-static void tell_upstream(const struct exchange *x, struct record *record)
+void exchange_note_upstream(struct exchange *x)
 {
-    const struct exchange_leg *leg = &x->leg;
+    tell_leg(x, &x->leg);
+}
+
+static void tell_upstream(const struct exchange_leg *leg, struct record *record)
+{
+    if (leg->conn_id == 0)
+        return;
     record->upstream = leg->peer;
     record->source = leg->source;
     record->upstream_tls = leg->tls;
@@ -134,7 +142,8 @@ static struct record_pace tell_pace(const struct flow *flow)
     return (struct record_pace){.quiet_ns = flow->quiet_ns, .pauses = flow->pauses};
 }
 
-void exchange_tell(struct exchange *x, struct record *record)
+/* All but the upstream leg. */
+static void tell_facts(const struct exchange *x, struct record *record)
 {
     const struct client *client = x->client;
     struct stream_tally tally;
@@ -170,9 +179,6 @@ void exchange_tell(struct exchange *x, struct record *record)
     record->timeline = x->timeline;
     if (x->has_reached)
         tell_reach(&x->reach, record);
-    exchange_note_upstream(x);
-    if (x->leg.conn_id != 0)
-        tell_upstream(x, record);
     if (tell_is_slow(x))
         tcp_info_read(client->codec->wire.transport, &record->client_tcp);
     tell_request(x, record);
@@ -190,4 +196,59 @@ void exchange_tell(struct exchange *x, struct record *record)
     failure_add_message(x->cause, exchange_detail(x), &text);
     record_set(record, &record->detail, text_slice(&text), sizeof(message));
     tell_client(x, record);
+}
+
+void exchange_tell(struct exchange *x, struct record *record)
+{
+    exchange_note_upstream(x);
+    tell_facts(x, record);
+    tell_upstream(&x->leg, record);
+}
+
+uint64_t exchange_begun_ns(struct link *link, uint64_t *ret_id)
+{
+    const struct exchange *x = CONTAINER_OF(link, struct exchange, client_link);
+    *ret_id = x->id;
+    return x->timeline.at_ns[MARK_C_FIRST];
+}
+
+static uint64_t tell_since(uint64_t begin_ns, uint64_t now_ns)
+{
+    return begin_ns != 0 && now_ns > begin_ns ? now_ns - begin_ns : 0;
+}
+
+/* Pauses that last count as if they ended now, so that it shows whom a transfer that stands still waits for. */
+static void tell_flow_so_far(const struct flow *flow, uint64_t now_ns, uint64_t *stalled_ns,
+                             struct record *record, struct record_pace *pace)
+{
+    uint64_t quiet_ns = tell_since(flow->last_ns, now_ns);
+    *stalled_ns += tell_since(flow->paused_ns, now_ns);
+    record->held_ns += tell_since(flow->held_since_ns, now_ns);
+    if (flow->paused_ns != 0 || flow->held_since_ns != 0 || quiet_ns < RECORD_PAUSE_NS)
+        return;
+    pace->quiet_ns += quiet_ns;
+    pace->pauses++;
+}
+
+void exchange_snapshot(struct link *link, struct record *into)
+{
+    struct exchange *x = CONTAINER_OF(link, struct exchange, client_link);
+    struct exchange_leg leg = x->leg;
+    uint64_t now_ns = clock_monotonic_ns();
+    tell_leg(x, &leg);
+    if (x->is_reaching)
+        reach_look(&x->reach);
+    tell_facts(x, into);
+    tell_upstream(&leg, into);
+    if (x->is_reaching)
+        reach_mark(&x->reach, &into->timeline);
+    tell_flow_so_far(&x->request_flow, now_ns, &into->stalled_by_upstream_ns, into,
+                     &into->client_pace);
+    tell_flow_so_far(&x->response_flow, now_ns, &into->stalled_by_client_ns, into,
+                     &into->upstream_pace);
+    into->end = END_NONE; /* a limit that passed is not the end yet */
+    into->ended_by = LEG_NONE;
+    into->is_in_progress = true;
+    into->snapshot_ns = now_ns;
+    record_seal(into);
 }

@@ -172,7 +172,7 @@ struct record {
     uint8_t client_minor;
     uint8_t upstream_minor; /* HTTP/1.x of the response */
     bool url_is_cut;
-    bool is_in_progress; /* a snapshot of an open tunnel */
+    bool is_in_progress; /* a snapshot of an open tunnel, or of a request in flight */
     uint8_t dns_answers; /* addresses that came back, capped at 255 */
     uint8_t attempt_count;
     uint8_t retries;
@@ -201,8 +201,8 @@ struct record {
     uint64_t request_body_bytes; /* content without chunk framing */
     uint64_t response_body_bytes;
 
-    /* Of a tunnel that is told of while it is open: when this snapshot was made, and the record before it, with the bytes
-     * of the tunnel by then. Monotonic; 0: there was none. */
+    /* Of what is told of while it is open: when this snapshot was made; of a tunnel, also the record before it, with the
+     * bytes by then. Monotonic; 0: there was none. */
     uint64_t snapshot_ns;
     uint64_t told_ns;
     uint64_t told_up_bytes;
@@ -252,6 +252,13 @@ struct record {
     /* the fixed part is whole words, for record/shelf */
     _Alignas(uint64_t) char text[RECORD_TEXT_MAX];
 };
+
+/* A request that has not ended, and is no tunnel: the phase that it is in lasts until `snapshot_ns`. */
+static inline bool record_is_in_flight(const struct record *record)
+{
+    bool is_tunnel = record->kind == RECORD_TUNNEL || record->kind == RECORD_UPGRADE;
+    return record->is_in_progress && !is_tunnel;
+}
 
 /* Clear the fixed part and start with no text. */
 void record_begin(struct record *record);

@@ -145,6 +145,35 @@ bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t 
     return true;
 }
 
+/* The phases of a request that can be under way, the last ones first: each from its first mark to its second. */
+static const struct {
+    uint8_t phase;
+    uint8_t begin;
+    uint8_t end;
+} open_phases[] = {
+    {PHASE_DELIVER, MARK_U_RX1, MARK_D_TX1},    {PHASE_LOAD, MARK_U_RX0, MARK_U_RX1},
+    {PHASE_DELIVER, MARK_D_TX0, MARK_D_TX1}, /* an answer of our own */
+    {PHASE_WAIT, MARK_U_TX1, MARK_U_RX0},       {PHASE_SEND, MARK_U_TX0, MARK_U_TX1},
+    {PHASE_TLS, MARK_U_TLS0, MARK_U_TLS1},      {PHASE_PARENT, MARK_U_PX0, MARK_U_PX1},
+    {PHASE_PARENT_TLS, MARK_U_PT0, MARK_U_PT1}, {PHASE_CONNECT, MARK_U_SYN0, MARK_U_SYN1},
+    {PHASE_DNS, MARK_U_DNS0, MARK_U_DNS1},      {PHASE_BLOCKED, MARK_C_HEAD, MARK_P_SLOT},
+    {PHASE_RECEIVE, MARK_C_FIRST, MARK_C_HEAD},
+};
+
+bool timeline_phase_now(const struct timeline *timeline, enum phase *ret_phase,
+                        uint64_t *ret_since_ns)
+{
+    const uint64_t *at = timeline->at_ns;
+    for (size_t i = 0; i < COUNT_OF(open_phases); i++) {
+        if (at[open_phases[i].begin] == 0 || at[open_phases[i].end] != 0)
+            continue;
+        *ret_phase = (enum phase)open_phases[i].phase;
+        *ret_since_ns = at[open_phases[i].begin];
+        return true;
+    }
+    return false;
+}
+
 int64_t timeline_offset_us(const struct timeline *timeline, uint64_t at_ns)
 {
     if (at_ns >= timeline->base_ns)

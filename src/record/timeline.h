@@ -108,6 +108,10 @@ static inline bool timeline_has(const struct timeline *timeline, enum mark mark)
 /* The only place where marks are subtracted: duration of `phase`, false where it did not happen.
  * Never negative: overlaps are cut as docs/timing.md says. An exchange in progress may be asked. */
 bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t *ret_ns);
+/* The phase that a request which has not ended is in, the last one that has begun, and since when (monotonic). False:
+ * it is between two of them. Not for tunnels. */
+bool timeline_phase_now(const struct timeline *timeline, enum phase *ret_phase,
+                        uint64_t *ret_since_ns);
 /* Whole microseconds from the base to `at_ns`, downwards; negative for what lies before it. */
 int64_t timeline_offset_us(const struct timeline *timeline, uint64_t at_ns);
 /* The same timeline with every mark cut to whole microseconds from the base: views that show microseconds take their

@@ -440,11 +440,16 @@ static enum slow_side slowest(const struct verdict *verdict)
     return active_us < RECORD_SLOW_NS / NS_PER_US ? SLOW_NONE : slow;
 }
 
-/* How long it took in all; 0 where there is no begin. */
-static uint64_t span_ns(const uint64_t *at, uint64_t *ret_begin_ns, uint64_t *ret_end_ns)
+/* How long it took in all; 0 where there is no begin. `at` are the marks, cut or not. */
+static uint64_t span_ns(const struct record *record, const uint64_t *at, uint64_t *ret_begin_ns,
+                        uint64_t *ret_end_ns)
 {
     *ret_begin_ns = at[MARK_C_FIRST] != 0 ? at[MARK_C_FIRST] : at[MARK_C_ACCEPT];
     *ret_end_ns = at[MARK_X_END] != 0 ? at[MARK_X_END] : last_mark_ns(at);
+    if (record_is_in_flight(record)) {
+        uint64_t now_us = (uint64_t)timeline_offset_us(&record->timeline, record->snapshot_ns);
+        *ret_end_ns = most(*ret_end_ns, record->timeline.base_ns + now_us * NS_PER_US);
+    }
     return *ret_begin_ns == 0 || *ret_end_ns < *ret_begin_ns ? 0 : *ret_end_ns - *ret_begin_ns;
 }
 
@@ -452,13 +457,13 @@ bool verdict_judge(const struct record *record, struct verdict *ret_verdict)
 {
     /* Most records need not be looked at more closely: cut marks are at most a microsecond further apart. */
     uint64_t begin_ns, end_ns;
-    if (span_ns(record->timeline.at_ns, &begin_ns, &end_ns) < RECORD_SLOW_NS - NS_PER_US)
+    if (span_ns(record, record->timeline.at_ns, &begin_ns, &end_ns) < RECORD_SLOW_NS - NS_PER_US)
         return false;
     struct verdict verdict = {.slow = SLOW_NONE};
     struct judge judge = {.record = record, .share_us = verdict.share_us};
     timeline_cut(&record->timeline, &judge.cut);
     judge.at = judge.cut.at_ns;
-    verdict.total_us = span_ns(judge.at, &judge.cursor_ns, &judge.end_ns) / NS_PER_US;
+    verdict.total_us = span_ns(record, judge.at, &judge.cursor_ns, &judge.end_ns) / NS_PER_US;
     if (verdict.total_us < RECORD_SLOW_NS / NS_PER_US)
         return false;
     bool tunnels = is_tunnel(record);

@@ -30,7 +30,9 @@ enum slow_side {
 
 struct verdict {
     uint64_t share_us[SLOW_COUNT]; /* they add up to total_us */
-    uint64_t total_us; /* from the first byte to the end; of a snapshot, to its last mark */
+    uint64_t
+        total_us; /* from the first byte to the end; of an open tunnel, to its last mark; of a request in flight, to
+                          the moment of its snapshot */
     enum slow_side
         slow; /* the largest share, idleness aside; SLOW_NONE where all shares together are below
                             RECORD_SLOW_NS */

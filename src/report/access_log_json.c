@@ -255,7 +255,7 @@ static void add_tls(struct text *into, struct slice key, const struct record_tls
     json_close(into, object);
 }
 
-/* A snapshot of an open tunnel, and what passed since the record before; of its last record, too. */
+/* When a snapshot was made, and what passed in a tunnel since the record before; of its last record, too. */
 static void add_since(const struct record *record, struct text *into)
 {
     if (record->snapshot_ns != 0) {
@@ -394,6 +394,15 @@ static const struct slice phase_keys[PHASE_COUNT] = {
 #undef X
 };
 
+/* Of a request in flight: the one that it is in. */
+static void add_phase_now(const struct record *record, struct text *into)
+{
+    enum phase phase;
+    uint64_t since_ns;
+    if (record_is_in_flight(record) && timeline_phase_now(&record->timeline, &phase, &since_ns))
+        json_word(into, JSON_KEY("phase"), phase_word(phase));
+}
+
 static void add_times(const struct timeline *timeline, struct text *into)
 {
     struct timeline cut;
@@ -444,6 +453,8 @@ const char *access_log_attempt_result(const struct record_attempt *attempt)
         return "cancelled";
     if (attempt->os_error == EACCES && attempt->begin_ns == 0)
         return "refused";
+    if (attempt->os_error == EINPROGRESS && attempt->end_ns == 0)
+        return "trying";
     if (attempt->os_error != 0)
         return "failed";
     return attempt->end_ns != 0 ? "connected" : "cancelled";
@@ -512,6 +523,7 @@ void access_log_add_json(const struct record *record, struct text *into)
     add_since(record, into);
 
     /* Where the time went. */
+    add_phase_now(record, into);
     add_times(&record->timeline, into);
     add_tcp(record, into);
     add_verdict(record, into);

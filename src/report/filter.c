@@ -603,6 +603,29 @@ static bool address_fits(const struct inet_endpoint *endpoint, const struct filt
            (value->is_any || inet_prefix_contains(&value->prefix, &plain));
 }
 
+/* How long a request in flight has been in the phase that is not over; false where it is not in it. */
+static bool so_far_of(const struct record *record, enum phase phase, uint64_t *ret_ns)
+{
+    enum phase now;
+    uint64_t since_ns = record->timeline.at_ns[MARK_C_FIRST];
+    if (!record_is_in_flight(record))
+        return false;
+    if (phase != PHASE_TOTAL &&
+        (!timeline_phase_now(&record->timeline, &now, &since_ns) || now != phase))
+        return false;
+    *ret_ns = record->snapshot_ns > since_ns ? record->snapshot_ns - since_ns : 0;
+    return since_ns != 0;
+}
+
+/* It goes on, so that only what it can but exceed is certain. */
+static bool so_far_fits(const struct record *record, size_t key, const struct filter_value *value)
+{
+    uint64_t ns = 0;
+    return key >= FILTER_KEY_COUNT &&
+           so_far_of(record, (enum phase)(key - FILTER_KEY_COUNT), &ns) &&
+           (value->is_any || (value->most == UINT64_MAX && ns >= value->least));
+}
+
 static bool value_fits(const struct filter *filter, size_t key, bool is_part,
                        const struct filter_value *value, const struct record *record)
 {
@@ -616,8 +639,9 @@ static bool value_fits(const struct filter *filter, size_t key, bool is_part,
     if (key_kind(key) == KIND_TEXT)
         return text_fits(record_get(record, text_of(record, (enum filter_key)key)), pattern,
                          is_part);
-    return number_of(record, key, &number) &&
-           (value->is_any || (number >= value->least && number <= value->most));
+    if (!number_of(record, key, &number))
+        return so_far_fits(record, key, value);
+    return value->is_any || (number >= value->least && number <= value->most);
 }
 
 bool filter_match(const struct filter *filter, const struct record *record)

@@ -89,7 +89,8 @@ struct filter {
  * Errors: ST_BAD it is no filter, ST_LIMIT too long or too many terms or values. */
 enum status filter_parse(struct slice text, struct filter *ret_filter, struct text *why) MUST_USE;
 
-/* Does the record pass? Of a record in progress the phases count that are over. Thread: any. */
+/* Does the record pass? Of a record in progress the phases count that are over; of a request in flight also the one that
+ * it is in, and the total, for terms that hold from now on, such as wait>1s. Thread: any. */
 bool filter_match(const struct filter *filter, const struct record *record);
 
 /* A duration as a filter writes it, "100ms". False where it is none. */

@@ -552,8 +552,8 @@ static int errno_of(struct slice name)
 
 static bool read_result(struct reader *reader, const struct json_value *value, int *ret_error)
 {
-    static const char *const words[] = {"connected", "failed", "cancelled", "refused"};
-    static const int errors[] = {0, ERRNO_NAMELESS, ECANCELED, EACCES};
+    static const char *const words[] = {"connected", "failed", "cancelled", "refused", "trying"};
+    static const int errors[] = {0, ERRNO_NAMELESS, ECANCELED, EACCES, EINPROGRESS};
     uint8_t number = 0;
     if (!word_into(reader, value, words, COUNT_OF(words), &number))
         return false;

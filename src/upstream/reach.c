@@ -198,6 +198,22 @@ void reach_start(struct reach *reach)
     dial_start(&reach->dial, &engine->dial, &request);
 }
 
+void reach_look(struct reach *reach)
+{
+    if (reach->dial.is_active)
+        reach_copy_facts(reach);
+}
+
+void reach_mark(const struct reach *reach, struct timeline *timeline)
+{
+    timeline_mark_at(timeline, MARK_U_DNS0, reach->dns_begin_ns);
+    timeline_mark_at(timeline, MARK_U_DNS1, reach->dns_end_ns);
+    timeline_mark_at(timeline, MARK_U_SYN0, reach->connect_begin_ns);
+    timeline_mark_at(timeline, MARK_U_SYN1, reach->connect_end_ns);
+    timeline_mark_at(timeline, MARK_U_TLS0, reach->tls_begin_ns);
+    timeline_mark_at(timeline, MARK_U_TLS1, reach->tls_end_ns);
+}
+
 void reach_cancel(struct reach *reach)
 {
     if (!reach->is_started)

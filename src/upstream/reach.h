@@ -82,6 +82,10 @@ static inline void reach_init(struct reach *reach)
 
 /* Begin. Thread: the worker's. on_done comes in a later step of the loop, never inside this call. */
 void reach_start(struct reach *reach);
+/* Bring the answer up to what is known while it is on its way: the times, and the attempts so far. */
+void reach_look(struct reach *reach);
+/* Its times, as marks. */
+void reach_mark(const struct reach *reach, struct timeline *timeline);
 /* Stop; no on_done comes after it. Idempotent. A transport that was not taken is closed. */
 void reach_cancel(struct reach *reach);
 

@@ -13,5 +13,7 @@ int har_command(const struct view_options *options);
 int tail_command(const struct view_options *options);
 /* List open tunnels, or end some. */
 int tunnels_command(const struct view_options *options);
+/* List the requests in flight. */
+int requests_command(const struct view_options *options);
 
 #endif

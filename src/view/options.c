@@ -30,6 +30,8 @@ static const struct {
                    "Shows the transactions of a running process, each when it ends.", 'f'},
     [VIEW_TUNNELS] = {"tunnels", "[--admin ADDR|PATH] [--filter EXPR] [--json] [--kill ID]",
                       "Lists the open tunnels of a running process, or ends some.", 'u'},
+    [VIEW_REQUESTS] = {"requests", "[--admin ADDR|PATH] [--filter EXPR] [--json]",
+                       "Lists the requests that a running process has in flight.", 'r'},
     [VIEW_HAR] = {"har", "[--filter EXPR] [--since TIME] [LOG ...]",
                   "Makes an HTTP Archive of JSON logs, or of what a running process remembers.",
                   'h'},

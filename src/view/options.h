@@ -8,24 +8,31 @@
 
 /* The command lines of the views. */
 
-enum view_command { VIEW_TRACE, VIEW_TAIL, VIEW_TUNNELS, VIEW_HAR, VIEW_COMMAND_COUNT };
+enum view_command {
+    VIEW_TRACE,
+    VIEW_TAIL,
+    VIEW_TUNNELS,
+    VIEW_REQUESTS,
+    VIEW_HAR,
+    VIEW_COMMAND_COUNT
+};
 
-/* X(NAME, "--flag", "ARGUMENT", commands, "help"): commands are letters, t trace, f tail, u tunnels, h har. */
-#define VIEW_OPTIONS(X)                                                                           \
-    X(ADMIN, "--admin", "ADDR|PATH", "fuh", "the admin listener of the process [127.0.0.1:3129]") \
-    X(CONFIG, "--config", "FILE", "fuh", "(or -c) names the admin listener and its token")        \
-    X(TOKEN_FILE, "--token-file", "FILE", "fuh", "first line: the token of the admin listener")   \
-    X(FILTER, "--filter", "EXPR", "fuh", "only those that pass: see FILTERS in fairlead(1)")      \
-    X(SINCE, "--since", "TIME", "h", "only those that began later: 10m, 2026-11-24T02:12:23Z")    \
-    X(OPEN, "--open", "", "h", "snapshots of open tunnels, too")                                  \
-    X(KILL, "--kill", "ID", "u", "end this tunnel; needs the token")                              \
-    X(PROXY, "--proxy", "URL", "t", "through this proxy: http[s]://[USER[:PASSWORD]@]HOST:PORT")  \
-    X(PROXY_PASSWORD_FILE, "--proxy-password-file", "FILE", "t", "first line: that password")     \
-    X(METHOD, "--method", "METHOD", "t", "of the requests [GET]")                                 \
-    X(REPEAT, "--repeat", "N", "t", "N times each, with percentiles")                             \
-    X(SERIAL, "--serial", "", "t", "one after the other instead of all at once")                  \
-    X(HAR, "--har", "", "t", "an HTTP Archive instead")                                           \
-    X(JSON, "--json", "", "tfu", "lines of the JSON access log instead")
+/* X(NAME, "--flag", "ARGUMENT", commands, "help"): commands are letters, t trace, f tail, u tunnels, r requests, h har. */
+#define VIEW_OPTIONS(X)                                                                            \
+    X(ADMIN, "--admin", "ADDR|PATH", "furh", "the admin listener of the process [127.0.0.1:3129]") \
+    X(CONFIG, "--config", "FILE", "furh", "(or -c) names the admin listener and its token")        \
+    X(TOKEN_FILE, "--token-file", "FILE", "furh", "first line: the token of the admin listener")   \
+    X(FILTER, "--filter", "EXPR", "furh", "only those that pass: see FILTERS in fairlead(1)")      \
+    X(SINCE, "--since", "TIME", "h", "only those that began later: 10m, 2026-11-24T02:12:23Z")     \
+    X(OPEN, "--open", "", "h", "snapshots of open tunnels, too")                                   \
+    X(KILL, "--kill", "ID", "u", "end this tunnel; needs the token")                               \
+    X(PROXY, "--proxy", "URL", "t", "through this proxy: http[s]://[USER[:PASSWORD]@]HOST:PORT")   \
+    X(PROXY_PASSWORD_FILE, "--proxy-password-file", "FILE", "t", "first line: that password")      \
+    X(METHOD, "--method", "METHOD", "t", "of the requests [GET]")                                  \
+    X(REPEAT, "--repeat", "N", "t", "N times each, with percentiles")                              \
+    X(SERIAL, "--serial", "", "t", "one after the other instead of all at once")                   \
+    X(HAR, "--har", "", "t", "an HTTP Archive instead")                                            \
+    X(JSON, "--json", "", "tfur", "lines of the JSON access log instead")
 
 enum view_option {
 #define X(name, flag, argument, commands, help) OPTION_##name,

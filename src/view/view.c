@@ -28,6 +28,7 @@ static int run(enum view_command command, const struct view_options *options)
     case VIEW_TRACE: return trace_command(options);
     case VIEW_TAIL: return tail_command(options);
     case VIEW_TUNNELS: return tunnels_command(options);
+    case VIEW_REQUESTS: return requests_command(options);
     case VIEW_HAR: return har_command(options);
     case VIEW_COMMAND_COUNT: break;
     }

@@ -8,7 +8,7 @@ import pytest
 
 from support import sample
 from support.admin import BEARER, TOKEN, list_tunnels, open_tunnels, with_token
-from support.bounds import wait_until
+from support.bounds import Cue, wait_until
 from support.front import POINT, Front
 from support.message import ok, request
 from support.origin import echoes, replies
@@ -136,6 +136,60 @@ def test_a_tunnel_grows_and_ends(front, show):
     rows(screen, 4)
 
 
+def test_a_request_in_flight_grows_and_becomes_its_record(front, show):
+    """A request that lasts has one row with the phase that it is in, its details grow, and the record of its end takes the same row."""
+    front.push(*records(3))
+    begun_us = int(time.time() * 1e6) - 2_000_000
+    front.requests = [lambda: sample.in_flight(1000, begun_us, "wait")]
+    screen = show()
+    rows(screen, 4)
+    assert "age=500ms" in asked(front, "/api/v1/requests")[-1] and screen.text("#open-count") == "1"
+    screen.wait("document.querySelector('.row.open em').textContent === 'waiting for the origin'")
+    assert "wait so far" in screen.run("document.querySelector('.row.open .bars').title")
+    first = screen.text(".row.open .c-total")
+    screen.wait(f"document.querySelector('.row.open .c-total').textContent !== {json.dumps(first)}", "it to grow")
+    screen.click(".row.open")
+    told = screen.wait("document.querySelector('#detail .phases').innerText.includes('so far') && document.querySelector('#detail').innerText")
+    assert "waiting for the origin" in told and "in progress" in told and "End tunnel" not in told and "Export HAR" not in told
+    front.requests = [lambda: sample.in_flight(1000, begun_us, "load")]
+    screen.wait("document.querySelector('.row.open em').textContent === 'loading'", "the next phase")
+    identity = sample.in_flight(1000, begun_us, "load")["id"]
+    front.requests = []
+    front.push({**sample.record(4, NOW_US), "id": identity, "kind": "exchange", "status": 200, "end": "done"})
+    screen.wait("!document.querySelector('.body .row.open:not([hidden])')", "it to end")
+    rows(screen, 4)
+    screen.wait("document.querySelector('#open-count').textContent === '0'")
+    assert screen.said == []
+
+
+def test_a_request_whose_record_does_not_come_is_let_go(front, show):
+    """What is listed no more has ended, though the stream left its record out; as long as a list is cut nobody can know."""
+    stays = sample.in_flight(2000, int(time.time() * 1e6) - 1_000_000, "connect")
+    front.requests = [stays, sample.in_flight(2001, int(time.time() * 1e6), "dns")]
+    screen = show()
+    rows(screen, 2)
+    front.requests, front.cuts_requests = [stays], True
+    for _ in range(4):
+        count = len(asked(front, "/api/v1/requests"))
+        wait_until(lambda: len(asked(front, "/api/v1/requests")) > count, "another look")
+    assert screen.run("document.querySelectorAll('.body .row.open:not([hidden])').length") == 2
+    front.cuts_requests = False
+    screen.wait("document.querySelectorAll('.body .row.open:not([hidden])').length === 1", "it to be let go")
+    assert "its record is not here" in screen.run("document.querySelector('.body').innerText")
+
+
+def test_a_few_that_hang_leave_room_for_the_others(front, show):
+    """The axis fits what has ended; where only what is in flight is in view it fits that."""
+    front.push(*records(30))
+    front.requests = [lambda number=number: sample.in_flight(3000 + number, int(time.time() * 1e6) - 60_000_000, "wait") for number in range(8)]
+    screen = show()
+    rows(screen, 38)
+    labels = "document.querySelector('.heads .c-bar').innerText"
+    screen.wait(f"{labels}.includes('ms')")
+    screen.click("#open-only")
+    screen.wait(f"!{labels}.includes('ms') && {labels}.includes('s')", "an axis of seconds")
+
+
 def test_a_filter_goes_to_the_server(front, show):
     """The fields make one expression; the list, the stream and the tunnels are asked for with it, and the address keeps it."""
     front.fits = lambda record, expression: "host=" not in expression or record["host"] == "deb.debian.org"
@@ -146,7 +200,7 @@ def test_a_filter_goes_to_the_server(front, show):
     fill(screen, "longer", "20")
     choose(screen, "phase", "wait")
     expression = "host%3Ddeb.debian.org%20wait%3E20ms"
-    for path in ("/api/v1/transactions", "/api/v1/events", "/api/v1/tunnels"):
+    for path in ("/api/v1/transactions", "/api/v1/events", "/api/v1/tunnels", "/api/v1/requests"):
         wait_until(lambda path=path: f"filter={expression}" in (asked(front, path) or [""])[-1], f"{path} to be asked with it")
     rows(screen, sum(record["host"] == "deb.debian.org" for record in front.records))
     assert all(target.startswith("deb.debian.org/") for target in shown(screen))
@@ -485,6 +539,26 @@ def test_the_overview_is_that_of_the_proxy(stage, screen):
     assert "127.0.0.1" in screen.run(cells)
     assert screen.run("document.querySelectorAll('.panel:last-child tbody tr').length") == 2
     screen.wait("document.querySelector('.chart:has(.p-wait) .line.k-p50').getAttribute('d')", "a phase")
+    assert screen.said == []
+
+
+def test_a_request_that_hangs_is_seen(stage, screen):
+    """A request whose origin thinks is a row that says so, and becomes the row of its record when the answer has come."""
+    cue = Cue()
+    origin = stage.origin(lambda conn: (conn.read_request(), cue.wait(), conn.send(ok(b"at last")), conn.hold()))
+    proxy = stage.proxy()
+    screen.open("http://%s:%d/" % proxy.admin)
+    screen.wait("document.querySelector('#state')?.dataset.state === 'live'")
+    client = stage.client(proxy.connect())
+    client.send(request("GET", f"http://{origin.authority}/report"))
+    screen.wait("document.querySelector('.row.open em')?.textContent === 'waiting for the origin'", "the row")
+    assert shown(screen) == [f"{origin.authority}/report"]
+    screen.click(".row.open")
+    screen.wait("document.querySelector('#detail .verdict')?.textContent === 'origin'", "who is slow")
+    cue.give()
+    assert client.read_response().status == 200
+    screen.wait("document.querySelector('.row:not(.open) .c-status.s2')", "its record")
+    rows(screen, 1)
     assert screen.said == []
 
 

@@ -28,7 +28,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.give(401, {"v": 1, "status": 401, "error": "unauthorized", "message": "send the token"})
             return
         answer = {"/api/v1/events": self.give_events, "/api/v1/transactions": self.give_transactions,
-                  "/api/v1/tunnels": self.give_tunnels, "/api/v1/overview": lambda _: self.give(200, front.overview()),
+                  "/api/v1/tunnels": self.give_tunnels, "/api/v1/requests": self.give_requests, "/api/v1/overview": lambda _: self.give(200, front.overview()),
                   "/api/v1/har": self.give_har}.get(parts.path)
         if answer:
             answer({name: values[0] for name, values in parse_qs(parts.query).items()})
@@ -77,6 +77,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def give_tunnels(self, asked):
         with self.server.front.lock:
             self.give(200, {"v": 1, "tunnels": self.server.front.tunnels[:int(asked.get("limit", 1000))], "truncated": False})
+
+    def give_requests(self, asked):
+        front = self.server.front
+        with front.lock:
+            listed = [each() if callable(each) else each for each in front.requests]
+            self.give(200, {"v": 1, "requests": listed[:int(asked.get("limit", 1000))], "truncated": front.cuts_requests})
 
     def give_end(self, tunnel):
         front = self.server.front
@@ -145,6 +151,8 @@ class Front:
         self.admin = admin
         self.lock = threading.Lock()
         self.records, self.tunnels, self.streams, self.seen = [], [], [], []
+        self.requests = []  # in flight: records, or what makes them when they are asked for
+        self.cuts_requests = False
         self.token = self.fault = self.har = None
         self.fits = lambda record, expression: True
         self.overview = lambda: {"v": 1, "now_ms": int(time.time() * 1000), "step_s": 60, "minutes": [], "seconds": [],

@@ -170,6 +170,35 @@ def open_tunnel(seq, wall_us):
     return {**made, **tunnel(random.Random(seq), seq, is_open=True)}
 
 
+PHASE_NOW = {"dns": "u_dns0", "connect": "u_syn0", "send": "u_tx0", "wait": "u_tx1", "load": "u_rx0"}
+
+
+def in_flight(seq, wall_us, phase, **more):
+    """A request that began at wall_us, has come so far, and is in this phase until now."""
+    made = record(seq, wall_us)
+    made.update(exchange(random.Random(seq), seq))
+    marks = made["marks_us"]
+    begin = marks.setdefault(PHASE_NOW[phase], marks["p_slot"] + 20)
+    marks = {mark: at for mark, at in marks.items() if at <= begin}
+    now_us = max(begin, int(time.time() * 1e6) - wall_us)
+    phases = {word: made["phases_us"][word] for word in list(made["phases_us"])[:list(made["phases_us"]).index(phase)]} \
+        if phase in made["phases_us"] else {word: made["phases_us"][word] for word in ("receive", "blocked")}
+    for name in ("end", "verdict", "seq", "attempts", "rule", "remedy", "cause", "error", "detail"):
+        made.pop(name, None)
+    if phase != "load":
+        for name in ("status", "upstream_status", "upstream_http"):
+            made.pop(name, None)
+        made["bytes"].update(client_out=0, upstream_in=0, response_body=0)
+    if phase in ("dns", "connect"):
+        for name in ("upstream", "source", "upstream_conn"):
+            made.pop(name, None)
+    if phase == "connect":
+        made["attempts"] = [{"peer": "198.51.100.9:8080", "begin_us": marks["u_syn0"], "result": "trying"}]
+    slow = {"dns": "dns", "connect": "upstream_network", "send": "client", "wait": "origin", "load": "origin"}[phase]
+    return {**made, "in_progress": True, "phase": phase, "now_us": now_us, "phases_us": phases, "marks_us": marks,
+            "verdict": {"slow": slow, "shares_us": {slow: now_us}}, **more}
+
+
 def overview(now_ms, seed=1):
     """Figures of a day, with a morning and an hour in which an origin was slow."""
     chance = random.Random(seed)

@@ -9,7 +9,7 @@ from support.bounds import BOUND
 from support.proxy import clean_environment
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMANDS = [[], ["run"], ["check"], ["explain"], ["learn"], ["trace"], ["tail"], ["tunnels"], ["har"], ["self-test"], ["hash-password"]]
+COMMANDS = [[], ["run"], ["check"], ["explain"], ["learn"], ["trace"], ["tail"], ["tunnels"], ["requests"], ["har"], ["self-test"], ["hash-password"]]
 
 
 def told(program, *words):

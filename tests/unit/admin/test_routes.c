@@ -4,6 +4,8 @@
 #include "admin/routes.h"
 #include "base/clock.h"
 #include "config/snapshot.h"
+#include "proxy/client.h"
+#include "proxy/exchange.h"
 
 /* Requests to the whole surface, with two workers on simulated loops, and exchange_answer played by us: the
  * order of events that a busy machine might show is chosen here. */
@@ -50,6 +52,36 @@ void exchange_go_on(struct exchange *exchange)
     ((struct play *)(void *)exchange)->wakes++;
 }
 
+/* A request in flight of a play. */
+struct flight {
+    struct link link; /* in client->exchanges */
+    uint64_t begun_ns;
+    uint64_t id;
+    const char *host;
+};
+
+static unsigned snapshots; /* that were made */
+
+uint64_t exchange_begun_ns(struct link *link, uint64_t *ret_id)
+{
+    const struct flight *flight = CONTAINER_OF(link, struct flight, link);
+    *ret_id = flight->id;
+    return flight->begun_ns;
+}
+
+void exchange_snapshot(struct link *link, struct record *into)
+{
+    const struct flight *flight = CONTAINER_OF(link, struct flight, link);
+    snapshots++;
+    record_begin(into);
+    into->id = flight->id;
+    into->is_in_progress = true;
+    into->timeline.at_ns[MARK_C_FIRST] = flight->begun_ns;
+    into->snapshot_ns = clock_monotonic_ns();
+    record_set(into, &into->host, slice_from_string(flight->host), 100);
+    record_seal(into);
+}
+
 static struct exchange *exchange_of(struct play *play)
 {
     return (struct exchange *)(void *)play;
@@ -65,6 +97,7 @@ static int play_begin(void **state)
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(loop_create_simulated(&play->workers[i]), ST_OK);
         link_init(&play->proxies[i].tunnels.open);
+        link_init(&play->proxies[i].clients);
         play->admin.errands.stops[i] = (struct errand_stop){play->workers[i], &play->proxies[i]};
     }
     play->admin.errands.stop_count = 2;
@@ -177,6 +210,129 @@ static void a_list_of_no_tunnels_is_empty(void **state)
     assert_int_equal(play->answers, 0);
     turn_all(play);
     assert_answer(play, 200, "{\"v\":1,\"tunnels\":[\n],\"truncated\":false}\n");
+}
+
+/* Clients of both workers, idle ones among them, and what they have in flight: 2 s to 8 s old. */
+struct flights {
+    struct client clients[4];
+    struct flight at[4];
+};
+
+static void flights_begin(struct play *play, struct flights *flights)
+{
+    static const unsigned ages_s[] = {4, 8, 2, 6};
+    memset(flights, 0, sizeof(*flights));
+    for (size_t i = 0; i < 4; i++) {
+        link_init(&flights->clients[i].exchanges);
+        list_append(&play->proxies[i % 2].clients, &flights->clients[i].link);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        flights->at[i] = (struct flight){.begun_ns = clock_monotonic_ns() - ages_s[i] * NS_PER_S,
+                                         .id = i + 1,
+                                         .host = i % 2 == 0 ? "a.example" : "b.example"};
+        list_append(&flights->clients[i / 2 * 2].exchanges, &flights->at[i].link);
+    }
+    snapshots = 0;
+}
+
+static void flights_end(struct play *play, struct flights *flights)
+{
+    for (size_t i = 0; i < 4; i++) {
+        link_remove(&flights->at[i].link);
+        link_remove(&flights->clients[i].link);
+    }
+    play->admin.handler.forget(&play->admin.handler, exchange_of(play));
+}
+
+/* The ids of the answer, and its "truncated". */
+static void assert_flights(struct play *play, const char *query, const char *ids, bool is_cut)
+{
+    char target[200];
+    char got[64] = "";
+    struct text text = text_on(target, sizeof(target));
+    struct text found = text_on(got, sizeof(got));
+    text_add_format(&text, "GET /api/v1/requests%s", query);
+    ask(play, text_string(&text), "");
+    turn_all(play);
+    assert_answer(play, 200, "{\"v\":1,\"requests\":[\n");
+    for (const char *at = play->body; (at = strstr(at, "\"id\":\"")) != NULL; at += 22)
+        text_add_char(&found, at[21]);
+    assert_string_equal(text_string(&found), ids);
+    assert_answer(play, 200,
+                  is_cut ? "\"truncated\":true,\"next\":\"" : "],\"truncated\":false}\n");
+    play->admin.handler.forget(&play->admin.handler, exchange_of(play));
+}
+
+static void requests_of_all_workers_are_listed_oldest_first(void **state)
+{
+    struct play *play = *state;
+    struct flights flights;
+    assert_flights(play, "", "", false);
+    flights_begin(play, &flights);
+    assert_flights(play, "", "2413", false);
+    assert_flights(play, "?limit=2", "24", true);
+    assert_flights(play, "?age=5s", "24", false);
+    assert_flights(play, "?age=4s&filter=host=a.example", "1", false);
+    assert_flights(play, "?filter=total>3s", "241", false);
+    assert_flights(play, "?age=1h", "", false);
+    flights_end(play, &flights);
+}
+
+/* No record is made of what would be thrown away. */
+static void a_short_list_costs_little(void **state)
+{
+    struct play *play = *state;
+    struct flights flights;
+    flights_begin(play, &flights);
+    flights.at[0].begun_ns -= 10 * NS_PER_S;
+    assert_flights(play, "?limit=1", "1", true);
+    assert_int_equal(snapshots, 1);
+    flights_end(play, &flights);
+}
+
+static void a_list_goes_on_behind_its_limit(void **state)
+{
+    struct play *play = *state;
+    struct flights flights;
+    flights_begin(play, &flights);
+    assert_flights(play, "?limit=3", "241", true);
+    char query[64] = "?after=";
+    memcpy(query + 7, strstr(play->body, "\"next\":\"") + 8, 33);
+    assert_flights(play, query, "3", false);
+    flights_end(play, &flights);
+}
+
+/* A worker looks at so many clients, and says that it had more. */
+static void a_look_at_clients_is_bounded(void **state)
+{
+    struct play *play = *state;
+    enum { CLIENTS = 16385 };
+    struct client *crowd = calloc(CLIENTS, sizeof(*crowd));
+    struct flight last = {.begun_ns = clock_monotonic_ns() - NS_PER_S, .id = 9, .host = "a"};
+    assert_non_null(crowd);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        link_init(&crowd[i].exchanges);
+        list_append(&play->proxies[0].clients, &crowd[i].link);
+    }
+    list_append(&crowd[CLIENTS - 1].exchanges, &last.link);
+    ask(play, "GET /api/v1/requests", "");
+    turn_all(play);
+    assert_answer(play, 200, "{\"v\":1,\"requests\":[\n],\"truncated\":true}\n");
+    link_remove(&crowd[0].link);
+    assert_flights(play, "", "9", false);
+    for (size_t i = 0; i < CLIENTS; i++)
+        link_remove(&crowd[i].link);
+    link_remove(&last.link);
+    free(crowd);
+}
+
+static void a_bad_age_is_refused(void **state)
+{
+    struct play *play = *state;
+    ask(play, "GET /api/v1/requests?age=5", "");
+    assert_answer(play, 400, "age is a duration such as 500ms");
+    ask(play, "GET /api/v1/tunnels?age=", "");
+    assert_answer(play, 400, "age is a duration");
 }
 
 static void a_bad_limit_is_refused(void **state)
@@ -448,6 +604,11 @@ int main(void)
         PLAY(not_ready_while_draining),
         PLAY(an_error_is_json_where_that_is_wanted),
         PLAY(a_list_of_no_tunnels_is_empty),
+        PLAY(requests_of_all_workers_are_listed_oldest_first),
+        PLAY(a_short_list_costs_little),
+        PLAY(a_list_goes_on_behind_its_limit),
+        PLAY(a_look_at_clients_is_bounded),
+        PLAY(a_bad_age_is_refused),
         PLAY(a_bad_limit_is_refused),
         PLAY(a_client_that_left_is_not_answered),
         PLAY(a_worker_that_does_not_turn_is_given_up),

@@ -214,6 +214,63 @@ static void an_open_tunnel_has_no_tunnel_phase_yet(void **state)
     assert_absent(&timeline, PHASE_TOTAL);
 }
 
+static void assert_now(const struct timeline *timeline, enum phase wanted, uint64_t since_ms)
+{
+    enum phase phase;
+    uint64_t since_ns;
+    assert_true(timeline_phase_now(timeline, &phase, &since_ns));
+    assert_string_equal(phase_word(phase), phase_word(wanted));
+    assert_int_equal(since_ns, BASE + MS(since_ms));
+}
+
+/* Mark after mark, the phase that has begun last and is not over. */
+static void a_request_in_flight_is_in_the_phase_that_began_last(void **state)
+{
+    (void)state;
+    static const struct {
+        enum mark mark;
+        enum phase phase; /* PHASE_COUNT: between two */
+        uint64_t since_ms;
+    } steps[] = {
+        {MARK_C_FIRST, PHASE_RECEIVE, 1},  {MARK_C_HEAD, PHASE_BLOCKED, 2},
+        {MARK_P_POLICY, PHASE_BLOCKED, 2}, {MARK_P_SLOT, PHASE_COUNT, 0},
+        {MARK_U_DNS0, PHASE_DNS, 5},       {MARK_U_DNS1, PHASE_COUNT, 0},
+        {MARK_U_SYN0, PHASE_CONNECT, 7},   {MARK_U_SYN1, PHASE_COUNT, 0},
+        {MARK_U_PT0, PHASE_PARENT_TLS, 9}, {MARK_U_PT1, PHASE_COUNT, 0},
+        {MARK_U_PX0, PHASE_PARENT, 11},    {MARK_U_PX1, PHASE_COUNT, 0},
+        {MARK_U_TLS0, PHASE_TLS, 13},      {MARK_U_TLS1, PHASE_COUNT, 0},
+        {MARK_U_TX0, PHASE_SEND, 15},      {MARK_U_TXH, PHASE_SEND, 15},
+        {MARK_U_TX1, PHASE_WAIT, 17},      {MARK_U_1XX, PHASE_WAIT, 17},
+        {MARK_U_RX0, PHASE_LOAD, 19},      {MARK_U_RXH, PHASE_LOAD, 19},
+        {MARK_D_TX0, PHASE_LOAD, 19},      {MARK_U_RX1, PHASE_DELIVER, 22},
+        {MARK_D_TX1, PHASE_COUNT, 0},
+    };
+    struct timeline timeline = TIMELINE({MARK_C_ACCEPT, 0});
+    enum phase phase;
+    uint64_t since_ns;
+    assert_false(timeline_phase_now(&timeline, &phase, &since_ns));
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        timeline_mark_at(&timeline, steps[i].mark, BASE + MS(i + 1));
+        if (steps[i].phase == PHASE_COUNT)
+            assert_false(timeline_phase_now(&timeline, &phase, &since_ns));
+        else
+            assert_now(&timeline, steps[i].phase, steps[i].since_ms);
+    }
+}
+
+static void what_overlaps_is_in_the_later_phase(void **state)
+{
+    (void)state;
+    struct timeline early = TIMELINE({MARK_C_FIRST, 1}, {MARK_C_HEAD, 2}, {MARK_P_SLOT, 2},
+                                     {MARK_U_TX0, 3}, {MARK_U_RX0, 4});
+    assert_now(&early, PHASE_LOAD, 4);
+    timeline_mark_at(&early, MARK_U_RX1, BASE + MS(5));
+    timeline_mark_at(&early, MARK_D_TX1, BASE + MS(5));
+    assert_now(&early, PHASE_SEND, 3); /* the answer is through, and the upload goes on */
+    struct timeline local = TIMELINE({MARK_C_FIRST, 1}, {MARK_C_HEAD, 2}, {MARK_D_TX0, 3});
+    assert_now(&local, PHASE_DELIVER, 3);
+}
+
 static void the_total_of_a_silent_client_begins_at_accept(void **state)
 {
     (void)state;
@@ -262,6 +319,8 @@ int main(void)
         cmocka_unit_test(a_tunnel_lasts_from_its_opening_to_its_end),
         cmocka_unit_test(close_of_a_tunnel_without_a_byte_begins_at_its_opening),
         cmocka_unit_test(an_open_tunnel_has_no_tunnel_phase_yet),
+        cmocka_unit_test(a_request_in_flight_is_in_the_phase_that_began_last),
+        cmocka_unit_test(what_overlaps_is_in_the_later_phase),
         cmocka_unit_test(the_total_of_a_silent_client_begins_at_accept),
         cmocka_unit_test(wall_time_of_a_mark_keeps_its_distance_to_the_base),
         cmocka_unit_test(words_are_those_of_the_tables),

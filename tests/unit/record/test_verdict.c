@@ -601,6 +601,28 @@ static void the_snapshot_of_a_tunnel_is_judged_up_to_its_last_byte(void **state)
     assert_share(SLOW_ORIGIN, 1000);
 }
 
+/* What it waits for, it waits for until now. */
+static void a_request_in_flight_is_judged_up_to_now(void **state)
+{
+    (void)state;
+    RECORD(RECORD_EXCHANGE, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_P_SLOT, 0},
+           {MARK_U_DNS0, 0});
+    record.is_in_progress = true;
+    record.snapshot_ns = BASE + MS(99);
+    assert_false(verdict_judge(&record, &verdict));
+    record.snapshot_ns = BASE + MS(3000) + 999;
+    judge();
+    assert_int_equal(verdict.total_us, US(3000));
+    assert_int_equal(verdict.slow, SLOW_DNS);
+    RECORD(RECORD_EXCHANGE, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_P_SLOT, 0}, {MARK_U_SYN0, 0},
+           {MARK_U_SYN1, 10}, {MARK_U_TX0, 10}, {MARK_U_TX1, 10});
+    record.is_in_progress = true;
+    record.snapshot_ns = BASE + MS(500);
+    judge();
+    assert_int_equal(verdict.slow, SLOW_ORIGIN);
+    assert_share(SLOW_ORIGIN, 490);
+}
+
 /* ---- whatever a record holds ---- */
 
 static uint64_t dice = 4711;
@@ -658,6 +680,8 @@ static void shares_add_up_whatever_a_record_holds(void **state)
         record.client_out_bytes = anything();
         record.upstream_out_bytes = anything();
         record.request_body_bytes = anything();
+        record.is_in_progress = roll() % 2;
+        record.snapshot_ns = roll() % 4 == 0 ? anything() : BASE + roll() % MS(2000);
         if (!verdict_judge(&record, &verdict))
             continue;
         judge();
@@ -703,6 +727,7 @@ int main(void)
         cmocka_unit_test(bytes_of_a_tunnel_that_move_slowly_are_the_origins_or_its_networks),
         cmocka_unit_test(what_a_tunnels_client_does_not_take_is_its_own),
         cmocka_unit_test(the_snapshot_of_a_tunnel_is_judged_up_to_its_last_byte),
+        cmocka_unit_test(a_request_in_flight_is_judged_up_to_now),
         cmocka_unit_test(shares_add_up_whatever_a_record_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -445,6 +445,27 @@ static void json_lists_the_attempts(void **state)
                "\"result\":\"connected\"}]}\n");
 }
 
+/* Only what is asked for while it is in flight has these: the log gets a line when it ends. */
+static void json_tells_the_phase_of_a_request_in_flight(void **state)
+{
+    (void)state;
+    record.is_in_progress = true;
+    record.end = END_NONE;
+    record.snapshot_ns = TEST_BASE_NS + MS(2000);
+    record.timeline.at_ns[MARK_X_END] = record.timeline.at_ns[MARK_D_TX1] =
+        record.timeline.at_ns[MARK_U_RX1] = 0;
+    record.attempt_count = 1;
+    record.attempts[0] = (struct record_attempt){.peer = test_endpoint("192.0.2.1:80"),
+                                                 .begin_ns = TEST_BASE_NS + MS(3),
+                                                 .os_error = EINPROGRESS};
+    const char *line = line_of(ACCESS_LOG_JSON, false);
+    assert_has(line, "\"in_progress\":true,");
+    assert_has(line, ",\"now_us\":2000000,\"phase\":\"load\",\"phases_us\":{");
+    assert_has(line, "\"begin_us\":3000,\"result\":\"trying\"}]");
+    record.kind = RECORD_TUNNEL;
+    assert_lacks(line_of(ACCESS_LOG_JSON, false), "\"phase\":");
+}
+
 static void json_tells_of_reuse_and_what_the_first_user_paid(void **state)
 {
     (void)state;
@@ -607,6 +628,7 @@ int main(void)
         TEST(json_has_marks_before_the_base_as_negative_offsets),
         TEST(json_escapes_to_ascii_and_keeps_what_was_there),
         TEST(json_lists_the_attempts),
+        TEST(json_tells_the_phase_of_a_request_in_flight),
         TEST(json_tells_of_reuse_and_what_the_first_user_paid),
         TEST(json_of_an_open_tunnel_says_so),
         TEST(json_of_an_empty_record_is_an_object),

@@ -119,6 +119,25 @@ static void what_is_absent_fits_nothing(void **state)
     assert_false(fits("end=*"));
 }
 
+/* Of a request in flight the phase that it is in, and the total, count so far; what may cease to hold does not. */
+static void a_request_in_flight_is_found_by_how_long_it_lasts(void **state)
+{
+    (void)state;
+    make_record();
+    record.timeline.at_ns[MARK_X_END] = record.timeline.at_ns[MARK_U_RX0] =
+        record.timeline.at_ns[MARK_U_RX1] = record.timeline.at_ns[MARK_D_TX1] = 0;
+    record.end = END_NONE;
+    record.is_in_progress = true;
+    record.snapshot_ns = record.timeline.at_ns[MARK_U_TX1] + MS(500);
+    assert_true(fits("wait>499ms") && fits("wait>=500ms") && fits("wait=*") && fits("!load=*"));
+    assert_false(fits("wait>500ms") || fits("wait<1h") || fits("load=*"));
+    assert_true(fits("total>500ms") && fits("total>=514ms") && fits("dns>2ms") &&
+                fits("slow=origin"));
+    assert_false(fits("total>600ms") || fits("total<1h") || fits("end=*"));
+    record.kind = RECORD_TUNNEL; /* of which nothing that is not over counts */
+    assert_false(fits("total=*") || fits("wait=*"));
+}
+
 /* What was fast has nobody who was slow. */
 static void who_was_slow_is_found(void **state)
 {
@@ -251,6 +270,7 @@ int main(void)
         cmocka_unit_test(terms_are_joined),
         cmocka_unit_test(what_is_absent_fits_nothing),
         cmocka_unit_test(who_was_slow_is_found),
+        cmocka_unit_test(a_request_in_flight_is_found_by_how_long_it_lasts),
         cmocka_unit_test(decisions_exclude_each_other),
         cmocka_unit_test(stars_do_not_explode),
         cmocka_unit_test(errors_help),

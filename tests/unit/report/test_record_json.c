@@ -115,6 +115,8 @@ static void every_member_comes_back(void **state)
     record.attempts[1].os_error = ECANCELED;
     record.attempts[1].end_ns = 0;
     record.attempts[2] = (struct record_attempt){.peer = record.upstream, .os_error = EACCES};
+    record.attempts[3].os_error = EINPROGRESS;
+    record.attempts[3].end_ns = 0;
     assert_round_trip();
     assert_int_equal(again.timeline.at_ns[MARK_C_ACCEPT], TEST_BASE_NS - MS(5) - NS_PER_US);
     assert_int_equal(again.attempts[0].os_error, ECONNREFUSED);

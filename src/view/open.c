@@ -1,7 +1,10 @@
-/* Pages of /api/v1/tunnels, one row a tunnel:
+/* What is open: pages of /api/v1/tunnels and /api/v1/requests, one row each:
  *
- *     ID                 AGE  IDLE     UP   DOWN CLIENT           TARGET
- *     0001000000000004   12m    3s 1.23KB 45.6MB 192.0.2.7        a.example:443 (ci)
+ *     ID                  AGE    IDLE     UP   DOWN CLIENT          TARGET
+ *     0001000000000004    12m      3s 1.23KB 45.6MB 192.0.2.7       a.example:443 (ci)
+ *
+ *     ID                  AGE   PHASE     UP   DOWN CLIENT          TARGET
+ *     0001000000000009    17s    wait   412B     0B 192.0.2.7       GET a.example/slow (ci)
  */
 
 #include "base/clock.h"
@@ -22,11 +25,27 @@ enum {
     PAGES_MAX = 100000,
     ID_COLUMNS = 16,
     FIGURE_COLUMNS = 6,
+    STATE_COLUMNS = 7,
     CLIENT_COLUMNS = 15,
-    TARGET_AT = ID_COLUMNS + 4 * FIGURE_COLUMNS + CLIENT_COLUMNS + 6,
+    TARGET_AT = ID_COLUMNS + 3 * FIGURE_COLUMNS + STATE_COLUMNS + CLIENT_COLUMNS + 6,
+};
+
+struct table;
+
+/* What a command lists. */
+struct kind {
+    enum view_command command;
+    const char *path;
+    const char *member; /* the array of an answer */
+    const char *state;  /* head of the column that says how one is */
+    const char *none;
+    const char *none_passes;
+    enum mark begin;
+    void (*add_state)(const struct table *table, struct text *row);
 };
 
 struct table {
+    const struct kind *kind;
     const struct view_options *options;
     struct screen screen;
     uint64_t now_ns; /* wall time */
@@ -35,22 +54,22 @@ struct table {
     struct record record;
 };
 
-static int complain(const char *words)
+static int complain(enum view_command command, const char *words)
 {
-    (void)fprintf(stderr, "fairlead: tunnels: %s\n", words);
+    (void)fprintf(stderr, "fairlead: %s: %s\n", view_command_word(command), words);
     return 2;
 }
 
 /* ---- rows ---- */
 
-static void add_figure(struct text *row, struct slice figure)
+static void add_figure(struct text *row, struct slice figure, size_t columns)
 {
     text_add_char(row, ' ');
-    screen_add_cell(row, figure, FIGURE_COLUMNS, true);
+    screen_add_cell(row, figure, columns, true);
 }
 
 /* Since a mark; "-" where it never happened. */
-static void add_since(const struct table *table, struct text *row, enum mark mark)
+static void add_since(const struct table *table, struct text *row, enum mark mark, size_t columns)
 {
     char room[32];
     struct text text = text_on(room, sizeof(room));
@@ -59,15 +78,53 @@ static void add_since(const struct table *table, struct text *row, enum mark mar
         text_add_char(&text, '-');
     else
         text_add_short_duration(&text, table->now_ns > at_ns ? table->now_ns - at_ns : 0);
-    add_figure(row, text_slice(&text));
+    add_figure(row, text_slice(&text), columns);
 }
+
+/* How long nothing came in a tunnel. */
+static void add_idle(const struct table *table, struct text *row)
+{
+    bool has_bytes = timeline_has(&table->record.timeline, MARK_T_LAST);
+    add_since(table, row, has_bytes ? MARK_T_LAST : MARK_T_OPEN, STATE_COLUMNS);
+}
+
+/* The phase that a request is in. */
+static void add_phase(const struct table *table, struct text *row)
+{
+    enum phase phase;
+    uint64_t since_ns;
+    bool is_in_one = timeline_phase_now(&table->record.timeline, &phase, &since_ns);
+    add_figure(row, is_in_one ? slice_from_string(phase_word(phase)) : SLICE("-"), STATE_COLUMNS);
+}
+
+static const struct kind tunnels = {
+    .command = VIEW_TUNNELS,
+    .path = "/api/v1/tunnels?limit=1000",
+    .member = "tunnels",
+    .state = "IDLE",
+    .none = "no tunnel is open",
+    .none_passes = "no open tunnel passes the filter",
+    .begin = MARK_T_OPEN,
+    .add_state = add_idle,
+};
+
+static const struct kind requests = {
+    .command = VIEW_REQUESTS,
+    .path = "/api/v1/requests?limit=1000",
+    .member = "requests",
+    .state = "PHASE",
+    .none = "no request is in flight",
+    .none_passes = "no request in flight passes the filter",
+    .begin = MARK_C_FIRST,
+    .add_state = add_phase,
+};
 
 static void add_bytes(struct text *row, uint64_t bytes)
 {
     char room[32];
     struct text text = text_on(room, sizeof(room));
     text_add_size(&text, bytes);
-    add_figure(row, text_slice(&text));
+    add_figure(row, text_slice(&text), FIGURE_COLUMNS);
 }
 
 static void add_client(const struct record *record, struct text *row)
@@ -86,7 +143,14 @@ static void add_target(const struct table *table, struct text *row)
     const struct record *record = &table->record;
     size_t columns =
         table->screen.columns > TARGET_AT + 10 ? table->screen.columns - TARGET_AT : 10;
-    text_add(&text, slice_first(record_get(record, record->url), 300));
+    struct slice url = record_get(record, record->url);
+    if (table->kind == &requests) {
+        text_add(&text, slice_first(record_get(record, record->method), 30));
+        text_add_char(&text, ' ');
+        if (slice_starts_with_nocase(url, SLICE("http://")))
+            url = slice_from(url, sizeof("http://") - 1);
+    }
+    text_add(&text, slice_first(url, 300));
     if (record->user.len > 0) {
         text_add(&text, SLICE(" ("));
         text_add(&text, slice_first(record_get(record, record->user), 100));
@@ -100,8 +164,8 @@ static void add_target(const struct table *table, struct text *row)
 
 static void print_head(const struct table *table)
 {
-    (void)printf("%s%-16s %6s %6s %6s %6s %-15s %s%s\n", table->screen.has_color ? SCREEN_DIM : "",
-                 "ID", "AGE", "IDLE", "UP", "DOWN", "CLIENT", "TARGET",
+    (void)printf("%s%-16s %6s %7s %6s %6s %-15s %s%s\n", table->screen.has_color ? SCREEN_DIM : "",
+                 "ID", "AGE", table->kind->state, "UP", "DOWN", "CLIENT", "TARGET",
                  table->screen.has_color ? SCREEN_RESET : "");
 }
 
@@ -110,12 +174,11 @@ static void print_row(struct table *table)
     char room[ROW_TEXT];
     struct text row = text_on(room, sizeof(room));
     const struct record *record = &table->record;
-    bool has_bytes = timeline_has(&record->timeline, MARK_T_LAST);
     if (table->count++ == 0)
         print_head(table);
     text_add_format(&row, "%016llx", (unsigned long long)record->id);
-    add_since(table, &row, MARK_T_OPEN);
-    add_since(table, &row, has_bytes ? MARK_T_LAST : MARK_T_OPEN);
+    add_since(table, &row, table->kind->begin, FIGURE_COLUMNS);
+    table->kind->add_state(table, &row);
     add_bytes(&row, record->client_in_bytes);
     add_bytes(&row, record->client_out_bytes);
     add_client(record, &row);
@@ -126,14 +189,15 @@ static void print_row(struct table *table)
 
 /* ---- pages ---- */
 
-/* The record of one tunnel, and its text. */
-static int show_tunnel(struct table *table, const struct json_value *line)
+/* The record of one, and its text. */
+static int show_one(struct table *table, const struct json_value *line)
 {
     char words[RECORD_JSON_WHY_MAX];
     struct text why = text_on(words, sizeof(words));
     struct slice object = slice_of(line->raw.at - 1, line->raw.len + 2);
     if (line->kind != JSON_OBJECT || record_json_read(object, &table->record, &why) != ST_OK)
-        return complain("the admin listener lists a tunnel that cannot be read") - 1;
+        return complain(table->kind->command, "the admin listener lists one that cannot be read") -
+               1;
     if (!filter_match(&table->options->filter, &table->record))
         return 0;
     if (!table->options->wants_json) {
@@ -156,11 +220,12 @@ static int show_page(struct table *table, struct slice body)
     int code = 0;
     table->next[0] = '\0';
     if (json_check(body, &value) != ST_OK)
-        return complain("what the admin listener answers is no list of tunnels") - 1;
+        return complain(table->kind->command, "what the admin listener answers is no such list") -
+               1;
     while (code == 0 && json_next_member(&value, &key, &part)) {
-        bool is_list = slice_equals(key, SLICE("tunnels"));
+        bool is_list = slice_equals(key, slice_from_string(table->kind->member));
         while (is_list && code == 0 && json_next_element(&part, &line))
-            code = show_tunnel(table, &line);
+            code = show_one(table, &line);
         if (slice_equals(key, SLICE("next")) &&
             json_text_into(&part, table->next, sizeof(table->next) - 1, &next) == ST_OK)
             table->next[next.len] = '\0';
@@ -176,16 +241,16 @@ static int list(struct table *table, const struct view_admin *admin)
         char room[PATH_TEXT];
         struct text path = text_on(room, sizeof(room));
         struct admin_reply reply = {.status = 0};
-        text_add(&path, SLICE("/api/v1/tunnels?limit=1000"));
+        text_add(&path, slice_from_string(table->kind->path));
         admin_path_add(&path, "after", slice_from_string(table->next));
-        code = view_admin_get(admin, VIEW_TUNNELS, text_string(&path), &reply);
+        code = view_admin_get(admin, table->kind->command, text_string(&path), &reply);
         if (code == 0)
             code = show_page(table, reply.body);
         free(reply.text);
     } while (code == 0 && table->next[0] != '\0' && ++pages < PAGES_MAX);
     if (code == 0 && table->count == 0 && !table->options->wants_json)
-        (void)puts(table->options->filter_text[0] != '\0' ? "no open tunnel passes the filter"
-                                                          : "no tunnel is open");
+        (void)puts(table->options->filter_text[0] != '\0' ? table->kind->none_passes
+                                                          : table->kind->none);
     return code;
 }
 
@@ -199,14 +264,14 @@ static int kill_tunnel(const struct view_admin *admin, uint64_t id)
     struct admin_reply reply = {.status = 0};
     (void)snprintf(path, sizeof(path), "/api/v1/tunnels/%016llx", (unsigned long long)id);
     if (admin_ask(&admin->client, "DELETE", path, &fault, &reply) != ST_OK)
-        return complain(text_string(&fault)) - 1;
+        return complain(VIEW_TUNNELS, text_string(&fault)) - 1;
     if (reply.status == 200) {
         (void)printf("%016llx ended\n", (unsigned long long)id);
     } else {
         text_add_format(&fault, "%016llx is not ended: ", (unsigned long long)id);
         text_add_log(&fault, slice_trim(slice_first(reply.body, slice_find(reply.body, '\n'))),
                      '\0');
-        (void)complain(text_string(&fault));
+        (void)complain(VIEW_TUNNELS, text_string(&fault));
     }
     free(reply.text);
     return reply.status == 200 ? 0 : 1;
@@ -222,21 +287,32 @@ static int kill_all(const struct view_admin *admin, const struct view_options *o
     return code;
 }
 
-int tunnels_command(const struct view_options *options)
+static int open_command(const struct kind *kind, const struct view_options *options)
 {
     struct view_admin admin;
     if (options->word_count > 0)
-        return complain("no word is expected; a filter stands behind --filter");
+        return complain(kind->command, "no word is expected; a filter stands behind --filter");
     struct table *table = calloc(1, sizeof(*table));
     if (table == NULL)
-        return complain("out of memory");
+        return complain(kind->command, "out of memory");
+    table->kind = kind;
     table->options = options;
     table->screen = screen_of_output();
     table->now_ns = clock_wall_ns();
-    int code = view_admin_init(&admin, VIEW_TUNNELS, options);
+    int code = view_admin_init(&admin, kind->command, options);
     if (code == 0)
         code = options->kill_count > 0 ? kill_all(&admin, options) : list(table, &admin);
     view_admin_done(&admin);
     free(table);
     return code;
+}
+
+int tunnels_command(const struct view_options *options)
+{
+    return open_command(&tunnels, options);
+}
+
+int requests_command(const struct view_options *options)
+{
+    return open_command(&requests, options);
 }
