@@ -46,7 +46,14 @@ static inline enum status MUST_USE fields_append(struct fields *fields, const st
         if (status != ST_OK)
             return status;
     }
-    fields->at[fields->count++] = *field;
+    /* Member by member: a copy of the whole waits until what was just written to `field` can be read. */
+    struct field *to = &fields->at[fields->count++];
+    to->name.at = field->name.at;
+    to->name.len = field->name.len;
+    to->value.at = field->value.at;
+    to->value.len = field->value.len;
+    to->token = field->token;
+    to->is_line = field->is_line;
     fields->seen |= token_bit((enum token)field->token);
     return ST_OK;
 }
