@@ -26,7 +26,7 @@ static bool client_visit(struct inquiry *inquiry, struct client *client, uint64_
             continue;
         if ((*looks)++ == REQUESTS_LOOK_MAX)
             return false;
-        exchange_snapshot(link, oldest_room(oldest));
+        exchange_describe(link, oldest_room(oldest));
         if (filter_match(&inquiry->filter, oldest_room(oldest)))
             (void)oldest_keep(oldest);
     }

@@ -23,7 +23,7 @@ static bool list_visit(struct errand *errand, struct proxy *proxy)
             oldest->is_cut = true;
             break;
         }
-        tunnel_snapshot(link, oldest_room(oldest));
+        tunnel_describe(link, oldest_room(oldest));
         if (!filter_match(&inquiry->filter, oldest_room(oldest)))
             continue;
         if (!oldest_keep(oldest))

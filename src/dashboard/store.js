@@ -14,7 +14,7 @@ export class Store {
         return this.#open;
     }
 
-    /* Take in a row. One that tells less than what is known is dropped: a snapshot may come behind the end. */
+    /* Take in a row. One that tells less than what is known is dropped: a record in progress may come behind the last one. */
     put(row) {
         const known = this.#byId.get(row.id);
         if (known !== undefined) {

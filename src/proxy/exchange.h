@@ -32,7 +32,7 @@ void exchange_relieve(struct exchange *exchange);
 /* When the request of an open exchange, a link of client->exchanges, began: monotonic. */
 uint64_t exchange_begun_ns(struct link *link, uint64_t *ret_id);
 /* Its record so far; nothing of it changes. Between two turns of the loop. */
-void exchange_snapshot(struct link *link, struct record *into);
+void exchange_describe(struct link *link, struct record *into);
 /* End it now (drain); the client closes. */
 void exchange_end(struct exchange *exchange, enum record_end end);
 

@@ -86,7 +86,7 @@ void pace_note(struct pace *pace, const struct pipe *up, const struct pipe *down
     if (down->last_ns != before.down_ns && before.up_ns > before.down_ns) {
         uint64_t since_ns = later(before.up_ns, pace->down.paused_ns);
         uint64_t wait_ns = down->last_ns > since_ns ? down->last_ns - since_ns : 0;
-        pace->turns += pace->turns < UINT32_MAX;
+        pace->waits += pace->waits < UINT32_MAX;
         if (wait_ns < RECORD_IDLE_NS)
             add_us(&pace->awaited_us, wait_ns);
     }
@@ -124,5 +124,5 @@ void pace_tell(const struct pace *pace, uint64_t now_ns, struct record *record)
     record->client_pace = pace_of(&pace->up);
     record->upstream_pace = pace_of(&pace->down);
     record->awaited_ns = pace->awaited_us * NS_PER_US;
-    record->turns = pace->turns;
+    record->waits = pace->waits;
 }

@@ -26,7 +26,7 @@ struct pace {
     struct pace_way down;
     uint32_t awaited_us; /* the origin's next bytes, after bytes of the client */
     uint32_t held_us;    /* by limits on bandwidth */
-    uint32_t turns;      /* of which `awaited_us` is the sum */
+    uint32_t waits;      /* of which `awaited_us` is the sum */
     bool is_up_paused;
     bool is_down_paused;
 };

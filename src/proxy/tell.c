@@ -230,7 +230,7 @@ static void tell_flow_so_far(const struct flow *flow, uint64_t now_ns, uint64_t 
     pace->pauses++;
 }
 
-void exchange_snapshot(struct link *link, struct record *into)
+void exchange_describe(struct link *link, struct record *into)
 {
     struct exchange *x = CONTAINER_OF(link, struct exchange, client_link);
     struct exchange_leg leg = x->leg;
@@ -249,6 +249,6 @@ void exchange_snapshot(struct link *link, struct record *into)
     into->end = END_NONE; /* a limit that passed is not the end yet */
     into->ended_by = LEG_NONE;
     into->is_in_progress = true;
-    into->snapshot_ns = now_ns;
+    into->now_ns = now_ns;
     record_seal(into);
 }

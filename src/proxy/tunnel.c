@@ -390,7 +390,7 @@ static void tunnel_tell_guard(const struct sni_guard *guard, struct record *reco
     record_set(record, &record->remedy, text_slice(&remedy), sizeof(words));
 }
 
-void tunnel_snapshot(struct link *link, struct record *into)
+void tunnel_describe(struct link *link, struct record *into)
 {
     struct tunnel *tunnel = CONTAINER_OF(link, struct tunnel, link);
     CHECK_TAG(tunnel, TUNNEL_TAG);
@@ -399,7 +399,7 @@ void tunnel_snapshot(struct link *link, struct record *into)
     into->end = END_NONE; /* half-closed is not ended: the marks tell of it */
     into->ended_by = LEG_NONE;
     into->is_in_progress = true;
-    into->snapshot_ns = clock_monotonic_ns();
+    into->now_ns = clock_monotonic_ns();
 }
 
 /* Tell of it while it is open. The record before this one stands in its own, so that differences can be told. */
@@ -409,9 +409,9 @@ static void tunnel_tell_open(struct tunnel *tunnel)
     struct record *record = room->scratch;
     if (room->on_told == NULL || !record_is_kept(&tunnel->record))
         return;
-    tunnel_snapshot(&tunnel->link, record);
+    tunnel_describe(&tunnel->link, record);
     room->on_told(room, record);
-    uint64_t told_ns = record->snapshot_ns;
+    uint64_t told_ns = record->now_ns;
     record_shelf_get(&tunnel->record, record);
     record->told_ns = told_ns;
     record->told_up_bytes = tunnel->up.bytes;

@@ -44,7 +44,7 @@ struct tunnel_room {
     struct record *scratch;    /* borrowed: where a record is completed */
     /* Called once a tunnel has ended, with its finished record, which is good during the call only. */
     void (*on_ended)(struct tunnel_room *room, struct record *record);
-    /* Called with a snapshot of one that is open, which is good during the call only. NULL: nobody wants to know. */
+    /* Called with a record of one that is open, which is good during the call only. NULL: nobody wants to know. */
     void (*on_told)(struct tunnel_room *room, struct record *record);
     /* Called before the client hears that its guard refuses the tunnel. NULL: nobody wants to know. */
     void (*on_refused)(struct tunnel_room *room, const struct sni_guard *guard);
@@ -82,6 +82,6 @@ bool tunnel_room_kill(struct tunnel_room *room, uint64_t id);
 /* Walk: when the tunnel behind `link` of room->open was opened (the mark t_open), and the id of its record. */
 uint64_t tunnel_opened_ns(struct link *link, uint64_t *ret_id);
 /* Walk: the record of the tunnel behind `link` of room->open as it stands now, for listings. */
-void tunnel_snapshot(struct link *link, struct record *into);
+void tunnel_describe(struct link *link, struct record *into);
 
 #endif

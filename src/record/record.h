@@ -172,7 +172,7 @@ struct record {
     uint8_t client_minor;
     uint8_t upstream_minor; /* HTTP/1.x of the response */
     bool url_is_cut;
-    bool is_in_progress; /* a snapshot of an open tunnel, or of a request in flight */
+    bool is_in_progress; /* of an open tunnel, or of a request in flight */
     uint8_t dns_answers; /* addresses that came back, capped at 255 */
     uint8_t attempt_count;
     uint8_t retries;
@@ -201,9 +201,9 @@ struct record {
     uint64_t request_body_bytes; /* content without chunk framing */
     uint64_t response_body_bytes;
 
-    /* Of what is told of while it is open: when this snapshot was made; of a tunnel, also the record before it, with the
+    /* Of what is told of while it is open: when this record was made; of a tunnel, also the record before it, with the
      * bytes by then. Monotonic; 0: there was none. */
-    uint64_t snapshot_ns;
+    uint64_t now_ns;
     uint64_t told_ns;
     uint64_t told_up_bytes;
     uint64_t told_down_bytes;
@@ -216,7 +216,7 @@ struct record {
     struct record_pace upstream_pace;
     /* Of tunnels: waits for the origin's next bytes after bytes of the client, below RECORD_IDLE_NS each; their number */
     uint64_t awaited_ns;
-    uint64_t turns;
+    uint64_t waits;
 
     struct record_tls client_tls;
     struct record_tls upstream_tls;
@@ -253,7 +253,7 @@ struct record {
     _Alignas(uint64_t) char text[RECORD_TEXT_MAX];
 };
 
-/* A request that has not ended, and is no tunnel: the phase that it is in lasts until `snapshot_ns`. */
+/* A request that has not ended, and is no tunnel: the phase that it is in lasts until `now_ns`. */
 static inline bool record_is_in_flight(const struct record *record)
 {
     bool is_tunnel = record->kind == RECORD_TUNNEL || record->kind == RECORD_UPGRADE;

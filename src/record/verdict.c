@@ -392,7 +392,7 @@ static uint64_t tunnel_awaited_us(const struct judge *judge, uint64_t *ret_round
         end_ns = judge->end_ns;
     }
     bool has_waited = end_ns > begin_ns && end_ns - begin_ns < RECORD_IDLE_NS;
-    *ret_rounds = judge->record->turns + has_waited;
+    *ret_rounds = judge->record->waits + has_waited;
     return plus(awaited_us, has_waited ? (end_ns - begin_ns) / NS_PER_US : 0);
 }
 
@@ -415,7 +415,7 @@ static void judge_tunnel(struct judge *judge)
     tunnel_backlog(judge, &judge->upstream, record->upstream_out_bytes, &left_us);
     if (judge->client.is_known)
         (void)give(judge, SLOW_CLIENT_NETWORK, &left_us,
-                   times(record->turns, judge->client.rtt_us));
+                   times(record->waits, judge->client.rtt_us));
     give_all(judge, SLOW_IDLE, left_us);
 }
 
@@ -447,7 +447,7 @@ static uint64_t span_ns(const struct record *record, const uint64_t *at, uint64_
     *ret_begin_ns = at[MARK_C_FIRST] != 0 ? at[MARK_C_FIRST] : at[MARK_C_ACCEPT];
     *ret_end_ns = at[MARK_X_END] != 0 ? at[MARK_X_END] : last_mark_ns(at);
     if (record_is_in_flight(record)) {
-        uint64_t now_us = (uint64_t)timeline_offset_us(&record->timeline, record->snapshot_ns);
+        uint64_t now_us = (uint64_t)timeline_offset_us(&record->timeline, record->now_ns);
         *ret_end_ns = most(*ret_end_ns, record->timeline.base_ns + now_us * NS_PER_US);
     }
     return *ret_begin_ns == 0 || *ret_end_ns < *ret_begin_ns ? 0 : *ret_end_ns - *ret_begin_ns;

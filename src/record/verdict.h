@@ -32,7 +32,7 @@ struct verdict {
     uint64_t share_us[SLOW_COUNT]; /* they add up to total_us */
     uint64_t
         total_us; /* from the first byte to the end; of an open tunnel, to its last mark; of a request in flight, to
-                          the moment of its snapshot */
+                          the moment of this look at it */
     enum slow_side
         slow; /* the largest share, idleness aside; SLOW_NONE where all shares together are below
                             RECORD_SLOW_NS */

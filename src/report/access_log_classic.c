@@ -1,7 +1,7 @@
 /* Apache's combined format and Squid's native one, for the tools that read them.
  *
  * Both are lines of fields between blanks, so a blank inside an unquoted field is escaped as well, and an
- * empty field is "-". A snapshot of an open tunnel gives no line: these tools count lines.
+ * empty field is "-". The record of an open tunnel gives no line: these tools count lines.
  *
  * Squid's result codes name what a cache did; there is none here, so they are chosen by what ended the
  * exchange: TCP_MISS forwarded, TCP_TUNNEL tunnels, TCP_DENIED refused, NONE_NONE answered here otherwise;

@@ -227,7 +227,7 @@ static void add_bytes(const struct record *record, struct text *into)
     add_pace(into, JSON_KEY("client"), &record->client_pace);
     add_pace(into, JSON_KEY("upstream"), &record->upstream_pace);
     json_count(into, JSON_KEY("awaited_us"), record->awaited_ns / NS_PER_US);
-    json_count(into, JSON_KEY("turns"), record->turns);
+    json_count(into, JSON_KEY("waits"), record->waits);
     json_close(into, object);
 }
 
@@ -255,12 +255,12 @@ static void add_tls(struct text *into, struct slice key, const struct record_tls
     json_close(into, object);
 }
 
-/* When a snapshot was made, and what passed in a tunnel since the record before; of its last record, too. */
+/* Of what is open: when its record was made, and what passed in a tunnel since the record before; of its last record, too. */
 static void add_since(const struct record *record, struct text *into)
 {
-    if (record->snapshot_ns != 0) {
+    if (record->now_ns != 0) {
         json_put(into, JSON_KEY("now_us"));
-        json_put_signed(into, timeline_offset_us(&record->timeline, record->snapshot_ns));
+        json_put_signed(into, timeline_offset_us(&record->timeline, record->now_ns));
     }
     if (record->told_ns == 0)
         return;

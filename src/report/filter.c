@@ -613,7 +613,7 @@ static bool so_far_of(const struct record *record, enum phase phase, uint64_t *r
     if (phase != PHASE_TOTAL &&
         (!timeline_phase_now(&record->timeline, &now, &since_ns) || now != phase))
         return false;
-    *ret_ns = record->snapshot_ns > since_ns ? record->snapshot_ns - since_ns : 0;
+    *ret_ns = record->now_ns > since_ns ? record->now_ns - since_ns : 0;
     return since_ns != 0;
 }
 

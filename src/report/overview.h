@@ -30,7 +30,7 @@ struct overview *overview_create(void);
 /* Takes a pointer to NULL. */
 void overview_destroy(struct overview **overview);
 
-/* A snapshot of an open tunnel is passed over. Thread: one writer. */
+/* The record of an open tunnel is passed over. Thread: one writer. */
 void overview_put(struct overview *overview, const struct record *record);
 
 /* ---- Thread: any ---- */

@@ -103,7 +103,7 @@ static uint64_t record_second(const struct record *record)
 {
     uint64_t end_ns = record->timeline.at_ns[MARK_X_END];
     if (record->is_in_progress)
-        end_ns = record->snapshot_ns;
+        end_ns = record->now_ns;
     return (end_ns != 0 ? end_ns : record->timeline.base_ns) / NS_PER_S;
 }
 

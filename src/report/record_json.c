@@ -441,7 +441,7 @@ static const struct member pace_members[] = {
     PART("client", read_client_pace),
     PART("upstream", read_upstream_pace),
     MEMBER("awaited_us", reader_us, awaited_ns),
-    MEMBER("turns", read_u64, turns),
+    MEMBER("waits", read_u64, waits),
 };
 READ_OBJECT(pace)
 #undef READ_OBJECT
@@ -637,8 +637,7 @@ static bool read_now(struct reader *reader)
 {
     reader->member = SLICE("now_us");
     reader->at = reader->now.raw.at;
-    return reader->now.raw.len == 0 ||
-           mark_into(reader, &reader->now, &reader->record->snapshot_ns);
+    return reader->now.raw.len == 0 || mark_into(reader, &reader->now, &reader->record->now_ns);
 }
 
 static bool keep_now(struct reader *reader, const struct json_value *value, void *place)

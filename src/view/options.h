@@ -24,7 +24,7 @@ enum view_command {
     X(TOKEN_FILE, "--token-file", "FILE", "furh", "first line: the token of the admin listener")   \
     X(FILTER, "--filter", "EXPR", "furh", "only those that pass: see FILTERS in fairlead(1)")      \
     X(SINCE, "--since", "TIME", "h", "only those that began later: 10m, 2026-11-24T02:12:23Z")     \
-    X(OPEN, "--open", "", "h", "snapshots of open tunnels, too")                                   \
+    X(OPEN, "--open", "", "h", "records of open tunnels, too")                                     \
     X(KILL, "--kill", "ID", "u", "end this tunnel; needs the token")                               \
     X(PROXY, "--proxy", "URL", "t", "through this proxy: http[s]://[USER[:PASSWORD]@]HOST:PORT")   \
     X(PROXY_PASSWORD_FILE, "--proxy-password-file", "FILE", "t", "first line: that password")      \

@@ -90,7 +90,7 @@ static void forget_tunnel(struct record *record)
     for (size_t i = 0; i < COUNT_OF(of_tunnel); i++)
         timeline_clear(&record->timeline, of_tunnel[i]);
     record->client_pace = record->upstream_pace = (struct record_pace){.pauses = 0};
-    record->awaited_ns = record->turns = 0;
+    record->awaited_ns = record->waits = 0;
     record->request_body_bytes = 0;
 }
 

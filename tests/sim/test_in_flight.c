@@ -17,7 +17,7 @@ static unsigned look_at(const struct client *client)
     LIST_EACH(link, &client->exchanges) {
         uint64_t id = 0;
         uint64_t begun_ns = exchange_begun_ns(link, &id);
-        exchange_snapshot(link, &seen);
+        exchange_describe(link, &seen);
         assert_int_equal(seen.id, id);
         assert_int_equal(seen.timeline.at_ns[MARK_C_FIRST], begun_ns);
         count++;
@@ -33,7 +33,7 @@ static const struct record *look(struct world *world)
         count += look_at(CONTAINER_OF(link, struct client, link));
     assert_int_equal(count, 1);
     assert_true(record_is_in_flight(&seen) && seen.end == END_NONE && seen.ended_by == LEG_NONE);
-    assert_int_equal(seen.snapshot_ns, clock_monotonic_ns());
+    assert_int_equal(seen.now_ns, clock_monotonic_ns());
     return &seen;
 }
 
@@ -45,7 +45,7 @@ static void expect_now(struct world *world, enum phase wanted, uint64_t ms)
     const struct record *record = look(world);
     assert_true(timeline_phase_now(&record->timeline, &phase, &since_ns));
     assert_string_equal(phase_word(phase), phase_word(wanted));
-    assert_int_equal(record->snapshot_ns - since_ns, ms * NS_PER_MS);
+    assert_int_equal(record->now_ns - since_ns, ms * NS_PER_MS);
 }
 
 static void expect_slow(struct world *world, enum slow_side wanted)

@@ -44,7 +44,7 @@ static void test_an_open_tunnel_is_told_of(void **state)
     assert_int_equal(world->told_count, 1);
     assert_int_equal(world->told.request_body_bytes, 3);
     assert_int_equal(world->told.told_ns, 0);
-    uint64_t first_ns = world->told.snapshot_ns;
+    uint64_t first_ns = world->told.now_ns;
 
     world_advance(world, 10000); /* nothing new */
     assert_int_equal(world->told_count, 1);
@@ -58,12 +58,12 @@ static void test_an_open_tunnel_is_told_of(void **state)
     assert_int_equal(world->told.told_up_bytes, 3);
     assert_int_equal(world->told.told_down_bytes, 0);
 
-    uint64_t second_ns = world->told.snapshot_ns;
+    uint64_t second_ns = world->told.now_ns;
     peer_reset(s.client);
     const struct record *record = world_record(world); /* the last one tells what was told, too */
     assert_int_equal(record->told_ns, second_ns);
     assert_int_equal(record->told_down_bytes, 2);
-    assert_int_equal(record->snapshot_ns, 0);
+    assert_int_equal(record->now_ns, 0);
 }
 
 /* It may be told of when it opens, and where a drain begins. */

@@ -396,10 +396,10 @@ static void test_a_tunnel_that_stays_open_is_packed(void **state)
     (void)peer_hears_head(client, OPENED);
     assert_int_equal(tunnels_begun, 1);
     assert_int_equal(room->shelf.fresh_count, 1);
-    tunnel_snapshot(list_first(&room->open), &before);
+    tunnel_describe(list_first(&room->open), &before);
     (void)proxy_tidy(&world->proxy);
     assert_int_equal(room->shelf.fresh_count, 0);
-    tunnel_snapshot(list_first(&room->open), &after);
+    tunnel_describe(list_first(&room->open), &after);
     assert_int_equal(after.size, before.size);
     assert_memory_equal(&after, &before, before.size);
     peer_say(client, "hello");

@@ -69,7 +69,7 @@ uint64_t exchange_begun_ns(struct link *link, uint64_t *ret_id)
     return flight->begun_ns;
 }
 
-void exchange_snapshot(struct link *link, struct record *into)
+void exchange_describe(struct link *link, struct record *into)
 {
     const struct flight *flight = CONTAINER_OF(link, struct flight, link);
     snapshots++;
@@ -77,7 +77,7 @@ void exchange_snapshot(struct link *link, struct record *into)
     into->id = flight->id;
     into->is_in_progress = true;
     into->timeline.at_ns[MARK_C_FIRST] = flight->begun_ns;
-    into->snapshot_ns = clock_monotonic_ns();
+    into->now_ns = clock_monotonic_ns();
     record_set(into, &into->host, slice_from_string(flight->host), 100);
     record_seal(into);
 }

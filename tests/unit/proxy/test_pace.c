@@ -71,7 +71,7 @@ static void answers_are_awaited_and_questions_are_not(void **state)
     down_at(9100);
     const struct record *record = tell_at(9100);
     assert_int_equal(record->awaited_ns, MS(400));
-    assert_int_equal(record->turns, 2);
+    assert_int_equal(record->waits, 2);
     assert_int_equal(record->client_pace.quiet_ns + record->upstream_pace.quiet_ns, 0);
 }
 
@@ -88,7 +88,7 @@ static void what_is_no_answer_does_not_end_a_wait(void **state)
     down_at(1600);
     const struct record *record = tell_at(1600);
     assert_int_equal(record->awaited_ns, MS(500));
-    assert_int_equal(record->turns, 1);
+    assert_int_equal(record->waits, 1);
     assert_int_equal(record->upstream_pace.quiet_ns, MS(100));
 }
 
@@ -100,7 +100,7 @@ static void who_says_nothing_for_long_was_not_asked(void **state)
     up_at(30000);
     down_at(49999);
     assert_int_equal(tell_at(50000)->awaited_ns, MS(19999));
-    assert_int_equal(f.record.turns, 2);
+    assert_int_equal(f.record.waits, 2);
 }
 
 static void bytes_move_or_pause(void **state)

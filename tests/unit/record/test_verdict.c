@@ -505,7 +505,7 @@ static void a_tunnel_in_which_nothing_is_slow_was_idle(void **state)
     record.timeline.at_ns[MARK_U_SYN1] = record.timeline.at_ns[MARK_U_SYN0];
     record.timeline.at_ns[MARK_T_OPEN] = BASE + MS(10);
     record.awaited_ns = MS(10);
-    record.turns = 1;
+    record.waits = 1;
     judge();
     assert_share(SLOW_ORIGIN, 10);
     assert_share(SLOW_PROXY, 10);
@@ -521,7 +521,7 @@ static void a_tunnel_waits_for_the_origin_but_for_its_round_trips(void **state)
     record.upstream_tcp = leg(20);
     record.client_tcp = leg(30);
     record.awaited_ns = MS(1000);
-    record.turns = 4;
+    record.waits = 4;
     judge();
     assert_share(SLOW_ORIGIN, 1000 - 80);
     assert_share(SLOW_UPSTREAM_NETWORK, 90 + 80);
@@ -608,16 +608,16 @@ static void a_request_in_flight_is_judged_up_to_now(void **state)
     RECORD(RECORD_EXCHANGE, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_P_SLOT, 0},
            {MARK_U_DNS0, 0});
     record.is_in_progress = true;
-    record.snapshot_ns = BASE + MS(99);
+    record.now_ns = BASE + MS(99);
     assert_false(verdict_judge(&record, &verdict));
-    record.snapshot_ns = BASE + MS(3000) + 999;
+    record.now_ns = BASE + MS(3000) + 999;
     judge();
     assert_int_equal(verdict.total_us, US(3000));
     assert_int_equal(verdict.slow, SLOW_DNS);
     RECORD(RECORD_EXCHANGE, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_P_SLOT, 0}, {MARK_U_SYN0, 0},
            {MARK_U_SYN1, 10}, {MARK_U_TX0, 10}, {MARK_U_TX1, 10});
     record.is_in_progress = true;
-    record.snapshot_ns = BASE + MS(500);
+    record.now_ns = BASE + MS(500);
     judge();
     assert_int_equal(verdict.slow, SLOW_ORIGIN);
     assert_share(SLOW_ORIGIN, 490);
@@ -674,14 +674,14 @@ static void shares_add_up_whatever_a_record_holds(void **state)
         record.stalled_by_upstream_ns = anything();
         record.held_ns = anything();
         record.awaited_ns = anything();
-        record.turns = anything();
+        record.waits = anything();
         record.client_pace = (struct record_pace){anything(), anything(), anything()};
         record.upstream_pace = (struct record_pace){anything(), anything(), anything()};
         record.client_out_bytes = anything();
         record.upstream_out_bytes = anything();
         record.request_body_bytes = anything();
         record.is_in_progress = roll() % 2;
-        record.snapshot_ns = roll() % 4 == 0 ? anything() : BASE + roll() % MS(2000);
+        record.now_ns = roll() % 4 == 0 ? anything() : BASE + roll() % MS(2000);
         if (!verdict_judge(&record, &verdict))
             continue;
         judge();

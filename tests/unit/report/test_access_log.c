@@ -451,7 +451,7 @@ static void json_tells_the_phase_of_a_request_in_flight(void **state)
     (void)state;
     record.is_in_progress = true;
     record.end = END_NONE;
-    record.snapshot_ns = TEST_BASE_NS + MS(2000);
+    record.now_ns = TEST_BASE_NS + MS(2000);
     record.timeline.at_ns[MARK_X_END] = record.timeline.at_ns[MARK_D_TX1] =
         record.timeline.at_ns[MARK_U_RX1] = 0;
     record.attempt_count = 1;

@@ -111,7 +111,7 @@ static void fill(struct record *record)
     record->paid_tls_ns = record->stalled_by_client_ns = record->stalled_by_upstream_ns = MS(1);
     record->client_pace = record->upstream_pace = (struct record_pace){MS(1), MS(2), 3};
     record->held_ns = record->awaited_ns = MS(1);
-    record->turns = 1;
+    record->waits = 1;
     record->client_tcp = record->upstream_tcp =
         (struct record_tcp){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     record->client_tls = record->upstream_tls =
@@ -127,7 +127,7 @@ static void fill(struct record *record)
                                             .alert_by = LEG_UPSTREAM,
                                             .turns = 1,
                                             .idle_ns = MS(1)};
-    record->snapshot_ns = record->told_ns = TEST_BASE_NS;
+    record->now_ns = record->told_ns = TEST_BASE_NS;
     record->dns_source = DNS_QUERY;
     record->dns_answers = 2;
     record->attempt_count = 1;

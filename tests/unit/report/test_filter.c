@@ -128,7 +128,7 @@ static void a_request_in_flight_is_found_by_how_long_it_lasts(void **state)
         record.timeline.at_ns[MARK_U_RX1] = record.timeline.at_ns[MARK_D_TX1] = 0;
     record.end = END_NONE;
     record.is_in_progress = true;
-    record.snapshot_ns = record.timeline.at_ns[MARK_U_TX1] + MS(500);
+    record.now_ns = record.timeline.at_ns[MARK_U_TX1] + MS(500);
     assert_true(fits("wait>499ms") && fits("wait>=500ms") && fits("wait=*") && fits("!load=*"));
     assert_false(fits("wait>500ms") || fits("wait<1h") || fits("load=*"));
     assert_true(fits("total>500ms") && fits("total>=514ms") && fits("dns>2ms") &&

@@ -95,7 +95,7 @@ static void every_member_comes_back(void **state)
     record.client_pace = (struct record_pace){MS(7), MS(8), 9};
     record.upstream_pace = (struct record_pace){MS(10), MS(11), 12};
     record.awaited_ns = MS(13);
-    record.turns = 14;
+    record.waits = 14;
     record.client_tcp = (struct record_tcp){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     record.upstream_tcp =
         (struct record_tcp){1, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29};
@@ -145,7 +145,7 @@ static void the_inside_comes_back(void **state)
     record.response_body_bytes = 200;
     record.told_up_bytes = 40;
     record.told_down_bytes = 50;
-    record.snapshot_ns = TEST_BASE_NS + MS(60);
+    record.now_ns = TEST_BASE_NS + MS(60);
     record.told_ns = TEST_BASE_NS + MS(50);
     assert_round_trip();
     assert_int_equal(again.inside.flags, record.inside.flags);

@@ -22,7 +22,7 @@ static void begin(const char *word, const char *proxy)
                                      MARK_T_OPEN,  MARK_T_UP,   MARK_X_END};
     for (size_t i = 0; i < COUNT_OF(seen); i++)
         record.timeline.at_ns[seen[i]] = 1000 + i;
-    record.turns = 3;
+    record.waits = 3;
     record_set(&record, &record.method, SLICE("CONNECT"), 32);
     record_set(&record, &record.url, SLICE("p.test:1"), 100);
     record_set(&record, &record.user_agent, SLICE("7"), 10);
@@ -59,7 +59,7 @@ static void a_tunnel_becomes_what_went_through_it(void **state)
     assert_int_equal(record.end, END_DONE);
     assert_true(at[MARK_U_SYN1] == 1002 && at[MARK_U_PX0] == 2000 && at[MARK_X_END] == 4000);
     assert_true(at[MARK_D_TX0] == 0 && at[MARK_T_OPEN] == 0 && at[MARK_T_UP] == 0);
-    assert_true(record.turns == 0 && record.response_body_bytes == 12);
+    assert_true(record.waits == 0 && record.response_body_bytes == 12);
     assert_int_equal(record.upstream_tls.version, 0x0304);
     assert_text(record.method, "GET");
     assert_text(record.url, "https://a.test/x");
