@@ -43,7 +43,7 @@ def _get(name, title, body, others, goals, **more):
 
 
 def _tunnel(name, title, kind, others, goals, **more):
-    service = {"down": "source", "up": "sink"}.get(kind, "echo")
+    service = {"down": "source", "up": "sink", "talk": "talk"}.get(kind, "echo")
     return Case(name, title, kind, service, others, goals, **more)
 
 
@@ -87,6 +87,8 @@ CASES = (
     _tunnel("told-open", "tunnel: open, echo, close with log, live views and metrics on, beside off", "open",
             ("fairlead",), (Goal(1 / 1.08, ("fairlead",)),), body=64, unit="tunnel", is_spread=True,
             subject="fairlead+told", has_rate=False),
+    _tunnel("inside-open", "tunnel: open, TLS 1.3 and an exchange inside, close; looked at, beside not", "talk",
+            ("fairlead+blind",), (Goal(1 / 1.03, ("fairlead+blind",)),), unit="tunnel", is_spread=True, has_rate=False),
     _get("workers", "GET 1 KiB with two workers, beside one", KIB, ("fairlead",), (Goal(1 / 1.1, ("fairlead",)),),
          subject="fairlead+2", has_rate=False),
     _get("guarded", "GET 1 KiB with 10,000 rules, a password and limits, beside without", KIB, ("fairlead",),

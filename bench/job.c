@@ -2,6 +2,7 @@
  *
  *     connect ─> handshake ─> send ─> head ─> body ─────────> rest or again (GET, POST)
  *                              │        └──> echo ─> again ─> close          (OPEN) or rest (ECHO, IDLE)
+ *                              │        └──> talk ─> close                    (TALK)
  *                              │        └──> down, up                        (without end)
  *                              └─ raw: no head is sent or awaited
  *
@@ -35,6 +36,7 @@ enum stage {
     STAGE_BODY,
     STAGE_ECHO_SEND,
     STAGE_ECHO_RECV,
+    STAGE_TALK,
     STAGE_DOWN,
     STAGE_UP,
     STAGE_REST, /* connected, no unit */
@@ -50,7 +52,8 @@ struct client {
     const char *out; /* what is being sent, shared */
     size_t out_bytes, done;
     size_t body_left;
-    size_t have; /* bytes of `head` */
+    size_t have;   /* bytes of `head` */
+    unsigned line; /* of the talk; `done` bytes of it are through */
     off_t file_offset;
     bool has_moved;
     char head[HEAD_BYTES + 1];
@@ -65,7 +68,7 @@ static char *bulk;
 enum kind kind_parse(const char *word)
 {
     static const char *const words[KIND_COUNT] = {"get",  "post", "open", "echo",
-                                                  "down", "up",   "idle"};
+                                                  "down", "up",   "talk", "idle"};
     for (int i = 0; i < KIND_COUNT; i++) {
         if (strcmp(word, words[i]) == 0)
             return (enum kind)i;
@@ -166,7 +169,8 @@ static bool client_finish(struct client *client)
     crew->tally.running--;
     histogram_add(&crew->tally.latency, tool_now_ns() - client->from_ns);
     client->stage = STAGE_REST;
-    if (crew->job.kind == KIND_OPEN || (crew->job.is_fresh && !kind_is_tunnel(crew->job.kind)))
+    if (crew->job.kind == KIND_OPEN || crew->job.kind == KIND_TALK ||
+        (crew->job.is_fresh && !kind_is_tunnel(crew->job.kind)))
         client_close(client);
     crew->on_rest(client);
     return client->stage != STAGE_REST;
@@ -204,6 +208,7 @@ static bool enter_tunnel(struct client *client)
     case KIND_UP:
         loop_change(&client->crew->loop, &client->watch, EPOLLOUT);
         return stage_enter(client, STAGE_UP);
+    case KIND_TALK: client->line = 0; return stage_enter(client, STAGE_TALK);
     default: return stage_enter(client, STAGE_ECHO_SEND);
     }
 }
@@ -298,6 +303,29 @@ static bool run_echo(struct client *client)
     return client_finish(client);
 }
 
+/* Say the client's lines, and take the origin's. */
+static bool run_talk(struct client *client)
+{
+    const struct talk *talk = &client->crew->job.talk;
+    while (client->line < talk->count) {
+        const struct talk_line *line = &talk->lines[client->line];
+        size_t left = line->len - client->done;
+        ssize_t moved = line->is_client
+                            ? channel_send(&client->channel, line->bytes + client->done, left)
+                            : channel_recv(&client->channel, client->head,
+                                           left < HEAD_BYTES ? left : HEAD_BYTES);
+        if (moved <= 0)
+            return wait_or_fail(client, moved, "the tunnel closed within a talk");
+        count_bytes(client, (size_t)moved);
+        client->done += (size_t)moved;
+        if (client->done == line->len) {
+            client->line++;
+            client->done = 0;
+        }
+    }
+    return client_finish(client);
+}
+
 /* One step of bulk; the loop comes back for more. */
 static bool run_down(struct client *client)
 {
@@ -347,6 +375,7 @@ static bool client_step(struct client *client)
     case STAGE_BODY: return run_body(client);
     case STAGE_ECHO_SEND: return run_send(client, echo_bytes, job->body, STAGE_ECHO_RECV);
     case STAGE_ECHO_RECV: return run_echo(client);
+    case STAGE_TALK: return run_talk(client);
     case STAGE_DOWN: return run_down(client);
     case STAGE_UP: return run_up(client);
     case STAGE_CLOSED:

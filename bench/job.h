@@ -4,6 +4,7 @@
 #include "common/channel.h"
 #include "common/histogram.h"
 #include "common/loop.h"
+#include "common/talk.h"
 #include "common/tool.h"
 
 /* What is done again and again; the word on the command line stands in job.c. */
@@ -14,6 +15,7 @@ enum kind {
     KIND_ECHO, /* `body` bytes go there and back through a tunnel that stays open */
     KIND_DOWN, /* bytes come through a tunnel without end; the unit is a byte */
     KIND_UP,   /* bytes go */
+    KIND_TALK, /* a tunnel is opened, `talk` is said in it, it is closed */
     KIND_IDLE, /* a tunnel is opened, used once and then stays */
     KIND_COUNT
 };
@@ -27,6 +29,7 @@ struct job {
     SSL_CTX *tls;                             /* NULL: the proxy is spoken to in clear */
     unsigned connections;
     size_t body;
+    struct talk talk;  /* of KIND_TALK */
     const char *field; /* one more of each request, without its end; NULL: none */
 };
 

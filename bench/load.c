@@ -259,15 +259,23 @@ static uint64_t seconds_parse(const char *text)
     return (uint64_t)(strtod(text, NULL) * 1e9);
 }
 
-static const struct option options[] = {
-    {"kind", required_argument, NULL, 'k'},    {"proxy", required_argument, NULL, 'p'},
-    {"targets", required_argument, NULL, 't'}, {"sources", required_argument, NULL, 's'},
-    {"body", required_argument, NULL, 'b'},    {"connections", required_argument, NULL, 'c'},
-    {"seconds", required_argument, NULL, 'd'}, {"warmup", required_argument, NULL, 'w'},
-    {"count", required_argument, NULL, 'n'},   {"rate", required_argument, NULL, 'r'},
-    {"clock", required_argument, NULL, 'C'},   {"field", required_argument, NULL, 'f'},
-    {"raw", no_argument, NULL, 'R'},           {"fresh", no_argument, NULL, 'F'},
-    {"tls", no_argument, NULL, 'T'},           {0}};
+static const struct option options[] = {{"kind", required_argument, NULL, 'k'},
+                                        {"proxy", required_argument, NULL, 'p'},
+                                        {"targets", required_argument, NULL, 't'},
+                                        {"sources", required_argument, NULL, 's'},
+                                        {"body", required_argument, NULL, 'b'},
+                                        {"connections", required_argument, NULL, 'c'},
+                                        {"seconds", required_argument, NULL, 'd'},
+                                        {"warmup", required_argument, NULL, 'w'},
+                                        {"count", required_argument, NULL, 'n'},
+                                        {"rate", required_argument, NULL, 'r'},
+                                        {"clock", required_argument, NULL, 'C'},
+                                        {"field", required_argument, NULL, 'f'},
+                                        {"raw", no_argument, NULL, 'R'},
+                                        {"fresh", no_argument, NULL, 'F'},
+                                        {"tls", no_argument, NULL, 'T'},
+                                        {"talk", required_argument, NULL, 'a'},
+                                        {0}};
 
 static void option_take(int option, struct job *job)
 {
@@ -284,6 +292,7 @@ static void option_take(int option, struct job *job)
     case 'r': plan.rate = strtod(optarg, NULL); break;
     case 'C': clock_add(optarg); break;
     case 'f': job->field = optarg; break;
+    case 'a': job->talk = talk_load(optarg); break;
     case 'R': job->is_raw = true; break;
     case 'F': job->is_fresh = true; break;
     case 'T': job->tls = channel_context(NULL); break;

@@ -10,11 +10,13 @@
  *   echo    sends back what it receives
  *   source  sends without end
  *   sink    receives without end
+ *   talk    says its lines of a conversation (--talk FILE, common/talk.h), and waits for those of the client
  *
  * It shall cost little next to the proxy. Bodies that are dropped are not copied (MSG_TRUNC), bulk is sent from
  * a file in memory that is larger than the cache of a core, so that a proxy which copies does not find it there.
  * It ends with its standard input. */
 #include "common/loop.h"
+#include "common/talk.h"
 #include "common/tool.h"
 
 #include <errno.h>
@@ -38,14 +40,15 @@ enum {
     ADDRESSES_MAX = 1024
 };
 
-enum role { ROLE_HTTP, ROLE_ECHO, ROLE_SOURCE, ROLE_SINK, ROLE_COUNT };
+enum role { ROLE_HTTP, ROLE_ECHO, ROLE_SOURCE, ROLE_SINK, ROLE_TALK, ROLE_COUNT };
 
-static const char *const role_names[ROLE_COUNT] = {"http", "echo", "source", "sink"};
+static const char *const role_names[ROLE_COUNT] = {"http", "echo", "source", "sink", "talk"};
 
 struct origin {
     struct loop loop;
-    int bulk_fd;      /* BULK_BYTES of memory */
-    char *bulk;       /* the same, mapped */
+    int bulk_fd; /* BULK_BYTES of memory */
+    char *bulk;  /* the same, mapped */
+    struct talk talk;
     off_t bulk_start; /* where the next large body begins */
 };
 
@@ -64,8 +67,9 @@ struct peer {
     size_t file_left;  /* bytes of a large body to send yet */
     size_t drop_left;  /* bytes of a request's body to come */
     size_t answer;     /* body size of the response that `drop_left` delays */
-    size_t have, done; /* bytes of `text`, and of them sent (echo) or read */
-    char text[];       /* a request head (http), bytes to echo, or nothing */
+    size_t have,
+        done; /* bytes of `text`, and of them sent (echo) or read; a line of the talk, and bytes of it */
+    char text[]; /* a request head (http), bytes to echo, or nothing */
 };
 
 /* ---- what all have in common ---- */
@@ -246,6 +250,36 @@ static void sink_on_event(struct watch *watch, uint32_t events)
         peer_close((struct peer *)watch);
 }
 
+/* One step of the line that is due: bytes that went through, 0 at the end of the connection, below that with errno. */
+static ssize_t talk_move(const struct peer *peer)
+{
+    static const struct talk_line rest = {.is_client = true, .len = HEAD_BYTES};
+    const struct talk *talk = &origin.talk;
+    const struct talk_line *line = peer->have < talk->count ? &talk->lines[peer->have] : &rest;
+    size_t left = line->len - peer->done;
+    return line->is_client ? recv(peer->watch.fd, NULL, left, MSG_TRUNC)
+                           : send(peer->watch.fd, line->bytes + peer->done, left, MSG_NOSIGNAL);
+}
+
+static void talk_on_event(struct watch *watch, uint32_t events)
+{
+    struct peer *peer = (struct peer *)watch;
+    ssize_t moved;
+    (void)events;
+    while ((moved = talk_move(peer)) > 0) {
+        peer->done += (size_t)moved;
+        if (peer->have < origin.talk.count && peer->done == origin.talk.lines[peer->have].len) {
+            peer->have++;
+            peer->done = 0;
+        }
+    }
+    if (!is_later(moved)) {
+        peer_close(peer);
+        return;
+    }
+    peer_block(peer, peer->have < origin.talk.count && !origin.talk.lines[peer->have].is_client);
+}
+
 /* ---- accepting ---- */
 
 static void listener_on_event(struct watch *watch, uint32_t events)
@@ -257,7 +291,8 @@ static void listener_on_event(struct watch *watch, uint32_t events)
     } roles[ROLE_COUNT] = {{http_on_event, HEAD_BYTES, EPOLLIN},
                            {echo_on_event, ECHO_BYTES, EPOLLIN},
                            {source_on_event, 0, EPOLLOUT},
-                           {sink_on_event, 0, EPOLLIN}};
+                           {sink_on_event, 0, EPOLLIN},
+                           {talk_on_event, 0, EPOLLIN}};
     struct listener *listener = (struct listener *)watch;
     (void)events;
     int fd;
@@ -321,12 +356,16 @@ static void stdin_on_event(struct watch *watch, uint32_t events)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"at", required_argument, NULL, 'a'}, {0}};
+    static const struct option options[] = {
+        {"at", required_argument, NULL, 'a'}, {"talk", required_argument, NULL, 't'}, {0}};
     struct addresses addresses = addresses_parse("127.0.0.1:0");
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (option != 'a')
+        if (option == 'a')
+            addresses = addresses_parse(optarg);
+        else if (option == 't')
+            origin.talk = talk_load(optarg);
+        else
             return 2;
-        addresses = addresses_parse(optarg);
     }
     if (addresses.count > ADDRESSES_MAX)
         tool_die("too many addresses");

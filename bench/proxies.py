@@ -63,9 +63,9 @@ class Fairlead(Proxy):
     SECRET = "$5$rounds=1000$saltsalt$eKLZU9t9OoPWrqOQsoTIKG0aYkZ5rGOoOQhiIvoSWX2"  # "secret"
 
     def __init__(self, binary, name="fairlead", workers=1, has_log=False, has_admin=False,
-                 is_guarded=False):
+                 is_guarded=False, is_blind=False):
         self.binary, self.name, self.workers, self.has_log = binary, name, workers, has_log
-        self.has_admin, self.is_guarded = has_admin, is_guarded
+        self.has_admin, self.is_guarded, self.is_blind = has_admin, is_guarded, is_blind
 
     def program(self):
         return self.binary
@@ -82,7 +82,14 @@ class Fairlead(Proxy):
                 "127.0.0.1:0" if self.has_admin else "off", "--allow", "127.0.0.0/8",
                 "--connect-port", "any", "--workers", self.workers, "--log-format", "json", "--log-file", log,
                 "--core-dumps", "on",  # or its memory is shown to root alone
-                *(["-c", self.guard(stage)] if self.is_guarded else [])]
+                *(["-c", self.guard(stage)] if self.is_guarded else []),
+                *(["-c", self.blind(stage)] if self.is_blind else [])]
+
+    def blind(self, stage):
+        """A file that says not to look into tunnels."""
+        path = stage.folder / "blind.yaml"
+        path.write_text("log: { inside: \"off\" }\n")
+        return path
 
     def guard(self, stage):
         """A file that says who may what: rules for as many hosts, of which the last one matters, a user, limits."""
@@ -238,6 +245,7 @@ def everybody(binary):
     """All that cases name, by name."""
     proxies = [Fairlead(binary), Fairlead(binary, "fairlead+log", has_log=True),
                Fairlead(binary, "fairlead+told", has_log=True, has_admin=True),
+               Fairlead(binary, "fairlead+blind", is_blind=True),
                Fairlead(binary, "fairlead+2", workers=2), Fairlead(binary, "fairlead+guarded", is_guarded=True),
                Floor(), Haproxy(), Haproxy("haproxy+splice", splice=True), Haproxy("haproxy-relay", is_relay=True),
                Nginx(), Squid(), Tinyproxy(), Go()]

@@ -64,6 +64,10 @@ def softirq_thread(cpu):
     return None
 
 
+# A handshake and an exchange as they were recorded.
+TALK = pathlib.Path(__file__).resolve().parents[1] / "tests/fuzz/corpus/tls_watch/tls13"
+
+
 class Stage:
     """Everything that runs for one case; ends with it."""
 
@@ -144,7 +148,7 @@ class Stage:
         return Endpoint(int(line), process)
 
     def start_origin(self):
-        process = self.start(self.programs / "origin", "--at", f"{ORIGIN}:0,{ADDRESSES}", cpus=self.origin_cpus,
+        process = self.start(self.programs / "origin", "--at", f"{ORIGIN}:0,{ADDRESSES}", "--talk", TALK, cpus=self.origin_cpus,
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         line = process.stdout.readline()
         if not line:
@@ -172,6 +176,7 @@ class Stage:
         for name, value in options.items():
             command += [f"--{name}", value] if value is not None else []
         command += ["--field", case.field] if case.field else []
+        command += ["--talk", TALK] if case.kind == "talk" else []
         command += ["--raw"] if endpoint.is_raw else []
         command += ["--fresh"] if case.is_fresh else []
         command += ["--tls"] if case.is_tls else []
