@@ -25,7 +25,10 @@ enum {
         1000, /* the least time after which a segment is sent again where no other one follows */
     BLOAT_US = 50 * 1000,     /* a queue on the way that holds less is no cause */
     FLIGHT_BYTES = 14 * 1024, /* goes out before anything is acknowledged (RFC 6928) */
-    FULL_SEGMENTS = 16,       /* less tells nothing of how full they are */
+    HELD_ACK_US =
+        40 *
+        1000, /* so long a kernel keeps an acknowledgement back (RFC 9293 §3.8.6.3 allows 500 ms) */
+    FULL_SEGMENTS = 16, /* less tells nothing of how full they are */
 };
 
 static const char *const slow_words[] = {
@@ -342,16 +345,20 @@ static void judge_messages(struct judge *judge)
 
 /* ---- tunnels ---- */
 
-/* What lies in send buffers is taken later: how long the kernel was at it, beyond what is shared out already. */
+/* What lies in send buffers is taken later: how long the kernel was at it, beyond what is shared out already, and beyond what
+ * acknowledgements may have been held back: the last of each of `bursts`. */
 static void tunnel_backlog(struct judge *judge, const struct leg *leg, uint64_t sent_bytes,
-                           uint64_t *left_us)
+                           uint64_t bursts, uint64_t *left_us)
 {
     if (!leg->is_known || !leg_is_heavy(leg, sent_bytes))
         return;
     uint64_t rwnd_us = leg_rwnd_us(leg);
     if (rwnd_us > leg->unread_us)
         (void)give(judge, leg->peer, left_us, rwnd_us - leg->unread_us);
-    (void)give(judge, leg->way, left_us, leg_path_us(leg, 0, sent_bytes));
+    uint64_t path_us = leg_path_us(leg, 0, sent_bytes);
+    uint64_t held_us = times(bursts, HELD_ACK_US);
+    if (path_us > held_us)
+        (void)give(judge, leg->way, left_us, path_us - held_us);
 }
 
 static void tunnel_stalled(struct judge *judge, struct leg *leg, uint64_t *left_us, uint64_t ns)
@@ -411,8 +418,10 @@ static void judge_tunnel(struct judge *judge)
     give_thinking(judge, awaited_us, rounds);
     tunnel_moving(judge, &judge->upstream, &record->upstream_pace, &left_us);
     tunnel_moving(judge, &judge->client, &record->client_pace, &left_us);
-    tunnel_backlog(judge, &judge->client, record->client_out_bytes, &left_us);
-    tunnel_backlog(judge, &judge->upstream, record->upstream_out_bytes, &left_us);
+    tunnel_backlog(judge, &judge->client, record->client_out_bytes,
+                   plus(record->upstream_pace.pauses, 1), &left_us);
+    tunnel_backlog(judge, &judge->upstream, record->upstream_out_bytes,
+                   plus(record->client_pace.pauses, 1), &left_us);
     if (judge->client.is_known)
         (void)give(judge, SLOW_CLIENT_NETWORK, &left_us,
                    times(record->waits, judge->client.rtt_us));
@@ -436,8 +445,10 @@ static enum slow_side slowest(const struct verdict *verdict)
         if (verdict->share_us[side] > verdict->share_us[slow])
             slow = (enum slow_side)side;
     }
-    uint64_t active_us = verdict->total_us - verdict->share_us[SLOW_IDLE];
-    return active_us < RECORD_SLOW_NS / NS_PER_US ? SLOW_NONE : slow;
+    /* Of a tunnel that was idle it must be that side alone who was slow: ever so little would be the largest share. */
+    uint64_t idle_us = verdict->share_us[SLOW_IDLE];
+    uint64_t slow_us = idle_us > 0 ? verdict->share_us[slow] : verdict->total_us;
+    return slow_us < RECORD_SLOW_NS / NS_PER_US ? SLOW_NONE : slow;
 }
 
 /* How long it took in all; 0 where there is no begin. `at` are the marks, cut or not. */
