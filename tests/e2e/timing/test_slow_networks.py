@@ -55,7 +55,7 @@ class Play:
 
 def assert_slow(record, guilty):
     assert sum(record.shares.values()) == record.phases["total"], record
-    assert record.slow == guilty, record
+    assert record.slow == guilty, {name: record.json.get(name) for name in ("verdict", "phases_us", "stalled_us", "pace", "tcp")}
 
 
 def gives(size):
@@ -157,6 +157,16 @@ def test_turns_in_a_tunnel_pay_round_trips(stage, row, guilty):
 
 # ---- players, over links that are some way off
 
+def links_were_quick(record):
+    """A program is the link: where it was not given the processor in time, the way was slow in truth, and is named."""
+    return all(leg["rtt_us"] < 25_000 for leg in record.json["tcp"].values())
+
+
+def over_quick_links(once):
+    """The record of a play over links that did what they should; three tries."""
+    return next((record for record in (once() for _ in range(3)) if links_were_quick(record)), None) or once()
+
+
 @near
 def test_a_reader_is_slow(stage, row):
     play = Play(stage, row, gives(BULK))
@@ -167,7 +177,7 @@ def test_a_reader_is_slow(stage, row):
         client.pause(LATE_S)
         client.read(BULK, 60)
 
-    assert_slow(play.client(reads_late, receive_buffer=65536), "client")
+    assert_slow(over_quick_links(lambda: play.client(reads_late, receive_buffer=65536)), "client")
 
 
 @near
@@ -212,7 +222,7 @@ def test_an_origin_that_reads_late_is_slow(stage, row):
         client.send(request("PUT", play.origin.url + "/", body=b"x" * BULK), 60)
         client.read_response("PUT", 60)
 
-    assert_slow(play.client(upload), "origin")
+    assert_slow(over_quick_links(lambda: play.client(upload)), "origin")
 
 
 @near
