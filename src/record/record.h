@@ -253,6 +253,15 @@ struct record {
     _Alignas(uint64_t) char text[RECORD_TEXT_MAX];
 };
 
+/* timeline_phase_cut_off of what was given up; `timeline` is the record's, cut or not. */
+static inline bool record_unfinished(const struct record *record, const struct timeline *timeline,
+                                     enum phase *ret_phase, uint64_t *ret_begin_ns,
+                                     uint64_t *ret_end_ns)
+{
+    return record->cause.len > 0 && !timeline_has(timeline, MARK_T_OPEN) &&
+           timeline_phase_cut_off(timeline, ret_phase, ret_begin_ns, ret_end_ns);
+}
+
 /* A request that has not ended, and is no tunnel: the phase that it is in lasts until `now_ns`. */
 static inline bool record_is_in_flight(const struct record *record)
 {

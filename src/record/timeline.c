@@ -174,6 +174,22 @@ bool timeline_phase_now(const struct timeline *timeline, enum phase *ret_phase,
     return false;
 }
 
+bool timeline_phase_cut_off(const struct timeline *timeline, enum phase *ret_phase,
+                            uint64_t *ret_begin_ns, uint64_t *ret_end_ns)
+{
+    const uint64_t *at = timeline->at_ns;
+    struct timeline given_up = *timeline;
+    if (at[MARK_X_END] == 0)
+        return false;
+    *ret_end_ns = at[MARK_X_END];
+    if (at[MARK_U_RX0] == 0 && at[MARK_D_TX0] != 0) { /* an answer of our own */
+        *ret_end_ns = at[MARK_D_TX0];
+        given_up.at_ns[MARK_D_TX0] = 0;
+    }
+    return timeline_phase_now(&given_up, ret_phase, ret_begin_ns) &&
+           *ret_end_ns >= *ret_begin_ns + NS_PER_MS;
+}
+
 int64_t timeline_offset_us(const struct timeline *timeline, uint64_t at_ns)
 {
     if (at_ns >= timeline->base_ns)

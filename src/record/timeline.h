@@ -112,6 +112,11 @@ bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t 
  * it is between two of them. Not for tunnels. */
 bool timeline_phase_now(const struct timeline *timeline, enum phase *ret_phase,
                         uint64_t *ret_since_ns);
+/* The phase that had begun and was not over when it was given up, and from when to when (monotonic): to the begin of an
+ * answer of our own, or to the end. False: there is none, or none that lasted a millisecond. Not for tunnels that opened, nor
+ * for what went well (record_unfinished). */
+bool timeline_phase_cut_off(const struct timeline *timeline, enum phase *ret_phase,
+                            uint64_t *ret_begin_ns, uint64_t *ret_end_ns);
 /* Whole microseconds from the base to `at_ns`, downwards; negative for what lies before it. */
 int64_t timeline_offset_us(const struct timeline *timeline, uint64_t at_ns);
 /* The same timeline with every mark cut to whole microseconds from the base: views that show microseconds take their

@@ -403,10 +403,26 @@ static void add_phase_now(const struct record *record, struct text *into)
         json_word(into, JSON_KEY("phase"), phase_word(phase));
 }
 
-static void add_times(const struct timeline *timeline, struct text *into)
+/* Of what was given up: the one that was not over. */
+static void add_unfinished(const struct record *record, const struct timeline *cut,
+                           struct text *into)
+{
+    enum phase phase;
+    uint64_t begin_ns, end_ns;
+    if (!record_unfinished(record, cut, &phase, &begin_ns, &end_ns))
+        return;
+    struct json_object object = json_open(into, JSON_KEY("unfinished"));
+    json_word(into, JSON_KEY("phase"), phase_word(phase));
+    json_number(into, JSON_KEY("us"), (end_ns - begin_ns) / NS_PER_US);
+    json_close(into, object);
+}
+
+static void add_times(const struct record *record, struct text *into)
 {
     struct timeline cut;
+    const struct timeline *timeline = &record->timeline;
     timeline_cut(timeline, &cut);
+    add_unfinished(record, &cut, into);
     struct json_object object = json_open(into, JSON_KEY("phases_us"));
     for (int phase = 0; phase < PHASE_COUNT; phase++) {
         uint64_t ns;
@@ -524,7 +540,7 @@ void access_log_add_json(const struct record *record, struct text *into)
 
     /* Where the time went. */
     add_phase_now(record, into);
-    add_times(&record->timeline, into);
+    add_times(record, into);
     add_tcp(record, into);
     add_verdict(record, into);
     add_attempts(record, into);

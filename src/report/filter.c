@@ -477,8 +477,8 @@ enum status filter_parse(struct slice text, struct filter *ret_filter, struct te
 
 /* ---- Matching ---- */
 
-/* Where `part` stands first; text.len where it does not. In time that grows with the two lengths and not with their
- * product: who asks may choose both. */
+/* Where `part` stands first; text.len where it does not. The C library goes back over no more than 256 bytes, and so needs
+ * some nanoseconds for each byte of the text, whatever the part; whoever matches many records looks at the clock. */
 static size_t text_find(struct slice text, struct slice part)
 {
     const char *at = part.len == 0 ? text.at : memmem(text.at, text.len, part.at, part.len);
@@ -569,11 +569,25 @@ static enum decision decision_of(const struct record *record)
     return timeline_has(&record->timeline, MARK_P_POLICY) ? DECISION_ALLOWED : DECISION_NONE;
 }
 
+/* How long a phase had lasted when the transaction was given up; false where it is not the one that was not over. */
+static bool unfinished_of(const struct record *record, enum phase phase, uint64_t *ret_ns)
+{
+    enum phase cut_off;
+    uint64_t begin_ns, end_ns;
+    if (!record_unfinished(record, &record->timeline, &cut_off, &begin_ns, &end_ns) ||
+        cut_off != phase)
+        return false;
+    *ret_ns = end_ns - begin_ns;
+    return true;
+}
+
 /* False: the record has no such number. */
 static bool number_of(const struct record *record, size_t key, uint64_t *ret_number)
 {
     if (key >= FILTER_KEY_COUNT)
-        return timeline_phase(&record->timeline, (enum phase)(key - FILTER_KEY_COUNT), ret_number);
+        return timeline_phase(&record->timeline, (enum phase)(key - FILTER_KEY_COUNT),
+                              ret_number) ||
+               unfinished_of(record, (enum phase)(key - FILTER_KEY_COUNT), ret_number);
     switch ((enum filter_key)key) {
     case FILTER_STATUS: *ret_number = record->status; return record->status != 0;
     case FILTER_KIND: *ret_number = record->kind; return true;

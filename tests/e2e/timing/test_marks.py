@@ -308,3 +308,16 @@ def test_a_failed_exchange_names_its_connection(proxy, stage):
     for record in (second, cut):
         lived_us = (record.mark("p_slot") - first.mark("u_syn1")) / 1000
         assert abs(lived_us - record.upstream_conn["age_us"]) <= 2  # marks and ages are rounded, each by itself
+
+
+def test_the_phase_that_was_not_over_is_told(stage):
+    """An answer that never comes: the wait for it is no phase that happened, but is where the time went."""
+    origin = stage.origin(lambda conn: conn.read_to_end())
+    proxy = stage.proxy("--timeout", "response_head=300ms")
+    client = stage.client(proxy.connect())
+    assert client.ask(request("GET", origin.url + "/")).status == 504
+    record = proxy.record()
+    assert record.json["unfinished"]["phase"] == "wait" and "wait" not in record.phases
+    assert 300_000 <= record.json["unfinished"]["us"] <= record.phases["total"]
+    assert client.ask(request("GET", "http://nowhere.test/")).status == 502
+    assert "unfinished" not in proxy.record().json  # what was refused at once had nothing to wait for

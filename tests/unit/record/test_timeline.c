@@ -302,6 +302,42 @@ static void marks_in_order_pass_the_check(void **state)
     timeline_check(&timeline);
 }
 
+static void assert_cut_off(const struct timeline *timeline, enum phase wanted, uint64_t begin_ms,
+                           uint64_t end_ms)
+{
+    enum phase phase;
+    uint64_t begin_ns, end_ns;
+    assert_true(timeline_phase_cut_off(timeline, &phase, &begin_ns, &end_ns));
+    assert_string_equal(phase_word(phase), phase_word(wanted));
+    assert_int_equal(begin_ns, BASE + MS(begin_ms));
+    assert_int_equal(end_ns, BASE + MS(end_ms));
+}
+
+/* Up to the begin of an answer of our own; that of the origin is no such thing. */
+static void what_was_given_up_was_in_a_phase(void **state)
+{
+    (void)state;
+    enum phase phase;
+    uint64_t begin_ns, end_ns;
+    struct timeline waited =
+        TIMELINE({MARK_C_FIRST, 1}, {MARK_C_HEAD, 1}, {MARK_P_SLOT, 1}, {MARK_U_TX0, 2},
+                 {MARK_U_TX1, 3}, {MARK_D_TX0, 50}, {MARK_D_TX1, 51}, {MARK_X_END, 52});
+    assert_cut_off(&waited, PHASE_WAIT, 3, 50);
+    waited.at_ns[MARK_D_TX0] = BASE + MS(4) - 1; /* it must have lasted a millisecond */
+    assert_false(timeline_phase_cut_off(&waited, &phase, &begin_ns, &end_ns));
+    waited.at_ns[MARK_D_TX0] = waited.at_ns[MARK_D_TX1] = 0; /* the client went away */
+    assert_cut_off(&waited, PHASE_WAIT, 3, 52);
+    waited.at_ns[MARK_X_END] = 0;
+    assert_false(timeline_phase_cut_off(&waited, &phase, &begin_ns, &end_ns));
+    struct timeline broke_off =
+        TIMELINE({MARK_C_FIRST, 1}, {MARK_C_HEAD, 1}, {MARK_P_SLOT, 1}, {MARK_U_TX0, 2},
+                 {MARK_U_TX1, 3}, {MARK_U_RX0, 5}, {MARK_D_TX0, 6}, {MARK_X_END, 90});
+    assert_cut_off(&broke_off, PHASE_LOAD, 5, 90);
+    struct timeline good = TIMELINE({MARK_C_FIRST, 1}, {MARK_C_HEAD, 1}, {MARK_P_SLOT, 1},
+                                    {MARK_D_TX0, 30}, {MARK_D_TX1, 30}, {MARK_X_END, 30});
+    assert_false(timeline_phase_cut_off(&good, &phase, &begin_ns, &end_ns));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +361,7 @@ int main(void)
         cmocka_unit_test(wall_time_of_a_mark_keeps_its_distance_to_the_base),
         cmocka_unit_test(words_are_those_of_the_tables),
         cmocka_unit_test(marks_in_order_pass_the_check),
+        cmocka_unit_test(what_was_given_up_was_in_a_phase),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

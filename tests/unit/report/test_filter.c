@@ -138,6 +138,20 @@ static void a_request_in_flight_is_found_by_how_long_it_lasts(void **state)
     assert_false(fits("total=*") || fits("wait=*"));
 }
 
+/* A wait that was in vain is a wait; what went well has none that is not over. */
+static void what_was_given_up_is_found_by_its_phase(void **state)
+{
+    (void)state;
+    make_record();
+    record.timeline.at_ns[MARK_U_RX0] = record.timeline.at_ns[MARK_U_RX1] = 0;
+    record.timeline.at_ns[MARK_D_TX0] = record.timeline.at_ns[MARK_U_TX1] + MS(700);
+    record.timeline.at_ns[MARK_X_END] = record.timeline.at_ns[MARK_D_TX0] + MS(1);
+    record.cause.len = 0;
+    assert_false(fits("wait=*"));
+    record_set(&record, &record.cause, SLICE("response_timeout"), 64);
+    assert_true(fits("wait=*") && fits("wait>=700ms") && fits("wait<=700ms") && fits("!load=*"));
+}
+
 /* What was fast has nobody who was slow. */
 static void who_was_slow_is_found(void **state)
 {
@@ -271,6 +285,7 @@ int main(void)
         cmocka_unit_test(what_is_absent_fits_nothing),
         cmocka_unit_test(who_was_slow_is_found),
         cmocka_unit_test(a_request_in_flight_is_found_by_how_long_it_lasts),
+        cmocka_unit_test(what_was_given_up_is_found_by_its_phase),
         cmocka_unit_test(decisions_exclude_each_other),
         cmocka_unit_test(stars_do_not_explode),
         cmocka_unit_test(errors_help),
