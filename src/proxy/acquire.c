@@ -97,7 +97,7 @@ enum next step_acquire(struct exchange *x)
 {
     struct engine *engine = x->proxy->engine;
     if (x->is_reaching && !x->reach.is_handed) {
-        if (!x->down->ops->is_gone(x->down))
+        if (!exchange_client_left(x))
             return NEXT_WAIT;
         engine->reach_cancel(&x->reach);
         x->is_reaching = false;

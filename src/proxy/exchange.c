@@ -112,6 +112,15 @@ void exchange_wake_later(struct exchange *x)
     loop_queue_later(exchange_loop(x), &x->task);
 }
 
+bool exchange_client_left(struct exchange *x)
+{
+    const struct stream *down = x->down;
+    if (!down->ops->has_ended(down))
+        return false;
+    timeline_mark(&x->timeline, MARK_X_FIN_C);
+    return down->ops->is_gone(down);
+}
+
 static void exchange_time_out(struct timer *timer)
 {
     struct exchange *x = CONTAINER_OF(timer, struct exchange, timer);

@@ -187,6 +187,9 @@ enum next exchange_enter(struct exchange *x, enum step step);
 void exchange_wake(struct exchange *x);
 /* It had its share of the turn and has more to move. */
 void exchange_wake_later(struct exchange *x);
+/* Is nobody there any more for an answer? A client that ended its direction in order may still read: that it did is
+ * marked, and the exchange goes on. */
+bool exchange_client_left(struct exchange *x);
 /* What is known of the failure beyond its sentence and the rule; "" for nothing. */
 const char *exchange_detail(const struct exchange *x);
 /* Note a failure: the first one counts. `detail` is copied, and "" where there is nothing to add. */

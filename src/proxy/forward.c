@@ -616,7 +616,7 @@ enum next step_forward(struct exchange *x)
     size_t share = x->is_bulk ? SHARE_BULK : SHARE_FIRST;
     x->is_bulk = false;
     x->resume_ns = 0;
-    if (x->down->ops->is_gone(x->down))
+    if (exchange_client_left(x))
         return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
     enum next next = forward_request(x, share);
     if (next != NEXT_WAIT)

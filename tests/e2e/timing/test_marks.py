@@ -1,7 +1,7 @@
 """Marks and phases against the players' own monotonic stamps: order and containment, not milliseconds.
 
 The record's base is CLOCK_MONOTONIC, as is every stamp here; marks are cut to whole microseconds."""
-from support.bounds import Cue
+from support.bounds import Cue, wait_until
 from support.message import chunked, ok, request
 from support.origin import echoes, replies, replies_forever
 
@@ -321,3 +321,26 @@ def test_the_phase_that_was_not_over_is_told(stage):
     assert 300_000 <= record.json["unfinished"]["us"] <= record.phases["total"]
     assert client.ask(request("GET", "http://nowhere.test/")).status == 502
     assert "unfinished" not in proxy.records(2)[1].json  # what was refused at once had nothing to wait for
+
+
+def test_a_client_that_closes_its_side_while_it_waits_is_marked(stage):
+    """It may still read, so the answer comes; and when it closed stands in the record."""
+    asked, go = Cue(), Cue()
+
+    def answers_late(conn):
+        conn.read_request()
+        asked.give()
+        go.wait()
+        conn.send(ok(b"late"))
+        conn.hold()
+    proxy, origin = stage.proxy(), stage.origin(answers_late)
+    client = stage.client(proxy.connect())
+    client.send(request("GET", origin.url + "/"))
+    asked.wait()
+    client.half_close()
+    wait_until(lambda: b"x_fin_c" in proxy.ask_admin("/api/v1/requests").body, "the end to be seen")
+    go.give()
+    assert client.read_response().body == b"late"
+    record = proxy.record()
+    assert_order(record, "u_txh", "x_fin_c", "u_rx0", "x_end")
+    assert record.json["end"] == "done"
