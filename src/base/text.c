@@ -103,6 +103,32 @@ static bool json_byte_is_plain(unsigned char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+/* "\u202e" */
+static bool text_add_code(struct text *text, uint32_t code)
+{
+    static const char hex[] = "0123456789abcdef";
+    char unit[6] = {'\\', 'u'};
+    for (int i = 0; i < 4; i++)
+        unit[2 + i] = hex[code >> (12 - 4 * i) & 15];
+    return text_add_whole(text, slice_of(unit, sizeof(unit)));
+}
+
+/* What a terminal obeys or that turns the order of what is shown, of two and three bytes: C1 control characters, line and
+ * paragraph separators, marks and overrides of direction, what has no width. 0: it is none of these. */
+static uint32_t utf8_hidden(struct slice unit)
+{
+    const unsigned char *at = (const unsigned char *)unit.at;
+    uint32_t code = 0;
+    if (unit.len == 2)
+        code = (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu);
+    else if (unit.len == 3)
+        code = (at[0] & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
+    bool is_hidden = (code >= 0x80 && code <= 0x9f) || (code >= 0x200b && code <= 0x200f) ||
+                     (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f) ||
+                     code == 0xfeff;
+    return is_hidden ? code : 0;
+}
+
 void text_add_json(struct text *text, struct slice s)
 {
     bool fits = true;
@@ -116,10 +142,13 @@ void text_add_json(struct text *text, struct slice s)
             break;
         unsigned char c = (unsigned char)s.at[0];
         size_t len = c == 0x7f ? 0 : utf8_length(s);
+        uint32_t hidden;
         if (c == '"' || c == '\\')
             fits = text_add_whole(text, slice_of((const char[]){'\\', (char)c}, 2));
         else if (c < 0x20 || len == 0)
             fits = text_add_escape(text, SLICE("\\u00"), c);
+        else if ((hidden = utf8_hidden(slice_first(s, len))) != 0)
+            fits = text_add_code(text, hidden);
         else
             fits = text_add_whole(text, slice_first(s, len));
         s = slice_from(s, len > 0 ? len : 1);

@@ -2,13 +2,14 @@
 
 const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/* Control characters would be typed by whoever pastes them. */
-const clean = (text) => text.replace(/[\u0000-\u001f\u007f-\u009f]/gu, (char) => encodeURIComponent(char));
+/* Control characters would be typed by whoever pastes them, and what turns the direction of text hides what is pasted. */
+const clean = (text) => text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/gu, (char) => encodeURIComponent(char));
 
 export function curlOf(record) {
     const isTunnel = record.kind === "tunnel" || record.method === "CONNECT";
     const url = isTunnel ? `https://${record.url ?? ""}/` : record.url ?? "";
-    const words = ["curl", "-v"];
+    const words = ["curl", "-v", "--globoff", "--path-as-is"]; // the URL is what it says
     if (record.listener)
         words.push("-x", quote(`${record.client_tls ? "https" : "http"}://${record.listener}`));
     if (record.user)

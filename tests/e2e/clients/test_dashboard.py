@@ -250,7 +250,7 @@ def test_a_request_is_copied_as_curl(front, show):
     screen.run("document.querySelector('#detail .actions button').click()")
     screen.wait("document.querySelector('#detail .actions button').textContent === 'Copied'")
     assert screen.run("navigator.clipboard.readText()") == \
-        r"curl -v -x 'http://10.20.0.1:3128' -X 'PUT' -A 'x'\''y' -- 'http://a.example/it'\''s?a=b;c'"
+        r"curl -v --globoff --path-as-is -x 'http://10.20.0.1:3128' -X 'PUT' -A 'x'\''y' -- 'http://a.example/it'\''s?a=b;c'"
 
 
 def test_the_selection_is_exported(front, show, folder):

@@ -148,12 +148,12 @@ static void every_byte_is_safe_in_json(void **state)
     }
 }
 
-/* JSON: valid UTF-8 passes whole, from the first to the last code point of each length (RFC 3629 §4). */
+/* JSON: valid UTF-8 passes whole, from the first that is shown to the last code point of each length (RFC 3629 §4). */
 static void valid_utf8_passes_in_json(void **state)
 {
     (void)state;
     static const char *const valid[] = {
-        "\xc2\x80",
+        "\xc2\xa0",
         "\xdf\xbf",
         "\xe0\xa0\x80",
         "\xec\xbf\xbf",
@@ -172,6 +172,23 @@ static void valid_utf8_passes_in_json(void **state)
         struct text text = text_on(into, sizeof(into));
         text_add_json(&text, slice_from_string(valid[i]));
         assert_slice(text_slice(&text), valid[i]);
+    }
+}
+
+/* CSI and OSC of C1, separators, overrides and isolates of direction, the byte order mark; and what stands beside them. */
+static void what_a_terminal_obeys_is_escaped_in_json(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"\xc2\x80", "\\u0080"},          {"\xc2\x9b", "\\u009b"},     {"\xc2\xa0", "\xc2\xa0"},
+        {"\xe2\x80\x8a", "\xe2\x80\x8a"}, {"\xe2\x80\x8b", "\\u200b"}, {"\xe2\x80\xae", "\\u202e"},
+        {"\xe2\x80\xaf", "\xe2\x80\xaf"}, {"\xe2\x81\xa6", "\\u2066"}, {"\xef\xbb\xbf", "\\ufeff"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char room[32];
+        struct text text = text_on(room, sizeof(room));
+        text_add_json(&text, slice_from_string(rows[i][0]));
+        assert_string_equal(text_string(&text), rows[i][1]);
     }
 }
 
@@ -376,6 +393,7 @@ int main(void)
         cmocka_unit_test(formatting_is_bounded),
         cmocka_unit_test(every_byte_is_safe_in_html),
         cmocka_unit_test(every_byte_is_safe_in_json),
+        cmocka_unit_test(what_a_terminal_obeys_is_escaped_in_json),
         cmocka_unit_test(valid_utf8_passes_in_json),
         cmocka_unit_test(invalid_utf8_is_escaped_in_json),
         cmocka_unit_test(every_byte_is_safe_in_a_log_line),
