@@ -14,7 +14,7 @@ enum {
     REQUESTS_LOOK_MAX = 4096,     /* records that it makes */
 };
 
-/* False: that were enough. */
+/* False: enough records were made, and the walk ends. */
 static bool client_visit(struct inquiry *inquiry, struct client *client, uint64_t now_ns,
                          unsigned *looks)
 {

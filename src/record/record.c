@@ -10,6 +10,7 @@
 #include "base/check.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 static_assert(RECORD_TEXT_MAX <= UINT16_MAX, "offsets of texts are 16 bits wide");
@@ -177,6 +178,19 @@ const char *record_inside_word(enum record_inside_bit bit)
     };
     static_assert(COUNT_OF(words) == INSIDE_BIT_COUNT, "every flag has a word");
     return words[bit];
+}
+
+const char *record_attempt_word(const struct record_attempt *attempt)
+{
+    if (attempt->os_error == ECANCELED)
+        return "cancelled";
+    if (attempt->os_error == EACCES && attempt->begin_ns == 0)
+        return "refused";
+    if (attempt->os_error == EINPROGRESS && attempt->end_ns == 0)
+        return "trying";
+    if (attempt->os_error != 0)
+        return "failed";
+    return attempt->end_ns != 0 ? "connected" : "cancelled";
 }
 
 const char *record_alert_word(uint8_t code)

@@ -86,9 +86,11 @@ enum {
 /* One connect attempt of the race (RFC 8305). */
 struct record_attempt {
     struct inet_endpoint peer;
-    int os_error; /* 0: connected, ECANCELED: loser, EACCES with begin 0: refused by the gate */
-    uint64_t begin_ns; /* monotonic */
-    uint64_t end_ns;   /* 0: cancelled as loser before it ended */
+    /* 0: connected, ECANCELED: loser, EACCES with begin 0: refused by the gate, EINPROGRESS with end 0: still trying */
+    int os_error;
+    uint64_t begin_ns; /* monotonic; 0: never dialled */
+    uint64_t
+        end_ns; /* 0: it did not end: a loser that was cancelled, or one that is still trying */
 };
 
 /* A text inside the record. */
@@ -119,7 +121,8 @@ struct record_inside {
     uint64_t idle_ns; /* the longest time in which nothing came, before the last byte */
 };
 
-/* The kernel's figures of one leg (TCP_INFO), read once when the transaction ended. They count from the beginning of the
+/* The kernel's figures of one leg (TCP_INFO), read once when the record is made: when the transaction ended, or is told of
+ * while it is open. They count from the beginning of the
  * connection, which may have served others before. A figure that the kernel does not have is 0. */
 struct record_tcp {
     uint32_t is_known;         /* 0: none was read, and all else is 0 */
@@ -262,11 +265,16 @@ static inline bool record_unfinished(const struct record *record, const struct t
            timeline_phase_cut_off(timeline, ret_phase, ret_begin_ns, ret_end_ns);
 }
 
+/* A CONNECT that opened, or an upgrade: nobody knows what is in it. */
+static inline bool record_is_tunnel(const struct record *record)
+{
+    return record->kind == RECORD_TUNNEL || record->kind == RECORD_UPGRADE;
+}
+
 /* A request that has not ended, and is no tunnel: the phase that it is in lasts until `now_ns`. */
 static inline bool record_is_in_flight(const struct record *record)
 {
-    bool is_tunnel = record->kind == RECORD_TUNNEL || record->kind == RECORD_UPGRADE;
-    return record->is_in_progress && !is_tunnel;
+    return record->is_in_progress && !record_is_tunnel(record);
 }
 
 /* Clear the fixed part and start with no text. */
@@ -286,6 +294,9 @@ const char *record_kind_word(enum record_kind kind); /* "exchange", "tunnel", "u
 const char *record_leg_word(enum record_leg leg);    /* "-", "client", "upstream", "proxy" */
 const char *record_end_word(enum record_end end);
 const char *dns_source_word(enum dns_source source);
+/* How a connect attempt went: "connected", "failed", "cancelled" (it lost the race), "refused" (by the gate, never dialled),
+ * "trying" (of what is in progress). */
+const char *record_attempt_word(const struct record_attempt *attempt);
 const char *record_inside_word(enum record_inside_bit bit);
 /* Name of a TLS alert in the words of RFC 8446 §6, "handshake_failure"; NULL for a code that has none. */
 const char *record_alert_word(uint8_t code);

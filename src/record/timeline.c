@@ -22,6 +22,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/number.h"
 
 #include <assert.h>
 #include <string.h>
@@ -63,20 +64,10 @@ struct span {
     uint64_t end_ns;
 };
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* The earlier one of two marks of which either may be missing. */
 static uint64_t first_of(uint64_t a, uint64_t b)
 {
-    return a == 0 ? b : b == 0 ? a : earlier(a, b);
+    return a == 0 ? b : b == 0 ? a : u64_least(a, b);
 }
 
 static struct span span_of_wait(const uint64_t *at)
@@ -89,8 +80,8 @@ static struct span span_of_wait(const uint64_t *at)
 
 static uint64_t last_byte(const uint64_t *at)
 {
-    uint64_t last = later(at[MARK_D_TX1], at[MARK_T_LAST]);
-    return later(last, at[MARK_T_OPEN]);
+    uint64_t last = u64_most(at[MARK_D_TX1], at[MARK_T_LAST]);
+    return u64_most(last, at[MARK_T_OPEN]);
 }
 
 static struct span timeline_span(const uint64_t *at, enum phase phase)
@@ -130,7 +121,8 @@ static uint64_t span_overlap(struct span a, struct span b)
 {
     if (b.begin_ns == 0 || b.end_ns == 0)
         return 0;
-    return span_length((struct span){later(a.begin_ns, b.begin_ns), earlier(a.end_ns, b.end_ns)});
+    return span_length(
+        (struct span){u64_most(a.begin_ns, b.begin_ns), u64_least(a.end_ns, b.end_ns)});
 }
 
 bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t *ret_ns)
@@ -222,7 +214,7 @@ bool timeline_bounds(const struct timeline *timeline, enum phase phase, uint64_t
     if (span.begin_ns == 0 || span.end_ns == 0)
         return false;
     *ret_begin_ns = span.begin_ns;
-    *ret_end_ns = later(span.begin_ns, span.end_ns);
+    *ret_end_ns = u64_most(span.begin_ns, span.end_ns);
     return true;
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/number.h"
 
 #include <assert.h>
 
@@ -63,16 +64,6 @@ struct judge {
     uint64_t *share_us;
 };
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t most(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* a * b, or the largest number. */
 static uint64_t times(uint64_t a, uint64_t b)
 {
@@ -91,10 +82,10 @@ static uint64_t portion(uint64_t us, uint64_t part, uint64_t whole)
 {
     if (part >= whole)
         return whole == 0 ? 0 : us;
-    return least(us, (uint64_t)((double)us * ((double)part / (double)whole)));
+    return u64_least(us, (uint64_t)((double)us * ((double)part / (double)whole)));
 }
 
-static bool is_tunnel(const struct record *record)
+static bool has_opened(const struct record *record)
 {
     return record->timeline.at_ns[MARK_T_OPEN] != 0;
 }
@@ -118,7 +109,7 @@ static bool leg_is_bloated(const struct leg *leg)
 
 static uint64_t leg_rwnd_us(const struct leg *leg)
 {
-    return leg_is_bloated(leg) ? 0 : least(leg->tcp->rwnd_limited_us, leg->tcp->busy_us);
+    return leg_is_bloated(leg) ? 0 : u64_least(leg->tcp->rwnd_limited_us, leg->tcp->busy_us);
 }
 
 /* Did what was sent need more than a flight, or a second try? Then the time until it was acknowledged counts; else that
@@ -145,7 +136,7 @@ static uint64_t leg_path_us(const struct leg *leg, uint64_t rounds, uint64_t sen
         return path_us;
     uint64_t used_us = plus(leg_rwnd_us(leg), leg->sent_us);
     uint64_t sending_us = leg->tcp->busy_us > used_us ? leg->tcp->busy_us - used_us : 0;
-    return most(path_us, sending_us);
+    return u64_most(path_us, sending_us);
 }
 
 /* ---- sharing out ---- */
@@ -153,7 +144,7 @@ static uint64_t leg_path_us(const struct leg *leg, uint64_t rounds, uint64_t sen
 /* Give `us` of what is left to a side; gives how much that was. */
 static uint64_t give(struct judge *judge, enum slow_side side, uint64_t *left_us, uint64_t us)
 {
-    uint64_t given_us = least(*left_us, us);
+    uint64_t given_us = u64_least(*left_us, us);
     judge->share_us[side] += given_us;
     *left_us -= given_us;
     return given_us;
@@ -171,11 +162,11 @@ static void give_sending(struct judge *judge, struct leg *leg, uint64_t us)
     uint64_t rwnd_us = leg_rwnd_us(leg);
     uint64_t left_us = us;
     if (leg->is_known && busy_us > 0) {
-        uint64_t sndbuf_us = least(leg->tcp->sndbuf_limited_us, busy_us - rwnd_us);
+        uint64_t sndbuf_us = u64_least(leg->tcp->sndbuf_limited_us, busy_us - rwnd_us);
         uint64_t peer_us = portion(us, rwnd_us, busy_us);
         uint64_t ours_us = portion(us, sndbuf_us, busy_us);
         (void)give(judge, SLOW_PROXY, &left_us, ours_us);
-        leg->sent_us += give(judge, leg->way, &left_us, us - least(us, plus(peer_us, ours_us)));
+        leg->sent_us += give(judge, leg->way, &left_us, us - u64_least(us, plus(peer_us, ours_us)));
     }
     leg->unread_us += left_us;
     give_all(judge, leg->peer, left_us);
@@ -185,7 +176,7 @@ static void give_sending(struct judge *judge, struct leg *leg, uint64_t us)
 static void give_receiving(struct judge *judge, const struct leg *leg, uint64_t us,
                            const struct record_pace *pace)
 {
-    uint64_t quiet_us = least(us, pace->quiet_ns / NS_PER_US);
+    uint64_t quiet_us = u64_least(us, pace->quiet_ns / NS_PER_US);
     uint64_t flowing_us = us - quiet_us;
     if (leg->is_known) {
         uint64_t lost_us = leg->is_own ? times(leg->tcp->out_of_order, LOSS_US) : 0;
@@ -217,7 +208,7 @@ static void give_held(struct judge *judge, uint64_t *left_us)
 /* Go on to `to_ns`, 0 for nowhere; gives how far that is. */
 static uint64_t walk(struct judge *judge, uint64_t to_ns)
 {
-    to_ns = least(to_ns, judge->end_ns);
+    to_ns = u64_least(to_ns, judge->end_ns);
     if (to_ns <= judge->cursor_ns)
         return 0;
     uint64_t us = (to_ns - judge->cursor_ns) / NS_PER_US;
@@ -310,7 +301,7 @@ static void judge_send(struct judge *judge)
     give_held(judge, &left_us);
     bool has_body = record->request_body_bytes > 0 || sent_ns == 0;
     uint64_t stalled_us =
-        has_body ? least(left_us, record->stalled_by_upstream_ns / NS_PER_US) : left_us;
+        has_body ? u64_least(left_us, record->stalled_by_upstream_ns / NS_PER_US) : left_us;
     give_sending(judge, &judge->upstream, stalled_us);
     give_receiving(judge, &judge->client, left_us - stalled_us, &record->client_pace);
 }
@@ -320,7 +311,7 @@ static void judge_load(struct judge *judge)
     const struct record *record = judge->record;
     uint64_t left_us = walk(judge, end_of(judge, judge->at[MARK_U_RX1]));
     give_held(judge, &left_us);
-    uint64_t stalled_us = least(left_us, record->stalled_by_client_ns / NS_PER_US);
+    uint64_t stalled_us = u64_least(left_us, record->stalled_by_client_ns / NS_PER_US);
     give_sending(judge, &judge->client, stalled_us);
     give_receiving(judge, &judge->upstream, left_us - stalled_us, &record->upstream_pace);
 }
@@ -334,7 +325,7 @@ static void judge_messages(struct judge *judge)
         if (at[MARK_U_RX0] != 0)
             judge_load(judge);
     }
-    give_all(judge, SLOW_PROXY, walk(judge, most(at[MARK_D_TX0], at[MARK_U_RX1])));
+    give_all(judge, SLOW_PROXY, walk(judge, u64_most(at[MARK_D_TX0], at[MARK_U_RX1])));
     if (at[MARK_D_TX0] != 0)
         give_sending(judge, &judge->client, walk(judge, end_of(judge, at[MARK_D_TX1])));
     /* An early answer is through, and the rest of the request is not. */
@@ -363,7 +354,7 @@ static void tunnel_backlog(struct judge *judge, const struct leg *leg, uint64_t 
 
 static void tunnel_stalled(struct judge *judge, struct leg *leg, uint64_t *left_us, uint64_t ns)
 {
-    uint64_t us = least(*left_us, ns / NS_PER_US);
+    uint64_t us = u64_least(*left_us, ns / NS_PER_US);
     give_sending(judge, leg, us);
     *left_us -= us;
 }
@@ -373,15 +364,15 @@ static void tunnel_moving(struct judge *judge, const struct leg *leg,
                           const struct record_pace *pace, uint64_t *left_us)
 {
     static const struct record_pace none;
-    uint64_t us = least(*left_us, pace->moving_ns / NS_PER_US);
+    uint64_t us = u64_least(*left_us, pace->moving_ns / NS_PER_US);
     give_receiving(judge, leg, us, &none);
     *left_us -= us;
-    uint64_t quiet_us = least(*left_us, pace->quiet_ns / NS_PER_US);
+    uint64_t quiet_us = u64_least(*left_us, pace->quiet_ns / NS_PER_US);
     if (!leg->is_known || !leg_brings_full(leg))
         return;
     uint64_t lost_us =
         plus(times(pace->pauses, leg->rtt_us), times(leg->tcp->out_of_order, LOSS_US));
-    (void)give(judge, leg->way, left_us, least(quiet_us, lost_us));
+    (void)give(judge, leg->way, left_us, u64_least(quiet_us, lost_us));
 }
 
 /* How long the client waited for the origin, and how often: also for one that speaks first, and for one that never did. */
@@ -413,7 +404,7 @@ static void judge_tunnel(struct judge *judge)
     tunnel_stalled(judge, &judge->client, &left_us, record->stalled_by_client_ns);
     tunnel_stalled(judge, &judge->upstream, &left_us, record->stalled_by_upstream_ns);
     uint64_t rounds;
-    uint64_t awaited_us = least(left_us, tunnel_awaited_us(judge, &rounds));
+    uint64_t awaited_us = u64_least(left_us, tunnel_awaited_us(judge, &rounds));
     left_us -= awaited_us;
     give_thinking(judge, awaited_us, rounds);
     tunnel_moving(judge, &judge->upstream, &record->upstream_pace, &left_us);
@@ -434,7 +425,7 @@ static uint64_t last_mark_ns(const uint64_t *at)
 {
     uint64_t last_ns = 0;
     for (size_t i = 0; i < MARK_COUNT; i++)
-        last_ns = most(last_ns, at[i]);
+        last_ns = u64_most(last_ns, at[i]);
     return last_ns;
 }
 
@@ -459,7 +450,7 @@ static uint64_t span_ns(const struct record *record, const uint64_t *at, uint64_
     *ret_end_ns = at[MARK_X_END] != 0 ? at[MARK_X_END] : last_mark_ns(at);
     if (record_is_in_flight(record)) {
         uint64_t now_us = (uint64_t)timeline_offset_us(&record->timeline, record->now_ns);
-        *ret_end_ns = most(*ret_end_ns, record->timeline.base_ns + now_us * NS_PER_US);
+        *ret_end_ns = u64_most(*ret_end_ns, record->timeline.base_ns + now_us * NS_PER_US);
     }
     return *ret_begin_ns == 0 || *ret_end_ns < *ret_begin_ns ? 0 : *ret_end_ns - *ret_begin_ns;
 }
@@ -477,7 +468,7 @@ bool verdict_judge(const struct record *record, struct verdict *ret_verdict)
     verdict.total_us = span_ns(record, judge.at, &judge.cursor_ns, &judge.end_ns) / NS_PER_US;
     if (verdict.total_us < RECORD_SLOW_NS / NS_PER_US)
         return false;
-    bool tunnels = is_tunnel(record);
+    bool tunnels = has_opened(record);
     judge.held_us = record->held_ns / NS_PER_US;
     judge.client = leg_of(&record->client_tcp, tunnels || record->client_use <= 1, SLOW_CLIENT,
                           SLOW_CLIENT_NETWORK);

@@ -76,7 +76,7 @@ void access_log_add_combined(const struct record *record, struct text *into)
     add_request_line(record, into);
     text_add_format(into, " %03u ", record->status);
 
-    if (record->kind == RECORD_TUNNEL || record->kind == RECORD_UPGRADE)
+    if (record_is_tunnel(record))
         body_bytes = record->client_out_bytes;
     if (body_bytes > 0)
         text_add_u64(into, body_bytes);

@@ -13,7 +13,4 @@ void access_log_add_squid(const struct record *record, struct text *into);
 /* Without the port; "-" where there is none. */
 void access_log_add_address(const struct inet_endpoint *endpoint, struct text *into);
 
-/* "connected", "failed", "cancelled", "refused" */
-const char *access_log_attempt_result(const struct record_attempt *attempt);
-
 #endif

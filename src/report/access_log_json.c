@@ -290,33 +290,53 @@ static void add_alert(const struct record_inside *inside, struct text *into)
     json_close(into, object);
 }
 
-/* How sure it is; what is not there has none. */
-static void add_confidence(const struct record *record, struct text *into)
-{
-    const struct record_inside *inside = &record->inside;
-    bool guesses_end = (inside->flags & INSIDE_HANDSHAKE_ESTIMATED) != 0;
-    bool guesses_response = (inside->flags & INSIDE_RESPONSE_ESTIMATED) != 0;
-    struct json_object object = json_open(into, JSON_KEY("confidence"));
-    if (timeline_has(&record->timeline, MARK_T_SH))
-        json_word(into, JSON_KEY("hello"), "passive");
-    if (timeline_has(&record->timeline, MARK_T_HS))
-        json_word(into, JSON_KEY("handshake"), guesses_end ? "estimated" : "passive");
-    if (timeline_has(&record->timeline, MARK_T_REQ))
-        json_word(into, JSON_KEY("request"), guesses_end ? "estimated" : "passive");
-    if (timeline_has(&record->timeline, MARK_T_RSP))
-        json_word(into, JSON_KEY("response"), guesses_response ? "estimated" : "passive");
-    if (inside->turns > 0)
-        json_word(into, JSON_KEY("turns"), "estimated");
-    if (inside->idle_ns > 0)
-        json_word(into, JSON_KEY("idle"), "exact");
-    json_close(into, object);
-}
-
 static const struct slice inside_keys[] = {
 #define X(name, word, meaning) JSON_KEY_INIT(word),
     RECORD_INSIDE_FLAGS(X)
 #undef X
 };
+
+static void add_sureness(struct text *into, struct slice key, bool is_there, bool is_guess)
+{
+    if (is_there)
+        json_word(into, key, is_guess ? "estimated" : "passive");
+}
+
+/* In TLS 1.3 these are told by the length of the client's records, but for a refusal that a HelloRetryRequest implies. */
+static uint16_t guessed_flags(const struct record_inside *inside)
+{
+    uint16_t flags = INSIDE_CERTIFICATE_ASKED | INSIDE_CLIENT_CERTIFICATE;
+    if ((inside->flags & INSIDE_HANDSHAKE_ESTIMATED) == 0)
+        return 0;
+    if ((inside->flags & INSIDE_HELLO_RETRY) == 0)
+        flags |= INSIDE_EARLY_DATA_REFUSED;
+    return flags;
+}
+
+/* How sure it is; what is not there has none. */
+static void add_confidence(const struct record *record, struct text *into)
+{
+    const struct record_inside *inside = &record->inside;
+    const struct timeline *timeline = &record->timeline;
+    bool guesses_end = (inside->flags & INSIDE_HANDSHAKE_ESTIMATED) != 0;
+    uint16_t guesses = guessed_flags(inside);
+    struct json_object object = json_open(into, JSON_KEY("confidence"));
+    add_sureness(into, JSON_KEY("client_hello"), timeline_has(timeline, MARK_T_CH), false);
+    add_sureness(into, JSON_KEY("answer"), timeline_has(timeline, MARK_T_SH), false);
+    add_sureness(into, JSON_KEY("handshake"), timeline_has(timeline, MARK_T_HS), guesses_end);
+    add_sureness(into, JSON_KEY("request"), timeline_has(timeline, MARK_T_REQ), guesses_end);
+    add_sureness(into, JSON_KEY("response"), timeline_has(timeline, MARK_T_RSP),
+                 (inside->flags & INSIDE_RESPONSE_ESTIMATED) != 0);
+    for (int bit = 0; bit < INSIDE_BIT_COUNT; bit++)
+        add_sureness(into, inside_keys[bit], (inside->flags & 1 << bit) != 0,
+                     (guesses & 1 << bit) != 0);
+    add_sureness(into, JSON_KEY("alert"), inside->alert_by != LEG_NONE,
+                 (inside->flags & INSIDE_ALERT_HIDDEN) != 0);
+    add_sureness(into, JSON_KEY("turns"), inside->turns > 0, true);
+    if (inside->idle_ns > 0)
+        json_word(into, JSON_KEY("idle"), "exact");
+    json_close(into, object);
+}
 
 static void add_inside(const struct record *record, struct text *into)
 {
@@ -463,19 +483,6 @@ static void add_verdict(const struct record *record, struct text *into)
     json_close(into, object);
 }
 
-const char *access_log_attempt_result(const struct record_attempt *attempt)
-{
-    if (attempt->os_error == ECANCELED)
-        return "cancelled";
-    if (attempt->os_error == EACCES && attempt->begin_ns == 0)
-        return "refused";
-    if (attempt->os_error == EINPROGRESS && attempt->end_ns == 0)
-        return "trying";
-    if (attempt->os_error != 0)
-        return "failed";
-    return attempt->end_ns != 0 ? "connected" : "cancelled";
-}
-
 static void add_attempt(const struct record_attempt *attempt, const struct timeline *timeline,
                         struct text *into)
 {
@@ -489,7 +496,7 @@ static void add_attempt(const struct record_attempt *attempt, const struct timel
         json_put(into, JSON_KEY("end_us"));
         json_put_signed(into, timeline_offset_us(timeline, attempt->end_ns));
     }
-    const char *result = access_log_attempt_result(attempt);
+    const char *result = record_attempt_word(attempt);
     json_word(into, JSON_KEY("result"), result);
     const char *name = strcmp(result, "failed") == 0 ? strerrorname_np(attempt->os_error) : NULL;
     if (name != NULL)

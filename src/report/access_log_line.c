@@ -92,15 +92,10 @@ struct tail {
     size_t slow_len;
 };
 
-static bool is_opaque(const struct record *record)
-{
-    return record->kind == RECORD_TUNNEL || record->kind == RECORD_UPGRADE;
-}
-
 static bool has_failed(const struct record *record)
 {
     if (record->end == END_FIN)
-        return !is_opaque(record); /* the usual end of a tunnel */
+        return !record_is_tunnel(record); /* the usual end of a tunnel */
     return record->end != END_NONE && record->end != END_DONE;
 }
 
@@ -196,7 +191,7 @@ static void tail_note(struct tail *tail, const struct record *record, size_t col
         text_add(&whole, whole.len > 0 ? SLICE(", would deny: ") : SLICE("would deny: "));
         text_add_log(&whole, record_get(record, record->would_deny), '\0');
     }
-    if (is_opaque(record) && !tail->is_alarm) {
+    if (record_is_tunnel(record) && !tail->is_alarm) {
         text_add(&whole, whole.len > 0 ? SLICE(" up ") : SLICE("up "));
         text_add_size(&whole, record->client_in_bytes);
     }

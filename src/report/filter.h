@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The one language in which records are chosen: `fairlead tail`, `fairlead har`, the admin API. docs/live.md is its
- * manual. Terms stand one behind the other and all must hold; one with '!' in front must not:
+/* The one language in which records are chosen: `fairlead tail`, `tunnels`, `requests` and `har`, the admin API, the
+ * dashboard. docs/live.md is its manual. Terms stand one behind the other and all must hold; one with '!' in front must not:
  *
  *     host=*.example.com status>=400 !user=ci wait>100ms
  *

@@ -18,7 +18,9 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/number.h"
 #include "http/status_code.h"
+#include "record/verdict.h"
 #include "report/access_log_internal.h"
 
 #include <errno.h>
@@ -38,20 +40,10 @@ static uint64_t first_present(uint64_t a, uint64_t b)
     return a != 0 ? a : b;
 }
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* `at` between the two; `least` where it never happened. */
 static uint64_t between(uint64_t at, uint64_t least, uint64_t most)
 {
     return at < least ? least : at > most ? most : at;
-}
-
-static bool is_opaque(const struct record *record)
-{
-    return record->kind == RECORD_TUNNEL || record->kind == RECORD_UPGRADE;
 }
 
 static uint64_t point_of_start(const struct timeline *timeline)
@@ -74,31 +66,31 @@ static void point_at_rest(const struct record *record, const uint64_t *at, struc
 {
     uint64_t given_up = first_present(at[MARK_D_TX0], at[MARK_X_END]);
     points->sent = points->answered = points->ready;
-    points->end = later(at[MARK_T_LAST], points->ready);
+    points->end = u64_most(at[MARK_T_LAST], points->ready);
     if (record->kind == RECORD_TUNNEL)
         return;
     if (at[MARK_U_TX0] != 0) {
         uint64_t answered = first_present(at[MARK_U_RX0], given_up);
         uint64_t sent = first_present(at[MARK_U_TX1], answered);
-        points->answered = later(answered, points->ready);
+        points->answered = u64_most(answered, points->ready);
         points->sent = between(sent, points->ready, points->answered);
     }
     uint64_t last = at[MARK_U_RX0] != 0 ? at[MARK_U_RX1] : at[MARK_D_TX1];
     if (record->kind == RECORD_UPGRADE)
-        last = later(last, at[MARK_T_LAST]);
-    points->end = later(first_present(last, at[MARK_X_END]), points->answered);
+        last = u64_most(last, at[MARK_T_LAST]);
+    points->end = u64_most(first_present(last, at[MARK_X_END]), points->answered);
 }
 
 static void find_points(const struct record *record, const struct timeline *timeline,
                         struct points *points)
 {
     const uint64_t *at = timeline->at_ns;
-    uint64_t beyond = later(at[MARK_U_PT1], at[MARK_U_PX1]);
-    uint64_t connected = later(at[MARK_U_SYN1], later(at[MARK_U_TLS1], beyond));
+    uint64_t beyond = u64_most(at[MARK_U_PT1], at[MARK_U_PX1]);
+    uint64_t connected = u64_most(at[MARK_U_SYN1], u64_most(at[MARK_U_TLS1], beyond));
     points->has_dns = at[MARK_U_DNS0] != 0 && at[MARK_U_DNS1] != 0;
     points->has_connect = at[MARK_U_SYN0] != 0 && at[MARK_U_SYN1] != 0;
     points->start = point_of_start(timeline);
-    points->ready = later(point_of_ready(record, at), points->start);
+    points->ready = u64_most(point_of_ready(record, at), points->start);
     points->dns0 = points->dns1 = points->start;
     if (points->has_dns) {
         points->dns0 = between(at[MARK_U_DNS0], points->start, points->ready);
@@ -255,13 +247,14 @@ static void add_request(const struct record *record, struct text *into)
     add_header(into, "User-Agent", record, record->user_agent);
     text_add(into, SLICE("],\"queryString\":[],\"headersSize\":-1"));
     add_number(into, "bodySize",
-               is_opaque(record) ? record->client_in_bytes : record->request_body_bytes);
+               record_is_tunnel(record) ? record->client_in_bytes : record->request_body_bytes);
     text_add_char(into, '}');
 }
 
 static void add_response(const struct record *record, struct text *into)
 {
-    uint64_t bytes = is_opaque(record) ? record->client_out_bytes : record->response_body_bytes;
+    uint64_t bytes =
+        record_is_tunnel(record) ? record->client_out_bytes : record->response_body_bytes;
     text_add_format(into, ",\"response\":{\"status\":%u", record->status);
     add_string(into, "statusText", status_code_reason(record->status));
     add_version(into, "httpVersion", record->status != 0,
@@ -295,6 +288,7 @@ static void add_timings(const struct record *record, const struct timeline *time
     add_phase(into, "_proxy", timeline, PHASE_PARENT);
     add_phase(into, "_deliver", timeline, PHASE_DELIVER);
     add_phase(into, "_tunnel", timeline, PHASE_TUNNEL);
+    add_phase(into, "_inside_hello", timeline, PHASE_INSIDE_HELLO);
     add_phase(into, "_inside_tls", timeline, PHASE_INSIDE_TLS);
     add_phase(into, "_inside_wait", timeline, PHASE_INSIDE_WAIT);
     add_phase(into, "_close", timeline, PHASE_CLOSE);
@@ -349,7 +343,7 @@ static void add_attempts(const struct record *record, uint64_t start_ns, struct 
     text_add(into, SLICE(",\"_attempts\":["));
     for (size_t i = 0; i < count; i++) {
         const struct record_attempt *attempt = &record->attempts[i];
-        const char *result = access_log_attempt_result(attempt);
+        const char *result = record_attempt_word(attempt);
         text_add_format(into, "%s{\"result\":\"%s\"", i > 0 ? "," : "", result);
         add_address(into, "address", &attempt->peer);
         if (attempt->begin_ns != 0)
@@ -362,6 +356,20 @@ static void add_attempts(const struct record *record, uint64_t start_ns, struct 
         text_add_char(into, '}');
     }
     text_add_char(into, ']');
+}
+
+/* Who was slow, and the shares of the time, which add up to `_total`. */
+static void add_slow(const struct record *record, struct text *into)
+{
+    struct verdict verdict;
+    if (!verdict_judge(record, &verdict))
+        return;
+    text_add_format(into, ",\"_slow\":{\"who\":\"%s\"", slow_word(verdict.slow));
+    for (int side = 0; side < SLOW_COUNT; side++) {
+        if (verdict.share_us[side] != 0)
+            add_ms(into, slow_word((enum slow_side)side), verdict.share_us[side] * NS_PER_US);
+    }
+    text_add_char(into, '}');
 }
 
 static void add_own(const struct record *record, struct text *into)
@@ -418,6 +426,7 @@ void har_add(const struct record *record, bool is_first, struct text *into)
     add_timings(record, &timeline, &points, into);
     add_connection(record, into);
     add_attempts(record, points.start, into);
+    add_slow(record, into);
     add_own(record, into);
     text_add_char(into, '}');
 }

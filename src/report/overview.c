@@ -37,7 +37,6 @@ enum {
     WORD_MAX = 160,
     PLACES = 8, /* where a destination may lie */
     JUDGE_EVERY_S = 5,
-    SLOW_MS = 100,
     SLOW_LEAST = 5, /* durations that a judgement needs */
     LISTED_MAX = 100,
 };
@@ -237,10 +236,10 @@ static const struct histogram *destination_worst(const struct destination *desti
         worst_ns = p90_ns;
         *ret_index = (uint8_t)i;
     }
-    return worst_ns >= SLOW_MS * NS_PER_MS ? worst : NULL;
+    return worst_ns >= RECORD_SLOW_NS ? worst : NULL;
 }
 
-/* Slow is a destination of which one phase takes SLOW_MS or more in a tenth of the cases. */
+/* Slow is a destination of which one phase takes RECORD_SLOW_NS or more in a tenth of the cases. */
 static void destination_judge(struct destination *destination, uint64_t now_ns)
 {
     uint8_t slow_in = NOT_SLOW;
@@ -390,7 +389,7 @@ static void tally_put(struct tally *tally, const struct record *record)
 {
     bool is_refused = record->end == END_REFUSED;
     tally->requests++;
-    tally->tunnels += record->kind == RECORD_TUNNEL || record->kind == RECORD_UPGRADE;
+    tally->tunnels += record_is_tunnel(record);
     tally->refused += is_refused;
     tally->failed += !is_refused && record->cause.len > 0;
     tally->client_in += record->client_in_bytes;
@@ -428,7 +427,7 @@ static void phases_put(struct overview *overview, const struct record *record,
                        struct destination *destination)
 {
     /* The life of a tunnel is no wait of anybody: it is in `tunnel`, and not in `total`. */
-    bool is_tunnel = record->kind == RECORD_TUNNEL || record->kind == RECORD_UPGRADE;
+    bool is_tunnel = record_is_tunnel(record);
     for (int i = 0; i < PHASE_COUNT; i++) {
         uint64_t ns = 0;
         if (!timeline_phase(&record->timeline, (enum phase)i, &ns) ||

@@ -121,7 +121,7 @@ def tunnel(chance, seq, is_open=False):
     return {"kind": "tunnel", "method": "CONNECT", "url": authority, "host": authority.rpartition(":")[0], "status": 200,
             **({"in_progress": True} if is_open else {"end": "done"}), "upstream": "203.0.113.7:443", "source": "10.20.0.1:51777",
             "sni": authority.rpartition(":")[0], "inside": {"version": "1.3", "cipher": "0x1301", "alpn": ["h2", "http/1.1"], "turns": 3,
-                                                            "confidence": {"hello": "passive", "handshake": "passive", "request": "estimated",
+                                                            "confidence": {"client_hello": "passive", "answer": "passive", "handshake": "passive", "request": "estimated",
                                                                            "response": "estimated"}},
             "client_conn": {"id": 1000 + seq, "use": 1}, "upstream_conn": {"id": 5000 + seq, "use": 1}, "dns": {"source": "cache", "answers": 1},
             "bytes": {"client_in": up + 120, "client_out": down + 39, "upstream_out": up, "upstream_in": down, "request_body": up,

@@ -164,7 +164,7 @@ def test_each_moment_lies_between_the_players_stamps(proxy, site, certs, version
     assert got.pop("cipher").startswith("0x13" if is_13 else "0xc0")
     assert got == {
         "version": "1.3" if is_13 else "1.2", "offered": "1.3" if is_13 else "1.2", "alpn": ["http/1.1"], "turns": 1,
-        "confidence": {"hello": "passive", "handshake": "passive", "request": "passive",
+        "confidence": {"client_hello": "passive", "answer": "passive", "handshake": "passive", "request": "passive",
                        "response": "estimated" if is_13 else "passive", "turns": "estimated", "idle": "exact"}}
     assert record["sni"] == "localhost"
 
@@ -178,7 +178,7 @@ def test_a_resumed_session_is_told(proxy, site, certs, versions):
     fetch(proxy, origin, context, session=session)
     first, second = inside(proxy, 2)
     assert "resumed" not in first["inside"]
-    assert second["inside"]["resumed"] is True
+    assert second["inside"]["resumed"] is True and second["inside"]["confidence"]["resumed"] == "passive"
     for record in first, second:
         marks = [record.marks[name] for name in ("t_ch", "t_sh", "t_hs", "t_req", "t_rsp")]
         assert marks == sorted(marks)
@@ -204,7 +204,8 @@ def test_a_client_certificate_is_told(proxy, site, certs, versions):
     (record,) = inside(proxy)
     got = record["inside"]
     assert got["certificate_asked"] is True and got["client_certificate"] is True
-    assert got["confidence"]["handshake"] == ("estimated" if versions is V13 else "passive")
+    told = got["confidence"]
+    assert {told[what] for what in ("handshake", "certificate_asked", "client_certificate")} == {"estimated" if versions is V13 else "passive"}
     assert_between(client.stamps["finishes"], record.mark("t_hs"), client.stamps["requests"])
     assert_between(client.stamps["requests"], record.mark("t_req"), players[0].stamps["responds"])
     assert_between(players[0].stamps["responds"], record.mark("t_rsp"), client.stamps["has"])
@@ -244,6 +245,7 @@ def test_an_alert_of_the_origin_has_its_code(proxy, stage, certs):
     origin = stage.origin(refusing(certs.server_context(versions=V13)))
     got = refuse(proxy, origin, certs.client_context(versions=V12))
     assert got["alert"] == {"by": "upstream", "code": 70, "name": "protocol_version"}
+    assert got["confidence"] == {"client_hello": "passive", "alert": "passive", "idle": "exact"}
     assert got["offered"] == "1.2" and "version" not in got and "turns" not in got
 
 
@@ -268,7 +270,7 @@ def test_a_client_without_a_certificate_is_refused(proxy, stage, certs):
     (record,) = inside(proxy)
     got = record["inside"]
     assert got["certificate_asked"] is True and "client_certificate" not in got
-    assert got["alert"] == {"by": "upstream", "encrypted": True}
+    assert got["alert"] == {"by": "upstream", "encrypted": True} and got["confidence"]["alert"] == "estimated"
     assert "t_hs" in record.marks and "t_req" not in record.marks
 
 

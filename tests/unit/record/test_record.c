@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "record/record.h"
 
+#include <errno.h>
 #include <string.h>
 
 static struct record record;
@@ -28,6 +29,25 @@ static void begin_clears_everything_but_the_text(void **state)
     record_begin(&record);
     for (size_t i = 0; i < offsetof(struct record, text); i++)
         assert_int_equal(((const char *)&record)[i], 0);
+}
+
+static void an_attempt_has_one_word(void **state)
+{
+    (void)state;
+    static const struct {
+        struct record_attempt attempt;
+        const char *word;
+    } rows[] = {
+        {{.begin_ns = 1, .end_ns = 2}, "connected"},
+        {{.begin_ns = 1}, "cancelled"},
+        {{.os_error = ECANCELED, .begin_ns = 1}, "cancelled"},
+        {{.os_error = EACCES}, "refused"},
+        {{.os_error = EACCES, .begin_ns = 1, .end_ns = 2}, "failed"},
+        {{.os_error = EINPROGRESS, .begin_ns = 1}, "trying"},
+        {{.os_error = ECONNREFUSED, .begin_ns = 1, .end_ns = 2}, "failed"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_string_equal(record_attempt_word(&rows[i].attempt), rows[i].word);
 }
 
 static void texts_lie_behind_each_other_and_come_back(void **state)
@@ -192,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(begin_clears_everything_but_the_text),
+        cmocka_unit_test(an_attempt_has_one_word),
         cmocka_unit_test(texts_lie_behind_each_other_and_come_back),
         cmocka_unit_test(a_text_is_cut_to_its_own_bound),
         cmocka_unit_test(a_text_that_is_set_again_takes_its_old_place_where_it_fits),

@@ -105,6 +105,41 @@ static void a_parent_proxy_is_inside_of_connect(void **state)
     assert_has(entry, "\"_proxy_tls\":3.000,\"_proxy\":2.000");
 }
 
+/* Of what took 100 ms or more: the word, and shares that add up to the total. */
+static void who_was_slow_is_told(void **state)
+{
+    (void)state;
+    static const char *const sides[] = {"proxy", "dns", "upstream_network", "origin"};
+    test_exchange(&record);
+    write_entry();
+    assert_null(strstr(entry, "_slow"));
+    record.timeline.at_ns[MARK_U_RX0] = record.timeline.at_ns[MARK_U_RX1] = 0;
+    record.timeline.at_ns[MARK_D_TX0] = record.timeline.at_ns[MARK_D_TX1] = 0;
+    record.timeline.at_ns[MARK_X_END] = 0;
+    test_mark(&record, MARK_U_RX0, MS(143));
+    test_mark(&record, MARK_U_RX1, MS(145));
+    test_mark(&record, MARK_X_END, MS(145));
+    write_entry();
+    assert_has(entry, "\"_slow\":{\"who\":\"origin\",");
+    entry = strstr(entry, "\"_slow\"");
+    uint64_t sum = micros("client");
+    for (size_t i = 0; i < COUNT_OF(sides); i++)
+        sum += micros(sides[i]);
+    assert_int_equal(sum, 145000);
+}
+
+static void the_inside_of_a_tunnel_is_told(void **state)
+{
+    (void)state;
+    test_exchange(&record);
+    record.kind = RECORD_TUNNEL;
+    test_mark(&record, MARK_T_CH, MS(20));
+    test_mark(&record, MARK_T_SH, MS(23));
+    test_mark(&record, MARK_T_HS, MS(25));
+    write_entry();
+    assert_has(entry, "\"_inside_hello\":3.000,\"_inside_tls\":5.000");
+}
+
 /* A pooled connection was not paid for; what it had cost stands beside it. */
 static void a_pooled_connection_has_no_connect(void **state)
 {
@@ -274,6 +309,8 @@ int main(void)
         cmocka_unit_test(a_new_connection_has_all_phases),
         cmocka_unit_test(ssl_is_inside_of_connect),
         cmocka_unit_test(a_parent_proxy_is_inside_of_connect),
+        cmocka_unit_test(who_was_slow_is_told),
+        cmocka_unit_test(the_inside_of_a_tunnel_is_told),
         cmocka_unit_test(a_pooled_connection_has_no_connect),
         cmocka_unit_test(an_early_answer_is_never_negative),
         cmocka_unit_test(an_answer_that_never_came_was_waited_for),
