@@ -1,6 +1,6 @@
 /* What a forwarded response, and the answer to a CONNECT, tell of how they came about, where the configuration asks for it:
- * Server-Timing (W3C) with the phases that are over when the head leaves, Proxy-Status (RFC 9209). Lines of the origin
- * stay, and ours comes behind them: both fields are lists.
+ * Server-Timing (W3C) with the phases that can be over when the head leaves, from `client_tls` to `wait`; Proxy-Status
+ * (RFC 9209). Lines of the origin stay, and ours comes behind them: both fields are lists.
  *
  * Names are the log's words with "fairlead-" in front, since the origin names its own phases in the same field. */
 
@@ -11,11 +11,6 @@
 #include "http/proxy_status.h"
 
 enum { ANNOTATE_FIELD_MAX = 1024 };
-
-/* Those that can be over by then, in the order of their life. */
-static const enum phase told[] = {PHASE_CLIENT_TLS, PHASE_RECEIVE, PHASE_BLOCKED,
-                                  PHASE_DNS,        PHASE_CONNECT, PHASE_TLS,
-                                  PHASE_PARENT,     PHASE_SEND,    PHASE_WAIT};
 
 static enum status annotate_add(struct exchange *x, struct head *head, struct slice name,
                                 struct slice value)
@@ -28,13 +23,13 @@ static enum status annotate_timing(struct exchange *x, struct head *head)
 {
     char field[ANNOTATE_FIELD_MAX];
     struct text text = text_on(field, sizeof(field));
-    for (size_t i = 0; i < COUNT_OF(told); i++) {
+    for (int phase = PHASE_CLIENT_TLS; phase <= PHASE_WAIT; phase++) {
         uint64_t ns = 0;
-        if (!timeline_phase(&x->timeline, told[i], &ns))
+        if (!timeline_phase(&x->timeline, (enum phase)phase, &ns))
             continue;
         uint64_t us = ns / NS_PER_US;
         text_add_format(&text, "%sfairlead-%s;dur=%llu.%03llu", text.len == 0 ? "" : ", ",
-                        phase_word(told[i]), (unsigned long long)(us / 1000),
+                        phase_word((enum phase)phase), (unsigned long long)(us / 1000),
                         (unsigned long long)(us % 1000));
     }
     return text.len == 0 ? ST_OK : annotate_add(x, head, SLICE("Server-Timing"), text_slice(&text));

@@ -9,17 +9,13 @@
 #include "proxy/pace.h"
 
 #include "base/clock.h"
+#include "base/number.h"
 #include "io/loop.h"
 
 static void add_us(uint32_t *sum, uint64_t ns)
 {
     uint64_t us = ns / NS_PER_US;
     *sum = us > UINT32_MAX - *sum ? UINT32_MAX : *sum + (uint32_t)us;
-}
-
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* Something of it is here, or would be sent, and the receiver does not take it. */
@@ -46,7 +42,7 @@ static void way_note_stall(struct pace_way *way, bool *is_paused, const struct p
 static uint64_t way_gap_ns(const struct pace_way *way, bool is_paused, uint64_t before_ns,
                            uint64_t now_ns)
 {
-    uint64_t since_ns = is_paused ? before_ns : later(before_ns, way->paused_ns);
+    uint64_t since_ns = is_paused ? before_ns : u64_most(before_ns, way->paused_ns);
     return now_ns > since_ns ? now_ns - since_ns : 0;
 }
 
@@ -84,7 +80,7 @@ void pace_note(struct pace *pace, const struct pipe *up, const struct pipe *down
         way_note_more(&pace->down, pace->is_down_paused, before.down_ns, down->last_ns);
     }
     if (down->last_ns != before.down_ns && before.up_ns > before.down_ns) {
-        uint64_t since_ns = later(before.up_ns, pace->down.paused_ns);
+        uint64_t since_ns = u64_most(before.up_ns, pace->down.paused_ns);
         uint64_t wait_ns = down->last_ns > since_ns ? down->last_ns - since_ns : 0;
         pace->waits += pace->waits < UINT32_MAX;
         if (wait_ns < RECORD_IDLE_NS)

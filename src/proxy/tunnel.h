@@ -73,7 +73,7 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
                          struct budget *budget) MUST_USE;
 /* Other limits from now on, of which the tunnels keep nothing but what their bytes may cost. */
 void tunnel_room_take_limits(struct tunnel_room *room, const struct budget_rules *rules);
-/* Tell of each that has moved bytes since it was told of, where the configuration wants that now and then. */
+/* Tell of each that has moved bytes since it was told of, where the configuration wants to know of open ones. */
 void tunnel_room_tell_all(struct tunnel_room *room);
 /* End all tunnels now: END_DRAIN. */
 void tunnel_room_end_all(struct tunnel_room *room);

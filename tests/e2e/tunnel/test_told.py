@@ -75,14 +75,15 @@ def test_a_tunnel_is_told_of_when_it_opens(start, echo):
     assert len([line for line in proxy.log_lines() if "in_progress" in line]) == 1
 
 
-def test_a_drain_tells_of_what_is_open(start, echo):
-    """When it begins, before anything ends."""
-    proxy = start("every: 1h")
+@pytest.mark.parametrize("tunnels, before", [("every: 1h", 0), ("open: on, every: 0s", 1)])
+def test_a_drain_tells_of_what_is_open(start, echo, tunnels, before):
+    """When it begins, before anything ends; also where each is told of only when it opens."""
+    proxy = start(tunnels)
     with enter(proxy, echo) as wire:
         wire.send(b"x" * BLOCK)
         wire.read(BLOCK)
         proxy.signal(signal.SIGTERM)
-        assert proxy.record(is_open).bytes["response_body"] == BLOCK
+        assert proxy.records(before + 1, is_open)[-1].bytes["response_body"] == BLOCK
         wire.send(b"x" * BLOCK)
         wire.read(BLOCK)
     assert proxy.record()["since"]["response_body"] == BLOCK
