@@ -11,12 +11,6 @@
 
 enum { FAULT_TEXT = 900, DEFAULT_PORT = 3129 };
 
-static int say(enum view_command command, const char *words)
-{
-    (void)fprintf(stderr, "fairlead: %s: %s\n", view_command_word(command), words);
-    return 2;
-}
-
 static void report_line(struct config_errors *errors, const char *line)
 {
     (void)errors;
@@ -55,7 +49,7 @@ static int read_config(struct view_admin *admin, enum view_command command, cons
     size_t len = 0;
     bool is_stream = false;
     if (file_read_config(path, &text, &len, &is_stream, &fault) != ST_OK)
-        return say(command, text_string(&fault));
+        return view_complain(command, text_string(&fault), "");
     enum status status = config_load(path, slice_of(text, len), 0, NULL, &errors, &admin->config);
     free(text);
     return status == ST_OK ? 0 : 2;
@@ -66,7 +60,8 @@ static int find_listen(struct view_admin *admin, enum view_command command, cons
     if (given != NULL) {
         if (parse_listen(slice_from_string(given), &admin->listen))
             return 0;
-        return say(command, "--admin expects ADDRESS:PORT, or the path of a Unix socket");
+        return view_complain(command, "--admin expects ADDRESS:PORT, or the path of a Unix socket",
+                             "");
     }
     if (admin->config == NULL) {
         admin->listen.kind = LISTEN_TCP;
@@ -75,8 +70,10 @@ static int find_listen(struct view_admin *admin, enum view_command command, cons
         return 0;
     }
     if (!admin_client_can_ask(admin->config))
-        return say(command, "the configuration names no admin listener that could be asked: give "
-                            "--admin ADDRESS");
+        return view_complain(command,
+                             "the configuration names no admin listener that could be asked: give "
+                             "--admin ADDRESS",
+                             "");
     admin->listen = admin->config->admin.listen;
     return 0;
 }
@@ -100,7 +97,7 @@ static int read_token(struct view_admin *admin, enum view_command command, const
     struct text fault = text_on(words, sizeof(words));
     size_t len = 0;
     if (file_read(path, FILE_BYTES_MAX, &admin->token, &len, &fault) != ST_OK)
-        return is_needed ? say(command, text_string(&fault)) : 0;
+        return is_needed ? view_complain(command, text_string(&fault), "") : 0;
     struct slice all = slice_of(admin->token, len);
     struct slice line = slice_trim(slice_first(all, slice_find(all, '\n')));
     if (line.len > 0 && line.at[line.len - 1] == '\r')
@@ -110,7 +107,7 @@ static int read_token(struct view_admin *admin, enum view_command command, const
             line.len = 0;
     }
     if (line.len == 0 || line.len > ADMIN_TOKEN_MAX)
-        return say(command, "the first line of the token file is no token");
+        return view_complain(command, "the first line of the token file is no token", "");
     admin->client.token = line;
     return 0;
 }
@@ -150,7 +147,7 @@ int view_admin_get(const struct view_admin *admin, enum view_command command, co
     struct text fault = text_on(words, sizeof(words));
     struct admin_reply reply = {.status = 0};
     if (admin_ask(&admin->client, "GET", path, &fault, &reply) != ST_OK) {
-        (void)say(command, text_string(&fault));
+        (void)view_complain(command, text_string(&fault), "");
         return 1;
     }
     if (reply.status == 200) {
@@ -160,6 +157,6 @@ int view_admin_get(const struct view_admin *admin, enum view_command command, co
     text_add_format(&fault, "the admin listener answers %u: ", reply.status);
     text_add_log(&fault, slice_first(reply.body, slice_find(reply.body, '\n')), '\0');
     free(reply.text);
-    (void)say(command, text_string(&fault));
+    (void)view_complain(command, text_string(&fault), "");
     return 1;
 }

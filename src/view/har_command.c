@@ -24,12 +24,6 @@ struct writer {
     char room[HAR_ENTRY_MAX + HAR_FRAME_MAX];
 };
 
-static int complain(const char *what, const char *why)
-{
-    (void)fprintf(stderr, "fairlead: har: %s: %s\n", what, why);
-    return 2;
-}
-
 /* ---- entries ---- */
 
 /* When it began, as the archive has it. */
@@ -104,7 +98,7 @@ static int read_stream(struct writer *writer, struct line_reader *reader, const 
     line_reader_use(reader, file);
     while ((status = line_reader_next(reader, &line)) == ST_OK && !ferror(stdout))
         read_line(writer, name, reader, line);
-    return status == ST_IO ? complain(name, strerror(errno)) : 0;
+    return status == ST_IO ? view_complain(VIEW_HAR, name, strerror(errno)) : 0;
 }
 
 static int read_file(struct writer *writer, struct line_reader *reader, const char *name)
@@ -113,7 +107,7 @@ static int read_file(struct writer *writer, struct line_reader *reader, const ch
         return read_stream(writer, reader, "stdin", stdin);
     FILE *file = fopen(name, "re");
     if (file == NULL)
-        return complain(name, strerror(errno));
+        return view_complain(VIEW_HAR, name, strerror(errno));
     int code = read_stream(writer, reader, name, file);
     (void)fclose(file); /* it was only read */
     return code;
@@ -127,7 +121,7 @@ static int read_logs(struct writer *writer)
     struct line_reader reader;
     int code = 0;
     if (line_reader_init(&reader) != ST_OK)
-        return complain("standard input", "out of memory");
+        return view_complain(VIEW_HAR, "standard input", "out of memory");
     for (int i = 0; i < (count > 0 ? count : 1) && code == 0; i++)
         code = read_file(writer, &reader, names[i]);
     line_reader_done(&reader);
@@ -182,7 +176,7 @@ static int take_page(const struct view_admin *admin, struct pages *pages, uint64
     if (json_check(reply->body, &value) != ST_OK ||
         !find_member(value, SLICE("transactions"), &list) ||
         !find_number(&value, SLICE("oldest"), &oldest))
-        return complain("the admin listener", "that is no list of transactions") - 1;
+        return view_complain(VIEW_HAR, "the admin listener", "that is no list of transactions") - 1;
     if (*before == UINT64_MAX)
         (void)find_number(&value, SLICE("left_out"), &pages->left_out); /* else 0 */
     *before = oldest < *before ? oldest : 0;
@@ -202,7 +196,9 @@ static int write_page(struct writer *writer, const struct admin_reply *reply)
         struct text why = text_on(words, sizeof(words));
         struct slice object = slice_of(line.raw.at - 1, line.raw.len + 2);
         if (line.kind != JSON_OBJECT || record_json_read(object, &writer->record, &why) != ST_OK)
-            return complain("the admin listener", "one of its transactions cannot be read") - 1;
+            return view_complain(VIEW_HAR, "the admin listener",
+                                 "one of its transactions cannot be read") -
+                   1;
         write_record(writer);
     }
     return 0;
@@ -231,7 +227,7 @@ static int read_process(struct writer *writer)
     struct view_admin admin;
     struct pages *pages = calloc(1, sizeof(*pages));
     if (pages == NULL)
-        return complain("the admin listener", "out of memory");
+        return view_complain(VIEW_HAR, "the admin listener", "out of memory");
     int code = view_admin_init(&admin, VIEW_HAR, writer->options);
     if (code == 0)
         code = read_pages(writer, &admin, pages);
@@ -247,11 +243,11 @@ int har_command(const struct view_options *options)
     bool asks = options->admin != NULL || options->config != NULL;
     struct writer *writer = calloc(1, sizeof(*writer));
     if (writer == NULL)
-        return complain("standard output", "out of memory");
+        return view_complain(VIEW_HAR, "standard output", "out of memory");
     writer->options = options;
     int code = 0;
     if (asks && options->word_count > 0)
-        code = complain(options->words[0], "logs and --admin do not go together");
+        code = view_complain(VIEW_HAR, options->words[0], "logs and --admin do not go together");
     else
         code = asks ? read_process(writer) : read_logs(writer);
     if (writer->count > 0 || code == 0 || (code == 1 && !asks))

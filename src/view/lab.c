@@ -10,6 +10,7 @@
 #include "server/compile.h"
 #include "server/lone.h"
 #include "server/privileges.h"
+#include "view/options.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -17,12 +18,6 @@
 #include <time.h>
 
 enum { RING_BYTES = 4 << 20, FAULT_TEXT = 900, HALF_CLOSED_MS = 50, TUNNEL_IDLE_S = 24 * 3600 };
-
-static int complain(const char *words)
-{
-    (void)fprintf(stderr, "fairlead: trace: %s\n", words);
-    return 2;
-}
 
 /* Nobody says who asks, a URL is shown as it was given, and a tunnel is only opened. */
 static void lab_edit(struct config *config)
@@ -73,14 +68,14 @@ static int lab_compile(struct lab *lab, bool is_open)
         lab_open(lab->bundle->config);
     } else {
         if (interfaces_read(&lab->interfaces, &fault) != ST_OK)
-            return complain(text_string(&fault));
+            return view_complain(VIEW_TRACE, text_string(&fault), "");
         lone_describe(lab->bundle);
     }
     enum status status = compile_snapshot(lab->bundle, &lab->interfaces, NULL, NULL,
                                           SLICE("fairlead"), &fault, &lab->snapshot);
     if (status == ST_OK)
         return 0;
-    return complain(fault.len > 0 ? text_string(&fault) : "out of memory");
+    return view_complain(VIEW_TRACE, fault.len > 0 ? text_string(&fault) : "out of memory", "");
 }
 
 /* No byte of a peer is read as root. */
@@ -94,7 +89,7 @@ static int lab_drop_root(const struct config *config)
     const char *name = config->run_as.len > 0 ? config->run_as.at : "";
     if (privileges_find_user(name, &user, &fault) != ST_OK ||
         privileges_drop(&user, &fault) != ST_OK)
-        return complain(text_string(&fault));
+        return view_complain(VIEW_TRACE, text_string(&fault), "");
     return 0;
 }
 
@@ -104,7 +99,7 @@ static int lab_start(struct lab *lab)
     lab->ring = ring_create(RING_BYTES);
     lab->counters = calloc(1, sizeof(*lab->counters));
     if (lab->ring == NULL || lab->counters == NULL)
-        return complain("out of memory");
+        return view_complain(VIEW_TRACE, "out of memory", "");
     struct recorder_options recording = {
         .rings = &lab->ring, .ring_count = 1, .fd = -1, .on_record = keep_record, .owner = lab};
     lab->recorder = recorder_create(&recording);
@@ -112,11 +107,11 @@ static int lab_start(struct lab *lab)
     options.ring = lab->ring;
     options.recorder = lab->recorder;
     if (lab->recorder == NULL || worker_create(&options, &lab->worker) != ST_OK)
-        return complain("its worker cannot be made");
+        return view_complain(VIEW_TRACE, "its worker cannot be made", "");
     if (worker_start(lab->worker) == ST_OK)
         return 0;
     lab->worker = NULL; /* half of one: nothing is unwound, the process ends */
-    return complain("its worker cannot start");
+    return view_complain(VIEW_TRACE, "its worker cannot start", "");
 }
 
 int lab_begin(struct lab *lab, int argc, const char *const *argv, size_t most, bool is_open)
@@ -133,7 +128,7 @@ int lab_begin(struct lab *lab, int argc, const char *const *argv, size_t most, b
     maker_init(&lab->maker, argc, argv);
     lab->records = calloc(most, sizeof(*lab->records));
     if (lab->records == NULL)
-        return complain("out of memory");
+        return view_complain(VIEW_TRACE, "out of memory", "");
     if (maker_make_files(&lab->maker, &lab->bundle) != ST_OK)
         return 2;
     int code = lab_compile(lab, is_open);

@@ -42,6 +42,13 @@ const char *view_command_word(enum view_command command)
     return commands[command].word;
 }
 
+int view_complain(enum view_command command, const char *what, const char *why)
+{
+    (void)fprintf(stderr, "fairlead: %s: %s%s%s\n", view_command_word(command), what,
+                  why[0] != '\0' ? ": " : "", why);
+    return 2;
+}
+
 /* ---- Help ---- */
 
 void view_options_print(enum view_command command)
@@ -104,9 +111,7 @@ static int complain(const struct reader *reader, const char *what, const char *v
     char space[200];
     struct text shown = text_on(space, sizeof(space));
     text_add_log(&shown, slice_first(slice_from_string(value), 40), '\0');
-    (void)fprintf(stderr, "fairlead: %s: %s%s%s\n", commands[reader->command].word, what,
-                  shown.len > 0 ? ": " : "", text_string(&shown));
-    return 2;
+    return view_complain(reader->command, what, text_string(&shown));
 }
 
 static int take_filter(struct reader *reader, const char *value)
@@ -252,9 +257,7 @@ static int read_filter(struct reader *reader)
     (void)text_string(&reader->filter);
     if (filter_parse(text_slice(&reader->filter), &reader->options->filter, &why) == ST_OK)
         return 0;
-    (void)fprintf(stderr, "fairlead: %s: --filter: %s\n", commands[reader->command].word,
-                  text_string(&why));
-    return 2;
+    return view_complain(reader->command, "--filter", text_string(&why));
 }
 
 int view_options_read(enum view_command command, int argc, const char *const *argv,

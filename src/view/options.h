@@ -74,5 +74,7 @@ void view_options_print_all(void);
 
 /* "tail" ... */
 const char *view_command_word(enum view_command command);
+/* Say on standard error what went wrong: "fairlead: COMMAND: WHAT: WHY", the latter unless it is empty. Returns 2. */
+int view_complain(enum view_command command, const char *what, const char *why);
 
 #endif

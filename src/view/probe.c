@@ -159,7 +159,7 @@ static bool probe_enter_proxy(struct probe *probe)
 
 static bool step_open(struct probe *probe)
 {
-    const struct via *via = probe->probes->via;
+    const struct other_proxy *proxy = probe->probes->proxy;
     const struct head *head = probe_hear(probe);
     if (head == NULL)
         return false;
@@ -167,9 +167,9 @@ static bool step_open(struct probe *probe)
         probe_end(probe); /* the worker's record tells why */
         return false;
     }
-    if (!probe_take_tunnel(probe, via->is_tls ? PROBE_SHAKE_PROXY : PROBE_OPEN))
+    if (!probe_take_tunnel(probe, proxy->is_tls ? PROBE_SHAKE_PROXY : PROBE_OPEN))
         return false;
-    return via->is_tls ? probe_begin_tls(probe, &via->host) : probe_enter_proxy(probe);
+    return proxy->is_tls ? probe_begin_tls(probe, &proxy->host) : probe_enter_proxy(probe);
 }
 
 static bool step_shake_proxy(struct probe *probe)
@@ -341,9 +341,9 @@ enum status probes_run(struct probes *probes, const struct aim *aims, size_t cou
     return status;
 }
 
-enum status probes_begin(struct probes *probes, struct lab *lab, const struct via *via)
+enum status probes_begin(struct probes *probes, struct lab *lab, const struct other_proxy *proxy)
 {
-    *probes = (struct probes){.lab = lab, .via = via};
+    *probes = (struct probes){.lab = lab, .proxy = proxy};
     tcp_slab_init(&probes->tcp_slab);
     probes->blocks = block_pool_create(KEEP_BYTES, /* limit_bytes= */ 0);
     probes->shared = (struct wire_shared){

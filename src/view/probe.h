@@ -3,8 +3,8 @@
 
 #include "view/aim.h"
 #include "view/lab.h"
+#include "view/other_proxy.h"
 #include "view/sight.h"
-#include "view/via.h"
 
 /* Clients of the lab: each asks for one thing, and reads and drops what comes. Through another proxy they do what a client
  * of it does, and see what the worker does not. Within the limits of the configuration each comes to an end. */
@@ -15,7 +15,7 @@ enum { PROBES_MAX = 256 };
 struct probes {
     /* private */
     struct lab *lab;
-    const struct via *via;
+    const struct other_proxy *proxy;
     struct loop *loop;
     struct block_pool *blocks;
     struct wire_shared shared;
@@ -24,8 +24,9 @@ struct probes {
     size_t running;
 };
 
-/* Errors: ST_IO, ST_NOMEM. probes_end in any case; the lab and `via` outlive it. */
-enum status probes_begin(struct probes *probes, struct lab *lab, const struct via *via) MUST_USE;
+/* Errors: ST_IO, ST_NOMEM. probes_end in any case; the lab and `proxy` outlive it. */
+enum status probes_begin(struct probes *probes, struct lab *lab,
+                         const struct other_proxy *proxy) MUST_USE;
 /* Go for `count` aims, at most PROBES_MAX and all at once, until each has its whole answer or fails; a tunnel is closed as
  * soon as it is open. With another proxy each writes into one of `sights`, whose number, counted from `first`, is the
  * User-Agent of the tunnel's record. Errors: ST_IO, ST_NOMEM: no connection to the worker. */

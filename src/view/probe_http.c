@@ -37,7 +37,7 @@ struct probe_request {
     bool is_final;     /* no other follows */
 };
 
-static enum status add_fields(const struct probe_request *request, const struct via *via,
+static enum status add_fields(const struct probe_request *request, const struct other_proxy *proxy,
                               struct fields *fields)
 {
     const struct {
@@ -46,8 +46,8 @@ static enum status add_fields(const struct probe_request *request, const struct 
         bool is_there;
     } rows[] = {
         {TOKEN_HOST, SLICE("Host"), request->host, true},
-        {TOKEN_PROXY_AUTHORIZATION, SLICE("Proxy-Authorization"), slice_from_string(via->field),
-         request->is_for_proxy && via->field[0] != '\0'},
+        {TOKEN_PROXY_AUTHORIZATION, SLICE("Proxy-Authorization"), slice_from_string(proxy->field),
+         request->is_for_proxy && proxy->field[0] != '\0'},
         {TOKEN_USER_AGENT, SLICE("User-Agent"), request->user_agent, true},
         {TOKEN_OTHER, SLICE("Accept"), SLICE("*/*"), request->is_final},
         {TOKEN_CONNECTION, SLICE("Connection"), SLICE("close"), request->is_final},
@@ -73,7 +73,7 @@ static enum status put_head(struct probe *probe, const struct probe_request *req
     head.method = request->method;
     head.method_name = request->method_name;
     head.target = request->target;
-    enum status status = add_fields(request, probe->probes->via, &head.fields);
+    enum status status = add_fields(request, probe->probes->proxy, &head.fields);
     if (status == ST_OK)
         status = probe->stream->ops->send_head(probe->stream, &head, body);
     return status == ST_OK ? probe->stream->ops->send_end(probe->stream, NULL) : status;
@@ -105,7 +105,7 @@ static bool ask_to_open(struct probe *probe, struct arena *arena)
 {
     char number[24];
     struct text text = text_on(number, sizeof(number));
-    struct slice through = slice_from_string(probe->probes->via->authority);
+    struct slice through = slice_from_string(probe->probes->proxy->authority);
     text_add_u64(&text, probe->number);
     struct probe_request request = {.method = METHOD_CONNECT,
                                     .method_name = SLICE("CONNECT"),

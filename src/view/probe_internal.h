@@ -40,7 +40,7 @@ struct probe {
 
 static inline bool probe_has_via(const struct probe *probe)
 {
-    return via_is_there(probe->probes->via);
+    return other_proxy_is_there(probe->probes->proxy);
 }
 static inline const struct config *probe_config(const struct probe *probe)
 {

@@ -22,17 +22,17 @@ static void add_of_proxy(struct slice sentence, struct text *into)
 }
 
 /* The proxy wants to know who asks, or believes it not. */
-static void show_challenge(const struct via *via, struct record *record)
+static void show_challenge(const struct other_proxy *proxy, struct record *record)
 {
-    bool has_asked = via->field[0] != '\0';
+    bool has_asked = proxy->field[0] != '\0';
     enum cause cause = has_asked ? CAUSE_AUTH_FAILED : CAUSE_AUTH_NEEDED;
     record->end = END_REFUSED;
     record_set(record, &record->cause, slice_from_string(failure_row(cause)->word), 64);
     record_set(record, &record->detail, slice_from_string(failure_row(cause)->sentence), 128);
     if (!has_asked)
         record_set(record, &record->remedy,
-                   via->is_tls ? SLICE("--proxy https://USER:PASSWORD@HOST:PORT")
-                               : SLICE("--proxy http://USER:PASSWORD@HOST:PORT"),
+                   proxy->is_tls ? SLICE("--proxy https://USER:PASSWORD@HOST:PORT")
+                                 : SLICE("--proxy http://USER:PASSWORD@HOST:PORT"),
                    64);
 }
 
@@ -46,8 +46,8 @@ static void show_refusal(const struct sight *sight, struct record *record)
     record_set(record, &record->detail, text_slice(&words), sizeof(room));
 }
 
-static void show_failure(const struct sight *sight, const struct aim *aim, const struct via *via,
-                         struct record *record)
+static void show_failure(const struct sight *sight, const struct aim *aim,
+                         const struct other_proxy *proxy, struct record *record)
 {
     char room[SIGHT_DETAIL_MAX + 600];
     struct text words = text_on(room, sizeof(room));
@@ -56,7 +56,7 @@ static void show_failure(const struct sight *sight, const struct aim *aim, const
         add_of_proxy(sentence, &words);
     else
         text_add(&words, sentence);
-    text_add_format(&words, ": %s", sight->is_of_proxy ? via->authority : aim->authority);
+    text_add_format(&words, ": %s", sight->is_of_proxy ? proxy->authority : aim->authority);
     if (sight->detail[0] != '\0')
         text_add_format(&words, ": %s", sight->detail);
     bool is_theirs = sight->cause == CAUSE_SEND_FAILED || sight->cause == CAUSE_NO_RESPONSE ||
@@ -67,17 +67,17 @@ static void show_failure(const struct sight *sight, const struct aim *aim, const
     record_set(record, &record->detail, text_slice(&words), sizeof(room));
 }
 
-static void show_end(const struct sight *sight, const struct aim *aim, const struct via *via,
-                     struct record *record)
+static void show_end(const struct sight *sight, const struct aim *aim,
+                     const struct other_proxy *proxy, struct record *record)
 {
     record->end = END_DONE;
     record->ended_by = LEG_NONE;
     record->status = record->upstream_status = sight->status;
     record->upstream_minor = sight->minor;
     if (sight->cause != CAUSE_NONE)
-        show_failure(sight, aim, via, record);
+        show_failure(sight, aim, proxy, record);
     else if (sight->status == 407 && (sight->is_refused || !aim_is_tls(aim)))
-        show_challenge(via, record);
+        show_challenge(proxy, record);
     else if (sight->is_refused)
         show_refusal(sight, record);
 }
@@ -106,7 +106,7 @@ static void show_unreached(struct record *record)
     record->token.len = 0;
 }
 
-void sight_show(const struct sight *sight, const struct aim *aim, const struct via *via,
+void sight_show(const struct sight *sight, const struct aim *aim, const struct other_proxy *proxy,
                 struct record *record)
 {
     record->user_agent.len = record->rule.len = record->would_deny.len = 0;
@@ -123,5 +123,5 @@ void sight_show(const struct sight *sight, const struct aim *aim, const struct v
     record->upstream_tls = sight->tls;
     for (int mark = 0; mark < MARK_COUNT; mark++)
         timeline_mark_at(&record->timeline, (enum mark)mark, sight->timeline.at_ns[mark]);
-    show_end(sight, aim, via, record);
+    show_end(sight, aim, proxy, record);
 }

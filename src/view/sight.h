@@ -4,7 +4,7 @@
 #include "proxy/failure.h"
 #include "record/record.h"
 #include "view/aim.h"
-#include "view/via.h"
+#include "view/other_proxy.h"
 
 /* What a probe sees of its way beyond the connection to another proxy, of which the worker knows nothing. */
 
@@ -25,7 +25,7 @@ struct sight {
 
 /* The record of the worker's tunnel to the proxy becomes that of what went through it. The record of one that was never
  * opened only gets to know what was asked for. */
-void sight_show(const struct sight *sight, const struct aim *aim, const struct via *via,
+void sight_show(const struct sight *sight, const struct aim *aim, const struct other_proxy *proxy,
                 struct record *record);
 
 #endif

@@ -49,11 +49,6 @@ struct follower {
     char line[ACCESS_LOG_LINE_MAX];
 };
 
-static void say(const char *words)
-{
-    (void)fprintf(stderr, "fairlead: tail: %s\n", words);
-}
-
 /* ---- what is shown ---- */
 
 /* Nothing more can be written. A reader that went away has read enough; what else is an error stays one. */
@@ -82,7 +77,7 @@ static void show_record(struct follower *follower, const struct sse_event *event
                                      .columns = follower->screen.columns};
     if (record_json_read(event->data, &follower->record, &why) != ST_OK) {
         text_add(&why, SLICE("; left out"));
-        say(text_string(&why));
+        (void)view_complain(VIEW_TAIL, text_string(&why), "");
         return;
     }
     if (!filter_match(&follower->options->filter, &follower->record))
@@ -205,7 +200,7 @@ static void say_lost(struct follower *follower, const char *why)
     text_add(&text, SLICE("the connection to "));
     admin_client_name(&follower->admin.client, &text);
     text_add_format(&text, " ended%s%s; trying again", why[0] != '\0' ? ": " : "", why);
-    say(text_string(&text));
+    (void)view_complain(VIEW_TAIL, text_string(&text), "");
 }
 
 static void reconnect(struct follower *follower)
@@ -216,7 +211,7 @@ static void reconnect(struct follower *follower)
     if (follower->is_over || open_stream(follower, &fault) != ST_OK)
         return;
     follower->has_lost = false;
-    say("connected again");
+    (void)view_complain(VIEW_TAIL, "connected again", "");
 }
 
 static void follow(struct follower *follower)
@@ -257,10 +252,8 @@ static int begin(struct follower *follower)
 {
     char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
-    if (follower->options->word_count > 0) {
-        say("no word is expected; a filter stands behind --filter");
-        return 2;
-    }
+    if (follower->options->word_count > 0)
+        return view_complain(VIEW_TAIL, "no word is expected; a filter stands behind --filter", "");
     int code = view_admin_init(&follower->admin, VIEW_TAIL, follower->options);
     if (code != 0)
         return code;
@@ -269,17 +262,14 @@ static int begin(struct follower *follower)
     follower->screen = screen_of_output();
     if (open_stream(follower, &fault) == ST_OK)
         return 0;
-    say(text_string(&fault));
-    return 1;
+    return view_complain(VIEW_TAIL, text_string(&fault), "") - 1;
 }
 
 int tail_command(const struct view_options *options)
 {
     struct follower *follower = calloc(1, sizeof(*follower));
-    if (follower == NULL) {
-        say("out of memory");
-        return 2;
-    }
+    if (follower == NULL)
+        return view_complain(VIEW_TAIL, "out of memory", "");
     follower->options = options;
     follower->signals = -1;
     int code = begin(follower);

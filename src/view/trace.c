@@ -28,7 +28,7 @@ static_assert((int)ROOM > (int)WATERFALL_MAX && (int)ROOM > (int)ACCESS_LOG_LINE
 struct trace {
     const struct view_options *options;
     struct lab lab;
-    struct via via;
+    struct other_proxy proxy;
     struct aim *aims; /* one a word */
     size_t aim_count;
     struct sight *sights;   /* of each transaction */
@@ -39,12 +39,6 @@ struct trace {
     char room[ROOM];
 };
 
-static int complain(const char *what, const char *why)
-{
-    (void)fprintf(stderr, "fairlead: trace: %s%s%s\n", what, why[0] != '\0' ? ": " : "", why);
-    return 2;
-}
-
 /* ---- asking ---- */
 
 static int find_proxy(struct trace *trace)
@@ -52,9 +46,10 @@ static int find_proxy(struct trace *trace)
     char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
     const struct view_options *options = trace->options;
-    if (via_init(&trace->via, options->proxy, options->proxy_password_file, &fault) == ST_OK)
+    if (other_proxy_init(&trace->proxy, options->proxy, options->proxy_password_file, &fault) ==
+        ST_OK)
         return 0;
-    return complain(fault.len > 0 ? text_string(&fault) : "out of memory", "");
+    return view_complain(VIEW_TRACE, fault.len > 0 ? text_string(&fault) : "out of memory", "");
 }
 
 static int make_aims(struct trace *trace)
@@ -62,13 +57,13 @@ static int make_aims(struct trace *trace)
     const struct view_options *options = trace->options;
     size_t count = (size_t)options->word_count;
     if (count == 0)
-        return complain("name a URL or HOST:PORT", "");
+        return view_complain(VIEW_TRACE, "name a URL or HOST:PORT", "");
     if (count > PROBES_MAX || count * options->repeat > TRANSACTIONS_MAX)
-        return complain("at most 256 URLs, and 10000 transactions in all", "");
+        return view_complain(VIEW_TRACE, "at most 256 URLs, and 10000 transactions in all", "");
     trace->aims = calloc(count, sizeof(*trace->aims));
     trace->sights = calloc(count * options->repeat, sizeof(*trace->sights));
     if (trace->aims == NULL || trace->sights == NULL)
-        return complain("out of memory", "");
+        return view_complain(VIEW_TRACE, "out of memory", "");
     trace->aim_count = count;
     for (size_t i = 0; i < count; i++) {
         char words[FAULT_TEXT];
@@ -77,7 +72,7 @@ static int make_aims(struct trace *trace)
         struct text what = text_on(shown, sizeof(shown));
         text_add_log(&what, slice_first(slice_from_string(options->words[i]), 60), '\0');
         if (aim_init(&trace->aims[i], options->words[i], options->method, &fault) != ST_OK)
-            return complain(text_string(&what), text_string(&fault));
+            return view_complain(VIEW_TRACE, text_string(&what), text_string(&fault));
     }
     return 0;
 }
@@ -88,7 +83,7 @@ static void show_sight(const struct trace *trace, struct record *record)
     uint64_t number = 0;
     size_t count = trace->aim_count * trace->options->repeat;
     if (slice_to_u64(record_get(record, record->user_agent), count - 1, &number) == ST_OK)
-        sight_show(&trace->sights[number], &trace->aims[number % trace->aim_count], &trace->via,
+        sight_show(&trace->sights[number], &trace->aims[number % trace->aim_count], &trace->proxy,
                    record);
 }
 
@@ -99,7 +94,7 @@ static int run_rounds(struct trace *trace, struct probes *probes)
         for (size_t i = 0; i < trace->aim_count; i += step) {
             size_t first = round * trace->aim_count + i;
             if (probes_run(probes, &trace->aims[i], step, trace->sights, first) != ST_OK)
-                return complain("no connection to its own worker can be made", "");
+                return view_complain(VIEW_TRACE, "no connection to its own worker can be made", "");
         }
     }
     return 0;
@@ -108,8 +103,9 @@ static int run_rounds(struct trace *trace, struct probes *probes)
 static int ask(struct trace *trace)
 {
     struct probes probes;
-    enum status status = probes_begin(&probes, &trace->lab, &trace->via);
-    int code = status == ST_OK ? run_rounds(trace, &probes) : complain("no loop can be made", "");
+    enum status status = probes_begin(&probes, &trace->lab, &trace->proxy);
+    int code = status == ST_OK ? run_rounds(trace, &probes)
+                               : view_complain(VIEW_TRACE, "no loop can be made", "");
     probes_end(&probes);
     if (code != 0)
         return code;
@@ -117,8 +113,8 @@ static int ask(struct trace *trace)
     trace->records = lab_wait(&trace->lab, wanted, clock_monotonic_ns() + RECORD_WAIT_S * NS_PER_S,
                               &trace->record_count);
     if (trace->record_count < wanted)
-        return complain("some transactions have no record", "") - 1;
-    for (size_t i = 0; via_is_there(&trace->via) && i < trace->record_count; i++)
+        return view_complain(VIEW_TRACE, "some transactions have no record", "") - 1;
+    for (size_t i = 0; other_proxy_is_there(&trace->proxy) && i < trace->record_count; i++)
         show_sight(trace, &trace->records[i]);
     return 0;
 }
@@ -260,7 +256,7 @@ static int print_people(struct trace *trace)
     size_t count = trace->aim_count;
     trace->values = calloc(trace->record_count + 1, sizeof(*trace->values));
     if (trace->values == NULL)
-        return complain("out of memory", "");
+        return view_complain(VIEW_TRACE, "out of memory", "");
     for (size_t i = 0; i < trace->record_count; i++) {
         uint64_t ns = waterfall_length(&trace->records[i]);
         bool is_shown = trace->options->repeat == 1 ||
@@ -268,9 +264,9 @@ static int print_people(struct trace *trace)
         if (is_shown && ns > axis_ns)
             axis_ns = ns;
     }
-    if (via_is_there(&trace->via))
-        (void)printf("through the proxy %s%s\n", trace->via.authority,
-                     trace->via.is_tls ? " over TLS" : "");
+    if (other_proxy_is_there(&trace->proxy))
+        (void)printf("through the proxy %s%s\n", trace->proxy.authority,
+                     trace->proxy.is_tls ? " over TLS" : "");
     for (size_t i = 0; i < count; i++) {
         const char *word = trace->aims[i].word;
         if (is_repeated(trace, i))
@@ -307,7 +303,7 @@ int trace_command(const struct view_options *options)
 {
     struct trace *trace = calloc(1, sizeof(*trace));
     if (trace == NULL)
-        return complain("out of memory", "");
+        return view_complain(VIEW_TRACE, "out of memory", "");
     trace->options = options;
     trace->screen = screen_of_output();
     int code = find_proxy(trace);
@@ -315,14 +311,14 @@ int trace_command(const struct view_options *options)
         code = make_aims(trace);
     if (code == 0) {
         code = lab_begin(&trace->lab, options->rest_count, options->rest,
-                         trace->aim_count * options->repeat, via_is_there(&trace->via));
+                         trace->aim_count * options->repeat, other_proxy_is_there(&trace->proxy));
         if (code == 0)
             code = ask(trace);
         if (code == 0)
             code = show(trace);
         lab_end(&trace->lab);
     }
-    via_done(&trace->via);
+    other_proxy_done(&trace->proxy);
     free(trace->aims);
     free(trace->sights);
     free(trace);

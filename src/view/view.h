@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-/* The commands that show transactions: trace, tail, tunnels, har. docs/live.md is their manual. */
+/* The commands that show transactions: trace, tail, tunnels, requests, har. docs/live.md is their manual. */
 
 /* Is `word` one of them? */
 bool view_is_command(const char *word);

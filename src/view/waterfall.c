@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "record/verdict.h"
 
 #include <errno.h>
 #include <string.h>
@@ -294,6 +295,24 @@ static void add_phases(const struct pen *pen)
     }
 }
 
+/* Of what took 100 ms or more. */
+static void add_slow(const struct pen *pen)
+{
+    struct verdict verdict;
+    if (!verdict_judge(pen->record, &verdict) || verdict.slow == SLOW_NONE)
+        return;
+    uint64_t active_us = verdict.total_us - verdict.share_us[SLOW_IDLE];
+    text_add(pen->into, SLICE("  slow: "));
+    color(pen, SCREEN_BOLD);
+    text_add(pen->into, slice_from_string(slow_word(verdict.slow)));
+    color(pen, SCREEN_RESET);
+    text_add_char(pen->into, ' ');
+    text_add_duration(pen->into, verdict.share_us[verdict.slow] * NS_PER_US);
+    text_add(pen->into, SLICE(" of "));
+    text_add_duration(pen->into, active_us * NS_PER_US);
+    text_add_char(pen->into, '\n');
+}
+
 void waterfall_add(const struct record *record, uint64_t axis_ns, const struct screen *screen,
                    struct text *into)
 {
@@ -304,4 +323,5 @@ void waterfall_add(const struct record *record, uint64_t axis_ns, const struct s
     if (!waterfall_is_good(record))
         add_failure(&pen);
     add_phases(&pen);
+    add_slow(&pen);
 }

@@ -5,13 +5,16 @@
 #include "record/record.h"
 #include "view/screen.h"
 
-/* One transaction as a person reads it: what it was, and a bar a phase.
+/* One transaction as a person reads it: what it was, how its connection came about, a bar a phase, and of what took 100 ms
+ * or more, who was slow.
  *
- *     GET http://a.example/  200 OK  1.23KB in 45.1ms
+ *     GET http://a.example/  200  1.23KB in 145ms
  *     new connection to 192.0.2.1:80
- *       dns        ###                                       12.3ms  query, 2 addresses
- *       connect       #####                                  20.1ms
- *       wait               ##########                        12.1ms
+ *       dns        ###                                12.3ms  query, 2 found
+ *       connect       #####                           20.1ms
+ *       send               |                          21.0us
+ *       wait               ########################    112ms
+ *       slow: origin 91.8ms of 145ms
  */
 
 /* Room that any of them needs. */

@@ -1,17 +1,20 @@
 """/api/v1/requests and `fairlead requests`: what is in flight in all workers, and where it stands."""
 import json
 import re
+import subprocess
 import threading
 
 import pytest
 
 from support.admin import list_tunnels
-from support.bounds import Cue, wait_until
+from support.bounds import BOUND, Cue, wait_until
 from support.dns import holds
 from support.message import ok, request
 from support.ops import told
 from support.origin import Silence, replies_forever
+from support.proxy import clean_environment
 from support.schema import check_log
+from support.terminal import Terminal, seen
 
 BODY = 100_000
 
@@ -200,19 +203,35 @@ def test_looking_while_requests_come_and_go(stage):
 # ---- in a terminal
 
 def test_requests_in_a_terminal(stage, proxy):
-    """A table, at most 80 columns wide; --json has the records, and a filter is asked of the process."""
+    """A table, at most 80 columns wide, that names who is slow so far; --json has the records, and a filter is asked of
+    the process."""
     words = ["requests", "--admin", "%s:%d" % proxy.admin]
     assert told(stage, *words) == (0, "no request is in flight\n", "")
     assert told(stage, *words, "--filter", "wait>1s") == (0, "no request in flight passes the filter\n", "")
     origin = stage.origin(lambda conn: conn.hold())
-    send(stage, proxy, origin.url + "/slow")
+    send(stage, proxy, origin.url + "/slow" * 20)
     listed = wait_phase(proxy, "wait")
+    wait_until(lambda: in_flight(proxy, "?filter=slow=origin")["requests"], "the origin to be named")
     code, out, said = told(stage, *words)
     head, row = out.splitlines()
-    assert code == 0 and said == "" and head.split() == ["ID", "AGE", "PHASE", "UP", "DOWN", "CLIENT", "TARGET"]
-    assert re.fullmatch(rf"{listed['id']} +\S+ +wait +\d+B +0B 127\.0\.0\.1 +GET 127\S+", row) and len(row) <= 80
+    assert code == 0 and said == "" and head.split() == ["ID", "AGE", "PHASE", "SLOW", "TARGET"]
+    assert re.fullmatch(rf"{listed['id']} +\S+ +wait origin +GET 127\.0\S* \(127\.0\.0\.1\)", row) and len(row) <= 80
     code, out, _ = told(stage, *words, "--json", "--filter", "host=127.0.0.1 wait>1ms")
     assert code == 0 and json.loads(out)["id"] == listed["id"]
     assert told(stage, *words, "--json", "--filter", "wait>1h") == (0, "", "")
     code, _, said = told(stage, *words, "--kill", listed["id"])
     assert code == 2 and "--kill" in said
+
+
+def test_a_wide_terminal_has_bytes_and_client(stage, proxy):
+    """From 100 columns on, these have columns of their own."""
+    origin = stage.origin(lambda conn: conn.hold())
+    send(stage, proxy, origin.url + "/slow")
+    wait_until(lambda: in_flight(proxy, "?filter=slow=origin")["requests"], "the origin to be named")
+    terminal = Terminal(columns=100)
+    stage.others.append(terminal)
+    command = [stage.program, "requests", "--admin", "%s:%d" % proxy.admin]
+    subprocess.run(command, stdout=terminal.its, env=clean_environment(), timeout=BOUND, check=True)
+    assert seen(terminal.line()).split() == ["ID", "AGE", "PHASE", "SLOW", "UP", "DOWN", "CLIENT", "TARGET"]
+    row = seen(terminal.line())
+    assert re.search(r" wait origin +\d+B +0B 127\.0\.0\.1 +GET 127\.0\S+$", row) and len(row) <= 100

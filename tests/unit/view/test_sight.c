@@ -5,7 +5,7 @@
 static struct record record;
 static struct sight sight;
 static struct aim aim;
-static struct via via;
+static struct other_proxy other;
 
 /* What the worker saw: a tunnel to a proxy. */
 static void begin(const char *word, const char *proxy)
@@ -13,7 +13,7 @@ static void begin(const char *word, const char *proxy)
     char room[200];
     struct text fault = text_on(room, sizeof(room));
     assert_int_equal(aim_init(&aim, word, NULL, &fault), ST_OK);
-    assert_int_equal(via_init(&via, proxy, NULL, &fault), ST_OK);
+    assert_int_equal(other_proxy_init(&other, proxy, NULL, &fault), ST_OK);
     record_begin(&record);
     record.kind = RECORD_TUNNEL;
     record.status = 200;
@@ -34,7 +34,7 @@ static void begin(const char *word, const char *proxy)
 
 static void show(void)
 {
-    sight_show(&sight, &aim, &via, &record);
+    sight_show(&sight, &aim, &other, &record);
 }
 
 static void assert_text(struct record_text text, const char *expected)

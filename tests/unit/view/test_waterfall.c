@@ -68,9 +68,27 @@ static void bars_lie_on_the_axis(void **state)
                         "  connect          #######                      20.0ms\n"
                         "  send                    |                        0ns\n"
                         "  wait                    #################     50.0ms\n"
-                        "  load                                    ###   10.0ms\n");
+                        "  load                                    ###   10.0ms\n"
+                        "  slow: origin 60.0ms of 100ms\n");
     assert_true(waterfall_is_good(&record));
     assert_int_equal(waterfall_length(&record), MS(100));
+}
+
+/* Nobody was slow of what took less than 100 ms, or of a tunnel that was idle. */
+static void what_was_quick_names_nobody(void **state)
+{
+    (void)state;
+    make_exchange();
+    record.timeline.at_ns[MARK_X_END] = record.timeline.at_ns[MARK_U_RX1] = 0;
+    mark(MARK_X_END, MS(99));
+    assert_null(strstr(draw(&plain, MS(100)), "slow"));
+    make_exchange();
+    record.kind = RECORD_TUNNEL;
+    record.timeline.at_ns[MARK_X_END] = record.timeline.at_ns[MARK_U_RX1] = 0;
+    record.timeline.at_ns[MARK_U_TX0] = record.timeline.at_ns[MARK_U_RX0] = 0;
+    mark(MARK_T_OPEN, MS(41));
+    mark(MARK_X_END, MS(30000));
+    assert_null(strstr(draw(&plain, MS(100)), "slow"));
 }
 
 /* A scale that others need leaves room; one that is too small cuts, and nothing leaves its column. */
@@ -146,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bars_lie_on_the_axis),
+        cmocka_unit_test(what_was_quick_names_nobody),
         cmocka_unit_test(any_axis_keeps_the_width),
         cmocka_unit_test(attempts_and_failures_are_told),
         cmocka_unit_test(a_reused_connection_is_told),

@@ -1,39 +1,39 @@
 #include "view_test.h"
 
-#include "view/via.h"
+#include "view/other_proxy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static struct via via;
+static struct other_proxy proxy;
 static char room[400];
 
 /* "" where it is one. */
 static const char *fault_of(const char *url, const char *password_file)
 {
     struct text fault = text_on(room, sizeof(room));
-    return via_init(&via, url, password_file, &fault) == ST_OK ? "" : text_string(&fault);
+    return other_proxy_init(&proxy, url, password_file, &fault) == ST_OK ? "" : text_string(&fault);
 }
 
 static void names(const char *url, const char *authority, bool is_tls, const char *field)
 {
     assert_string_equal(fault_of(url, NULL), "");
-    assert_true(via_is_there(&via));
-    assert_string_equal(via.authority, authority);
-    assert_int_equal(via.is_tls, is_tls);
-    assert_string_equal(via.field, field);
+    assert_true(other_proxy_is_there(&proxy));
+    assert_string_equal(proxy.authority, authority);
+    assert_int_equal(proxy.is_tls, is_tls);
+    assert_string_equal(proxy.field, field);
 }
 
 static void proxies_are_named_by_url(void **state)
 {
     (void)state;
     assert_string_equal(fault_of(NULL, NULL), "");
-    assert_false(via_is_there(&via));
+    assert_false(other_proxy_is_there(&proxy));
     names("http://P.example:3128", "p.example:3128", false, "");
     names("https://p.example/", "p.example:443", true, "");
     names("HTTP://[::1]", "[::1]:80", false, "");
-    assert_int_equal(via.host.kind, HOST_IPV6);
+    assert_int_equal(proxy.host.kind, HOST_IPV6);
 }
 
 /* RFC 7617 §2; the last '@' before the path ends them, and what is percent-encoded is a byte. */
@@ -44,8 +44,8 @@ static void credentials_become_a_field(void **state)
           "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     names("https://a:@p.example", "p.example:443", true, "Basic YTo=");
     names("http://a:b@c:d%40@p.example/", "p.example:80", false, "Basic YTpiQGM6ZEA=");
-    via_done(&via);
-    assert_string_equal(via.field, "");
+    other_proxy_done(&proxy);
+    assert_string_equal(proxy.field, "");
 }
 
 /* Nothing of user or password is in a fault. */
@@ -75,7 +75,7 @@ static void faults_tell_no_secret(void **state)
         assert_true(fault[0] != '\0');
         assert_null(strstr(fault, "sec"));
         assert_null(strstr(fault, "user:"));
-        assert_string_equal(via.field, "");
+        assert_string_equal(proxy.field, "");
     }
 }
 
@@ -97,12 +97,12 @@ static void long_ones_are_refused(void **state)
 static void a_password_may_be_in_a_file(void **state)
 {
     (void)state;
-    char path[] = "/tmp/fairlead-via-XXXXXX";
+    char path[] = "/tmp/fairlead-proxy-XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(dprintf(fd, " 100%% \r\nmore"), 12);
     assert_string_equal(fault_of("http://a@p.test", path), "");
-    assert_string_equal(via.field, "Basic YTogMTAwJSA=");
+    assert_string_equal(proxy.field, "Basic YTogMTAwJSA=");
     assert_non_null(strstr(fault_of("http://a:b@p.test", path), "both have a password"));
     assert_non_null(strstr(fault_of("http://p.test", path), "needs a user"));
     assert_non_null(strstr(fault_of(NULL, path), "needs --proxy"));

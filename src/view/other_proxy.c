@@ -1,7 +1,7 @@
 /* User and password are cut out of the URL before anything else looks at it, decoded into memory that is wiped, and kept
  * only as the field that is sent (RFC 7617 §2). */
 
-#include "view/via.h"
+#include "view/other_proxy.h"
 
 #include "base/check.h"
 #include "identity/base64.h"
@@ -36,7 +36,8 @@ static bool cut_userinfo(struct slice url, struct text *rest, struct slice *ret_
     return has_some;
 }
 
-static enum status read_target(struct via *via, const struct text *url, struct text *fault)
+static enum status read_target(struct other_proxy *proxy, const struct text *url,
+                               struct text *fault)
 {
     struct target target;
     bool is_good =
@@ -47,9 +48,9 @@ static enum status read_target(struct via *via, const struct text *url, struct t
         return fail("--proxy expects http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ "
                     "before HOST where it wants them",
                     fault);
-    via->host = target.host;
-    via->is_tls = target.scheme == SCHEME_HTTPS;
-    aim_write_authority(&target, via->authority);
+    proxy->host = target.host;
+    proxy->is_tls = target.scheme == SCHEME_HTTPS;
+    aim_write_authority(&target, proxy->authority);
     return ST_OK;
 }
 
@@ -128,12 +129,12 @@ static enum status read_pair(struct slice userinfo, const char *password_file, s
                : ST_OK;
 }
 
-static enum status make_field(struct via *via, struct slice userinfo, const char *password_file,
-                              struct text *fault)
+static enum status make_field(struct other_proxy *proxy, struct slice userinfo,
+                              const char *password_file, struct text *fault)
 {
     char room[CREDENTIALS_DECODED_MAX];
     struct text pair = text_on(room, sizeof(room));
-    struct text field = text_on(via->field, sizeof(via->field));
+    struct text field = text_on(proxy->field, sizeof(proxy->field));
     enum status status = read_pair(userinfo, password_file, &pair, fault);
     if (status == ST_OK) {
         text_add(&field, SLICE("Basic "));
@@ -145,25 +146,25 @@ static enum status make_field(struct via *via, struct slice userinfo, const char
     return status;
 }
 
-enum status via_init(struct via *via, const char *url, const char *password_file,
-                     struct text *fault)
+enum status other_proxy_init(struct other_proxy *proxy, const char *url, const char *password_file,
+                             struct text *fault)
 {
     char room[AIM_AUTHORITY_MAX + 20];
     struct text rest = text_on(room, sizeof(room));
     struct slice userinfo = SLICE_NONE;
-    *via = (struct via){.is_tls = false};
+    *proxy = (struct other_proxy){.is_tls = false};
     if (url == NULL)
         return password_file == NULL ? ST_OK : fail("--proxy-password-file needs --proxy", fault);
     bool has_user = cut_userinfo(slice_from_string(url), &rest, &userinfo);
-    enum status status = read_target(via, &rest, fault);
+    enum status status = read_target(proxy, &rest, fault);
     if (status == ST_OK && has_user)
-        status = make_field(via, userinfo, password_file, fault);
+        status = make_field(proxy, userinfo, password_file, fault);
     else if (status == ST_OK && password_file != NULL)
         status = fail("--proxy-password-file needs a user: --proxy http://USER@HOST:PORT", fault);
     return status;
 }
 
-void via_done(struct via *via)
+void other_proxy_done(struct other_proxy *proxy)
 {
-    explicit_bzero(via, sizeof(*via));
+    explicit_bzero(proxy, sizeof(*proxy));
 }

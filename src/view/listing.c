@@ -3,12 +3,14 @@
  *     ID                  AGE    IDLE     UP   DOWN CLIENT          TARGET
  *     0001000000000004    12m      3s 1.23KB 45.6MB 192.0.2.7       a.example:443 (ci)
  *
- *     ID                  AGE   PHASE     UP   DOWN CLIENT          TARGET
- *     0001000000000009    17s    wait   412B     0B 192.0.2.7       GET a.example/slow (ci)
- */
+ *     ID                  AGE   PHASE SLOW             TARGET
+ *     0001000000000009    17s    wait origin           GET a.example/slow (ci)
+ *
+ * Who is slow takes the room of bytes and client, where there is not enough for all. */
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "record/verdict.h"
 #include "report/record_json.h"
 #include "view/admin.h"
 #include "view/commands.h"
@@ -26,8 +28,12 @@ enum {
     ID_COLUMNS = 16,
     FIGURE_COLUMNS = 6,
     STATE_COLUMNS = 7,
+    SLOW_COLUMNS = 16,
     CLIENT_COLUMNS = 15,
-    TARGET_AT = ID_COLUMNS + 3 * FIGURE_COLUMNS + STATE_COLUMNS + CLIENT_COLUMNS + 6,
+    TARGET_LEAST = 10,
+    STATE_AT = ID_COLUMNS + FIGURE_COLUMNS + 2,
+    MORE_COLUMNS = 2 * FIGURE_COLUMNS + CLIENT_COLUMNS + 3, /* bytes and client */
+    WIDE_COLUMNS = 100, /* has room for these beside who is slow */
 };
 
 struct table;
@@ -37,7 +43,8 @@ struct kind {
     enum view_command command;
     const char *path;
     const char *member; /* the array of an answer */
-    const char *state;  /* head of the column that says how one is */
+    const char *state;  /* head of the columns that say how one is */
+    size_t state_columns;
     const char *none;
     const char *none_passes;
     enum mark begin;
@@ -48,17 +55,12 @@ struct table {
     const struct kind *kind;
     const struct view_options *options;
     struct screen screen;
+    bool has_more;   /* room for bytes and client */
     uint64_t now_ns; /* wall time */
     size_t count;
     char next[NEXT_MAX]; /* of the page that follows; empty: there is none */
     struct record record;
 };
-
-static int complain(enum view_command command, const char *words)
-{
-    (void)fprintf(stderr, "fairlead: %s: %s\n", view_command_word(command), words);
-    return 2;
-}
 
 /* ---- rows ---- */
 
@@ -88,20 +90,26 @@ static void add_idle(const struct table *table, struct text *row)
     add_since(table, row, has_bytes ? MARK_T_LAST : MARK_T_OPEN, STATE_COLUMNS);
 }
 
-/* The phase that a request is in. */
+/* The phase that a request is in, and who is slow so far. */
 static void add_phase(const struct table *table, struct text *row)
 {
     enum phase phase;
     uint64_t since_ns;
+    struct verdict verdict;
     bool is_in_one = timeline_phase_now(&table->record.timeline, &phase, &since_ns);
+    bool is_slow = verdict_judge(&table->record, &verdict);
     add_figure(row, is_in_one ? slice_from_string(phase_word(phase)) : SLICE("-"), STATE_COLUMNS);
+    text_add_char(row, ' ');
+    screen_add_cell(row, is_slow ? slice_from_string(slow_word(verdict.slow)) : SLICE("-"),
+                    SLOW_COLUMNS, false);
 }
 
 static const struct kind tunnels = {
     .command = VIEW_TUNNELS,
     .path = "/api/v1/tunnels?limit=1000",
     .member = "tunnels",
-    .state = "IDLE",
+    .state = "   IDLE",
+    .state_columns = STATE_COLUMNS,
     .none = "no tunnel is open",
     .none_passes = "no open tunnel passes the filter",
     .begin = MARK_T_OPEN,
@@ -112,7 +120,8 @@ static const struct kind requests = {
     .command = VIEW_REQUESTS,
     .path = "/api/v1/requests?limit=1000",
     .member = "requests",
-    .state = "PHASE",
+    .state = "  PHASE SLOW            ",
+    .state_columns = STATE_COLUMNS + 1 + SLOW_COLUMNS,
     .none = "no request is in flight",
     .none_passes = "no request in flight passes the filter",
     .begin = MARK_C_FIRST,
@@ -127,22 +136,59 @@ static void add_bytes(struct text *row, uint64_t bytes)
     add_figure(row, text_slice(&text), FIGURE_COLUMNS);
 }
 
-static void add_client(const struct record *record, struct text *row)
+static const char *client_text(const struct record *record, char room[INET_ADDR_TEXT])
 {
-    char room[INET_ADDR_TEXT] = "unix";
-    if (record->client.addr.family != INET_NONE)
-        (void)inet_addr_format(&record->client.addr, room);
-    text_add_char(row, ' ');
-    screen_add_cell(row, slice_from_string(room), CLIENT_COLUMNS, false);
+    if (record->client.addr.family == INET_NONE)
+        return "unix";
+    (void)inet_addr_format(&record->client.addr, room);
+    return room;
 }
 
+static void add_more(const struct record *record, struct text *row)
+{
+    char room[INET_ADDR_TEXT];
+    add_bytes(row, record->client_in_bytes);
+    add_bytes(row, record->client_out_bytes);
+    text_add_char(row, ' ');
+    screen_add_cell(row, slice_from_string(client_text(record, room)), CLIENT_COLUMNS, false);
+}
+
+/* Whose it is: the user, or the client where it has no column. */
+static void add_asker(const struct table *table, struct text *text)
+{
+    char room[INET_ADDR_TEXT];
+    const struct record *record = &table->record;
+    if (record->user.len == 0 && table->has_more)
+        return;
+    text_add(text, SLICE(" ("));
+    text_add(text, record->user.len > 0 ? slice_first(record_get(record, record->user), 100)
+                                        : slice_from_string(client_text(record, room)));
+    text_add_char(text, ')');
+}
+
+/* A cell without the blanks behind it. */
+static void add_last(struct text *row, struct slice text, size_t columns)
+{
+    screen_add_cell(row, text, columns, false);
+    while (row->len > 0 && row->at[row->len - 1] == ' ')
+        row->len--;
+}
+
+static size_t target_columns(const struct table *table)
+{
+    size_t at = STATE_AT + table->kind->state_columns + (table->has_more ? MORE_COLUMNS : 0) + 1;
+    return table->screen.columns > at + TARGET_LEAST ? table->screen.columns - at : TARGET_LEAST;
+}
+
+/* And whose it is, for which the target is cut as far as that leaves something of it. */
 static void add_target(const struct table *table, struct text *row)
 {
     char room[600];
+    char asker_room[200];
     struct text text = text_on(room, sizeof(room));
+    struct text asker = text_on(asker_room, sizeof(asker_room));
     const struct record *record = &table->record;
-    size_t columns =
-        table->screen.columns > TARGET_AT + 10 ? table->screen.columns - TARGET_AT : 10;
+    size_t columns = target_columns(table);
     struct slice url = record_get(record, record->url);
     if (table->kind == &requests) {
         text_add(&text, slice_first(record_get(record, record->method), 30));
@@ -151,21 +197,21 @@ static void add_target(const struct table *table, struct text *row)
             url = slice_from(url, sizeof("http://") - 1);
     }
     text_add(&text, slice_first(url, 300));
-    if (record->user.len > 0) {
-        text_add(&text, SLICE(" ("));
-        text_add(&text, slice_first(record_get(record, record->user), 100));
-        text_add(&text, SLICE(")"));
-    }
+    add_asker(table, &asker);
     text_add_char(row, ' ');
-    screen_add_cell(row, text_slice(&text), columns, false);
-    while (row->len > 0 && row->at[row->len - 1] == ' ')
-        row->len--;
+    if (asker.len + TARGET_LEAST <= columns) {
+        add_last(row, text_slice(&text), columns - asker.len);
+        add_last(row, text_slice(&asker), asker.len);
+    } else {
+        text_add(&text, text_slice(&asker));
+        add_last(row, text_slice(&text), columns);
+    }
 }
 
 static void print_head(const struct table *table)
 {
-    (void)printf("%s%-16s %6s %7s %6s %6s %-15s %s%s\n", table->screen.has_color ? SCREEN_DIM : "",
-                 "ID", "AGE", table->kind->state, "UP", "DOWN", "CLIENT", "TARGET",
+    (void)printf("%s%-16s %6s %s %sTARGET%s\n", table->screen.has_color ? SCREEN_DIM : "", "ID",
+                 "AGE", table->kind->state, table->has_more ? "    UP   DOWN CLIENT          " : "",
                  table->screen.has_color ? SCREEN_RESET : "");
 }
 
@@ -179,9 +225,8 @@ static void print_row(struct table *table)
     text_add_format(&row, "%016llx", (unsigned long long)record->id);
     add_since(table, &row, table->kind->begin, FIGURE_COLUMNS);
     table->kind->add_state(table, &row);
-    add_bytes(&row, record->client_in_bytes);
-    add_bytes(&row, record->client_out_bytes);
-    add_client(record, &row);
+    if (table->has_more)
+        add_more(record, &row);
     add_target(table, &row);
     text_add_char(&row, '\n');
     (void)fwrite(row.at, 1, row.len, stdout);
@@ -196,7 +241,8 @@ static int show_one(struct table *table, const struct json_value *line)
     struct text why = text_on(words, sizeof(words));
     struct slice object = slice_of(line->raw.at - 1, line->raw.len + 2);
     if (line->kind != JSON_OBJECT || record_json_read(object, &table->record, &why) != ST_OK)
-        return complain(table->kind->command, "the admin listener lists one that cannot be read") -
+        return view_complain(table->kind->command,
+                             "the admin listener lists one that cannot be read", "") -
                1;
     if (!filter_match(&table->options->filter, &table->record))
         return 0;
@@ -220,7 +266,8 @@ static int show_page(struct table *table, struct slice body)
     int code = 0;
     table->next[0] = '\0';
     if (json_check(body, &value) != ST_OK)
-        return complain(table->kind->command, "what the admin listener answers is no such list") -
+        return view_complain(table->kind->command,
+                             "what the admin listener answers is no such list", "") -
                1;
     while (code == 0 && json_next_member(&value, &key, &part)) {
         bool is_list = slice_equals(key, slice_from_string(table->kind->member));
@@ -264,14 +311,14 @@ static int kill_tunnel(const struct view_admin *admin, uint64_t id)
     struct admin_reply reply = {.status = 0};
     (void)snprintf(path, sizeof(path), "/api/v1/tunnels/%016llx", (unsigned long long)id);
     if (admin_ask(&admin->client, "DELETE", path, &fault, &reply) != ST_OK)
-        return complain(VIEW_TUNNELS, text_string(&fault)) - 1;
+        return view_complain(VIEW_TUNNELS, text_string(&fault), "") - 1;
     if (reply.status == 200) {
         (void)printf("%016llx ended\n", (unsigned long long)id);
     } else {
         text_add_format(&fault, "%016llx is not ended: ", (unsigned long long)id);
         text_add_log(&fault, slice_trim(slice_first(reply.body, slice_find(reply.body, '\n'))),
                      '\0');
-        (void)complain(VIEW_TUNNELS, text_string(&fault));
+        (void)view_complain(VIEW_TUNNELS, text_string(&fault), "");
     }
     free(reply.text);
     return reply.status == 200 ? 0 : 1;
@@ -291,13 +338,15 @@ static int open_command(const struct kind *kind, const struct view_options *opti
 {
     struct view_admin admin;
     if (options->word_count > 0)
-        return complain(kind->command, "no word is expected; a filter stands behind --filter");
+        return view_complain(kind->command, "no word is expected; a filter stands behind --filter",
+                             "");
     struct table *table = calloc(1, sizeof(*table));
     if (table == NULL)
-        return complain(kind->command, "out of memory");
+        return view_complain(kind->command, "out of memory", "");
     table->kind = kind;
     table->options = options;
     table->screen = screen_of_output();
+    table->has_more = kind == &tunnels || table->screen.columns >= WIDE_COLUMNS;
     table->now_ns = clock_wall_ns();
     int code = view_admin_init(&admin, kind->command, options);
     if (code == 0)

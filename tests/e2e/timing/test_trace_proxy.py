@@ -46,7 +46,7 @@ def record_of(stage, url, *words):
 
 
 def rows_of(out):
-    return [line.split()[0] for line in out.splitlines() if line.startswith("  ") and not line.startswith("   ")]
+    return [line.split()[0] for line in out.splitlines() if re.match(r"  [a-z_]+ ", line)]
 
 
 def in_order(record, *names):
