@@ -50,7 +50,7 @@ static const struct schema_row main_rows[] = {
      .flag = "--admin",
      .argument = "ADDR:PORT|PATH|off",
      .also = "admin.listen admin.port admin.enabled",
-     .help = "health, metrics, open tunnels, proxy.pac"},
+     .help = "the dashboard, its API, metrics, health, proxy.pac"},
     {.key = "admin.token_file",
      .kind = KIND_PATH,
      AT(admin.token_file),

@@ -40,6 +40,15 @@ def run(stage):
     return run
 
 
+def test_every_path_is_described(run):
+    """What `/` lists is what the table of docs/admin.md and ADMIN LISTENER of fairlead(1) list."""
+    listed = re.findall(r"^(/\S*?)(?:ID)?  ", run("curl -s localhost:3129/"), re.MULTILINE)
+    assert len(listed) > 10
+    table = re.findall(r"^\| `(/\S*?)(?:ID)?` \|", (ROOT / "docs" / "admin.md").read_text(), re.MULTILINE)
+    chapter = (ROOT / "docs" / "fairlead.1").read_text().split(".Sh ADMIN LISTENER\n")[1].split("\n.Sh ")[0]
+    assert sorted(table) == sorted(re.findall(r"^\.It Pa (/\S*)", chapter, re.MULTILINE)) == sorted(listed)
+
+
 def test_tunnels_are_listed_and_ended(run, stage):
     """The list, and the end of one of it."""
     listing, ending = [line for line in commands("Tunnels") if "unix-socket" not in line]

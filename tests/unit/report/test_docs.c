@@ -14,6 +14,8 @@ static char timing[65536];
 static char logs[65536];
 static char live[65536];
 static char verdicts[65536];
+static char man[65536];
+static const char *filters; /* the chapter of the man page */
 
 static void read_document(const char *name, char *into, size_t cap)
 {
@@ -33,6 +35,11 @@ static int begin(void **state)
     read_document("log.md", logs, sizeof(logs));
     read_document("live.md", live, sizeof(live));
     read_document("verdict.md", verdicts, sizeof(verdicts));
+    read_document("fairlead.1", man, sizeof(man));
+    char *chapter = strstr(man, ".Sh FILTERS\n");
+    assert_non_null(chapter);
+    *strstr(chapter + 1, "\n.Sh ") = '\0';
+    filters = chapter;
     return 0;
 }
 
@@ -68,6 +75,37 @@ static void every_key_of_a_filter_is_described(void **state)
 #define X(name, word, kind, example, meaning) assert_describes(live, word, strlen(word));
     FILTER_KEYS(X)
 #undef X
+}
+
+/* One of the words of a line with .Cm in it. */
+static void assert_lists(const char *chapter, const char *word)
+{
+    size_t len = strlen(word);
+    for (const char *line = chapter; line != NULL; line = strchr(line + 1, '\n')) {
+        size_t line_len = strcspn(line + 1, "\n") + 1;
+        bool has_words = strncmp(line, "\n.Cm ", 5) == 0 || strncmp(line, "\n.It Cm ", 8) == 0;
+        for (const char *at = line; has_words && (at = strstr(at, word)) != NULL; at++) {
+            if (at >= line + line_len)
+                break;
+            if (at[-1] == ' ' && strchr(" \n", at[len]) != NULL)
+                return;
+        }
+    }
+    fail_msg("the man page does not list %s", word);
+}
+
+static void every_key_and_phase_is_in_the_man_page(void **state)
+{
+    (void)state;
+#define X(name, word, kind, example, meaning) assert_lists(filters, word);
+    FILTER_KEYS(X)
+#undef X
+    for (int phase = 0; phase < PHASE_COUNT; phase++)
+        assert_lists(filters, phase_word((enum phase)phase));
+    for (int side = 0; side < SLOW_GUILTY_COUNT; side++)
+        assert_lists(filters, slow_word((enum slow_side)side));
+    for (int end = END_DONE; end <= END_KILLED; end++)
+        assert_lists(filters, record_end_word((enum record_end)end));
 }
 
 static void every_end_is_described_with_its_meaning(void **state)
@@ -165,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_mark_and_phase_is_described),
         cmocka_unit_test(every_key_of_a_filter_is_described),
+        cmocka_unit_test(every_key_and_phase_is_in_the_man_page),
         cmocka_unit_test(every_end_is_described_with_its_meaning),
         cmocka_unit_test(every_side_that_may_be_slow_is_described),
         cmocka_unit_test(every_json_member_is_described),
