@@ -442,10 +442,9 @@ static void tunnel_tell_if_due(struct tunnel *tunnel)
 void tunnel_room_tell_all(struct tunnel_room *room)
 {
     const struct config *config = room->engine->snapshot->config;
-    if (!config->log.tells_open && config->log.tell_every_ns == 0)
-        return;
-    LIST_EACH(link, &room->open)
-        tunnel_tell_news(CONTAINER_OF(link, struct tunnel, link));
+    if (config->log.tells_open || config->log.tell_every_ns != 0)
+        LIST_EACH(link, &room->open)
+            tunnel_tell_news(CONTAINER_OF(link, struct tunnel, link));
 }
 
 static void tunnel_bury(struct grave *grave)
