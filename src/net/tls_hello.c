@@ -143,7 +143,7 @@ static bool read_extension(unsigned type, struct reader extension, struct tls_he
     case EXTENSION_SIGNATURES: hello->signatures = read_list(extension, 2); break;
     case EXTENSION_ALPN: hello->alpn = read_list(extension, 2); break;
     case EXTENSION_VERSIONS: hello->versions = read_list(extension, 1); break;
-    case EXTENSION_PSK: hello->has_psk = true; break;
+    case EXTENSION_PSK: hello->psk_bytes = (uint16_t)extension.rest.len; break;
     case EXTENSION_EARLY_DATA: hello->has_early_data = true; break;
     case EXTENSION_ECH: hello->has_ech = true; break;
     default: break;

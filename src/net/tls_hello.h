@@ -25,8 +25,9 @@ struct tls_hello {
     struct slice name; /* of the server_name extension, as it came */
     bool
         has_ech; /* an encrypted ClientHello, or what looks like one (GREASE): `name` is the outer one */
-    bool
-        has_psk; /* it offers to resume a session of TLS 1.3, or another key that both have (RFC 8446 §4.2.11) */
+    uint16_t
+        psk_bytes; /* it offers to resume a session of TLS 1.3, or another key that both have: so many bytes
+                           tell which (RFC 8446 §4.2.11) */
     bool has_early_data; /* data of 0-RTT follow */
     uint16_t version;    /* the highest that it offers, 0x0304 */
     size_t bytes;        /* of its records: what follows it begins there */

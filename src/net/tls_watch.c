@@ -4,11 +4,14 @@
  *
  * TLS 1.3 hides the handshake behind its ServerHello in records of data. This is how it is seen all the same:
  *
- *   Finished     has one of three lengths (hash and tag of the cipher), and is the client's first record, or follows its
- *                certificate; with 0-RTT, the end of the early data
- *   tickets      small records of the server soon after. HTTP/2 sends its settings there as well, which are no response
- *                either. When the client goes on and nothing else came, the last of them was the response
+ *   Finished     has a length that follows from the cipher's hash and tag, and is the client's first record, or follows
+ *                its certificate; with 0-RTT, the end of the early data
+ *   tickets      small records of the server soon after, but for what they hold of a client's certificate. HTTP/2 sends
+ *                its settings there as well, which are no response either. When the client goes on and nothing else came,
+ *                the last of them was the response
  *   alert        a record of 19 bytes; a good-bye is as long
+ *
+ * Java's TLS puts 16 zeros behind the content of each record (RFC 8446 §5.4): its lengths are so much more.
  *
  * What it does not do: alerts after the first response, renegotiation (RFC 5246 §7.4.1.1), DTLS, SSL 2. */
 
@@ -36,6 +39,8 @@ enum {
     EXTENSION_VERSIONS = 43,
     ALERT_LEVEL_FATAL = 2,
     VERSION_13 = 0x0304,
+    CIPHER_AES_256_GCM_SHA384 = 0x1302,
+    CIPHER_AES_128_CCM_8_SHA256 = 0x1305,
     /* Lengths of encrypted records of TLS 1.3: content, its type, and a tag of 16 bytes. */
     HIDDEN_ALERT = 2 + 1 + 16,
     HIDDEN_END_OF_EARLY = 4 + 1 + 16,
@@ -43,8 +48,10 @@ enum {
     HIDDEN_FINISHED_256 = 4 + 32 + 1 + 16,
     HIDDEN_FINISHED_384 = 4 + 48 + 1 + 16,
     HIDDEN_FINISHED_CCM8 = 4 + 32 + 1 + 8,
-    HIDDEN_TICKET_MAX = 320,
-    FLIGHT_MAX = 3, /* Certificate, CertificateVerify, Finished */
+    HIDDEN_PADDING = 16,
+    HIDDEN_TICKET_MAX = 320, /* of one that holds no certificate */
+    HIDDEN_TICKET_MORE = 64, /* as one more than the key offered, which is an older ticket */
+    FLIGHT_MAX = 3,          /* Certificate, CertificateVerify, Finished */
     /* Where it gives up. */
     HANDSHAKE_BYTES_MAX = 128 * 1024,
     REQUEST_BYTES_MAX = 64 * 1024,
@@ -168,7 +175,7 @@ static void watch_client_data(struct tls_watch *watch, uint64_t now_ns)
 static bool may_be_ticket(const struct tls_watch *watch, unsigned len, uint64_t now_ns)
 {
     bool may_come = watch_is_13(watch) || watch->facts.speaks_h2;
-    return may_come && len <= HIDDEN_TICKET_MAX &&
+    return may_come && len <= watch->at.ticket_max &&
            now_ns - watch->facts.done_ns <= watch_quiet_ns(watch);
 }
 
@@ -184,20 +191,41 @@ static void watch_server_data(struct tls_watch *watch, unsigned len, uint64_t no
 
 /* ---- TLS 1.3 behind its ServerHello ---- */
 
-static bool is_finished(unsigned len)
+static bool has_length(unsigned len, unsigned bare)
 {
-    return len == HIDDEN_FINISHED_256 || len == HIDDEN_FINISHED_384 || len == HIDDEN_FINISHED_CCM8;
+    return len == bare || len == bare + HIDDEN_PADDING;
+}
+
+/* A Finished also tells whether its side pads. */
+static bool watch_is_finished(struct tls_watch *watch, enum tls_watch_side side, unsigned len)
+{
+    unsigned bare = HIDDEN_FINISHED_256;
+    if (watch->facts.cipher == CIPHER_AES_256_GCM_SHA384)
+        bare = HIDDEN_FINISHED_384;
+    else if (watch->facts.cipher == CIPHER_AES_128_CCM_8_SHA256)
+        bare = HIDDEN_FINISHED_CCM8;
+    if (!has_length(len, bare))
+        return false;
+    watch->readers[side].pads = len != bare;
+    return true;
+}
+
+static bool watch_is_hidden_alert(const struct tls_watch *watch, enum tls_watch_side side,
+                                  unsigned len)
+{
+    return len == HIDDEN_ALERT + (watch->readers[side].pads ? (unsigned)HIDDEN_PADDING : 0);
 }
 
 /* The client's records before the end of its flight, which is known once a Finished came, or as many as there can be. */
 static void watch_client_flight(struct tls_watch *watch, unsigned len, uint64_t now_ns)
 {
     struct tls_watch_facts *facts = &watch->facts;
-    if (facts->has_early_data && !is_finished(len)) { /* more of it, or its end */
+    bool is_finished = watch_is_finished(watch, TLS_WATCH_CLIENT, len);
+    if (facts->has_early_data && !is_finished) { /* more of it, or its end */
         watch->has_end_of_early |= len == HIDDEN_END_OF_EARLY;
         return;
     }
-    if (watch->flight == 0 && len == HIDDEN_ALERT) {
+    if (watch->flight == 0 && has_length(len, HIDDEN_ALERT)) {
         watch_alert(watch, TLS_WATCH_CLIENT, 0, /* is_hidden= */ true);
         return;
     }
@@ -205,7 +233,7 @@ static void watch_client_flight(struct tls_watch *watch, unsigned len, uint64_t 
     facts->early_data_is_refused |= facts->has_early_data && !watch->has_end_of_early;
     if (facts->early_data_is_refused && watch->flight == 1)
         facts->request_ns = facts->response_ns = 0; /* it is sent once more */
-    if (is_finished(len)) {
+    if (is_finished) {
         facts->done_ns = now_ns;
         if (watch->flight > 1)
             facts->request_ns = 0;
@@ -214,8 +242,9 @@ static void watch_client_flight(struct tls_watch *watch, unsigned len, uint64_t 
     }
     if (watch->flight == 1) { /* a certificate, and perhaps all the rest */
         facts->asks_client = true;
-        facts->has_client_certificate = len != HIDDEN_NO_CERTIFICATE;
+        facts->has_client_certificate = !has_length(len, HIDDEN_NO_CERTIFICATE);
         facts->done_ns = now_ns;
+        watch->at.ticket_max += len; /* a ticket may hold it */
         return;
     }
     mark(&facts->request_ns, now_ns);
@@ -228,7 +257,7 @@ static void watch_server_flight(struct tls_watch *watch, unsigned len, uint64_t 
 {
     if (watch->facts.has_early_data && watch->server_is_done)
         mark(&watch->facts.response_ns, now_ns);
-    watch->server_is_done |= is_finished(len);
+    watch->server_is_done |= watch_is_finished(watch, TLS_WATCH_SERVER, len);
 }
 
 static void watch_hidden_13(struct tls_watch *watch, enum tls_watch_side side, unsigned len,
@@ -238,13 +267,14 @@ static void watch_hidden_13(struct tls_watch *watch, enum tls_watch_side side, u
     if (side == TLS_WATCH_CLIENT) {
         if (!is_open)
             watch_client_flight(watch, len, now_ns);
-        else if (len == HIDDEN_ALERT)
+        else if (watch_is_hidden_alert(watch, side, len))
             watch->says_good_bye = true;
         else
             watch_client_data(watch, now_ns);
         return;
     }
-    if (len == HIDDEN_ALERT && !watch->says_good_bye && watch->facts.response_ns == 0) {
+    bool is_alert = watch_is_hidden_alert(watch, side, len);
+    if (is_alert && !watch->says_good_bye && watch->facts.response_ns == 0) {
         watch_alert(watch, side, 0, /* is_hidden= */ true);
         return;
     }
@@ -358,6 +388,8 @@ static void watch_answered(struct tls_watch *watch)
     }
     watch->stage = STAGE_HANDSHAKE;
     watch->at.maybe_ns = 0;
+    if (!watch->facts.is_resumed)
+        watch->at.ticket_max = HIDDEN_TICKET_MAX;
     if (watch_is_13(watch))
         watch->readers[0].is_hidden = watch->readers[1].is_hidden = true;
 }
@@ -564,6 +596,8 @@ static void watch_hello(struct tls_watch *watch, const struct tls_hello *hello, 
     watch->offers_early_data = hello->has_early_data;
     watch->stage = STAGE_ANSWER;
     memset(&watch->at, 0, sizeof(watch->at));
+    uint32_t like_offered = hello->psk_bytes + HIDDEN_TICKET_MORE;
+    watch->at.ticket_max = like_offered > HIDDEN_TICKET_MAX ? like_offered : HIDDEN_TICKET_MAX;
     if (means->on_hello != NULL)
         means->on_hello(means->owner, hello);
 }

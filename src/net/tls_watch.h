@@ -61,7 +61,8 @@ struct tls_watch_reader {
     uint8_t head_len;
     uint8_t message[4]; /* head of the handshake message */
     uint8_t message_len;
-    bool is_hidden; /* its records are encrypted */
+    bool is_hidden : 1; /* its records are encrypted */
+    bool pads : 1;      /* and longer than what is in them */
     uint16_t record_left;
     uint32_t message_left;
 };
@@ -90,8 +91,14 @@ struct tls_watch {
             struct block *block; /* of a ClientHello in pieces: `kept_len` bytes */
             uint32_t kept_len;
         } hello;
-        uint8_t gathered[8]; /* of the ServerHello */
-        uint64_t maybe_ns;   /* a record after the request that may be the response, or a ticket */
+        struct { /* behind it */
+            union {
+                uint8_t gathered[8]; /* of the ServerHello */
+                uint64_t
+                    maybe_ns; /* a record after the request that may be the response, or a ticket */
+            };
+            uint32_t ticket_max; /* the longest record that may be a ticket */
+        };
     } at;
 };
 

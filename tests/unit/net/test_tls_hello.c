@@ -130,16 +130,16 @@ static void what_it_offers_is_read(void **state)
     (void)state;
     assert_int_equal(read_hello(&extensions, &hello), TLS_HELLO_WHOLE);
     assert_int_equal(hello.version, 0x0303);
-    assert_true(hello.alpn.len == 0 && !hello.has_psk && !hello.has_early_data);
+    assert_true(hello.alpn.len == 0 && hello.psk_bytes == 0 && !hello.has_early_data);
 
     put_extension(&extensions, 16, "\0\14\2h2\10http/1.1", 14);
     put_extension(&extensions, 43, "\6\x1a\x1a\3\3\3\4", 7); /* GREASE is no version */
     put_extension(&extensions, 13, "\0\4\4\3\10\4", 6);
     put_extension(&extensions, 42, "", 0);
-    put_extension(&extensions, 41, "", 0);
+    put_extension(&extensions, 41, "psk", 3);
     assert_int_equal(read_hello(&extensions, &hello), TLS_HELLO_WHOLE);
     assert_int_equal(hello.version, 0x0304);
-    assert_true(hello.has_psk && hello.has_early_data);
+    assert_true(hello.psk_bytes == 3 && hello.has_early_data);
     assert_true(tls_hello_next_name(&hello.alpn, &name) && slice_equals(name, SLICE("h2")));
     assert_true(tls_hello_next_name(&hello.alpn, &name) && slice_equals(name, SLICE("http/1.1")));
     assert_false(tls_hello_next_name(&hello.alpn, &name));

@@ -16,7 +16,7 @@
 #define CLIENT TLS_WATCH_CLIENT
 #define SERVER TLS_WATCH_SERVER
 enum { CCS = 20, ALERT = 21, HANDSHAKE = 22, DATA = 23 };
-enum { FINISHED = 53, TICKET = 250, QUIET_MS = 5 };
+enum { FINISHED = 69, TICKET = 250, QUIET_MS = 5 };
 
 struct bytes {
     char at[40000];
@@ -42,7 +42,8 @@ static void put_number(struct bytes *bytes, size_t number, size_t size)
 
 struct hello {
     bool has_psk, has_early, is_retry, is_12, is_h2;
-    size_t padding; /* an extension of that length */
+    size_t padding;   /* an extension of that length */
+    size_t psk_bytes; /* of the keys offered */
 };
 
 static void put_extension(struct bytes *bytes, size_t type, const char *body, size_t len)
@@ -73,7 +74,7 @@ static struct bytes client_hello(struct hello as)
     if (as.has_early)
         put_extension(&extensions, 42, "", 0);
     if (as.has_psk)
-        put_extension(&extensions, 41, "", 0);
+        put_extension(&extensions, 41, zeros, as.psk_bytes);
     put_number(&body, 0x0303, 2);
     put(&body, zeros, 32);
     put(&body, "\0\0\2\x13\1\1\0", 7);
@@ -353,13 +354,83 @@ static void a_client_certificate_comes_before_finished(void **state)
     play_all(play_certificates);
 }
 
+static void play_long_tickets(struct play *play)
+{
+    hello(play, (struct hello){0});       /* 1 */
+    answer(play, (struct hello){0});      /* 2 */
+    sealed(play, CLIENT, DATA, 464);      /* 3: Certificate */
+    sealed(play, CLIENT, DATA, FINISHED); /* 4 */
+    sealed(play, CLIENT, DATA, 100);      /* 5 */
+    sealed(play, SERVER, DATA, 700);      /* 6: a ticket with that certificate in it */
+    sealed(play, SERVER, DATA, 1000);     /* 7 */
+    assert_moments(play, 1, 2, 4, 5, 7);
+}
+
+static void a_ticket_may_hold_a_client_certificate(void **state)
+{
+    (void)state;
+    play_all(play_long_tickets);
+}
+
+static void play_tickets_like_the_last(struct play *play)
+{
+    play_open_13(play, (struct hello){.has_psk = true, .psk_bytes = 700});
+    sealed(play, CLIENT, DATA, 100); /* 6 */
+    sealed(play, SERVER, DATA, 700); /* 7: another such ticket */
+    sealed(play, SERVER, DATA, 800); /* 8 */
+    assert_moments(play, 1, 2, 5, 6, 8);
+}
+
+static void a_ticket_may_be_as_long_as_the_one_offered(void **state)
+{
+    (void)state;
+    play_all(play_tickets_like_the_last);
+}
+
+static void play_padded(struct play *play)
+{
+    hello(play, (struct hello){0});            /* 1 */
+    answer(play, (struct hello){0});           /* 2 */
+    sealed(play, SERVER, DATA, FINISHED + 16); /* 3 */
+    sealed(play, CLIENT, DATA, FINISHED + 16); /* 4 */
+    sealed(play, CLIENT, DATA, 68);            /* 5 */
+    struct tls_watch_facts facts = tls_watch_facts(&play->watch);
+    assert_moments(play, 1, 2, 4, 5, 0);
+    assert_false(facts.asks_client);
+    sealed(play, SERVER, DATA, 35); /* 6 */
+    facts = tls_watch_facts(&play->watch);
+    assert_true(facts.alert_by == TLS_WATCH_BY_SERVER && facts.alert_is_hidden);
+}
+
+static void padding_hides_neither_finished_nor_alert(void **state)
+{
+    (void)state;
+    play_all(play_padded);
+}
+
+static void play_padded_refusal(struct play *play)
+{
+    hello(play, (struct hello){0});
+    answer(play, (struct hello){0});
+    sealed(play, CLIENT, DATA, 35);
+    struct tls_watch_facts facts = tls_watch_facts(&play->watch);
+    assert_true(facts.alert_by == TLS_WATCH_BY_CLIENT && facts.alert_is_hidden);
+    assert_false(facts.asks_client);
+}
+
+static void padding_hides_no_refusal(void **state)
+{
+    (void)state;
+    play_all(play_padded_refusal);
+}
+
 static void play_no_certificate(struct play *play)
 {
     hello(play, (struct hello){0});
     answer(play, (struct hello){0});
-    sealed(play, CLIENT, DATA, 25); /* 3: a Certificate message with nothing in it */
-    sealed(play, CLIENT, DATA, 69); /* 4: Finished of SHA-384 */
-    sealed(play, SERVER, DATA, 19); /* 5: an alert */
+    sealed(play, CLIENT, DATA, 25);       /* 3: a Certificate message with nothing in it */
+    sealed(play, CLIENT, DATA, FINISHED); /* 4 */
+    sealed(play, SERVER, DATA, 19);       /* 5: an alert */
     struct tls_watch_facts facts = tls_watch_facts(&play->watch);
     assert_moments(play, 1, 2, 4, 0, 0);
     assert_true(facts.asks_client && !facts.has_client_certificate);
@@ -670,6 +741,10 @@ int main(void)
         cmocka_unit_test(a_small_response_is_known_by_what_follows),
         cmocka_unit_test(a_hello_retry_request_is_a_round_trip_more),
         cmocka_unit_test(a_client_certificate_comes_before_finished),
+        cmocka_unit_test(a_ticket_may_hold_a_client_certificate),
+        cmocka_unit_test(a_ticket_may_be_as_long_as_the_one_offered),
+        cmocka_unit_test(padding_hides_neither_finished_nor_alert),
+        cmocka_unit_test(padding_hides_no_refusal),
         cmocka_unit_test(a_client_that_has_no_certificate_is_refused),
         cmocka_unit_test(a_flight_may_be_one_record),
         cmocka_unit_test(early_data_is_the_request),
