@@ -3,18 +3,25 @@ import signal
 
 import pytest
 
+from support.bounds import wait_until
 from support.message import request
+from support.ops import reload
+from support.record import Record
 
 BLOCK = 1000
+
+
+def write(stage, tunnels, more=""):
+    file = stage.folder / "told.yaml"
+    file.write_text(f"log: {{ tunnels: {{ {tunnels} }} }}\n{more}")
+    return file
 
 
 @pytest.fixture(name="start")
 def _start(stage):
     """A proxy with these settings of the log."""
     def start(tunnels, more=""):
-        file = stage.folder / "told.yaml"
-        file.write_text(f"log: {{ tunnels: {{ {tunnels} }} }}\n{more}")
-        return stage.proxy("-c", file)
+        return stage.proxy("-c", write(stage, tunnels, more))
     return start
 
 
@@ -87,6 +94,23 @@ def test_a_drain_tells_of_what_is_open(start, echo, tunnels, before):
         wire.send(b"x" * BLOCK)
         wire.read(BLOCK)
     assert proxy.record()["since"]["response_body"] == BLOCK
+
+
+def test_a_reload_changes_how_often_it_is_told_of(stage, start, echo):
+    """For an open tunnel from the next time on that its clock runs out: the second that has begun passes, and then it is
+    told of more often."""
+    proxy = start("every: 1s")
+    with enter(proxy, echo) as wire:
+        write(stage, "every: 20ms")
+        reload(proxy)
+        for count in range(1, 5):
+            wire.send(b"x" * BLOCK)
+            wire.read(BLOCK)
+            wait_until(lambda: len([line for line in proxy.log_lines() if is_open(Record(line))]) >= count, "an entry")
+    last = proxy.record()
+    told = sorted(record["now_us"] for record in map(Record, proxy.log_lines()) if is_open(record))
+    assert told[0] - last.marks["t_open"] >= 990_000
+    assert told[3] - told[0] < 2_000_000  # three times a second before
 
 
 def test_a_tunnel_that_is_held_is_told_of(start, echo):
