@@ -5,82 +5,18 @@ compared with the players' own stamps: order and containment, never milliseconds
 import contextlib
 import re
 import ssl
-import subprocess
-import threading
 import time
 
 import pytest
 
-from support.bounds import BOUND, wait_until
-from support.message import ok, request
-from support.proxy import clean_environment
+from support.admin import metric
+from support.bounds import wait_until
+from support.inner import (CUT, GET, HELLO_RETRY_GROUP, PAGE, PAUSE, V12, V13, Inner, Program, assert_between, refusing,
+                           s_server)
+from support.message import request
+from support.origin import echoes
+from support.site import pattern
 from support.sni import hello, in_records
-
-PAUSE = 0.03
-CUT = 2_000  # ns by which a cut mark may seem too early
-V12, V13 = (ssl.TLSVersion.TLSv1_2,) * 2, (ssl.TLSVersion.TLSv1_3,) * 2
-GET, PAGE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", ok(b"x" * 1000)
-HELLO_RETRY_GROUP = "secp384r1"  # of which no client of OpenSSL sends a key at once
-
-
-class Inner:
-    """TLS over a wire in clear, whose bytes leave in `flush`."""
-
-    def __init__(self, wire, context, **more):
-        self.wire, self.stamps = wire, {}
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self.incoming, self.outgoing, **more)
-
-    def stamp(self, word):
-        self.stamps.setdefault(word, time.monotonic_ns())
-
-    def flush(self):
-        data = self.outgoing.read()
-        if data:
-            self.wire.send(data)
-
-    def feed(self):
-        if not self.wire.buffer:
-            assert self.wire.fill(), "its end came first"
-        self.incoming.write(self.wire.take(len(self.wire.buffer)))
-
-    def try_step(self, step, *arguments):
-        """What it gives, or None where more must come first. Nothing leaves."""
-        try:
-            return step(*arguments) or True
-        except ssl.SSLWantReadError:
-            return None
-
-    def shake(self, *words):
-        """The handshake; before each flight of its own a pause and a stamp with the next word."""
-        words = list(words)
-        while True:
-            is_done = self.try_step(self.tls.do_handshake)
-            if self.outgoing.pending and words:
-                time.sleep(PAUSE)
-                self.stamp(words.pop(0))
-            self.flush()
-            if is_done:
-                return
-            self.feed()
-            self.stamp("heard")
-
-    def say(self, word, data):
-        time.sleep(PAUSE)
-        self.tls.write(data)
-        self.stamp(word)
-        self.flush()
-
-    def hear(self, count):
-        """So many bytes of data."""
-        data = b""
-        while len(data) < count:
-            got = self.try_step(self.tls.read, count - len(data))
-            if got is None:
-                self.feed()
-            else:
-                data += got
-        return data
 
 
 def serve(context, into, rounds=1):
@@ -115,10 +51,6 @@ def fetch(proxy, origin, context, session=None, rounds=1):
         client.stamp("has")
         client.session = client.tls.session
     return client
-
-
-def assert_between(before, mark, after):
-    assert before - CUT <= mark <= after, f"{mark - before} ns after, {after - mark} ns before"
 
 
 def inside(proxy, count=1):
@@ -229,17 +161,6 @@ def refuse(proxy, origin, context):
     return inside(proxy)[0]["inside"]
 
 
-def refusing(context):
-    def script(conn):
-        server = Inner(conn, context, server_side=True)
-        with pytest.raises((ssl.SSLError, AssertionError)):
-            server.shake()
-            server.hear(1)
-        server.flush()
-        conn.read_to_end()
-    return script
-
-
 def test_an_alert_of_the_origin_has_its_code(proxy, stage, certs):
     """An origin that speaks TLS 1.3 alone, and a client that does not: protocol_version, in clear."""
     origin = stage.origin(refusing(certs.server_context(versions=V13)))
@@ -275,44 +196,8 @@ def test_a_client_without_a_certificate_is_refused(proxy, stage, certs):
 
 
 # ---- 0-RTT, by OpenSSL's own programs
-class Program:
-    """One that is talked to by its standard input and output."""
-
-    def __init__(self, held, *command):
-        self.process = subprocess.Popen(["openssl", *map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, env=clean_environment())
-        self.seen = b""
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-        held.callback(self.end)
-
-    def _read(self):
-        while data := self.process.stdout.read1(4096):
-            self.seen += data
-
-    def say(self, data):
-        self.process.stdin.write(data)
-        self.process.stdin.flush()
-
-    def wait(self, pattern):
-        return wait_until(lambda: re.search(pattern, self.seen), f"{pattern} of a program")
-
-    def end(self):
-        self.process.terminate()
-        self.process.wait(BOUND)
-        self.reader.join(BOUND)
-        self.process.stdin.close()
-        self.process.stdout.close()
-
-
-def s_server(held, certs):
-    server = Program(held, "s_server", "-accept", "127.0.0.1:0", "-cert", certs.server, "-key", certs.server_key,
-                     "-tls1_3", "-early_data", "-no_anti_replay")
-    return server, int(server.wait(rb"ACCEPT \S+:(\d+)")[1])
-
-
 def s_client(held, proxy, port, *words):
-    return Program(held, "s_client", "-proxy", "%s:%d" % proxy.address, "-connect", f"localhost:{port}",
+    return Program(held, "openssl", "s_client", "-proxy", "%s:%d" % proxy.address, "-connect", f"localhost:{port}",
                    "-servername", "localhost", "-tls1_3", *words)
 
 
@@ -441,6 +326,29 @@ def test_a_hello_in_pieces_is_put_together(proxy, stage, certs):
     (record,) = inside(proxy)
     assert record.mark("t_up") <= last <= record.mark("t_ch")
     assert record["sni"] == "localhost"
+
+
+@pytest.mark.parametrize("versions", [V12, V13], ids=["tls12", "tls13"])
+def test_behind_its_first_response_the_tunnel_is_spliced(proxy, stage, certs, versions):
+    """Nobody looks any more, and bulk goes by the kernel as in any other tunnel."""
+    def script(conn):
+        server = Inner(conn, certs.server_context(versions=versions), server_side=True)
+        server.shake("answers")
+        server.hear(len(GET))
+        server.say("responds", PAGE)
+        echoes(conn)
+    part = (b"\x17\x03\x03\x40\x00" + pattern(0x4000)) * 6  # records of data, as who still looks expects them
+    with enter(proxy, f"localhost:{stage.origin(script).port}") as wire:
+        client = Inner(wire, certs.client_context(versions=versions), server_hostname="localhost")
+        client.shake("hellos", "finishes")
+        client.say("requests", GET)
+        client.hear(len(PAGE))
+        for _ in range(60):
+            wire.send(part)
+            assert wire.read(len(part)) == part
+        assert metric(proxy, "splice_pipes") > 0
+    (record,) = inside(proxy)
+    assert "t_rsp" in record.marks and record["inside"]["version"] == ("1.2" if versions is V12 else "1.3")
 
 
 def test_counters_tell_of_handshakes_and_alerts(proxy, stage, site, certs):
