@@ -19,9 +19,16 @@ static void report_line(struct config_errors *errors, const char *line)
 
 /* ---- where ---- */
 
-/* ADDR:PORT, localhost:PORT, unix:PATH or PATH */
+/* ADDR:PORT, localhost:PORT, unix:PATH or PATH; http:// before it and a / behind it are as a start prints them. */
 static bool parse_listen(struct slice text, struct config_listen *into)
 {
+    if (slice_starts_with(text, SLICE("http://"))) {
+        text = slice_from(text, sizeof("http://") - 1);
+        if (text.len > 0 && text.at[text.len - 1] == '/')
+            text.len--;
+        if (slice_find(text, '/') < text.len)
+            return false; /* a URL of something else */
+    }
     bool is_named = slice_starts_with(text, SLICE("unix:"));
     if (is_named || slice_find(text, '/') < text.len) {
         into->kind = LISTEN_UNIX;

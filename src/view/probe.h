@@ -7,7 +7,8 @@
 #include "view/sight.h"
 
 /* Clients of the lab: each asks for one thing, and reads and drops what comes. Through another proxy they do what a client
- * of it does, and see what the worker does not. Within the limits of the configuration each comes to an end. */
+ * of it does, and see what the worker does not. Within the limits of the configuration each comes to an end, but for a body
+ * that keeps coming. */
 
 enum { PROBES_MAX = 256 };
 

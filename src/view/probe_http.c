@@ -8,6 +8,8 @@
 #include "net/tls.h"
 #include "upstream/engine.h"
 
+#include <string.h>
+
 enum { HEAD_ARENA_MAX = 65536, INTERIM_MAX = 100 };
 
 /* ---- the request ---- */
@@ -260,6 +262,16 @@ void probe_note_answer(struct probe *probe, const struct head *head)
 }
 
 /* Its reason, or where that says no more than the status, Proxy-Status (RFC 9209). */
+/* What the other proxy says may be shown to anybody, and it may say what it was told. */
+static void hide_credentials(char *words, const char *field)
+{
+    const char *token = strchr(field, ' ');
+    size_t len = token == NULL ? 0 : strlen(++token);
+    char *at = len == 0 ? NULL : strstr(words, token);
+    for (; at != NULL; at = strstr(at + len, token))
+        memset(at, '*', len);
+}
+
 void probe_note_refusal(struct probe *probe, const struct head *head)
 {
     struct sight *sight = probe->sight;
@@ -272,6 +284,7 @@ void probe_note_refusal(struct probe *probe, const struct head *head)
         text_add(&words, more->value);
     }
     (void)text_string(&words);
+    hide_credentials(sight->detail, probe->probes->proxy->field);
     sight->is_refused = true;
 }
 

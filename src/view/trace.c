@@ -151,7 +151,9 @@ static void print_har(struct trace *trace)
 
 static bool is_of(const struct record *record, const char *word)
 {
-    return slice_equals(record_get(record, record->url), slice_from_string(word));
+    struct slice url = record_get(record, record->url);
+    struct slice asked = slice_from_string(word);
+    return slice_equals(record->url_is_cut ? slice_first(asked, url.len) : asked, url);
 }
 
 /* The first record of a word. */
@@ -306,7 +308,11 @@ int trace_command(const struct view_options *options)
         return view_complain(VIEW_TRACE, "out of memory", "");
     trace->options = options;
     trace->screen = screen_of_output();
-    int code = find_proxy(trace);
+    int code = 0;
+    if (options->wants_json && options->wants_har)
+        code = view_complain(VIEW_TRACE, "--json or --har, not both", "");
+    if (code == 0)
+        code = find_proxy(trace);
     if (code == 0)
         code = make_aims(trace);
     if (code == 0) {

@@ -274,6 +274,17 @@ static bool is_drawn(const struct record *record, enum phase phase)
            !(is_late && record->kind != RECORD_UPGRADE) && phase != PHASE_TUNNEL;
 }
 
+/* The one that was not over when it was given up. */
+static void add_unfinished(const struct pen *pen, enum phase wanted)
+{
+    enum phase phase;
+    uint64_t begin_ns, end_ns;
+    if (record_unfinished(pen->record, &pen->record->timeline, &phase, &begin_ns, &end_ns) &&
+        phase == wanted)
+        add_row(pen, slice_from_string(phase_word(phase)), begin_ns, end_ns, end_ns - begin_ns,
+                SCREEN_RED, SLICE("not over"));
+}
+
 static void add_phases(const struct pen *pen)
 {
     for (int i = 0; i < PHASE_COUNT; i++) {
@@ -290,6 +301,7 @@ static void add_phases(const struct pen *pen)
             add_row(pen, slice_from_string(phase_word(phase)), begin_ns, begin_ns + length_ns,
                     length_ns, color_of(phase), text_slice(&note));
         }
+        add_unfinished(pen, phase);
         if (phase == PHASE_CONNECT)
             add_attempts(pen);
     }

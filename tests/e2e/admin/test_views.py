@@ -159,6 +159,7 @@ def test_tail_hears_signals_while_its_reader_does_not_read(stage, number):
     (["--filter", "stauts=4xx"], 'did you mean "status"'),
     (["--fliter", "x"], "did you mean --filter"),
     (["--admin", "nowhere"], "--admin expects"),
+    (["--admin", "http://127.0.0.1:1/x"], "--admin expects"),
     (["--json=1"], "no value is expected"),
     (["--filter"], "a value is missing"),
     (["more"], "no word is expected"),
@@ -293,6 +294,7 @@ def test_tunnels_are_listed(stage, proxy):
 
 def test_no_tunnel_is_told(stage, proxy):
     assert told(stage, "tunnels", "--admin", admin_of(proxy)) == (0, "no tunnel is open\n", "")
+    assert told(stage, "tunnels", "--admin", f"http://{admin_of(proxy)}/") == (0, "no tunnel is open\n", "")  # as printed
     assert told(stage, "tunnels", "--json", "--admin", admin_of(proxy)) == (0, "", "")
 
 

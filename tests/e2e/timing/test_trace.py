@@ -155,6 +155,7 @@ def test_the_exit_status_tells(stage):
     (["--repeat", "0", "http://a.example/"], "--repeat expects"),
     (["--repeat", "10000", "http://a.example/", "http://b.example/"], "10000 transactions"),
     (["--unknown", "x", "http://a.example/"], "--unknown"),
+    (["--json", "--har", "http://a.example/"], "--json or --har, not both"),
 ])
 def test_wrong_usage_of_trace_is_told(stage, words, reason):
     code, out, said = told(stage, "trace", *words)

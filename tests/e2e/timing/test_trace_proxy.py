@@ -235,6 +235,16 @@ def test_credentials_are_sent_to_the_proxy_alone(stage):
     assert seen == [("GET", field)] * 2 + [("CONNECT", field)] * 4
 
 
+def test_a_proxy_that_says_the_credentials_back_shows_none(stage):
+    """In its reason phrase or Proxy-Status, which are shown; trace() looks for them in all output."""
+    token = base64.b64encode(b"alice:s3cret")
+    other = stage.origin(answers(b"HTTP/1.1 403 no " + token + b" here, " + token + b"\r\nContent-Length: 0\r\n\r\n"))
+    url = other.url.replace("//", "//alice:s3cret@")
+    for form in ([], ["--json"], ["--har"]):
+        code, out, _ = trace(stage, url, *form, "https://a.example/")
+        assert code == 1 and "****" in out
+
+
 @pytest.mark.parametrize("is_tls", [False, True])
 def test_a_proxy_that_must_know_who_asks(stage, is_tls):
     """With the right credentials in the URL, or with the password in a file; the origin never sees them."""

@@ -128,6 +128,21 @@ static void attempts_and_failures_are_told(void **state)
     assert_false(waterfall_is_good(&record));
 }
 
+static void what_was_given_up_has_a_bar(void **state)
+{
+    (void)state;
+    make_exchange();
+    record.kind = RECORD_LOCAL;
+    record.end = END_TIMEOUT;
+    record.timeline.at_ns[MARK_U_RX0] = record.timeline.at_ns[MARK_U_RX1] = 0;
+    mark(MARK_D_TX0, MS(100));
+    record_set(&record, &record.cause, SLICE("response_timeout"), 100);
+    const char *seen = draw(&plain, MS(100));
+    const char *row = strstr(seen, "\n  wait ");
+    assert_non_null(row);
+    assert_non_null(strstr(row, "60.0ms  not over\n"));
+}
+
 static void a_reused_connection_is_told(void **state)
 {
     (void)state;
@@ -167,6 +182,7 @@ int main(void)
         cmocka_unit_test(what_was_quick_names_nobody),
         cmocka_unit_test(any_axis_keeps_the_width),
         cmocka_unit_test(attempts_and_failures_are_told),
+        cmocka_unit_test(what_was_given_up_has_a_bar),
         cmocka_unit_test(a_reused_connection_is_told),
         cmocka_unit_test(hostile_texts_fit),
     };
