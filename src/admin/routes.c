@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "config/snapshot.h"
 #include "report/metrics_text.h"
+#include "report/recent.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,6 +178,10 @@ static void extras_add_process(struct extras *extras, const struct admin *admin)
          .help = "Records that are not in the access log: it was written too slowly, or failed",
          .kind = COUNTER,
          .number = count_lost_records(admin)},
+        {.name = "live_left_out_total",
+         .help = "Transactions that the live views do not have, since too many ended in a second",
+         .kind = COUNTER,
+         .number = recent_span(admin->recent).left_out},
         {.name = "own_addresses",
          .help = "Addresses of this machine, which are never dialled",
          .kind = GAUGE,

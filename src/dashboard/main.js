@@ -102,7 +102,7 @@ let stale = 0; /* timer: a second without an end of anything is not told of */
 function showRate(second) {
     clearTimeout(stale);
     stale = setTimeout(() => setText(byId("rate"), ""), 2500);
-    const parts = [`${count(second.requests ?? 0)} requests/s`, second.failed ? `${count(second.failed)} failed` : "",
+    const parts = [`${count(second.transactions ?? 0)} transactions/s`, second.failed ? `${count(second.failed)} failed` : "",
         second.refused ? `${count(second.refused)} refused` : ""];
     setText(byId("rate"), parts.filter(Boolean).join(" · "));
 }

@@ -108,7 +108,7 @@ export class Overview {
     /* ---- making ---- */
 
     #makeTiles() {
-        const names = ["requests", "failed", "refused", "to clients", "from clients", "tunnels open", "connections", "reused", "time saved"];
+        const names = ["transactions", "failed", "refused", "to clients", "from clients", "tunnels open", "connections", "reused", "time saved"];
         return el("dl", {class: "tiles"}, names.map((name) => {
             const [figure, note] = [el("b"), el("small")];
             this.#tiles.set(name, [figure, note]);
@@ -127,7 +127,7 @@ export class Overview {
     #makeCharts(time) {
         const area = (name, kind) => ({name, kind, isArea: true});
         return [
-            {names: ["requests", "tunnels", "refused", "failed"], chart: new Chart({title: "Requests/s", format: shortCount, time,
+            {names: ["transactions", "tunnels", "refused", "failed"], chart: new Chart({title: "Transactions/s", format: shortCount, time,
                 series: [area("all", "main"), area("tunnels", "other"), area("refused", "warn"), area("failed", "bad")]})},
             {names: ["client_out", "client_in"], chart: new Chart({title: "Bytes/s", format: (value) => bytes(Math.round(value)), time,
                 series: [area("to clients", "main"), area("from clients", "other")]})},
@@ -138,8 +138,10 @@ export class Overview {
 
     #makeLists() {
         return {
-            destinations: new List("Destinations, the slow ones first; phases as nine of ten have them", [["host"], ["requests", "number"], ["failed", "number"], ["p50", "number"], ["p90", "number"],
-                ...OF_DESTINATION.map((phase) => [phase, "number"]), ["slow by"], ["since", "number"]], (one) => this.#destination(one), "broad"),
+            destinations: new List("Destinations, the slow ones first; phases as nine of ten have them",
+                [["host"], ["transactions", "number"], ["failed", "number"], ["p50", "number"], ["p90", "number"],
+                    ...OF_DESTINATION.map((phase) => [phase, "number"]), ["slow by"], ["since", "number"]],
+                (one) => this.#destination(one), "broad"),
             causes: new List("Errors by cause, since the start", [["cause"], [""], ["", "number"]],
                 (one) => [el("td", {}, one.cause.replaceAll("_", " ")), meter(one.count, this.#data.causes[0].count), number(count(one.count))]),
             rules: new List("Refusals by rule, since the start", [["rule"], [""], ["", "number"]],
@@ -151,7 +153,7 @@ export class Overview {
     }
 
     #destination(one) {
-        return [el("td", {class: "host"}, one.host), number(count(one.requests)), number(one.failed ? count(one.failed) : "", "bad"),
+        return [el("td", {class: "host"}, one.host), number(count(one.transactions)), number(one.failed ? count(one.failed) : "", "bad"),
             number(duration(one.p50_us)), number(duration(one.p90_us)),
             ...OF_DESTINATION.map((phase) => this.#phaseOf(one, phase)),
             el("td", {}, one.slow_phase ? [el("i", {class: `swatch p-${one.slow_phase}`}), one.slow_phase] : ""),
@@ -222,16 +224,16 @@ export class Overview {
         const begin = this.#feed.nowMs - 60_000;
         const last = this.#data.seconds.filter((point) => point.t_ms > begin);
         const seconds = 60;
-        const requests = sum(last, "requests");
+        const transactions = sum(last, "transactions");
         const {pool, workers} = this.#data;
         const tell = (name, figure, note = "") => {
             const [b, small] = this.#tiles.get(name);
             setText(b, figure);
             setText(small, note);
         };
-        tell("requests", rate(shortCount)(requests / seconds), "in the last minute");
-        tell("failed", share(sum(last, "failed"), requests), `${count(sum(last, "failed"))} in the last minute`);
-        tell("refused", share(sum(last, "refused"), requests), `${count(sum(last, "refused"))} in the last minute`);
+        tell("transactions", rate(shortCount)(transactions / seconds), "in the last minute");
+        tell("failed", share(sum(last, "failed"), transactions), `${count(sum(last, "failed"))} in the last minute`);
+        tell("refused", share(sum(last, "refused"), transactions), `${count(sum(last, "refused"))} in the last minute`);
         tell("to clients", rate(bytes)(Math.round(sum(last, "client_out") / seconds)), "in the last minute");
         tell("from clients", rate(bytes)(Math.round(sum(last, "client_in") / seconds)), "in the last minute");
         tell("tunnels open", count(sum(workers, "tunnels")), "now");

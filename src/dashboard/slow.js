@@ -29,9 +29,9 @@ export class SlowSides {
     show(points) {
         const counts = SIDES.map(([word]) => points.reduce((sum, point) => sum + (point.slow?.[word] ?? 0), 0));
         const whole = counts.reduce((sum, one) => sum + one, 0);
-        const requests = points.reduce((sum, point) => sum + (point.requests ?? 0), 0);
+        const transactions = points.reduce((sum, point) => sum + (point.transactions ?? 0), 0);
         setText(this.#whole, whole === 0 ? "nobody: nothing took 100 ms or more" :
-            `${count(whole)} of ${count(requests)} transactions took 100 ms or more`);
+            `${count(whole)} of ${count(transactions)} transactions took 100 ms or more`);
         this.#bar.hidden = whole === 0;
         this.#bar.setAttribute("aria-label", SIDES.map(([word], i) => `${word.replaceAll("_", " ")} ${share(counts[i], whole)}`).join(", "));
         SIDES.forEach((_, i) => {

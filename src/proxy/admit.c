@@ -15,7 +15,9 @@
 
 enum { ADMIT_RETRY_S = 5 };
 
-static enum next refuse(struct exchange *x, const struct budget_refusal *refusal)
+/* `which` counts the refusals for this kind of limit. */
+static enum next refuse(struct exchange *x, enum counter which,
+                        const struct budget_refusal *refusal)
 {
     char detail[64];
     uint64_t wait_ns = refusal->wait_ns;
@@ -25,7 +27,7 @@ static enum next refuse(struct exchange *x, const struct budget_refusal *refusal
     (void)snprintf(x->remedy, sizeof(x->remedy), "raise %s", refusal->key);
     x->retry_after_s =
         wait_ns > 0 ? (uint32_t)((wait_ns + NS_PER_S - 1) / NS_PER_S) : ADMIT_RETRY_S;
-    counter_add(x->proxy->engine->counters, COUNT_OVER_BUDGET, 1);
+    counter_add(x->proxy->engine->counters, which, 1);
     x->cause = CAUSE_NONE; /* whatever the check had to say: nobody was told it */
     return exchange_refuse(x, refusal->party == PARTY_ALL ? CAUSE_BUSY : CAUSE_OVER_BUDGET, detail);
 }
@@ -51,10 +53,10 @@ enum next step_admit(struct exchange *x)
     struct budget_refusal refusal;
     if (!client_count(client, &refusal)) {
         x->down->may_persist = false;
-        return refuse(x, &refusal);
+        return refuse(x, COUNT_OVER_CONNECTIONS, &refusal);
     }
     if (budget_ask(budget, PARTIES_CLIENT, loop_now_ns(exchange_loop(x)), &refusal) != ST_OK)
-        return refuse(x, &refusal);
+        return refuse(x, COUNT_OVER_REQUESTS, &refusal);
     return exchange_enter(x, x->is_answered ? STEP_reply : STEP_identify);
 }
 
@@ -68,11 +70,15 @@ static bool charge_user(struct exchange *x)
         return false;
     }
     uint64_t now_ns = loop_now_ns(exchange_loop(x));
-    if (budget_take(budget, BUDGET_CONNECTIONS, PARTIES_USER, &refusal) == ST_OK &&
-        budget_ask(budget, PARTIES_USER, now_ns, &refusal) == ST_OK)
-        return true;
-    (void)refuse(x, &refusal);
-    return false;
+    if (budget_take(budget, BUDGET_CONNECTIONS, PARTIES_USER, &refusal) != ST_OK) {
+        (void)refuse(x, COUNT_OVER_CONNECTIONS, &refusal);
+        return false;
+    }
+    if (budget_ask(budget, PARTIES_USER, now_ns, &refusal) != ST_OK) {
+        (void)refuse(x, COUNT_OVER_REQUESTS, &refusal);
+        return false;
+    }
+    return true;
 }
 
 enum next step_charge(struct exchange *x)
@@ -88,7 +94,7 @@ enum next step_charge(struct exchange *x)
     if (wants_tunnel && !relief_lets_in(x->proxy, budget))
         return refuse_for_memory(x);
     if (wants_tunnel && budget_take(budget, BUDGET_TUNNELS, PARTIES_EVERY, &refusal) != ST_OK)
-        return refuse(x, &refusal);
+        return refuse(x, COUNT_OVER_TUNNELS, &refusal);
     return exchange_enter(x, STEP_acquire);
 }
 

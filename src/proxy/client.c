@@ -144,7 +144,7 @@ static bool client_enroll(struct client *client)
     if (client_count(client, &refusal))
         return true;
     if (proxy->over_count == CLIENT_OVER_MAX) {
-        counter_add(proxy->engine->counters, COUNT_OVER_BUDGET, 1);
+        counter_add(proxy->engine->counters, COUNT_OVER_CONNECTIONS, 1);
         return false;
     }
     proxy->over_count++;
@@ -407,6 +407,7 @@ static bool client_begin_head(struct client *client)
     client->is_head_begun = true;
     client->head_begun_ns = loop_now_ns(client_loop(client));
     if (budget_take(&client->budget, BUDGET_HEADS, 1U << PARTY_CLIENT, &refusal) != ST_OK) {
+        counter_add(client->proxy->engine->counters, COUNT_OVER_HEADS, 1);
         client_refuse_head(client, CAUSE_OVER_BUDGET, refusal.key);
         return false;
     }

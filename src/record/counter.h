@@ -7,7 +7,8 @@
 
 /* Counters and gauges of one worker: one writing thread, relaxed atomics, summed by any reader.
  * X(NAME, KIND, "metric_name", "help"); metric names follow the Prometheus conventions and get the prefix
- * "fairlead_" where they are printed. */
+ * "fairlead_" where they are printed. A name may have a label behind it: those of one family stand together, and the
+ * first has the help of all. */
 #define COUNTERS(X)                                                                                \
     X(CONNECTIONS, COUNTER, "client_connections_total", "Client connections accepted")             \
     X(CONNECTIONS_OPEN, GAUGE, "client_connections", "Client connections open")                    \
@@ -23,7 +24,7 @@
       "Connections closed for their PROXY header: wrong, late, or of a sender not configured")     \
     X(REQUESTS, COUNTER, "requests_total",                                                         \
       "Requests, those with a head that was refused included")                                     \
-    X(REQUESTS_OPEN, GAUGE, "requests", "Exchanges in progress")                                   \
+    X(REQUESTS_OPEN, GAUGE, "requests", "Requests in flight")                                      \
     X(IDENTITY_CHALLENGES, COUNTER, "identity_challenges_total",                                   \
       "Requests that showed no credentials and were asked for some")                               \
     X(IDENTITY_FAILURES, COUNTER, "identity_failures_total",                                       \
@@ -42,15 +43,19 @@
     X(RESPONSES_3XX, COUNTER, "responses_3xx_total", "Final responses sent, 3xx")                  \
     X(RESPONSES_4XX, COUNTER, "responses_4xx_total", "Final responses sent, 4xx")                  \
     X(RESPONSES_5XX, COUNTER, "responses_5xx_total", "Final responses sent, 5xx")                  \
-    X(OVER_BUDGET, COUNTER, "over_budget_total", "Exchanges refused since a limit was reached")    \
+    X(OVER_CONNECTIONS, COUNTER, "over_budget_total{limit=\"connections\"}",                       \
+      "Connections and transactions refused since a limit was reached, by its kind")               \
+    X(OVER_TUNNELS, COUNTER, "over_budget_total{limit=\"tunnels\"}", "")                           \
+    X(OVER_REQUESTS, COUNTER, "over_budget_total{limit=\"requests\"}", "")                         \
+    X(OVER_HEADS, COUNTER, "over_budget_total{limit=\"heads\"}", "")                               \
     X(SHORT_OF_MEMORY, COUNTER, "memory_refusals_total",                                           \
-      "Connections and exchanges refused for want of memory")                                      \
+      "Connections and transactions refused for want of memory")                                   \
     X(RELIEVED, COUNTER, "memory_relieved_total",                                                  \
       "Idle clients and requests that stood still, ended for want of memory")                      \
-    X(REFUSALS, COUNTER, "refusals_total", "Exchanges refused by policy")                          \
+    X(REFUSALS, COUNTER, "refusals_total", "Transactions refused by policy")                       \
     X(WOULD_DENY, COUNTER, "would_deny_total",                                                     \
-      "Exchanges that a rule would refuse which only observes")                                    \
-    X(FAILURES, COUNTER, "failures_total", "Exchanges that ended in a failure")                    \
+      "Transactions that a rule would refuse which only observes")                                 \
+    X(FAILURES, COUNTER, "failures_total", "Transactions that ended in a failure")                 \
     X(TUNNELS, COUNTER, "tunnels_total", "Tunnels opened")                                         \
     X(TUNNELS_OPEN, GAUGE, "tunnels", "Tunnels open")                                              \
     X(TUNNEL_TLS_HANDSHAKES, COUNTER, "tunnel_tls_handshakes_total",                               \
@@ -71,9 +76,9 @@
     X(UPSTREAM_TLS_HANDSHAKES, COUNTER, "upstream_tls_handshakes_total",                           \
       "Upstream TLS handshakes done")                                                              \
     X(POOL_REUSES, COUNTER, "upstream_reuses_total",                                               \
-      "Exchanges that reused an upstream connection")                                              \
+      "Transactions that reused an upstream connection")                                           \
     X(POOL_IDLE, GAUGE, "upstream_idle_connections", "Idle pooled upstream connections")           \
-    X(RETRIES, COUNTER, "retries_total", "Exchanges retried on a new connection")                  \
+    X(RETRIES, COUNTER, "retries_total", "Transactions retried on a new connection")               \
     X(PIPES, GAUGE, "splice_pipes", "Kernel pipes held for splicing")                              \
     X(BLOCK_BYTES, GAUGE, "buffer_bytes", "Bytes in data blocks in use")
 
@@ -121,7 +126,7 @@ uint64_t counter_sum(const struct counters *const *workers, size_t worker_count,
                      enum counter which);
 
 enum counter_kind counter_kind(enum counter which);
-const char *counter_metric(enum counter which); /* without the prefix */
+const char *counter_metric(enum counter which); /* without the prefix, with its label */
 const char *counter_help(enum counter which);
 
 #endif

@@ -22,10 +22,9 @@ static const char *kind_word(enum counter_kind kind)
     return kind == GAUGE ? "gauge" : "counter";
 }
 
-static void add_family(struct text *into, const char *name, const char *help,
+static void add_family(struct text *into, struct slice metric, const char *help,
                        enum counter_kind kind)
 {
-    struct slice metric = slice_from_string(name);
     text_add(into, SLICE("# HELP " PREFIX));
     text_add(into, metric);
     text_add_char(into, ' ');
@@ -87,12 +86,23 @@ static void add_extra(struct text *into, const struct metrics_extra *extra)
     text_add_char(into, '\n');
 }
 
+/* The name of a counter without its label. */
+static struct slice family_of(enum counter which)
+{
+    const char *metric = counter_metric(which);
+    return slice_of(metric, strcspn(metric, "{"));
+}
+
 void metrics_text_add(const struct counters *const *workers, size_t worker_count,
                       const struct metrics_extra *extras, size_t extra_count, struct text *into)
 {
+    struct slice last = SLICE_NONE;
     for (int i = 0; i < COUNT_COUNT; i++) {
         enum counter which = (enum counter)i;
-        add_family(into, counter_metric(which), counter_help(which), counter_kind(which));
+        struct slice family = family_of(which);
+        if (!slice_equals(family, last))
+            add_family(into, family, counter_help(which), counter_kind(which));
+        last = family;
         text_add(into, SLICE(PREFIX));
         text_add(into, slice_from_string(counter_metric(which)));
         text_add_char(into, ' ');
@@ -101,7 +111,7 @@ void metrics_text_add(const struct counters *const *workers, size_t worker_count
     }
     for (size_t i = 0; i < extra_count; i++) {
         if (i == 0 || strcmp(extras[i].name, extras[i - 1].name) != 0)
-            add_family(into, extras[i].name, extras[i].help, extras[i].kind);
+            add_family(into, slice_from_string(extras[i].name), extras[i].help, extras[i].kind);
         add_extra(into, &extras[i]);
     }
 }

@@ -11,7 +11,7 @@
  *     V3  what is older than the ring is long is not shown, though it is still there.
  *
  * Destinations forget half of what they know each minute: they show how things are, not how they were. Each has a few
- * places behind its hash, of which a new one takes the one with the fewest requests: so the frequent ones stay, without a
+ * places behind its hash, of which a new one takes the one with the fewest transactions: so the frequent ones stay, without a
  * walk through all.
  *
  * One lock, held while one record is counted or one view is written: the writer is the recorder, which no request
@@ -52,7 +52,7 @@ struct quantiles {
 };
 
 struct tally {
-    uint64_t requests, tunnels, refused, failed;
+    uint64_t transactions, tunnels, refused, failed;
     uint64_t client_in, client_out;
     uint64_t opened, reused, saved_us;
     uint64_t slow[SLOW_GUILTY_COUNT]; /* transactions, by who was slow */
@@ -72,8 +72,8 @@ struct open_span {
 };
 
 struct destination {
-    uint64_t hash;     /* 0: a free place */
-    uint64_t requests; /* lately: halved each minute */
+    uint64_t hash;         /* 0: a free place */
+    uint64_t transactions; /* lately: halved each minute */
     uint64_t failed;
     uint8_t slow_in; /* index of slow_phases, or NOT_SLOW */
     uint64_t slow_since_ns;
@@ -175,7 +175,7 @@ static void span_close(const struct open_span *open, struct span *span)
 
 static void tally_join(struct tally *tally, const struct tally *more)
 {
-    tally->requests += more->requests;
+    tally->transactions += more->transactions;
     tally->tunnels += more->tunnels;
     tally->refused += more->refused;
     tally->failed += more->failed;
@@ -252,12 +252,12 @@ static void destination_judge(struct destination *destination, uint64_t now_ns)
 
 static void destination_forget_half(struct destination *destination)
 {
-    destination->requests /= 2;
+    destination->transactions /= 2;
     destination->failed /= 2;
     histogram_halve(&destination->total);
     for (size_t i = 0; i < SLOW_PHASES; i++)
         histogram_halve(&destination->phases[i]);
-    if (destination->requests == 0)
+    if (destination->transactions == 0)
         destination->hash = 0;
 }
 
@@ -270,7 +270,7 @@ static struct destination *destination_find(struct overview *overview, struct sl
         if (each->hash == hash && slice_equals(slice_from_string(each->host), host))
             return each;
         if (least == NULL || each->hash == 0 ||
-            (least->hash != 0 && each->requests < least->requests))
+            (least->hash != 0 && each->transactions < least->transactions))
             least = each;
     }
     memset(least, 0, sizeof(*least));
@@ -287,7 +287,7 @@ static struct destination *destination_of(struct overview *overview, const struc
     if (host.len == 0 || host.len > HOST_MAX || record->end == END_REFUSED)
         return NULL;
     struct destination *destination = destination_find(overview, host);
-    destination->requests++;
+    destination->transactions++;
     destination->failed += record->cause.len > 0;
     return destination;
 }
@@ -388,7 +388,7 @@ static void tally_slow(struct tally *tally, enum slow_side slow)
 static void tally_put(struct tally *tally, const struct record *record)
 {
     bool is_refused = record->end == END_REFUSED;
-    tally->requests++;
+    tally->transactions++;
     tally->tunnels += record_is_tunnel(record);
     tally->refused += is_refused;
     tally->failed += !is_refused && record->cause.len > 0;
@@ -504,10 +504,10 @@ static void print_span(FILE *out, const struct span *span, uint64_t wall_ms)
     const struct tally *tally = &span->tally;
     bool is_first = true;
     (void)fprintf(out,
-                  "{\"t_ms\":%llu,\"requests\":%llu,\"tunnels\":%llu,\"refused\":%llu,"
+                  "{\"t_ms\":%llu,\"transactions\":%llu,\"tunnels\":%llu,\"refused\":%llu,"
                   "\"failed\":%llu,\"client_in\":%llu,\"client_out\":%llu,\"opened\":%llu,"
                   "\"reused\":%llu,\"saved_us\":%llu,",
-                  (unsigned long long)wall_ms, (unsigned long long)tally->requests,
+                  (unsigned long long)wall_ms, (unsigned long long)tally->transactions,
                   (unsigned long long)tally->tunnels, (unsigned long long)tally->refused,
                   (unsigned long long)tally->failed, (unsigned long long)tally->client_in,
                   (unsigned long long)tally->client_out, (unsigned long long)tally->opened,
@@ -538,7 +538,7 @@ static void print_spans(FILE *out, const char *name, const struct span *ring, si
         struct span span = ring[number % ring_count];
         if (number == open->number)
             span_close(open, &span);
-        if (span.number != number || span.tally.requests == 0)
+        if (span.number != number || span.tally.transactions == 0)
             continue;
         (void)fputs(is_first ? "\n" : ",\n", out);
         print_span(out, &span, second_wall_ms((number - 1) * seconds + 1));
@@ -568,7 +568,7 @@ static void print_words(FILE *out, const char *name, const char *member, const s
     (void)fputs("],", out);
 }
 
-/* The slow ones first, by how slow; then by how many requests they have. */
+/* The slow ones first, by how slow; then by how many transactions they have. */
 static int destination_compare(const void *a, const void *b)
 {
     const struct destination *left = *(const struct destination *const *)a;
@@ -580,7 +580,9 @@ static int destination_compare(const void *a, const void *b)
     uint64_t right_ns = worst == NULL ? 0 : histogram_quantile_ns(worst, 900);
     if (left_ns != right_ns)
         return left_ns < right_ns ? 1 : -1;
-    return left->requests < right->requests ? 1 : left->requests > right->requests ? -1 : 0;
+    return left->transactions < right->transactions   ? 1
+           : left->transactions > right->transactions ? -1
+                                                      : 0;
 }
 
 static void print_destination(FILE *out, const struct destination *destination)
@@ -589,8 +591,8 @@ static void print_destination(FILE *out, const struct destination *destination)
     const struct histogram *worst = destination_worst(destination, &index);
     (void)fputs("{\"host\":\"", out);
     print_text(out, slice_from_string(destination->host));
-    (void)fprintf(out, "\",\"requests\":%llu,\"failed\":%llu",
-                  (unsigned long long)destination->requests,
+    (void)fprintf(out, "\",\"transactions\":%llu,\"failed\":%llu",
+                  (unsigned long long)destination->transactions,
                   (unsigned long long)destination->failed);
     if (destination->total.count > 0)
         (void)fprintf(out, ",\"p50_us\":%u,\"p90_us\":%u", quantiles_of(&destination->total).p50_us,
@@ -682,8 +684,9 @@ bool overview_add_second(struct overview *overview, struct text *into)
     overview_turn(overview, clock_monotonic_ns());
     struct span span = overview->seconds[number % OVERVIEW_SECONDS];
     overview_unlock(overview);
-    FILE *out =
-        span.number == number && span.tally.requests > 0 ? fmemopen(room, sizeof(room), "w") : NULL;
+    FILE *out = span.number == number && span.tally.transactions > 0
+                    ? fmemopen(room, sizeof(room), "w")
+                    : NULL;
     if (out == NULL)
         return false;
     print_span(out, &span, second_wall_ms(number));

@@ -11,8 +11,9 @@
 #include <stdint.h>
 
 /* What all records say together: the last two minutes by the second, the last 24 hours by the minute, who was slow in
- * them (record/verdict.h), destinations with what makes them slow, causes of failures and refusals by rule, and phases since the start. Memory does not grow: what
- * is over is kept as a few figures, of destinations those with the most requests.
+ * them (record/verdict.h), destinations with what makes them slow, causes of failures and refusals by rule, and phases
+ * since the start. Memory does not grow: what is over is kept as a few figures, of destinations those with the most
+ * transactions.
  *
  * Every finished record counts, also one that is too much for a list (report/recent.h). */
 struct overview;
@@ -42,7 +43,8 @@ enum { OVERVIEW_SPAN_ROOM = 4096 };
 uint64_t overview_second(void);
 
 /* Members of the overview as JSON, each with a comma behind: "minutes", the last `minutes` of them, "seconds", "causes",
- * "rules", "destinations", "pool". docs/admin.md says what they mean. Ownership: the caller's, to free. NULL: out of memory. */
+ * "rules", "destinations", "pool". docs/admin.md says what they mean. Ownership: the caller's, to free. NULL: out of
+ * memory. */
 char *overview_json(struct overview *overview, unsigned minutes, size_t *ret_len);
 
 /* Transactions since the start, by who was slow. */
@@ -50,7 +52,8 @@ void overview_slow(struct overview *overview, uint64_t into[SLOW_GUILTY_COUNT]);
 /* Phases since the start, by the phase. */
 void overview_phases(struct overview *overview, struct histogram into[PHASE_COUNT]);
 
-/* Refusals since the start by rule, failures by cause, the most frequent first. Texts are good until the overview is destroyed. */
+/* Refusals since the start by rule, failures by cause, the most frequent first. Texts are good until the overview is
+ * destroyed. */
 struct overview_word {
     struct slice word;
     uint64_t count;

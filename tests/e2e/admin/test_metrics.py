@@ -118,7 +118,7 @@ def test_who_was_slow_is_counted(stage, proxy):
     overview = json.loads(proxy.ask_admin("/api/v1/overview").body)
     for spans in (overview["seconds"], overview["minutes"]):
         assert sum(span.get("slow", {}).get("origin", 0) for span in spans) == verdicts.count("origin")
-        assert sum(span["requests"] for span in spans) == 3
+        assert sum(span["transactions"] for span in spans) == 3
 
 
 def test_what_workers_used_is_told(stage):

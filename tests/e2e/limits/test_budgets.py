@@ -29,6 +29,11 @@ def is_told(answer, status, key, cause=None):
         assert json.loads(answer.body)["cause"] == cause and json.loads(answer.body)["rule"] == key
 
 
+def refusals(proxy):
+    """What over_budget_total says, by the kind of limit."""
+    return {limit: metric(proxy.proxy, rf'over_budget_total\{{limit="{limit}"\}}') for limit in ("connections", "tunnels", "requests", "heads")}
+
+
 JSON = "Accept: application/json"
 PLACES = [
     ("per_client: { %s: 3 }", 429, "limits.per_client.%s", "over_budget"),
@@ -45,6 +50,7 @@ def test_connections(limited, origin, lines, status, key, cause):
     late, answer = proxy.ask(origin.url + "/", JSON)
     is_told(answer, status, key % "connections", cause)
     late.expect_end("fin")
+    assert refusals(proxy) == {"connections": 1, "tunnels": 0, "requests": 0, "heads": 0}
     for client in places:
         assert client.ask(request("GET", origin.url + "/")).status == 200
     places[0].close()
@@ -61,6 +67,7 @@ def test_tunnels(limited, echo, lines, status, key, cause):
     client.send(request("CONNECT", echo.authority, JSON))
     answer = client.read_response()
     is_told(answer, status, key % "tunnels", cause)
+    assert refusals(proxy) == {"connections": 0, "tunnels": 1, "requests": 0, "heads": 0}
     for tunnel, _ in tunnels:
         tunnel.send(b"ping")
         assert tunnel.read(4) == b"ping"
@@ -165,7 +172,7 @@ def test_requests_in_a_second(limited, origin):
     is_told(got[statuses.index(429)], 429, "limits.per_client.requests", "over_budget")
     assert wait_until(lambda: client.ask(request("GET", origin.url + "/")).status == 200, "the next request's turn")
     assert proxy.ask(origin.url + "/", source="192.0.2.2")[1].status == 200
-    assert metric(proxy.proxy, "over_budget_total") >= 1
+    assert refusals(proxy)["requests"] >= 1
 
 
 def test_who_comes_again_finds_the_bucket_he_left(limited, origin):

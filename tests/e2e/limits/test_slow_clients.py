@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from support.admin import metric
 from support.bounds import Late, wait_until
 from support.message import ok, request
 from support.origin import replies_forever
@@ -60,6 +61,7 @@ def test_heads_in_flight_of_a_client_are_bounded(limited, origin):
     wait_until(lambda: asks(proxy, b"GET"), "the limit to be met")
     answer = asks(proxy, b"GET ")
     assert answer.status == 429 and "limits.per_client.heads" in answer.reason and answer.get("Retry-After")
+    assert metric(proxy.proxy, r'over_budget_total\{limit="heads"\}') >= 1
     assert proxy.ask(origin.url + "/")[1].status == 200, "a head that comes whole is not in flight"
     assert proxy.ask(origin.url + "/", source="192.0.2.9")[1].status == 200
     begun[0].send(request("GET", origin.url + "/")[len(b"GET http://"):])

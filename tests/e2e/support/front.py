@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 PASSED = {"content-type", "content-security-policy", "etag", "cache-control", "x-content-type-options", "referrer-policy",
           "cross-origin-resource-policy", "vary"}
-POINT = {"requests": 0, "tunnels": 0, "refused": 0, "failed": 0, "client_in": 0, "client_out": 0, "opened": 0, "reused": 0, "saved_us": 0,
+POINT = {"transactions": 0, "tunnels": 0, "refused": 0, "failed": 0, "client_in": 0, "client_out": 0, "opened": 0, "reused": 0, "saved_us": 0,
          "phases": {}}
 
 
@@ -76,7 +76,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def give_tunnels(self, asked):
         with self.server.front.lock:
-            self.give(200, {"v": 1, "tunnels": self.server.front.tunnels[:int(asked.get("limit", 1000))], "truncated": False})
+            tunnels, limit = self.server.front.tunnels, int(asked.get("limit", 1000))
+            self.give(200, {"v": 1, "tunnels": tunnels[:limit], "truncated": len(tunnels) > limit})
 
     def give_requests(self, asked):
         front = self.server.front

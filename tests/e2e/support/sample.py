@@ -214,7 +214,7 @@ def overview(now_ms, seed=1):
             phases[word] = {"count": requests, "p50_us": int(base), "p90_us": int(base * 2.2), "p99_us": int(base * 4 * (0.8 + 0.4 * chance.random()))}
         slow = {side: int(requests * part * (0.6 + 0.8 * chance.random())) for side, part in
                 {"client": 0.012, "client_network": 0.008, "dns": 0.02, "upstream_network": 0.03, "origin": 0.19 if is_slow else 0.06}.items()}
-        return {"t_ms": t_ms, "slow": {side: number for side, number in slow.items() if number}, "requests": requests, "tunnels": int(step_s * (3 + 3 * wave)), "refused": int(requests * 0.04 * chance.random()),
+        return {"t_ms": t_ms, "slow": {side: number for side, number in slow.items() if number}, "transactions": requests, "tunnels": int(step_s * (3 + 3 * wave)), "refused": int(requests * 0.04 * chance.random()),
                 "failed": int(requests * (0.05 if is_slow else 0.01) * chance.random()), "client_in": requests * 900,
                 "client_out": int(requests * 41_000 * (0.8 + 0.4 * chance.random())), "opened": int(requests * 0.3),
                 "reused": int(requests * 0.7),
@@ -227,7 +227,7 @@ def overview(now_ms, seed=1):
                        [("connect_timeout", 412), ("connect_refused", 263), ("dns_nxdomain", 118), ("response_head_timeout", 41), ("client_gone", 17)]],
             "rules": [{"rule": rule, "count": count} for rule, count in
                       [("default-deny 169.254.0.0/16 link-local", 871), ("rule no trackers", 402), ("default-deny 10.0.0.0/8 private", 90)]],
-            "destinations": [{"host": host, "requests": requests, "failed": failed, "p50_us": p50, "p90_us": p90, "slow_phase": phase,
+            "destinations": [{"host": host, "transactions": requests, "failed": failed, "p50_us": p50, "p90_us": p90, "slow_phase": phase,
                               "slow_p90_us": slow, "since_ms": now_ms - 60_000 * minutes,
                               "phases": {word: {"count": requests, "p50_us": us // 3, "p90_us": us} for word, us in
                                          {"dns": 4_100, "connect": 18_000, "wait": 37_000, "load": 9_000, phase: slow}.items()}} for host, requests, failed, p50, p90, phase, slow, minutes in

@@ -26,7 +26,7 @@ struct play {
     char type[64];
     char allow[64];
     char authenticate[64];
-    char body[4096];
+    char body[32768];
     struct answer_source *source;
     unsigned wakes;
 };
@@ -504,7 +504,7 @@ static void the_overview_is_told_whole_and_each_second(void **state)
     assert_int_equal(read_piece(play), ST_AGAIN);
     clock_advance(NS_PER_S);
     assert_int_equal(read_piece(play), ST_OK);
-    assert_non_null(strstr(play->body, "event: overview\ndata: {\"t_ms\":1000000,\"requests\":1,"));
+    assert_non_null(strstr(play->body, "event: overview\ndata: {\"t_ms\":1000000,\"transactions\":1,"));
     assert_int_equal(read_piece(play), ST_AGAIN);
     leave(play);
     ask(play, "GET /api/v1/overview?minutes=5", "");
@@ -564,6 +564,15 @@ static void events_say_what_is_missing(void **state)
     assert_int_equal(told + came, RECENT_PLAIN_MAX + 6);
 }
 
+static void what_live_views_lack_is_a_metric(void **state)
+{
+    struct play *play = *state;
+    for (uint64_t id = 1; id <= RECENT_PLAIN_MAX + 5; id++)
+        put_transaction(play, id);
+    ask(play, "GET /metrics", "");
+    assert_answer(play, 200, "\nfairlead_live_left_out_total 5\n");
+}
+
 static void a_quiet_stream_is_kept_alive(void **state)
 {
     struct play *play = *state;
@@ -619,6 +628,7 @@ int main(void)
         PLAY(the_overview_is_told_whole_and_each_second),
         PLAY(events_begin_behind_what_was_seen),
         PLAY(events_say_what_is_missing),
+        PLAY(what_live_views_lack_is_a_metric),
         PLAY(a_quiet_stream_is_kept_alive),
         PLAY(streams_are_few),
     };

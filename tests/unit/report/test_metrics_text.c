@@ -50,6 +50,21 @@ static void extras_of_one_name_share_a_family(void **state)
                      "1.500000001\n");
 }
 
+static void counters_with_labels_share_a_family(void **state)
+{
+    (void)state;
+    static struct counters a;
+    const struct counters *workers[] = {&a};
+    counter_add(&a, COUNT_OVER_TUNNELS, 3);
+    counter_add(&a, COUNT_OVER_HEADS, 4);
+    assert_has(text_of(workers, 1, NULL, 0),
+               "# TYPE fairlead_over_budget_total counter\n"
+               "fairlead_over_budget_total{limit=\"connections\"} 0\n"
+               "fairlead_over_budget_total{limit=\"tunnels\"} 3\n"
+               "fairlead_over_budget_total{limit=\"requests\"} 0\n"
+               "fairlead_over_budget_total{limit=\"heads\"} 4\n# HELP ");
+}
+
 static void label_values_are_escaped(void **state)
 {
     (void)state;
@@ -113,6 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_counter_is_summed_and_described_once),
         cmocka_unit_test(extras_of_one_name_share_a_family),
+        cmocka_unit_test(counters_with_labels_share_a_family),
         cmocka_unit_test(label_values_are_escaped),
         cmocka_unit_test(phases_are_histograms_of_what_happened),
         cmocka_unit_test(the_room_is_enough_for_the_largest_numbers),

@@ -81,12 +81,13 @@ static void what_happened_is_told_by_second_and_minute(void **state)
     exchange_at("a.example", 10, 3);
     overview_put(overview, &record);
     const char *text = text_of(overview);
-    assert_has(text,
-               "\"seconds\":[\n{\"t_ms\":1795486343000,\"requests\":2,\"tunnels\":0,\"refused\":0,"
-               "\"failed\":0,\"client_in\":20,\"client_out\":200,\"opened\":1,\"reused\":1,"
-               "\"saved_us\":7000,\"phases\":{\"send\":{\"count\":2,");
-    assert_has(text, ",\n{\"t_ms\":1795486344000,\"requests\":1,");
-    assert_has(text, "\"minutes\":[\n{\"t_ms\":1795486343000,\"requests\":3,");
+    assert_has(
+        text,
+        "\"seconds\":[\n{\"t_ms\":1795486343000,\"transactions\":2,\"tunnels\":0,\"refused\":0,"
+        "\"failed\":0,\"client_in\":20,\"client_out\":200,\"opened\":1,\"reused\":1,"
+        "\"saved_us\":7000,\"phases\":{\"send\":{\"count\":2,");
+    assert_has(text, ",\n{\"t_ms\":1795486344000,\"transactions\":1,");
+    assert_has(text, "\"minutes\":[\n{\"t_ms\":1795486343000,\"transactions\":3,");
     assert_has(text, "\"pool\":{\"opened\":1,\"reused\":2,\"saved_us\":14000}");
 }
 
@@ -124,7 +125,7 @@ static void who_was_slow_is_counted(void **state)
     slow_exchange(150, 140);
     overview_put(overview, &record);
     const char *text = text_of(overview);
-    assert_has(text, "\"requests\":7,");
+    assert_has(text, "\"transactions\":7,");
     assert_has(text, "\"saved_us\":0,\"slow\":{\"dns\":1,\"origin\":4},\"phases\":{");
     assert_has(text, "\"saved_us\":0,\"slow\":{\"dns\":1,\"origin\":3},\"phases\":{");
     assert_has(text, "\"saved_us\":0,\"slow\":{\"origin\":1},\"phases\":{");
@@ -152,7 +153,7 @@ static void the_second_that_is_over_can_be_told_alone(void **state)
     assert_false(overview_add_second(overview, &text));
     clock_advance(NS_PER_S);
     assert_true(overview_add_second(overview, &text));
-    assert_has(text_string(&text), "{\"t_ms\":1795486343000,\"requests\":1,");
+    assert_has(text_string(&text), "{\"t_ms\":1795486343000,\"transactions\":1,");
     clock_advance(NS_PER_S);
     assert_false(overview_add_second(overview, &text));
 }
@@ -205,10 +206,10 @@ static void a_slow_destination_is_named_with_its_phase(void **state)
     clock_advance(30 * NS_PER_S);
     const char *text = text_of(overview);
     assert_has(text,
-               "\"destinations\":[\n{\"host\":\"slow.example\",\"requests\":10,\"failed\":0,");
+               "\"destinations\":[\n{\"host\":\"slow.example\",\"transactions\":10,\"failed\":0,");
     assert_has(text, "\"slow_phase\":\"wait\",\"slow_p90_us\":");
     assert_has(text, "\"since_ms\":1795486348000");
-    assert_has(text, ",\n{\"host\":\"fast.example\",\"requests\":11,");
+    assert_has(text, ",\n{\"host\":\"fast.example\",\"transactions\":11,");
     assert_lacks(strstr(text, "fast.example"), "slow_phase");
     /* and is forgotten in the end */
     for (unsigned i = 0; i < 8; i++) {
@@ -230,7 +231,7 @@ static void frequent_destinations_stay_among_many(void **state)
         overview_put(overview, &record);
     }
     assert_has(text_of(overview),
-               "\"destinations\":[\n{\"host\":\"often.example\",\"requests\":5000,");
+               "\"destinations\":[\n{\"host\":\"often.example\",\"transactions\":5000,");
 }
 
 static void refusals_and_failures_are_counted_by_word(void **state)
@@ -276,7 +277,7 @@ static void a_tunnel_has_no_total_and_a_snapshot_does_not_count(void **state)
     overview_phases(overview, phases);
     assert_int_equal(phases[PHASE_TOTAL].count, 0);
     assert_int_equal(phases[PHASE_WAIT].count, 1);
-    assert_has(text_of(overview), "\"requests\":1,\"tunnels\":1,");
+    assert_has(text_of(overview), "\"transactions\":1,\"tunnels\":1,");
 }
 
 int main(void)
