@@ -4,7 +4,7 @@
 import {byId} from "./dom.js";
 
 const KEY = "fairlead.token";
-const SILENCE_MS = 40_000;          /* the stream says something every 15 s at least */
+const SILENCE_MS = 40_000;          /* the stream says something every 5 s at least */
 const MESSAGE_MAX = 4 * 1024 * 1024; /* no message is longer */
 
 /* An answer that is none of 2xx. */

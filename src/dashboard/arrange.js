@@ -1,5 +1,5 @@
 /* The order of the list: as it came, by a column, or by connection with a line above each that tells what its first
- * request paid and what the others were spared. */
+ * request paid and what the others were saved. */
 
 const UNNAMED = "";
 
@@ -7,9 +7,9 @@ function groupOf(key, rows, by) {
     const first = rows[0];
     const paid = paidOf(rows);
     const times = by === "upstream" ? rows.filter((row) => row.upstreamUse > 1).length : 0;
-    const spared = paid.reduce((sum, us) => sum + (us ?? 0), 0) * times;
+    const saved = paid.reduce((sum, us) => sum + (us ?? 0), 0) * times;
     return {isGroup: true, key: `${by} ${key}`, by, name: key, host: by === "upstream" ? first.authority : first.client,
-        size: rows.length, paid, times, spared};
+        size: rows.length, paid, times, saved};
 }
 
 /* [dns, connect, tls] in µs: of the first request where it is there, else as a later one tells. */
@@ -36,8 +36,8 @@ function grouped(rows, by) {
 }
 
 /* `sort`: {value, isDown} or null. */
-export function arrange(rows, {by, isOpenOnly, sort}) {
-    let kept = isOpenOnly ? rows.filter((row) => row.isOpen) : rows;
+export function arrange(rows, {by, onlyInProgress, sort}) {
+    let kept = onlyInProgress ? rows.filter((row) => row.isInProgress) : rows;
     if (sort) {
         const sign = sort.isDown ? -1 : 1;
         const keyed = kept.map((row) => [sort.value(row) ?? -Infinity, row]);

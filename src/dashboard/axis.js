@@ -19,7 +19,7 @@ function roundUp(us) {
  * would leave no room for the others. Where there are only tunnels, what is known of their beginning counts. */
 function usualLength(rows, nowMs) {
     const all = rows.filter((row) => row.openedUs === undefined);
-    const ended = all.filter((row) => !row.isOpen);
+    const ended = all.filter((row) => !row.isInProgress);
     const plain = ended.length > 0 ? ended : all;
     const lengths = plain.length > 0 ? plain.map((row) => lengthOf(row, nowMs))
         : rows.map((row) => 1.5 * row.busyUs);

@@ -6,7 +6,7 @@ import {endOf} from "./record.js";
 const TUNNEL = PHASES.findIndex((phase) => phase.word === "tunnel");
 
 function spansOf(row, nowMs) {
-    if (!row.isOpen)
+    if (!row.isInProgress)
         return row.spans;
     const now = row.openedUs !== undefined ? [TUNNEL, row.openedUs] : row.spanNow.slice(0, 2);
     return now.length === 0 ? row.spans : [...now, endOf(row, nowMs), ...row.spans];

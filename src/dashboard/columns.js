@@ -9,7 +9,7 @@ import {lengthOf, phaseText} from "./record.js";
 const NOBODY = new Set(["none", "idle"]); /* verdicts */
 
 function statusClass(row) {
-    if (row.isOpen)
+    if (row.isInProgress)
         return "running";
     return row.status === undefined ? "s0" : `s${Math.floor(row.status / 100)}`;
 }
@@ -17,7 +17,7 @@ function statusClass(row) {
 function noteOf(row) {
     if (row.isLost)
         return "ended, its record is not here";
-    if (row.isRequest)
+    if (row.isInFlight)
         return NOW[row.phase] ?? "";
     if (row.cause)
         return row.cause.replaceAll("_", " ");
@@ -71,9 +71,9 @@ export function columnsOf(axis, now) {
         {name: "bar", label: "",
             make: (cell) => cell.append(el("div", {class: "bars", role: "img"})),
             draw: (cell, row) => {
-                const mark = `${row.id} ${row.endUs} ${row.isOpen} ${axis().version}`;
+                const mark = `${row.id} ${row.endUs} ${row.isInProgress} ${axis().version}`;
                 const bars = cell.firstChild;
-                if (bars.mark === mark && !row.isOpen)
+                if (bars.mark === mark && !row.isInProgress)
                     return;
                 bars.mark = mark;
                 drawBar(bars, row, axis(), now());
@@ -95,5 +95,5 @@ export function drawGroup(node, group) {
     setText(name, group.name === "" ? "without a connection" : group.host);
     setText(size, `${group.name === "" ? "" : `connection ${group.name} · `}${group.size} ${group.size === 1 ? "transaction" : "transactions"}`);
     setText(saving, group.by !== "upstream" || paid === "" ? "" : `first paid ${paid}` +
-        (group.times > 0 ? ` · ${duration(group.spared)} spared by ${group.times} more ${group.times === 1 ? "use" : "uses"}` : ""));
+        (group.times > 0 ? ` · ${duration(group.saved)} saved by ${group.times} more ${group.times === 1 ? "use" : "uses"}` : ""));
 }

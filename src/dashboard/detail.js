@@ -5,7 +5,8 @@ import {curlOf} from "./curl.js";
 import {el, say} from "./dom.js";
 import {bytes, clock, duration} from "./format.js";
 import {MARKS, NOW, PHASES, WORDS, spanNow, spansOf} from "./phases.js";
-import {isInFlight} from "./record.js";
+import {decisionOf, isInFlight} from "./record.js";
+import {explain, mayBeExplained} from "./why.js";
 
 /* Members that have a place of their own below; all others are shown as they are. */
 const PLACED = new Set(["v", "time", "base_ns", "seq", "kind", "in_progress", "id", "worker", "client", "listener", "listener_name",
@@ -14,6 +15,7 @@ const PLACED = new Set(["v", "time", "base_ns", "seq", "kind", "in_progress", "i
     "upstream_conn", "client_tls", "upstream_tls", "dns", "bytes", "stalled_us", "phases_us", "marks_us", "attempts", "verdict",
     "referer", "user_agent", "sni", "groups", "phase", "now_us"]);
 
+const DECIDED = {refused: "refused", observed: "allowed, and would be refused", allowed: "allowed", "": "none"};
 const ABOUT = new Map(PHASES.map((phase) => [phase.word, phase.about]));
 
 /* ---- pieces ---- */
@@ -90,10 +92,9 @@ function verdict(record) {
 }
 
 function decision(record) {
-    const isRefused = record.end === "refused";
-    const isOpen = isInFlight(record) && record.marks_us?.p_policy === undefined;
+    const decided = decisionOf(record);
     return section("Decision", facts([
-        ["decision", isOpen ? "none yet" : isRefused ? "refused" : record.would_deny !== undefined ? "allowed, and would be refused" : "allowed"],
+        ["decision", decided === "" && record.in_progress ? "none yet" : DECIDED[decided]],
         ["rule", record.rule], ["would deny", record.would_deny], ["to allow it", record.remedy && el("code", {}, record.remedy)],
         ["cause", record.cause], ["error", record.error], ["detail", record.detail],
         ["retries", record.retries && `${record.retries}${record.retry_reason ? `: ${record.retry_reason.replaceAll("_", " ")}` : ""}`],
@@ -178,6 +179,7 @@ export class Detail extends EventTarget {
     #title = el("h2", {});
     #actions = el("div", {class: "actions"});
     #notice = el("output", {class: "notice", hidden: true});
+    #why = el("section", {class: "why", "aria-label": "Decision chain", tabindex: -1, hidden: true});
     #sections = el("div", {class: "sections"});
     #raw = el("details", {}, el("summary", {}, "JSON"), el("pre", {}));
     exportOne = null; /* (id) => …; null where the server has no HAR */
@@ -186,7 +188,7 @@ export class Detail extends EventTarget {
         super();
         this.#node = node;
         node.append(el("header", {}, this.#title, el("button", {class: "quiet close", "aria-label": "Close", title: "Close (Esc)",
-            click: () => this.close()}, "×")), this.#actions, this.#notice, this.#sections, this.#raw);
+            click: () => this.close()}, "×")), this.#actions, this.#notice, this.#why, this.#sections, this.#raw);
         node.addEventListener("keydown", (event) => {
             if (event.key === "Escape")
                 this.close();
@@ -200,7 +202,7 @@ export class Detail extends EventTarget {
     open(row) {
         this.#row = row;
         this.#shown = null;
-        this.#notice.hidden = true;
+        this.#notice.hidden = this.#why.hidden = true;
         this.#node.hidden = false;
         this.refresh();
         this.#node.scrollTop = 0;
@@ -236,6 +238,7 @@ export class Detail extends EventTarget {
             el("button", {click: (event) => this.#copyOrShow(event.target, line, "curl")}, "Copy as curl"),
             el("button", {click: (event) => this.#copyOrShow(event.target, json, "JSON")}, "Copy JSON"),
             this.exportOne && !isInFlight(record) && el("button", {click: () => this.exportOne(record.id)}, "Export HAR"),
+            mayBeExplained(record) && this.#whyButton(record),
             mayEnd && this.#endButton(record.id),
         ].filter(Boolean));
     }
@@ -253,6 +256,24 @@ export class Detail extends EventTarget {
     #notify(text) {
         this.#notice.textContent = text;
         this.#notice.hidden = false;
+    }
+
+    /* The decision chain, which takes the focus when it is there. */
+    #whyButton(record) {
+        const button = el("button", {title: "the rules that were looked at, and the one that decides; needs the token", click: async () => {
+            if (button.ariaBusy === "true")
+                return;
+            button.ariaBusy = "true";
+            const row = this.#row;
+            const shown = await explain(record);
+            button.ariaBusy = null;
+            if (row !== this.#row)
+                return;
+            this.#why.replaceChildren(el("h3", {}, "Decision chain"), ...shown);
+            this.#why.hidden = false;
+            this.#why.focus();
+        }}, "Why?");
+        return button;
     }
 
     /* It takes two clicks, the second within three seconds. */

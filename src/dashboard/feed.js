@@ -202,8 +202,9 @@ export class Feed extends EventTarget {
                 getJson(`/api/v1/tunnels?${query(parts)}`)]);
             if (running !== this.#running)
                 return;
-            this.#takeOpen(requests.requests, requests.truncated, (row) => row.isRequest, askedMs);
-            this.#takeOpen(tunnels.tunnels, tunnels.truncated, (row) => !row.isRequest, askedMs);
+            this.#store.isOpenCut = requests.truncated || tunnels.truncated;
+            this.#takeOpen(requests.requests, requests.truncated, (row) => row.isInFlight, askedMs);
+            this.#takeOpen(tunnels.tunnels, tunnels.truncated, (row) => !row.isInFlight, askedMs);
             this.#tell("change");
         } catch {
             /* The stream tells when the server is gone. */

@@ -40,7 +40,7 @@ export function bytes(count) {
     return threeDigits(count) + THIN + units[unit];
 }
 
-/* 12,345 below ten thousand millions; what is larger gets a letter. */
+/* 12,345; what is not below 100,000 gets a letter: 123k, 1.23M. */
 export function count(value) {
     return value < 100_000 ? Math.round(value).toLocaleString("en") : threeDigits(value / (value < 1e6 ? 1e3 : 1e6)) +
         (value < 1e6 ? "k" : "M");

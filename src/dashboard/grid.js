@@ -195,7 +195,7 @@ export class Grid extends EventTarget {
         node.setAttribute("aria-rowindex", index + 2);
         node.setAttribute("aria-selected", this.selected.has(item.id));
         const name = ["row", isGroup ? "group" : item.decision === "allowed" ? "" : item.decision,
-            item.isOpen ? "open" : "", index % 2 ? "odd" : "", keyOf(item) === this.current ? "current" : ""].filter(Boolean).join(" ");
+            item.isInProgress ? "open" : "", index % 2 ? "odd" : "", keyOf(item) === this.current ? "current" : ""].filter(Boolean).join(" ");
         if (node.className !== name)
             node.className = name;
         if (isGroup !== !group.hidden) {

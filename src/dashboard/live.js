@@ -206,7 +206,7 @@ export class Live {
 
     #refresh() {
         const sort = this.#sort && {value: this.#sort.column.value, isDown: this.#sort.isDown};
-        this.#grid.show(arrange(this.#store.rows, {by: byId("group").value, isOpenOnly: byId("open-only").checked, sort}));
+        this.#grid.show(arrange(this.#store.rows, {by: byId("group").value, onlyInProgress: byId("open-only").checked, sort}));
         this.#detail.refresh();
         this.#showCounts();
         this.#showLatest();
@@ -214,7 +214,7 @@ export class Live {
     }
 
     #grow() {
-        if (!document.hidden && this.#grid.inView().some((item) => item.isOpen))
+        if (!document.hidden && this.#grid.inView().some((item) => item.isInProgress))
             this.#grid.redraw();
     }
 
@@ -242,11 +242,12 @@ export class Live {
     /* ---- what is said around the list ---- */
 
     #showCounts() {
-        const {rows, leftOut, openRows} = this.#store;
+        const {rows, leftOut, openRows, isOpenCut} = this.#store;
         const chosen = this.#grid.selected.size;
         const kept = rows.length >= LIMIT ? `the last ${count(rows.length)}` : count(rows.length);
         setText(byId("counts"), `${kept} transactions${chosen > 0 ? `, ${count(chosen)} selected` : ""}`);
-        setText(byId("open-count"), count(openRows.size));
+        setText(byId("open-count"), count(openRows.size) + (isOpenCut ? "+" : ""));
+        byId("open-count").title = isOpenCut ? "a part: more is in progress than is listed here" : "";
         setText(byId("left-out"), leftOut > 0 ? `sampled: ${count(leftOut)} more were left out` : "");
         setText(byId("export"), chosen > 0 ? `Export ${count(chosen)} as HAR` : "Export HAR");
     }

@@ -3,11 +3,13 @@
 
 import {PHASES, spanNow, spansOf} from "./phases.js";
 
-/* As the filter's `decision`. */
-function decisionOf(record) {
+/* As the filter's `decision`; "" where nothing was decided yet, or at all: a head that is malformed is answered without. */
+export function decisionOf(record) {
     if (record.end === "refused")
         return "refused";
-    return record.would_deny !== undefined ? "observed" : "allowed";
+    if (record.would_deny !== undefined)
+        return "observed";
+    return record.marks_us?.p_policy !== undefined ? "allowed" : "";
 }
 
 /* A request that has not ended, and is no tunnel. */
@@ -38,15 +40,12 @@ export function rowOf(record, text) {
     const spans = spansOf(marks, phases);
     const [authority, rest] = splitTarget(record);
     const upstream = record.upstream_conn;
-    const client = record.client_conn;
     return {
         id: record.id,
-        seq: record.seq,
         text,
         wallMs: Date.parse(record.time),
         baseUs: record.base_ns / 1000,
-        kind: record.kind,
-        isOpen: record.in_progress === true,
+        isInProgress: record.in_progress === true,
         method: record.method ?? "",
         status: record.status,
         host: record.host ?? "",
@@ -56,21 +55,19 @@ export function rowOf(record, text) {
         user: record.user ?? "",
         bytes: record.bytes?.client_out,
         cause: record.cause ?? "",
-        rule: record.rule ?? "",
         decision: decisionOf(record),
         slow: record.verdict?.slow ?? "",
         upstreamConn: connectionOf(record, upstream),
         upstreamUse: upstream?.use ?? 0,
         paid: upstream?.use > 1 ? [upstream.paid_dns_us, upstream.paid_connect_us, upstream.paid_tls_us] : null,
-        clientConn: connectionOf(record, client),
-        clientUse: client?.use ?? 0,
+        clientConn: connectionOf(record, record.client_conn),
         beginUs: begin,
         endUs: times.length > 0 ? Math.max(...times) : begin,
         totalUs: phases.total,
         phases,
         spans,
         openedUs: marks.t_open,
-        isRequest: isInFlight(record),
+        isInFlight: isInFlight(record),
         phase: record.phase ?? "",
         spanNow: spanNow(record.phase, marks, record.now_us),
         busyUs: busyOf(spans, begin),
@@ -79,7 +76,7 @@ export function rowOf(record, text) {
 
 /* The end of a row on its own clock: that of what is in progress is now. `nowMs` is the server's wall time. */
 export function endOf(row, nowMs) {
-    return row.isOpen ? Math.max(row.endUs, (nowMs - row.wallMs) * 1000) : row.endUs;
+    return row.isInProgress ? Math.max(row.endUs, (nowMs - row.wallMs) * 1000) : row.endUs;
 }
 
 /* How long it took, or takes so far, in µs. */

@@ -7,6 +7,7 @@ const SPARE = 500; /* so that making room is seldom */
 export class Store {
     rows = [];
     leftOut = 0;
+    isOpenCut = false; /* more is open than was listed */
     #byId = new Map();
     #open = new Map();
 
@@ -18,16 +19,15 @@ export class Store {
     put(row) {
         const known = this.#byId.get(row.id);
         if (known !== undefined) {
-            if (row.isOpen && !known.isOpen && !known.isLost)
+            if (row.isInProgress && !known.isInProgress && !known.isLost)
                 return;
-            row.seq ??= known.seq;
             Object.assign(known, {isLost: false}, row);
         } else {
             this.#byId.set(row.id, row);
             this.rows.push(row);
         }
         const kept = known ?? row;
-        if (kept.isOpen)
+        if (kept.isInProgress)
             this.#open.set(kept.id, kept);
         else
             this.#open.delete(kept.id);
@@ -41,7 +41,7 @@ export class Store {
         const fresh = room === 0 ? [] : rows.filter((row) => !this.#byId.has(row.id)).slice(-room);
         for (const row of fresh) {
             this.#byId.set(row.id, row);
-            if (row.isOpen)
+            if (row.isInProgress)
                 this.#open.set(row.id, row);
         }
         this.rows = [...fresh, ...this.rows];
@@ -50,7 +50,7 @@ export class Store {
     #makeRoom() {
         let surplus = this.rows.length - LIMIT;
         this.rows = this.rows.filter((row) => {
-            if (surplus === 0 || (row.isOpen && this.#open.size < LIMIT / 2))
+            if (surplus === 0 || (row.isInProgress && this.#open.size < LIMIT / 2))
                 return true;
             surplus--;
             this.#byId.delete(row.id);
@@ -61,7 +61,7 @@ export class Store {
 
     /* One that the server has open no more, whose record did not come. */
     lose(row) {
-        row.isOpen = false;
+        row.isInProgress = false;
         row.isLost = true;
         this.#open.delete(row.id);
     }
@@ -69,6 +69,7 @@ export class Store {
     clear() {
         this.rows = [];
         this.leftOut = 0;
+        this.isOpenCut = false;
         this.#byId.clear();
         this.#open.clear();
     }

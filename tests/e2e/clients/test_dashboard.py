@@ -11,7 +11,7 @@ from support.admin import BEARER, TOKEN, list_tunnels, open_tunnels, with_token
 from support.bounds import Cue, wait_until
 from support.front import POINT, Front
 from support.message import ok, request
-from support.origin import echoes, replies
+from support.origin import echoes, replies, replies_forever
 from support.programs import need
 from support.screen import Screen
 
@@ -178,6 +178,17 @@ def test_a_request_whose_record_does_not_come_is_let_go(front, show):
     assert "its record is not here" in screen.run("document.querySelector('.body').innerText")
 
 
+def test_a_list_that_is_cut_says_so(front, show):
+    """Where more is open than the page asks for its count has a plus, and a title that says that a part is shown."""
+    front.tunnels = [sample.open_tunnel(5000 + number, NOW_US) for number in range(250)]
+    screen = show()
+    screen.wait("document.querySelector('#open-count').textContent === '200+'", "the count of a part")
+    assert "a part" in screen.run("document.querySelector('#open-count').title")
+    front.tunnels = front.tunnels[:3]
+    screen.wait("document.querySelector('#open-count').textContent === '3'", "the count of all")
+    assert screen.run("document.querySelector('#open-count').title") == ""
+
+
 def test_a_few_that_hang_leave_room_for_the_others(front, show):
     """The axis fits what has ended; where only what is in flight is in view it fits that."""
     front.push(*records(30))
@@ -304,7 +315,7 @@ def test_what_a_peer_chose_stays_text(front, show):
     record["marks_us"] = {**record["marks_us"], evil: 1}
     front.push(record)
     front.overview = lambda: {**sample.overview(NOW_US // 1000), "causes": [{"cause": evil, "count": 1}], "rules": [{"rule": evil, "count": 1}],
-                              "destinations": [{"host": evil, "requests": 1, "failed": 0, "p50_us": 1, "p90_us": 1, "slow_phase": evil}]}
+                              "destinations": [{"host": evil, "transactions": 1, "failed": 0, "p50_us": 1, "p90_us": 1, "slow_phase": evil}]}
     screen = show()
     rows(screen, 1)
     open_row(screen, 0)
@@ -414,7 +425,7 @@ def test_what_was_left_out_is_said(front, show):
 
 
 def test_rows_are_grouped_by_connection(front, show):
-    """One line for each connection says what its first request paid and what the others were spared."""
+    """One line for each connection says what its first request paid and what the others were saved."""
     first, second = (sample.record(seq, NOW_US, kind="exchange", worker=0, end="done") for seq in (1, 2))
     first.update(upstream_conn={"id": 7, "use": 1}, phases_us={"dns": 2000, "connect": 10_000, "total": 20_000})
     second.update(upstream_conn={"id": 7, "use": 2, "paid_dns_us": 2000, "paid_connect_us": 10_000})
@@ -423,7 +434,7 @@ def test_rows_are_grouped_by_connection(front, show):
     rows(screen, 2)
     choose(screen, "group", "upstream")
     line = screen.wait("document.querySelector('.row.group:not([hidden])')?.innerText").replace("\u2009", " ")
-    assert "connection 0.7 · 2 transactions" in line and "first paid dns 2 ms, connect 10 ms · 12 ms spared by 1 more use" in line
+    assert "connection 0.7 · 2 transactions" in line and "first paid dns 2 ms, connect 10 ms · 12 ms saved by 1 more use" in line
 
 
 def test_the_token_is_asked_for_once(front, show, screen):
@@ -440,8 +451,35 @@ def test_the_token_is_asked_for_once(front, show, screen):
     assert all(TOKEN not in target for _, target, _ in front.seen)
 
 
-def test_ten_thousand_rows_and_no_more(front, show):
-    """However many come, the page keeps the last 10,000, and neither its memory nor its elements grow with the rest."""
+LOOK = """window.looked = {frames: 0, tasks: []};
+    new PerformanceObserver((list) => looked.tasks.push(...list.getEntries().map((task) => Math.round(task.duration)))).observe({type: 'longtask'});
+    (function frame() { looked.frames++; requestAnimationFrame(frame); })()"""
+
+
+def report(record_property, what, screen):
+    """How the page did: frames, and tasks that kept it from an input for 50 ms or more. A figure to read, which no machine fails."""
+    looked = screen.run("looked")
+    figure = f"{what}: {looked['frames']} frames, {len(looked['tasks'])} long tasks, the longest of {max(looked['tasks'], default=0)} ms"
+    record_property("responsive", figure)
+    print(figure)
+
+
+def bounded(figures):
+    """The last of (heap, elements) is no more than those before."""
+    *before, (heap, nodes) = figures
+    assert heap < 1.5 * max(each for each, _ in before) and heap < 60e6, figures  # without a limit it would be three times
+    assert nodes < 1.1 * max(each for _, each in before) and nodes < 6000, figures
+
+
+def draws(screen, number):
+    """Wait until the transaction of this number is in view."""
+    screen.wait(f"""[...document.querySelectorAll('.body .row:not([hidden]) .c-time')].some((cell) =>
+        cell.textContent === {json.dumps(clock_of(number))})""", f"the transaction {number}")
+
+
+def test_ten_thousand_rows_and_no_more(front, show, record_property):
+    """However many come, the page keeps the last 10,000, and neither its memory nor its elements grow with the rest; each letter of
+    a filter is on the page before the next frame but one, and what fits is listed."""
     screen = show()
     figures = []
     for turn in range(3):
@@ -450,14 +488,44 @@ def test_ten_thousand_rows_and_no_more(front, show):
         number = 12_000 * (turn + 1)
         screen.wait(f"document.querySelector('#grid').ariaRowCount > {LIMIT} && performance.now()")
         wait_until(lambda: screen.run("[...document.querySelectorAll('.body .row')].length") < 100, "few rows")
-        screen.wait(f"""(async () => {{ for (const row of document.querySelectorAll('.body .row:not([hidden]) .c-time')) {{
-            if (row.textContent === {json.dumps(clock_of(number))}) return true; }} }})()""", f"the transaction {number}")
+        draws(screen, number)
         kept = int(re.sub(r"\D", "", screen.text("#counts")))
         assert LIMIT <= kept <= LIMIT + SPARE
         figures.append((screen.heap_bytes(), screen.node_count()))
-    *before, (heap, nodes) = figures
-    assert heap < 1.5 * max(each for each, _ in before) and heap < 60e6, figures  # without a limit it would be three times
-    assert nodes < 1.1 * max(each for _, each in before) and nodes < 6000, figures
+    bounded(figures)
+    front.fits = lambda record, expression: expression == "" or record["host"] == "deb.debian.org"
+    screen.run(LOOK)
+    screen.run("document.querySelector('#filter [name=host]').focus()")
+    for count in range(1, len("deb.debian.org") + 1):
+        screen.type("deb.debian.org"[count - 1])
+        screen.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        assert screen.run("document.activeElement.value") == "deb.debian.org"[:count]
+    rows(screen, "1,000")  # of those that fit, the newest that one answer has
+    assert all(target.startswith("deb.debian.org/") for target in shown(screen))
+    report(record_property, f"a filter typed over {LIMIT} rows", screen)
+
+
+@pytest.mark.long_wait
+def test_a_thousand_a_second_for_a_minute(front, show, record_property):
+    """1,000 transactions a second for 60 s are followed to the last, and the page does not grow by them; its console is silent."""
+    made = records(1000)
+    screen = show()
+    screen.run(LOOK)
+    figures, begun, count = [], time.monotonic(), 0
+    while count < 60_000:
+        front.push(*[{**record, "seq": seq, "id": f"{seq:016x}", "time": sample.stamp(NOW_US + seq * 10_000)}
+                     for seq, record in enumerate(made[count % 1000:][:100], count + 1)])
+        count += 100
+        if count % 15_000 == 0:
+            draws(screen, count)
+            figures.append((screen.heap_bytes(), screen.node_count()))
+        time.sleep(max(0, begun + count / 1000 - time.monotonic()))  # what is claimed is a rate
+    draws(screen, count)
+    took_s = time.monotonic() - begun
+    assert LIMIT <= int(re.sub(r"\D", "", screen.text("#counts"))) <= LIMIT + SPARE
+    bounded(figures)
+    report(record_property, f"{count} transactions in {took_s:.1f} s, (heap, elements) {figures}", screen)
+    assert screen.said == []
 
 
 def clock_of(seq):
@@ -478,16 +546,16 @@ def test_the_overview_has_figures(front, show):
     assert screen.run("[...document.querySelectorAll('svg.plot .line')].filter((line) => line.getAttribute('d')?.length > 500).length") >= 20
     now_ms = int(time.time() * 1000)
     front.overview = lambda: {**sample.overview(now_ms), "seconds": []}
-    screen.wait("document.querySelector('.chart').ariaLabel === 'Requests/s: all 0, tunnels 0, refused 0, failed 0'", "figures to go")
-    front.say("overview", {**POINT, "t_ms": int(time.time() * 1000) - 2000, "requests": 4321, "failed": 5})
-    screen.wait("document.querySelector('#rate').textContent === '4,321 requests/s · 5 failed'")
+    screen.wait("document.querySelector('.chart').ariaLabel === 'Transactions/s: all 0, tunnels 0, refused 0, failed 0'", "figures to go")
+    front.say("overview", {**POINT, "t_ms": int(time.time() * 1000) - 2000, "transactions": 4321, "failed": 5})
+    screen.wait("document.querySelector('#rate').textContent === '4,321 transactions/s · 5 failed'")
 
 
 def test_the_overview_says_who_was_slow(front, show):
     """One bar and a figure for each side, of the span that is chosen; where nobody was slow it says so."""
     now_ms = int(time.time() * 1000)
-    points = [{**POINT, "t_ms": now_ms - 10_000 * (i + 1), "requests": 50, "slow": {"origin": 3, "dns": 1}} for i in range(2, 0, -1)]
-    day = {**POINT, "t_ms": now_ms - 3_600_000, "requests": 1000, "slow": {"client_network": 12}}
+    points = [{**POINT, "t_ms": now_ms - 10_000 * (i + 1), "transactions": 50, "slow": {"origin": 3, "dns": 1}} for i in range(2, 0, -1)]
+    day = {**POINT, "t_ms": now_ms - 3_600_000, "transactions": 1000, "slow": {"client_network": 12}}
     figures = {"seconds": points, "minutes": [day]}
     front.overview = lambda: {**sample.overview(now_ms), **figures}
     screen = show("#view=overview")
@@ -506,6 +574,87 @@ def test_the_overview_says_who_was_slow(front, show):
 
 
 # ---- the real thing
+
+
+def live(screen, proxy):
+    screen.open("http://%s:%d/" % proxy.admin)
+    screen.wait("document.querySelector('#state')?.dataset.state === 'live'")
+
+
+def decision(screen):
+    return screen.run("""[...document.querySelectorAll('#detail dt')].find((name) => name.textContent === 'decision').nextSibling.textContent""")
+
+
+def test_the_decision_is_that_of_the_filter(stage, screen):
+    """Where nothing was decided, as about a malformed request, the page says none, and the filter for allowed ones leaves it out."""
+    origin = stage.origin(replies(ok(b"hello")))
+    proxy = stage.proxy("--workers", "1")
+    live(screen, proxy)
+    assert stage.client(proxy.connect()).ask(request("GET", f"http://{origin.authority}/")).status == 200
+    rows(screen, 1)
+    assert stage.client(proxy.connect()).ask(b"GET http://a.example/ HTTP/1.1\r\nHost: b.example\r\nHost: b.example\r\n\r\n").status == 400
+    rows(screen, 2)
+    for number, word in enumerate(("allowed", "none")):
+        open_row(screen, number)
+        assert decision(screen) == word
+    choose(screen, "decision", "allowed")
+    rows(screen, 1)
+    assert shown(screen) == [f"{origin.authority}/"]
+
+
+RULES = """policy:
+  rules:
+    - { name: hosts, to: ["127.0.0.1"], method: [GET] }
+    - { name: no uploads, method: [POST], action: deny }"""
+WHYS = [("GET", "http://127.0.0.1:%d/", "rule hosts", "passes", "allowed then"),
+        ("POST", "http://127.0.0.1:%d/", "rule no uploads", "refused", "refused then: rule no uploads"),
+        ("HEAD", "http://127.0.0.1:%d/", "policy.default", "passes", "allowed then"),
+        ("HEAD", "http://10.1.2.3/", "10.1.2.3", "refused", "refused then: default-deny 10.0.0.0/8"),
+        ("HEAD", "http://127.0.0.1:22/", "bad-port 22", "refused", "refused then: bad-port 22")]
+
+
+def test_why_shows_the_chain(stage, screen):
+    """Why? asks for the token once, and for each row shows all rules, the one that decides marked; keys alone do it."""
+    origin = stage.origin(replies_forever(ok(b"")))
+    proxy = stage.proxy("-c", with_token(stage, RULES), "--workers", "1")
+    live(screen, proxy)
+    for number, (method, url, *_) in enumerate(WHYS):
+        stage.client(proxy.connect()).send(request(method, url % origin.port if "%d" in url else url))
+        rows(screen, number + 1)
+    for number, (_, _, decider, reason, then) in enumerate(WHYS):
+        open_row(screen, number)
+        assert screen.run("document.querySelector('.why').hidden")
+        screen.run("[...document.querySelectorAll('#detail .actions button')].find((button) => button.textContent === 'Why?').focus()")
+        screen.key("Enter")
+        if number == 0:
+            screen.wait("document.querySelector('#token-dialog').open")
+            screen.type(TOKEN)
+            screen.key("Enter")
+        screen.wait("document.activeElement.className === 'why' && document.querySelector('.why .chain')", "the chain")
+        steps = screen.run("[...document.querySelectorAll('.chain li')].map((step) => [step.children[0].textContent, step.ariaCurrent])")
+        names = [name for name, _ in steps]
+        assert names[:3] == ["rule hosts", "rule no uploads", "policy.default"] and len(set(names)) == len(names)
+        (marked,) = [name for name, current in steps if current == "step"]
+        assert marked.startswith(decider) and screen.text(".why .verdict") == reason, (number, steps)
+        assert then in screen.text(".why")
+    screen.key("Escape")
+    screen.wait("document.querySelector('#detail').hidden")
+    assert screen.said == [] or all("401" in line for line in screen.said), screen.said
+
+
+def test_why_there_is_no_chain_is_told(stage, screen):
+    """Where no token is configured, and where none is given, it is said in words."""
+    for proxy, words in ((stage.proxy(), "none is configured"), (stage.proxy("-c", with_token(stage)), "send 'Authorization")):
+        live(screen, proxy)
+        assert stage.client(proxy.connect()).ask(request("GET", "http://10.1.2.3/")).status == 403
+        rows(screen, 1)
+        open_row(screen, 0)
+        screen.run("[...document.querySelectorAll('#detail .actions button')].find((button) => button.textContent === 'Why?').click()")
+        if words.startswith("send"):
+            screen.wait("document.querySelector('#token-dialog').open")
+            screen.key("Escape")
+        told = screen.wait("document.querySelector('.why [role=alert]')?.textContent")
+        assert told.startswith("The decision chain was not told: ") and words in told
 
 
 def test_it_shows_what_goes_through_the_proxy(stage, screen):
