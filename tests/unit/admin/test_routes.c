@@ -504,7 +504,8 @@ static void the_overview_is_told_whole_and_each_second(void **state)
     assert_int_equal(read_piece(play), ST_AGAIN);
     clock_advance(NS_PER_S);
     assert_int_equal(read_piece(play), ST_OK);
-    assert_non_null(strstr(play->body, "event: overview\ndata: {\"t_ms\":1000000,\"transactions\":1,"));
+    assert_non_null(
+        strstr(play->body, "event: overview\ndata: {\"t_ms\":1000000,\"transactions\":1,"));
     assert_int_equal(read_piece(play), ST_AGAIN);
     leave(play);
     ask(play, "GET /api/v1/overview?minutes=5", "");
