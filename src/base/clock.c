@@ -10,6 +10,7 @@ static struct {
     bool is_frozen;
     uint64_t monotonic_ns;
     uint64_t wall_ns;
+    uint64_t creep_ns;
 } fake;
 
 static uint64_t clock_read(clockid_t which)
@@ -21,7 +22,10 @@ static uint64_t clock_read(clockid_t which)
 
 uint64_t clock_monotonic_ns(void)
 {
-    return fake.is_frozen ? fake.monotonic_ns : clock_read(CLOCK_MONOTONIC);
+    if (!fake.is_frozen)
+        return clock_read(CLOCK_MONOTONIC);
+    fake.monotonic_ns += fake.creep_ns;
+    return fake.monotonic_ns;
 }
 
 uint64_t clock_wall_ns(void)
@@ -42,8 +46,14 @@ void clock_advance(uint64_t ns)
     fake.wall_ns += ns;
 }
 
+void clock_creep(uint64_t ns)
+{
+    fake.creep_ns = ns;
+}
+
 void clock_restore(void)
 {
+    fake.creep_ns = 0;
     fake.is_frozen = false;
 }
 

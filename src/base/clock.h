@@ -17,6 +17,8 @@ uint64_t clock_wall_ns(void);
 void clock_freeze(uint64_t monotonic_ns, uint64_t wall_ns);
 /* Move a frozen clock forward. */
 void clock_advance(uint64_t ns);
+/* Each reading of a frozen monotonic clock moves it forward by this from now on: work that looks at the clock takes time. */
+void clock_creep(uint64_t ns);
 void clock_restore(void);
 
 /* IMF-fixdate (RFC 9110 §5.6.7), 29 bytes and a terminator, of a wall time. */

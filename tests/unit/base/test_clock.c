@@ -35,6 +35,12 @@ static void a_frozen_clock_moves_only_when_told(void **state)
     assert_int_equal(clock_wall_ns(), 7 * NS_PER_S + 1001);
     clock_freeze(1, 2);
     assert_int_equal(clock_monotonic_ns(), 1);
+    clock_creep(3);
+    assert_int_equal(clock_monotonic_ns(), 4);
+    assert_int_equal(clock_monotonic_ns(), 7);
+    assert_int_equal(clock_wall_ns(), 2);
+    clock_creep(0);
+    assert_int_equal(clock_monotonic_ns(), 7);
     clock_restore();
     assert_true(clock_monotonic_ns() > 1);
     assert_true(clock_wall_ns() > 1000000 * NS_PER_S);
