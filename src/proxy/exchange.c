@@ -80,7 +80,8 @@ static void exchange_run(struct exchange *x)
         next = steps[x->step](x);
         bool waits_still = is_late && next == NEXT_WAIT && timer_is_set(&x->timer) &&
                            x->timer.deadline_ns <= loop_now_ns(exchange_loop(x));
-        if (waits_still)
+        bool is_overdue = x->is_overdue && next == NEXT_WAIT && x->step == STEP_reply;
+        if (waits_still || is_overdue)
             next = exchange_end_late(x);
         if (x->is_unwanted && next == NEXT_WAIT)
             next = exchange_judge_unwanted(x);
@@ -423,6 +424,13 @@ void exchange_answer(struct exchange *x, const struct answer *answer)
 
 void exchange_go_on(struct exchange *x)
 {
+    exchange_wake(x);
+}
+
+void exchange_cut(struct exchange *x)
+{
+    CHECK_TAG(x, EXCHANGE_TAG);
+    x->is_overdue = true;
     exchange_wake(x);
 }
 

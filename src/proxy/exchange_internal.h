@@ -130,6 +130,7 @@ struct exchange {
     bool tls_is_optional;  /* of a tunnel, by the rule that let it pass */
     bool is_late;          /* the present wait's deadline passed */
     bool is_unwanted;      /* memory is short, and nothing of it moves */
+    bool is_overdue;       /* its handler wants the place that its answer takes */
     uint16_t fault_status; /* what answers CAUSE_BAD_REQUEST; 0: 400 */
     uint16_t status;       /* sent to the client */
     uint16_t upstream_status;

@@ -68,5 +68,8 @@ struct handler {
 void exchange_answer(struct exchange *exchange, const struct answer *answer);
 /* The source of its answer has more. Thread: the worker's own. */
 void exchange_go_on(struct exchange *exchange);
+/* Its client took too long over the answer that was given: end it in a later turn, unless all is taken by then. Thread:
+ * the worker's own. */
+void exchange_cut(struct exchange *exchange);
 
 #endif

@@ -134,6 +134,40 @@ static void test_a_large_answer_waits_for_its_client(void **state)
     }
 }
 
+/* An answer that its client does not take can be ended, and the handler has back what it lent; one that is taken by then
+ * ends as any other, and so does one that was not given yet. */
+static void test_an_answer_that_is_not_taken_can_be_ended(void **state)
+{
+    (void)state;
+    enum { BODY = 200000 };
+    static char body[BODY + 1];
+    memset(body, 'b', BODY);
+    for (int reads = 0; reads <= 1; reads++) {
+        struct world *world = world_with(&careful);
+        struct peer *client = world_client(world);
+        peer_set_room(client, 1000);
+        peer_deafen(client);
+        peer_say(client, GET);
+        exchange_answer(asked, &(struct answer){.status = 200,
+                                                .type = "text/plain",
+                                                .body = slice_of(body, BODY),
+                                                .is_lent = true});
+        world_settle(world);
+        assert_non_null(asked);
+        if (reads) {
+            peer_listen(client);
+            peer_set_room(client, 2 * BODY);
+        }
+        if (asked != NULL)
+            exchange_cut(asked);
+        world_settle(world);
+        assert_null(asked);
+        const struct record *record = world_record(world);
+        expect_text(record, record->cause, reads ? "" : "client_stalled");
+        world_finish();
+    }
+}
+
 /* Pieces are given as they come: none for now, unless `piece` is one. */
 static struct slice piece;
 
@@ -206,6 +240,7 @@ int main(void)
         PLAY(test_a_handler_is_asked_about_requests_only),
         PLAY(test_a_handler_need_not_hear_of_ends),
         PLAY(test_a_large_answer_waits_for_its_client),
+        PLAY(test_an_answer_that_is_not_taken_can_be_ended),
         PLAY(test_a_stream_ends_with_its_client),
         PLAY(test_an_answer_comes_to_a_half_closed_client),
     };
