@@ -66,13 +66,21 @@ enum guard_verdict guard_page(const struct guard_question *question)
 }
 
 /* Another site's page could not read the answer, but could tell from the time that it took what was in it. Browsers say
- * whose page asks (Fetch Metadata); "none" is a person. */
+ * whose page asks (Fetch Metadata); "none" is a person. No browser says it twice. */
 static bool guard_is_foreign(const struct guard_question *question)
 {
-    const struct field *site =
-        fields_find_name(&question->request->fields, SLICE("Sec-Fetch-Site"));
-    return site != NULL && !slice_equals(site->value, SLICE("same-origin")) &&
-           !slice_equals(site->value, SLICE("none"));
+    const struct fields *fields = &question->request->fields;
+    bool is_foreign = false;
+    unsigned count = 0;
+    for (uint32_t i = 0; i < fields->count; i++) {
+        const struct field *field = &fields->at[i];
+        if (!slice_equals_nocase(field->name, SLICE("Sec-Fetch-Site")))
+            continue;
+        is_foreign |= !slice_equals(field->value, SLICE("same-origin")) &&
+                      !slice_equals(field->value, SLICE("none"));
+        count++;
+    }
+    return is_foreign || count > 1;
 }
 
 enum guard_verdict guard_read(const struct guard_question *question)
