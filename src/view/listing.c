@@ -59,6 +59,7 @@ struct table {
     uint64_t now_ns; /* wall time */
     size_t count;
     char next[NEXT_MAX]; /* of the page that follows; empty: there is none */
+    bool is_cut;         /* the last page says that there is more */
     struct record record;
 };
 
@@ -265,6 +266,7 @@ static int show_page(struct table *table, struct slice body)
     struct slice next = SLICE_NONE;
     int code = 0;
     table->next[0] = '\0';
+    table->is_cut = false;
     if (json_check(body, &value) != ST_OK)
         return view_complain(table->kind->command,
                              "what the admin listener answers is no such list", "") -
@@ -273,6 +275,8 @@ static int show_page(struct table *table, struct slice body)
         bool is_list = slice_equals(key, slice_from_string(table->kind->member));
         while (is_list && code == 0 && json_next_element(&part, &line))
             code = show_one(table, &line);
+        if (slice_equals(key, SLICE("truncated")))
+            table->is_cut = part.kind == JSON_TRUE;
         if (slice_equals(key, SLICE("next")) &&
             json_text_into(&part, table->next, sizeof(table->next) - 1, &next) == ST_OK)
             table->next[next.len] = '\0';
@@ -295,6 +299,10 @@ static int list(struct table *table, const struct view_admin *admin)
             code = show_page(table, reply.body);
         free(reply.text);
     } while (code == 0 && table->next[0] != '\0' && ++pages < PAGES_MAX);
+    if (code == 0 && table->is_cut)
+        return view_complain(table->kind->command,
+                             "this is not all: the process did not look at the rest", "") -
+               1;
     if (code == 0 && table->count == 0 && !table->options->wants_json)
         (void)puts(table->options->filter_text[0] != '\0' ? table->kind->none_passes
                                                           : table->kind->none);

@@ -11,7 +11,7 @@ from support.bounds import BOUND, Cue, wait_until
 from support.dns import holds
 from support.message import ok, request
 from support.ops import told
-from support.origin import Silence, replies_forever
+from support.origin import Silence, replies, replies_forever
 from support.proxy import clean_environment
 from support.schema import check_log
 from support.terminal import Terminal, seen
@@ -201,6 +201,17 @@ def test_looking_while_requests_come_and_go(stage):
 
 
 # ---- in a terminal
+
+@pytest.mark.parametrize("words", [[], ["--json"], ["--filter", "wait>1s"]])
+def test_a_list_that_is_not_whole_is_not_taken_for_one(stage, words):
+    """A page may be empty and tell where to go on; where it does not, nobody is told that nothing is in flight."""
+    pages = ['{"v":1,"requests":[],"truncated":true,"next":"%s"}' % ("0000000000000007-0000000000000002"),
+             '{"v":1,"requests":[],"truncated":true}']
+    fake = stage.origin([replies(ok(page.encode(), "Connection: close")) for page in pages])
+    code, out, said = told(stage, "requests", "--admin", fake.authority, *words)
+    assert (code, out) == (1, "") and "this is not all" in said
+    assert "after=0000000000000007-0000000000000002" in fake.requests[1].target
+
 
 def test_requests_in_a_terminal(stage, proxy):
     """A table, at most 80 columns wide, that names who is slow so far; --json has the records, and a filter is asked of
