@@ -6,7 +6,7 @@
  *
  * Records come from another thread, so nobody is woken for one: one timer asks all streams ten times a second, which is
  * as often as a person can see. It runs only while there are streams. A drain goes on to be told; streams end with the
- * process. */
+ * process. One that has much to read, with a costly filter, reads a part of it and goes on in a later turn. */
 
 #include "admin/events.h"
 
@@ -22,7 +22,6 @@ enum {
     KEEP_ALIVE_TICKS = 50,
     BUFFER_BYTES = 128 * 1024,
     EVENT_ROOM = TRANSACTION_ROOM + 128,
-    LOOK_MAX = 1024, /* records that one piece looks at */
 };
 
 struct event_stream {
@@ -37,6 +36,9 @@ struct event_stream {
     uint64_t second; /* of the overview, told last */
     unsigned quiet_ticks;
     struct filter filter;
+    struct task task;      /* queued: it has read its part of a turn, and asks for the next one */
+    uint64_t turn;         /* of the loop, */
+    uint64_t until_ns;     /* in which it reads so long */
     struct record *record; /* scratch */
     char *buffer;
     struct text text; /* on it: the piece that is being made */
@@ -45,6 +47,7 @@ struct event_stream {
 static void stream_free(struct event_stream *stream)
 {
     link_remove(&stream->link);
+    task_cancel(&stream->task);
     free(stream->record);
     free(stream->buffer);
     free(stream);
@@ -114,16 +117,29 @@ static bool stream_read(struct event_stream *stream, uint64_t *ret_sequence)
     return true;
 }
 
+static void stream_go_on(struct task *task)
+{
+    exchange_go_on(CONTAINER_OF(task, struct event_stream, task)->exchange);
+}
+
+/* As much as there is room for, and time. */
 static void stream_read_on(struct event_stream *stream)
 {
+    struct loop *loop = stream->admin->tick_loop;
     uint64_t sequence = 0;
-    for (unsigned looks = 0; looks < LOOK_MAX; looks++) {
-        if (stream->text.cap - stream->text.len < EVENT_ROOM || !stream_read(stream, &sequence))
+    if (stream->turn != loop_turn_count(loop)) {
+        stream->turn = loop_turn_count(loop);
+        stream->until_ns = clock_monotonic_ns() + CALL_PART_NS;
+    }
+    while (stream->text.cap - stream->text.len >= EVENT_ROOM && stream_read(stream, &sequence)) {
+        if (filter_match(&stream->filter, stream->record)) {
+            add_left_out(stream);
+            add_transaction(stream, sequence);
+        }
+        if (clock_monotonic_ns() >= stream->until_ns) {
+            loop_queue_later(loop, &stream->task);
             return;
-        if (!filter_match(&stream->filter, stream->record))
-            continue;
-        add_left_out(stream);
-        add_transaction(stream, sequence);
+        }
     }
 }
 
@@ -147,6 +163,8 @@ static enum status stream_next(struct answer_source *source, struct slice *ret_p
 {
     struct event_stream *stream = CONTAINER_OF(source, struct event_stream, source);
     stream->text.len = 0;
+    if (link_is_linked(&stream->task.link))
+        return ST_AGAIN;
     stream_read_on(stream);
     add_left_out(stream);
     add_second(stream);
@@ -199,6 +217,7 @@ static struct event_stream *stream_create(const struct call *call)
         stream = calloc(1, sizeof(*stream));
     if (stream != NULL) {
         link_init(&stream->link);
+        task_init(&stream->task, stream_go_on);
         stream->record = malloc(sizeof(*stream->record));
         stream->buffer = malloc(BUFFER_BYTES);
     }
@@ -245,6 +264,7 @@ void events_follow(const struct call *call)
     stream->text = text_on(stream->buffer, BUFFER_BYTES);
     stream->read = after;
     stream->second = overview_second();
+    stream->turn = UINT64_MAX;
     stream->left_out = stream_left_out(stream, &span);
     add_hello(stream, &span);
     if (list_is_empty(&admin->streams)) {

@@ -4,15 +4,28 @@
 #include "admin/call.h"
 
 /* Long answers: made whole, lent to their exchange, and freed when that has ended. A client that takes its time keeps
- * one, so few may be on their way at once. */
+ * one, so few may be on their way at once; after LENT_GRACE_NS it loses it to whoever asks next and would find no place. */
 
-enum { LENT_AT_ONCE = 4, LENT_FIGURES_AT_ONCE = 32 };
+#define LENT_GRACE_NS (2 * NS_PER_S)
 
-/* May one more be made where so many are on their way? LENT_AT_ONCE for long ones, LENT_FIGURES_AT_ONCE for figures that a
- * monitor asks for. False: the exchange was told to ask again. */
-bool lent_has_room(const struct call *call, size_t at_once);
-/* Answer 200 with `body`, malloc'd, which is taken. NULL: out of memory or too long, and the exchange is told. */
-void lent_answer(const struct call *call, const char *type, char *body, size_t len);
+/* What has places of its own. X(NAME, places) */
+#define LENT_KINDS(X)                                                  \
+    X(LONG, 4)     /* transactions and the like, up to 16 MiB each */  \
+    X(LISTS, 8)    /* what is open in the workers, up to 4 MiB each */ \
+    X(FIGURES, 32) /* what a monitor asks for */
+
+enum lent_kind {
+#define X(name, places) LENT_##name,
+    LENT_KINDS(X)
+#undef X
+};
+
+/* May one more be made, where `making` others are being made? False: the exchange was told to ask again. */
+bool lent_has_room(const struct call *call, enum lent_kind kind, size_t making);
+/* Answer 200 with `body`, malloc'd, which is taken. NULL: out of memory or too long, and the exchange is told. Of `call`
+ * those members count that outlive it: `admin`, `exchange`, `wants_json`. */
+void lent_answer(const struct call *call, enum lent_kind kind, const char *type, char *body,
+                 size_t len);
 /* The exchange has ended. */
 void lent_forget(struct admin *admin, const struct exchange *exchange);
 

@@ -65,7 +65,7 @@ void overview_show(const struct call *call)
                   SLICE("minutes is a number from 0 to 1440"));
         return;
     }
-    if (!lent_has_room(call, LENT_AT_ONCE))
+    if (!lent_has_room(call, LENT_LONG, call->admin->listing_count))
         return;
     size_t len = 0;
     char *members = overview_json(admin->overview, (unsigned)minutes, &len);
@@ -78,5 +78,5 @@ void overview_show(const struct call *call)
         add_workers(admin, &text);
     }
     free(members);
-    lent_answer(call, "application/json", text.at, text.len);
+    lent_answer(call, LENT_LONG, "application/json", text.at, text.len);
 }

@@ -116,8 +116,8 @@ static char *write_body(const struct snapshot *snapshot, size_t *ret_len)
 void policy_show(const struct call *call)
 {
     size_t len = 0;
-    if (!lent_has_room(call, LENT_AT_ONCE))
+    if (!lent_has_room(call, LENT_LONG, call->admin->listing_count))
         return;
     char *body = write_body(call->request->snapshot, &len);
-    lent_answer(call, "application/json", body, len);
+    lent_answer(call, LENT_LONG, "application/json", body, len);
 }

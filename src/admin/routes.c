@@ -280,7 +280,7 @@ static void extras_collect(struct extras *extras, const struct admin *admin)
 static void serve_metrics(const struct call *call)
 {
     const struct admin *admin = call->admin;
-    if (!lent_has_room(call, LENT_FIGURES_AT_ONCE))
+    if (!lent_has_room(call, LENT_FIGURES, 0))
         return;
     struct extras *extras = calloc(1, sizeof(*extras));
     struct text text = text_on(NULL, 0);
@@ -295,7 +295,7 @@ static void serve_metrics(const struct call *call)
         CHECK(!text.is_cut);
     }
     free(extras);
-    lent_answer(call, METRICS_TEXT_TYPE, text.at, text.len);
+    lent_answer(call, LENT_FIGURES, METRICS_TEXT_TYPE, text.at, text.len);
 }
 
 static void serve_pac(const struct call *call)
@@ -474,6 +474,7 @@ static void admin_forget(const struct handler *handler, struct exchange *exchang
 {
     inquiry_forget(handler->owner, exchange);
     lent_forget(handler->owner, exchange);
+    transactions_forget(handler->owner, exchange);
     events_forget(handler->owner, exchange);
     explaining_forget(handler->owner, exchange);
 }
@@ -487,8 +488,9 @@ static bool admin_is_waiting(const struct handler *handler)
 void admin_init(struct admin *admin)
 {
     *admin = (struct admin){.handler = {admin_answer, admin_forget, admin_is_waiting, admin}};
-    link_init(&admin->inquiries);
+    inquiry_init(admin);
     link_init(&admin->lent);
+    link_init(&admin->listings);
     events_init(admin);
     atomic_init(&admin->is_draining, false);
     atomic_init(&admin->address_count, 0);

@@ -35,9 +35,14 @@ struct admin {
     struct errands errands;
     struct link inquiries; /* to the workers, whose asker still waits; thread: the admin worker's */
     size_t inquiry_count;  /* of these and of the orphans; likewise */
-    struct link lent;      /* long answers on their way; thread: the admin worker's */
-    struct link streams;   /* of events; likewise */
-    struct timer tick;     /* asks them for more; set while there are some */
+    struct link list_line; /* those for a list that have not set out; likewise */
+    struct timer list_rest; /* none sets out before; likewise */
+    bool is_list_away;      /* likewise */
+    struct link lent;       /* long answers on their way; thread: the admin worker's */
+    struct link listings;   /* of transactions that are being made; likewise */
+    size_t listing_count;   /* likewise */
+    struct link streams;    /* of events; likewise */
+    struct timer tick;      /* asks them for more; set while there are some */
     struct loop *tick_loop;
     struct explaining *explaining; /* likewise; NULL: none is being answered */
     /* Writer of these: main; reader: the admin worker; relaxed, nothing hangs on them. */

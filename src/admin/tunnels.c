@@ -3,38 +3,34 @@
 #include "admin/tunnels.h"
 
 #include "admin/inquiry.h"
-#include "base/clock.h"
 #include "report/diag.h"
 
-enum { TUNNELS_LOOK_MAX = 4096 }; /* tunnels that one worker looks at: some milliseconds */
-
-static bool list_visit(struct errand *errand, struct proxy *proxy)
+/* False: that is enough. */
+static bool look(struct inquiry *inquiry, struct link *link, struct inquiry_place place)
 {
-    struct inquiry *inquiry = inquiry_of(errand);
     struct oldest *oldest = &inquiry->oldest;
-    uint64_t now_ns = clock_monotonic_ns();
-    unsigned looks = 0;
+    tunnel_describe(link, oldest_room(oldest));
+    if (filter_match(&inquiry->filter, oldest_room(oldest)) && !oldest_keep(oldest))
+        return false; /* the rest of this list is newer still */
+    return inquiry_looks_on(inquiry, place);
+}
+
+static void list_visit(struct inquiry *inquiry, struct proxy *proxy, uint64_t now_ns)
+{
+    unsigned steps = 0;
     LIST_EACH(link, &proxy->tunnels.open) {
-        uint64_t id = 0;
-        uint64_t opened_ns = tunnel_opened_ns(link, &id);
-        if (!inquiry_wants(inquiry, opened_ns, id, now_ns))
-            continue;
-        if (looks++ == TUNNELS_LOOK_MAX) {
-            oldest->is_cut = true;
+        struct inquiry_place place;
+        place.begin_ns = tunnel_opened_ns(link, &place.id);
+        if (inquiry_wants(inquiry, place, now_ns) ? !look(inquiry, link, place)
+                                                  : !inquiry_walks_on(inquiry, &steps))
             break;
-        }
-        tunnel_describe(link, oldest_room(oldest));
-        if (!filter_match(&inquiry->filter, oldest_room(oldest)))
-            continue;
-        if (!oldest_keep(oldest))
-            break; /* the rest of this list is newer still */
     }
-    return true;
 }
 
 void tunnels_list(const struct call *call)
 {
-    static const struct inquiry_kind kind = {"tunnels", MARK_T_OPEN, list_visit};
+    static const struct inquiry_kind kind = {
+        .member = "tunnels", .begin = MARK_T_OPEN, .visit = list_visit};
     inquiry_list(call, &kind);
 }
 
