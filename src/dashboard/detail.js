@@ -4,7 +4,7 @@ import {Refusal, send} from "./api.js";
 import {curlOf} from "./curl.js";
 import {el, say} from "./dom.js";
 import {bytes, clock, duration} from "./format.js";
-import {MARKS, NOW, PHASES, WORDS, spanNow, spansOf} from "./phases.js";
+import {MARKS, NOW, PHASES, WORDS, spanCutOff, spanNow, spansOf} from "./phases.js";
 import {decisionOf, isInFlight} from "./record.js";
 import {explain, mayBeExplained} from "./why.js";
 
@@ -13,7 +13,7 @@ const PLACED = new Set(["v", "time", "base_ns", "seq", "kind", "in_progress", "i
     "method", "url", "url_cut", "host", "http", "user", "status", "upstream_status", "upstream_http", "end", "ended_by", "rule",
     "would_deny", "remedy", "cause", "error", "detail", "retries", "retry_reason", "upstream", "source", "client_conn",
     "upstream_conn", "client_tls", "upstream_tls", "dns", "bytes", "stalled_us", "phases_us", "marks_us", "attempts", "verdict",
-    "referer", "user_agent", "sni", "groups", "phase", "now_us"]);
+    "referer", "user_agent", "sni", "groups", "phase", "now_us", "unfinished"]);
 
 const DECIDED = {refused: "refused", observed: "allowed, and would be refused", allowed: "allowed", "": "none"};
 const ABOUT = new Map(PHASES.map((phase) => [phase.word, phase.about]));
@@ -61,15 +61,17 @@ function spanBar(name, from, length, whole) {
 function timing(record) {
     const phases = record.phases_us ?? {};
     const marks = record.marks_us ?? {};
-    const now = spanNow(record.phase, marks, record.now_us);
-    const spans = [...spansOf(marks, phases), ...now];
+    const isOver = record.in_progress !== true;
+    const open = isOver ? spanCutOff(record.unfinished, marks) : spanNow(record.phase, marks, record.now_us);
+    const openWord = open.length > 0 ? PHASES[open[0]].word : "";
+    const spans = [...spansOf(marks, phases), ...open];
     const begin = Math.min(marks.c_first ?? 0, ...spans.filter((_, i) => i % 3 === 1));
     const whole = Math.max(1, ...spans.filter((_, i) => i % 3 === 2)) - begin;
-    const rows = WORDS.filter((word) => phases[word] !== undefined || (now.length > 0 && word === record.phase)).map((word) => {
+    const rows = WORDS.filter((word) => phases[word] !== undefined || word === openWord).map((word) => {
         const at = spans.findIndex((number, i) => i % 3 === 0 && PHASES[number].word === word);
         const bar = at < 0 ? null : spanBar(`p p-${word}`, spans[at + 1] - begin, spans[at + 2] - spans[at + 1], whole);
         return el("tr", {title: ABOUT.get(word)}, el("th", {scope: "row"}, el("i", {class: `swatch p-${word}`}), word),
-            el("td", {class: "wide"}, bar), el("td", {class: "number"}, phases[word] === undefined ? `${duration(now[2] - now[1])} so far` : duration(phases[word])));
+            el("td", {class: "wide"}, bar), el("td", {class: "number"}, phases[word] === undefined ? `${duration(open[2] - open[1])} ${isOver ? "in vain" : "so far"}` : duration(phases[word])));
     });
     if (isInFlight(record))
         rows.push(el("tr", {class: "sum"}, el("th", {scope: "row"}, NOW[record.phase] ?? "in flight"), el("td"),

@@ -127,7 +127,7 @@ export class Overview {
     #makeCharts(time) {
         const area = (name, kind) => ({name, kind, isArea: true});
         return [
-            {names: ["transactions", "tunnels", "refused", "failed"], chart: new Chart({title: "Transactions/s", format: shortCount, time,
+            {names: ["transactions", "tunnels", "refused", "failed"], chart: new Chart({title: "Per second", format: shortCount, time,
                 series: [area("all", "main"), area("tunnels", "other"), area("refused", "warn"), area("failed", "bad")]})},
             {names: ["client_out", "client_in"], chart: new Chart({title: "Bytes/s", format: (value) => bytes(Math.round(value)), time,
                 series: [area("to clients", "main"), area("from clients", "other")]})},

@@ -79,6 +79,12 @@ export function spanNow(word, marks, nowUs) {
     return from === undefined ? [] : [number, from, Math.max(from, nowUs)];
 }
 
+/* The span of the phase that was not over when a transaction was given up. */
+export const spanCutOff = (unfinished, marks) => {
+    const [number, from] = spanNow(unfinished?.phase, marks, 0);
+    return number === undefined ? [] : [number, from, from + unfinished.us];
+};
+
 /* As people expect them: a tunnel comes after its opening. */
 export const WORDS = ["client_tls", "receive", "blocked", "dns", "connect", "parent_tls", "parent", "tls", "send", "wait", "load",
     "deliver", "inside_hello", "inside_tls", "inside_wait", "tunnel", "close"];

@@ -1,7 +1,7 @@
 /* A record of the server, as a row that the list can hold ten thousand of: what the list shows and filters by is taken
  * out once, the rest stays text until somebody looks at it. */
 
-import {PHASES, spanNow, spansOf} from "./phases.js";
+import {PHASES, spanCutOff, spanNow, spansOf} from "./phases.js";
 
 /* As the filter's `decision`; "" where nothing was decided yet, or at all: a head that is malformed is answered without. */
 export function decisionOf(record) {
@@ -28,8 +28,8 @@ function busyOf(spans, begin) {
     return ends.length > 0 ? Math.max(...ends) - begin : 0;
 }
 
-/* Worker and number of a connection. The number in a record has the worker in its upper bits, too. */
-const connectionOf = (record, connection) => connection ? `${record.worker}.${connection.id % 2 ** 48}` : "";
+/* Worker and number of a connection, whose id in a record is both (docs/log.md). */
+const connectionOf = (record, connection) => connection ? `${record.worker}.${connection.id % 2 ** 44}` : "";
 
 /* `text` is the JSON that `record` was read from. */
 export function rowOf(record, text) {
@@ -37,7 +37,7 @@ export function rowOf(record, text) {
     const phases = record.phases_us ?? {};
     const times = Object.values(marks);
     const begin = marks.c_first ?? marks.c_accept ?? 0;
-    const spans = spansOf(marks, phases);
+    const spans = [...spansOf(marks, phases), ...spanCutOff(record.unfinished, marks)];
     const [authority, rest] = splitTarget(record);
     const upstream = record.upstream_conn;
     return {

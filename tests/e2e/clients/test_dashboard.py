@@ -546,7 +546,7 @@ def test_the_overview_has_figures(front, show):
     assert screen.run("[...document.querySelectorAll('svg.plot .line')].filter((line) => line.getAttribute('d')?.length > 500).length") >= 20
     now_ms = int(time.time() * 1000)
     front.overview = lambda: {**sample.overview(now_ms), "seconds": []}
-    screen.wait("document.querySelector('.chart').ariaLabel === 'Transactions/s: all 0, tunnels 0, refused 0, failed 0'", "figures to go")
+    screen.wait("document.querySelector('.chart').ariaLabel === 'Per second: all 0, tunnels 0, refused 0, failed 0'", "figures to go")
     front.say("overview", {**POINT, "t_ms": int(time.time() * 1000) - 2000, "transactions": 4321, "failed": 5})
     screen.wait("document.querySelector('#rate').textContent === '4,321 transactions/s · 5 failed'")
 
@@ -600,6 +600,19 @@ def test_the_decision_is_that_of_the_filter(stage, screen):
     choose(screen, "decision", "allowed")
     rows(screen, 1)
     assert shown(screen) == [f"{origin.authority}/"]
+
+
+def test_a_wait_in_vain_is_drawn(stage, screen):
+    """The phase that was not over has its bar in the list, and its row in the detail."""
+    origin = stage.origin(lambda conn: conn.read_to_end())
+    proxy = stage.proxy("--workers", "1", "--timeout", "response_head=300ms")
+    live(screen, proxy)
+    assert stage.client(proxy.connect()).ask(request("GET", f"http://{origin.authority}/")).status == 504
+    rows(screen, 1)
+    assert screen.run("document.querySelectorAll('.bars .p-wait:not([hidden])').length") == 1
+    open_row(screen, 0)
+    row = "[...document.querySelectorAll('#detail .phases')[0].rows].find((row) => row.cells[0].textContent === 'wait')"
+    assert screen.run(f"{row}.cells[2].textContent").endswith("in vain")
 
 
 RULES = """policy:

@@ -140,7 +140,7 @@ static void what_was_given_up_has_a_bar(void **state)
     const char *seen = draw(&plain, MS(100));
     const char *row = strstr(seen, "\n  wait ");
     assert_non_null(row);
-    assert_non_null(strstr(row, "60.0ms  not over\n"));
+    assert_non_null(strstr(row, "60.0ms  in vain\n"));
 }
 
 static void a_reused_connection_is_told(void **state)
