@@ -33,14 +33,21 @@ static void a_gauge_raised_here_and_lowered_there_comes_out_right(void **state)
 static void names_follow_the_conventions(void **state)
 {
     (void)state;
+    const char *family = ""; /* whose members stand together; the first has the help */
+    size_t family_len = 0;
     for (int i = 0; i < COUNT_COUNT; i++) {
         const char *name = counter_metric((enum counter)i);
-        size_t len = strlen(name);
-        bool is_total = len > 6 && strcmp(name + len - 6, "_total") == 0;
+        const char *help = counter_help((enum counter)i);
+        size_t len = strcspn(name, "{");
+        bool is_total = len > 6 && strncmp(name + len - 6, "_total", 6) == 0;
+        bool is_next = len == family_len && strncmp(name, family, len) == 0;
         assert_int_equal(is_total, counter_kind((enum counter)i) == COUNTER);
         assert_int_equal(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_"), len);
-        assert_true(strlen(counter_help((enum counter)i)) > 0);
-        assert_null(strpbrk(counter_help((enum counter)i), "\\\n"));
+        assert_true(name[len] == '\0' || name[strlen(name) - 1] == '}');
+        assert_true(strlen(help) > 0 || is_next);
+        assert_null(strpbrk(help, "\\\n"));
+        family = name;
+        family_len = len;
     }
 }
 
