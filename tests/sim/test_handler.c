@@ -103,24 +103,34 @@ static void test_a_handler_need_not_hear_of_ends(void **state)
     peer_hears(client, "page");
 }
 
+enum { BODY = 200000 };
+static char body[BODY + 1];
+
+/* It was answered with `body`, which is lent, and takes nothing of it. */
+static struct peer *client_that_does_not_read(struct world **ret_world)
+{
+    struct world *world = world_with(&careful);
+    struct peer *client = world_client(world);
+    memset(body, 'b', BODY);
+    peer_set_room(client, 1000);
+    peer_deafen(client);
+    peer_say(client, GET);
+    exchange_answer(asked, &(struct answer){.status = 200,
+                                            .type = "text/plain",
+                                            .body = slice_of(body, BODY),
+                                            .is_lent = true});
+    world_settle(world);
+    *ret_world = world;
+    return client;
+}
+
 /* An answer that its client does not read waits outside, and comes whole; one whose client goes away ends. */
 static void test_a_large_answer_waits_for_its_client(void **state)
 {
     (void)state;
-    enum { BODY = 200000 };
-    static char body[BODY + 1];
-    memset(body, 'b', BODY);
     for (int goes = 0; goes <= 1; goes++) {
-        struct world *world = world_with(&careful);
-        struct peer *client = world_client(world);
-        peer_set_room(client, 1000);
-        peer_deafen(client);
-        peer_say(client, GET);
-        exchange_answer(asked, &(struct answer){.status = 200,
-                                                .type = "text/plain",
-                                                .body = slice_of(body, BODY),
-                                                .is_lent = true});
-        world_settle(world);
+        struct world *world;
+        struct peer *client = client_that_does_not_read(&world);
         assert_non_null(asked); /* what was lent is still needed */
         if (goes) {
             peer_reset(client);
@@ -139,20 +149,9 @@ static void test_a_large_answer_waits_for_its_client(void **state)
 static void test_an_answer_that_is_not_taken_can_be_ended(void **state)
 {
     (void)state;
-    enum { BODY = 200000 };
-    static char body[BODY + 1];
-    memset(body, 'b', BODY);
     for (int reads = 0; reads <= 1; reads++) {
-        struct world *world = world_with(&careful);
-        struct peer *client = world_client(world);
-        peer_set_room(client, 1000);
-        peer_deafen(client);
-        peer_say(client, GET);
-        exchange_answer(asked, &(struct answer){.status = 200,
-                                                .type = "text/plain",
-                                                .body = slice_of(body, BODY),
-                                                .is_lent = true});
-        world_settle(world);
+        struct world *world;
+        struct peer *client = client_that_does_not_read(&world);
         assert_non_null(asked);
         if (reads) {
             peer_listen(client);
