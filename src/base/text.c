@@ -82,6 +82,15 @@ static bool text_add_escape(struct text *text, struct slice prefix, unsigned cha
     return text_add_whole(text, slice_of(unit, prefix.len + 2));
 }
 
+bool text_add_unicode(struct text *text, uint32_t unit)
+{
+    static const char hex[] = "0123456789abcdef";
+    char escape[6] = {'\\', 'u'};
+    for (int i = 0; i < 4; i++)
+        escape[2 + i] = hex[unit >> (12 - 4 * i) & 15];
+    return text_add_whole(text, slice_of(escape, sizeof(escape)));
+}
+
 size_t utf8_length(struct slice s)
 {
     unsigned char c = (unsigned char)s.at[0];
@@ -101,16 +110,6 @@ size_t utf8_length(struct slice s)
 static bool json_byte_is_plain(unsigned char c)
 {
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
-
-/* "\u202e" */
-static bool text_add_code(struct text *text, uint32_t code)
-{
-    static const char hex[] = "0123456789abcdef";
-    char unit[6] = {'\\', 'u'};
-    for (int i = 0; i < 4; i++)
-        unit[2 + i] = hex[code >> (12 - 4 * i) & 15];
-    return text_add_whole(text, slice_of(unit, sizeof(unit)));
 }
 
 /* What a terminal obeys or that turns the order of what is shown, of two and three bytes: C1 control characters, line and
@@ -148,7 +147,7 @@ void text_add_json(struct text *text, struct slice s)
         else if (c < 0x20 || len == 0)
             fits = text_add_escape(text, SLICE("\\u00"), c);
         else if ((hidden = utf8_hidden(slice_first(s, len))) != 0)
-            fits = text_add_code(text, hidden);
+            fits = text_add_unicode(text, hidden);
         else
             fits = text_add_whole(text, slice_first(s, len));
         s = slice_from(s, len > 0 ? len : 1);

@@ -33,6 +33,8 @@ void text_add_format(struct text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Length of the valid UTF-8 sequence at the front of `s`, which is not empty; 0 where there is none (RFC 3629 §4). */
 size_t utf8_length(struct slice s);
+/* The JSON escape of a UTF-16 code unit, "\u202e". False: it had no room, and the text is marked as cut. */
+bool text_add_unicode(struct text *text, uint32_t unit);
 /* The inside of a JSON string: quotes, backslash and control characters escaped, those beyond ASCII and what turns the
  * direction of text too; bytes that are not valid UTF-8 become U+00XX escapes of their value. So the output is always valid
  * JSON, and a terminal may show it. */

@@ -82,15 +82,6 @@ static size_t utf8_decode(struct slice s, uint32_t *ret_code)
     return len;
 }
 
-static void add_unicode_escape(struct text *into, uint32_t unit)
-{
-    static const char digits[] = "0123456789abcdef";
-    char escape[6] = {'\\', 'u'};
-    for (int i = 0; i < 4; i++)
-        escape[2 + i] = digits[unit >> (12 - 4 * i) & 0xf];
-    json_put(into, slice_of(escape, sizeof(escape)));
-}
-
 /* Escape what stands at the front; returns how many bytes that was. */
 static size_t add_escaped(struct text *into, struct slice s)
 {
@@ -103,15 +94,15 @@ static size_t add_escaped(struct text *into, struct slice s)
     uint32_t code = 0;
     size_t len = c < 0x80 ? 0 : utf8_decode(s, &code);
     if (len == 0) {
-        add_unicode_escape(into, c);
+        (void)text_add_unicode(into, c);
         return 1;
     }
     if (code < 0x10000) {
-        add_unicode_escape(into, code);
+        (void)text_add_unicode(into, code);
         return len;
     }
-    add_unicode_escape(into, 0xd800 + ((code - 0x10000) >> 10));
-    add_unicode_escape(into, 0xdc00 + ((code - 0x10000) & 0x3ff));
+    (void)text_add_unicode(into, 0xd800 + ((code - 0x10000) >> 10));
+    (void)text_add_unicode(into, 0xdc00 + ((code - 0x10000) & 0x3ff));
     return len;
 }
 

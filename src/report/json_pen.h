@@ -92,7 +92,7 @@ JSON_INLINE void json_put_key(struct text *into, struct slice key)
     into->len += key.len;
 }
 
-/* With at least two digits. */
+/* The last two digits, zeros included. */
 void json_put_two(struct text *into, unsigned value);
 /* With quotes. Everything but printable ASCII becomes an escape; a byte that is no UTF-8 that of its value. */
 void json_put_string(struct text *into, struct slice s);
