@@ -6,8 +6,8 @@
  *
  * An orphan stops at whoever has it and is freed at home: a late answer finds nobody to give itself to.
  *
- * What a list costs is paid by workers that forward, whatever filter somebody thought of. So a visit ends after LOOK_NS,
- * and the answer tells where to go on; one list at a time goes round; and none sets out before the workers had REST times as
+ * What a list costs is paid by workers that forward, whatever filter somebody thought of. So a visit ends after LOOK_NS
+ * of processor time, and the answer tells where to go on; one list at a time goes round; and none sets out before the workers had REST times as
  * long for themselves as the longest visit of the one before. Work in smaller parts was considered: what a worker has
  * changes between two turns, so a place in the middle of it is hard to keep, and the whole would cost as much.
  *
@@ -104,7 +104,7 @@ bool inquiry_walks_on(struct inquiry *inquiry, unsigned *steps)
 {
     if (++*steps % WALK_STEPS != 0)
         return true;
-    if (clock_monotonic_ns() < inquiry->walk_until_ns && !inquiry_is_orphan(inquiry))
+    if (!stint_is_over(&inquiry->walk, clock_monotonic_ns()) && !inquiry_is_orphan(inquiry))
         return true;
     inquiry->is_blind = true;
     return false;
@@ -113,9 +113,10 @@ bool inquiry_walks_on(struct inquiry *inquiry, unsigned *steps)
 bool inquiry_looks_on(struct inquiry *inquiry, struct inquiry_place place)
 {
     uint64_t now_ns = clock_monotonic_ns();
-    if (inquiry->look_until_ns == 0)
-        inquiry->look_until_ns = now_ns + LOOK_NS;
-    if (now_ns < inquiry->look_until_ns && !inquiry_is_orphan(inquiry))
+    if (!inquiry->has_looked)
+        stint_begin(&inquiry->look, now_ns, LOOK_NS);
+    inquiry->has_looked = true;
+    if (!stint_is_over(&inquiry->look, now_ns) && !inquiry_is_orphan(inquiry))
         return true;
     inquiry_end_at(inquiry, place);
     return false;
@@ -133,8 +134,8 @@ static bool list_visit(struct errand *errand, struct proxy *proxy)
     uint64_t now_ns = clock_monotonic_ns();
     if (inquiry_is_orphan(inquiry))
         return false;
-    inquiry->walk_until_ns = now_ns + WALK_NS;
-    inquiry->look_until_ns = 0;
+    stint_begin(&inquiry->walk, now_ns, WALK_NS);
+    inquiry->has_looked = false;
     inquiry->kind->visit(inquiry, proxy, now_ns);
     uint64_t took_ns = clock_monotonic_ns() - now_ns;
     if (took_ns > inquiry->longest_ns)

@@ -3,6 +3,7 @@
 
 #include "admin/call.h"
 #include "admin/oldest.h"
+#include "base/stint.h"
 
 #include <stdatomic.h>
 
@@ -44,9 +45,10 @@ struct inquiry {
     const struct inquiry_kind *kind;
     struct inquiry_place seen; /* all workers have looked at all that is not behind it */
     bool is_blind; /* one of them did not come to the end, and what it left stands anywhere */
-    uint64_t walk_until_ns;
-    uint64_t look_until_ns; /* 0: nothing was looked at */
-    uint64_t longest_ns;    /* of the visits */
+    struct stint walk;
+    struct stint look; /* from the first look on */
+    bool has_looked;
+    uint64_t longest_ns; /* of the visits */
     /* private: the admin worker's alone */
     struct admin *admin;
     struct link link;      /* in admin->inquiries while `exchange` is set */

@@ -1,4 +1,4 @@
-/* Two clocks and their replacement for tests. */
+/* The clocks and their replacement for tests. */
 
 #include "base/clock.h"
 
@@ -10,6 +10,7 @@ static struct {
     bool is_frozen;
     uint64_t monotonic_ns;
     uint64_t wall_ns;
+    uint64_t thread_ns;
     uint64_t creep_ns;
 } fake;
 
@@ -25,6 +26,7 @@ uint64_t clock_monotonic_ns(void)
     if (!fake.is_frozen)
         return clock_read(CLOCK_MONOTONIC);
     fake.monotonic_ns += fake.creep_ns;
+    fake.thread_ns += fake.creep_ns;
     return fake.monotonic_ns;
 }
 
@@ -33,14 +35,26 @@ uint64_t clock_wall_ns(void)
     return fake.is_frozen ? fake.wall_ns : clock_read(CLOCK_REALTIME);
 }
 
+uint64_t clock_thread_ns(void)
+{
+    return fake.is_frozen ? fake.thread_ns : clock_read(CLOCK_THREAD_CPUTIME_ID);
+}
+
 void clock_freeze(uint64_t monotonic_ns, uint64_t wall_ns)
 {
     fake.is_frozen = true;
     fake.monotonic_ns = monotonic_ns;
     fake.wall_ns = wall_ns;
+    fake.thread_ns = monotonic_ns;
 }
 
 void clock_advance(uint64_t ns)
+{
+    clock_lose(ns);
+    fake.thread_ns += ns;
+}
+
+void clock_lose(uint64_t ns)
 {
     fake.monotonic_ns += ns;
     fake.wall_ns += ns;

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 /* Time in nanoseconds. Monotonic time is for marks, timers and durations; wall time only for dates in
- * logs and fields. Tests replace both clocks. */
+ * logs and fields. Tests replace all clocks. */
 
 #define NS_PER_US 1000ULL
 #define NS_PER_MS 1000000ULL
@@ -12,12 +12,16 @@
 
 uint64_t clock_monotonic_ns(void);
 uint64_t clock_wall_ns(void);
+/* Processor time that the calling thread has had. Costs a system call. */
+uint64_t clock_thread_ns(void);
 
-/* Freeze both clocks at the given values until clock_restore. Only for tests. Thread: single. */
+/* Freeze the clocks at the given values until clock_restore; the thread's is at `monotonic_ns`, too. Only for tests. Thread: single. */
 void clock_freeze(uint64_t monotonic_ns, uint64_t wall_ns);
-/* Move a frozen clock forward. */
+/* Move the frozen clocks forward. */
 void clock_advance(uint64_t ns);
-/* Each reading of a frozen monotonic clock moves it forward by this from now on: work that looks at the clock takes time. */
+/* Move them forward while others have the processor: the thread's stands. */
+void clock_lose(uint64_t ns);
+/* Each reading of a frozen monotonic clock moves it and the thread's forward by this from now on: work that looks at the clock takes time. */
 void clock_creep(uint64_t ns);
 void clock_restore(void);
 

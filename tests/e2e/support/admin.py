@@ -33,6 +33,15 @@ def list_tunnels(proxy, query="", *fields):
     return json.loads(got.body)
 
 
+def list_rest(proxy, listed):
+    """What stands behind a list that ended early, since looking took its time: part by part to the end."""
+    tunnels = []
+    while listed["truncated"]:
+        listed = list_tunnels(proxy, "?after=" + listed["next"])
+        tunnels += listed["tunnels"]
+    return tunnels
+
+
 def metric(proxy, name):
     """One value of /metrics, by its name without prefix."""
     got = proxy.ask_admin("/metrics")

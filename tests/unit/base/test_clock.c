@@ -33,17 +33,24 @@ static void a_frozen_clock_moves_only_when_told(void **state)
     clock_advance(7 * NS_PER_S + 1);
     assert_int_equal(clock_monotonic_ns(), 7 * NS_PER_S + 6);
     assert_int_equal(clock_wall_ns(), 7 * NS_PER_S + 1001);
+    assert_int_equal(clock_thread_ns(), 7 * NS_PER_S + 6);
+    clock_lose(3);
+    assert_int_equal(clock_monotonic_ns(), 7 * NS_PER_S + 9);
+    assert_int_equal(clock_wall_ns(), 7 * NS_PER_S + 1004);
+    assert_int_equal(clock_thread_ns(), 7 * NS_PER_S + 6);
     clock_freeze(1, 2);
     assert_int_equal(clock_monotonic_ns(), 1);
     clock_creep(3);
     assert_int_equal(clock_monotonic_ns(), 4);
     assert_int_equal(clock_monotonic_ns(), 7);
     assert_int_equal(clock_wall_ns(), 2);
+    assert_int_equal(clock_thread_ns(), 7);
     clock_creep(0);
     assert_int_equal(clock_monotonic_ns(), 7);
     clock_restore();
     assert_true(clock_monotonic_ns() > 1);
     assert_true(clock_wall_ns() > 1000000 * NS_PER_S);
+    assert_true(clock_thread_ns() < clock_monotonic_ns());
 }
 
 static void assert_date(time_t seconds)
