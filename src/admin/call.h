@@ -22,6 +22,8 @@ struct call {
     bool wants_json;   /* of the two, an error as JSON rather than as text */
 };
 
+/* An answer in plain text, which is copied. */
+void call_answer_text(const struct call *call, unsigned status, struct slice body);
 /* An error as text, or as JSON: {"v":1,"status":404,"error":"not_found","message":"..."}. Of `answer` status
  * and further fields count. */
 void call_fail(struct exchange *exchange, bool wants_json, const struct answer *answer,

@@ -12,6 +12,7 @@
 #include "admin/guard.h"
 #include "admin/inquiry.h"
 #include "admin/lent.h"
+#include "admin/metrics.h"
 #include "admin/overview.h"
 #include "admin/pac.h"
 #include "admin/policy.h"
@@ -21,16 +22,8 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "config/snapshot.h"
-#include "report/metrics_text.h"
-#include "report/recent.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define TEXT_TYPE "text/plain; charset=utf-8"
-
-enum { ROUTES_DOORS_MAX = 256, ROUTES_TEXT_MAX = 2048, ROUTES_WORKER_TEXT = 24 };
+enum { ROUTES_DOORS_MAX = 256, ROUTES_TEXT_MAX = 2048 };
 
 enum route_kind {
     ROUTE_READ,   /* GET and HEAD */
@@ -48,14 +41,13 @@ struct route {
 static void serve_index(const struct call *call);
 static void serve_health(const struct call *call);
 static void serve_ready(const struct call *call);
-static void serve_metrics(const struct call *call);
 static void serve_pac(const struct call *call);
 
 static const struct route routes[] = {
     {"/", ROUTE_READ, serve_index, "the dashboard, for a browser; for others this list"},
     {"/healthz", ROUTE_READ, serve_health, "200 while the process serves"},
     {"/readyz", ROUTE_READ, serve_ready, "200; 503 while draining"},
-    {"/metrics", ROUTE_READ, serve_metrics, "counters, in the text format of Prometheus"},
+    {"/metrics", ROUTE_READ, metrics_show, "counters, in the text format of Prometheus"},
     {"/proxy.pac", ROUTE_READ, serve_pac, "proxy auto-configuration for browsers"},
     {ASSETS_PREFIX, ROUTE_READ, assets_serve, "the dashboard and the files it is made of"},
     {"/api/v1/tunnels", ROUTE_READ, tunnels_list,
@@ -81,26 +73,6 @@ static const struct route routes[] = {
 
 /* ---- answers ---- */
 
-void call_fail(struct exchange *exchange, bool wants_json, const struct answer *answer,
-               const char *word, struct slice message)
-{
-    char body[ROUTES_TEXT_MAX];
-    struct text text = text_on(body, sizeof(body));
-    struct answer whole = *answer;
-    whole.type = wants_json ? "application/json" : TEXT_TYPE;
-    if (wants_json) {
-        text_add_format(&text, "{\"v\":1,\"status\":%u,\"error\":\"%s\",\"message\":\"",
-                        answer->status, word);
-        text_add_json(&text, message);
-        text_add(&text, SLICE("\"}\n"));
-    } else {
-        text_add(&text, message);
-        text_add_char(&text, '\n');
-    }
-    whole.body = text_slice(&text);
-    exchange_answer(exchange, &whole);
-}
-
 static void call_fail_guard(const struct call *call, enum guard_verdict verdict)
 {
     struct answer answer = {.status = guard_status(verdict)};
@@ -108,12 +80,6 @@ static void call_fail_guard(const struct call *call, enum guard_verdict verdict)
         answer.authenticate = "Bearer realm=\"fairlead\"";
     call_fail(call->exchange, call->wants_json, &answer, guard_word(verdict),
               slice_from_string(guard_text(verdict)));
-}
-
-static void call_answer_text(const struct call *call, unsigned status, struct slice body)
-{
-    struct answer answer = {.status = status, .type = TEXT_TYPE, .body = body};
-    exchange_answer(call->exchange, &answer);
 }
 
 static void serve_index(const struct call *call)
@@ -144,160 +110,6 @@ static void serve_ready(const struct call *call)
         call_answer_text(call, 200, SLICE("ready\n"));
 }
 
-/* Refused by a full ring, or formatted and not written. */
-static uint64_t count_lost_records(const struct admin *admin)
-{
-    if (admin->recorder == NULL)
-        return 0;
-    struct recorder_stats stats = recorder_stats(admin->recorder);
-    return stats.dropped + stats.lost;
-}
-
-enum { METRICS_EXTRAS = 8 + 2 * ERRAND_STOPS_MAX + 2 * (OVERVIEW_WORDS + 1) + SLOW_GUILTY_COUNT };
-
-/* The figures of one scrape that are no counters. */
-struct extras {
-    struct metrics_extra at[METRICS_EXTRAS];
-    size_t count;
-    char workers[ERRAND_STOPS_MAX][ROUTES_WORKER_TEXT];
-    struct overview_word rules[OVERVIEW_WORDS + 1];
-    struct overview_word causes[OVERVIEW_WORDS + 1];
-    struct histogram phases[PHASE_COUNT];
-};
-
-static void extras_add(struct extras *extras, const struct metrics_extra *extra)
-{
-    CHECK(extras->count < METRICS_EXTRAS);
-    extras->at[extras->count++] = *extra;
-}
-
-static void extras_add_process(struct extras *extras, const struct admin *admin)
-{
-    const struct metrics_extra figures[] = {
-        {.name = "records_lost_total",
-         .help = "Records that are not in the access log: it was written too slowly, or failed",
-         .kind = COUNTER,
-         .number = count_lost_records(admin)},
-        {.name = "live_left_out_total",
-         .help = "Transactions that the live views do not have, since too many ended in a second",
-         .kind = COUNTER,
-         .number = recent_span(admin->recent).left_out},
-        {.name = "own_addresses",
-         .help = "Addresses of this machine, which are never dialled",
-         .kind = GAUGE,
-         .number = atomic_load_explicit(&admin->address_count, memory_order_relaxed)},
-        {.name = "own_address_changes_total",
-         .help = "Times these were found to be others than before",
-         .kind = COUNTER,
-         .number = atomic_load_explicit(&admin->address_changes, memory_order_relaxed)},
-        {.name = "build_info",
-         .help = "Always 1; the version is its label",
-         .kind = GAUGE,
-         .label = "version",
-         .value = SLICE(FAIRLEAD_VERSION),
-         .number = 1},
-    };
-    for (size_t i = 0; i < COUNT_OF(figures); i++)
-        extras_add(extras, &figures[i]);
-}
-
-/* A figure of each worker: what it has open, so that an uneven spread is seen, and what it used. */
-static void extras_add_workers(struct extras *extras, const struct admin *admin,
-                               struct metrics_extra extra,
-                               uint64_t (*figure)(const struct admin *, size_t worker))
-{
-    for (size_t i = 0; i < admin->counter_count; i++) {
-        int len = snprintf(extras->workers[i], ROUTES_WORKER_TEXT, "%zu", i);
-        extra.value = slice_of(extras->workers[i], (size_t)len);
-        extra.number = figure(admin, i);
-        extras_add(extras, &extra);
-    }
-}
-
-static uint64_t worker_open(const struct admin *admin, size_t worker)
-{
-    return counter_open(admin->counters[worker]);
-}
-
-static void extras_add_words(struct extras *extras, const struct metrics_extra *extra,
-                             const struct overview_word *words, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct metrics_extra each = *extra;
-        each.value = words[i].word;
-        each.number = words[i].count;
-        extras_add(extras, &each);
-    }
-}
-
-/* All of them, also where there were none: a rate needs a beginning. */
-static void extras_add_slow(struct extras *extras, const struct admin *admin)
-{
-    struct metrics_extra each = {.name = "slow_transactions_total",
-                                 .help = "Transactions that took 100 ms or more, by who was slow",
-                                 .kind = COUNTER,
-                                 .label = "side"};
-    uint64_t counts[SLOW_GUILTY_COUNT];
-    overview_slow(admin->overview, counts);
-    for (int side = 0; side < SLOW_GUILTY_COUNT; side++) {
-        each.value = slice_from_string(slow_word((enum slow_side)side));
-        each.number = counts[side];
-        extras_add(extras, &each);
-    }
-}
-
-static void extras_collect(struct extras *extras, const struct admin *admin)
-{
-    static const struct metrics_extra open = {.name = "worker_connections",
-                                              .help =
-                                                  "Client connections and tunnels open, by worker",
-                                              .kind = GAUGE,
-                                              .label = "worker"};
-    static const struct metrics_extra used = {.name = "worker_cpu_seconds_total",
-                                              .help = "CPU time used, by worker",
-                                              .kind = COUNTER,
-                                              .label = "worker",
-                                              .decimals = 9};
-    static const struct metrics_extra rules = {
-        .name = "rule_refusals_total",
-        .help = "Transactions refused, by rule; the first 128 rules, then \"(others)\"",
-        .kind = COUNTER,
-        .label = "rule"};
-    static const struct metrics_extra causes = {.name = "cause_failures_total",
-                                                .help = "Transactions that failed, by cause",
-                                                .kind = COUNTER,
-                                                .label = "cause"};
-    extras_add_process(extras, admin);
-    extras_add_workers(extras, admin, open, worker_open);
-    extras_add_workers(extras, admin, used, overview_worker_ns);
-    extras_add_words(extras, &rules, extras->rules, overview_rules(admin->overview, extras->rules));
-    extras_add_words(extras, &causes, extras->causes,
-                     overview_causes(admin->overview, extras->causes));
-    extras_add_slow(extras, admin);
-    overview_phases(admin->overview, extras->phases);
-}
-
-static void serve_metrics(const struct call *call)
-{
-    const struct admin *admin = call->admin;
-    if (!lent_has_room(call, LENT_FIGURES, 0))
-        return;
-    struct extras *extras = calloc(1, sizeof(*extras));
-    struct text text = text_on(NULL, 0);
-    if (extras != NULL) {
-        extras_collect(extras, admin);
-        size_t room = metrics_text_room(extras->at, extras->count) + METRICS_PHASES_ROOM;
-        text = text_on(malloc(room), room);
-    }
-    if (text.at != NULL) {
-        metrics_text_add(admin->counters, admin->counter_count, extras->at, extras->count, &text);
-        metrics_text_add_phases(extras->phases, &text);
-        CHECK(!text.is_cut);
-    }
-    free(extras);
-    lent_answer(call, LENT_FIGURES, METRICS_TEXT_TYPE, text.at, text.len);
-}
-
 static void serve_pac(const struct call *call)
 {
     const struct snapshot *snapshot = call->request->snapshot;
@@ -322,56 +134,6 @@ static void serve_pac(const struct call *call)
 }
 
 /* ---- the way to them ---- */
-
-bool query_find(struct slice query, struct slice name, struct slice *ret_value)
-{
-    struct slice part;
-    while (slice_next_part(&query, '&', &part)) {
-        struct slice value = part;
-        struct slice key;
-        if (slice_next_part(&value, '=', &key) && slice_equals(key, name)) {
-            *ret_value = value;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Percent-decoded, with '+' for a blank as forms write it. False: a '%' without its two digits, or too long. */
-static bool query_decode(struct slice value, struct text *into)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        char c = value.at[i] == '+' ? ' ' : value.at[i];
-        uint64_t byte = 0;
-        if (c == '%') {
-            struct slice digits = slice_first(slice_from(value, i + 1), 2);
-            if (digits.len != 2 || slice_hex_to_u64(digits, UINT8_MAX, &byte) != ST_OK)
-                return false;
-            c = (char)byte;
-            i += 2;
-        }
-        text_add_char(into, c);
-    }
-    return !into->is_cut;
-}
-
-bool query_filter(const struct call *call, struct filter *ret_filter)
-{
-    char words[FILTER_TEXT_MAX + 1];
-    char why[FILTER_WHY_MAX];
-    struct text text = text_on(words, sizeof(words));
-    struct text reason = text_on(why, sizeof(why));
-    struct slice value = SLICE_NONE;
-    (void)query_find(call->query, SLICE("filter"), &value);
-    if (!query_decode(value, &text))
-        text_add(&reason,
-                 SLICE("the filter is too long, or a '%' in it has no two digits behind it"));
-    else if (filter_parse(text_slice(&text), ret_filter, &reason) == ST_OK)
-        return true;
-    struct answer answer = {.status = 400};
-    call_fail(call->exchange, call->wants_json, &answer, "bad_filter", text_slice(&reason));
-    return false;
-}
 
 /* Of text and JSON the one that Accept names first. */
 static bool head_prefers_json(const struct head *head)
