@@ -56,7 +56,6 @@ ELSEWHERE = {
     "src/view/tail.c": ["tests/e2e/admin/test_views.py"],
     "src/view/listing.c": ["tests/e2e/admin/test_views.py"],
     "src/view/view.c": ["tests/e2e/admin/test_views.py", "tests/e2e/tools/test_help.py"],
-    "src/server/line_reader.c": ["tests/e2e/egress/test_learn.py", "tests/e2e/admin/test_views.py"],
     # The forwarding of whole messages, seen from both of its ends.
     "src/proxy/admit.c": ["tests/e2e/limits/test_budgets.py", "tests/e2e/limits/test_bandwidth.py"],
     "src/proxy/relief.c": ["tests/e2e/limits/test_flood.py"],

@@ -3,11 +3,11 @@
 
 #include "learn/learn.h"
 
+#include "base/line_reader.h"
 #include "config/config.h"
 #include "config/parse.h"
 #include "learn/proposal.h"
 #include "server/file.h"
-#include "server/line_reader.h"
 
 #include <errno.h>
 #include <stdio.h>

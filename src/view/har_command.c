@@ -3,9 +3,9 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/line_reader.h"
 #include "report/har.h"
 #include "report/record_json.h"
-#include "server/line_reader.h"
 #include "view/admin.h"
 #include "view/commands.h"
 

@@ -1,6 +1,6 @@
 /* What is beyond the room of a line is read and dropped, so that the next line is found. */
 
-#include "server/line_reader.h"
+#include "base/line_reader.h"
 
 #include "base/text.h"
 

@@ -1,5 +1,5 @@
-#ifndef FAIRLEAD_SERVER_LINE_READER_H
-#define FAIRLEAD_SERVER_LINE_READER_H
+#ifndef FAIRLEAD_BASE_LINE_READER_H
+#define FAIRLEAD_BASE_LINE_READER_H
 
 #include "base/slice.h"
 #include "base/status.h"
