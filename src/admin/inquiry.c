@@ -178,7 +178,7 @@ static void page_add_records(struct page *page, const struct inquiry *inquiry)
 {
     const struct oldest *oldest = &inquiry->oldest;
     struct access_log_style style = {.format = ACCESS_LOG_JSON};
-    for (; page->listed < oldest->count; page->listed++) {
+    for (; page->listed < oldest->least.count; page->listed++) {
         if (inquiry_place_is_behind(place_of(oldest, page->listed), inquiry->seen))
             return;
         if (!page_grow(page)) {
@@ -195,7 +195,7 @@ static void page_add_records(struct page *page, const struct inquiry *inquiry)
 static void page_add_rest(struct page *page, const struct inquiry *inquiry)
 {
     const struct oldest *oldest = &inquiry->oldest;
-    bool is_dropped = page->listed < oldest->count;
+    bool is_dropped = page->listed < oldest->least.count;
     bool is_short = inquiry->seen.begin_ns != UINT64_MAX;
     bool is_at_last = page->is_full || (oldest->is_cut && !is_dropped);
     bool is_cut = is_at_last || is_short || inquiry->is_blind;

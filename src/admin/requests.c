@@ -14,98 +14,42 @@
 
 enum { REQUESTS_LOOK_MAX = 4096 }; /* records that one worker makes */
 
-struct candidate {
-    struct inquiry_place place;
-    struct link *link; /* in client->exchanges */
-};
-
-/* The oldest so far: a heap with the newest on top. */
+/* The oldest so far, each by its link in client->exchanges. */
 struct candidates {
-    size_t count;
+    struct least least;
     bool is_cut; /* there were more */
-    struct candidate heap[REQUESTS_LOOK_MAX];
+    struct least_item items[REQUESTS_LOOK_MAX];
 };
-
-static bool is_newer(const struct candidates *all, size_t at, size_t other)
-{
-    return inquiry_place_is_behind(all->heap[at].place, all->heap[other].place);
-}
-
-static void heap_swap(struct candidates *all, size_t a, size_t b)
-{
-    struct candidate kept = all->heap[a];
-    all->heap[a] = all->heap[b];
-    all->heap[b] = kept;
-}
-
-static void heap_rise(struct candidates *all, size_t at)
-{
-    for (size_t up = (at - 1) / 2; at > 0 && is_newer(all, at, up); up = (at - 1) / 2) {
-        heap_swap(all, at, up);
-        at = up;
-    }
-}
-
-static void heap_sink(struct candidates *all, size_t count)
-{
-    size_t at = 0;
-    for (;;) {
-        size_t newest = at;
-        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < count; child++) {
-            if (is_newer(all, child, newest))
-                newest = child;
-        }
-        if (newest == at)
-            return;
-        heap_swap(all, at, newest);
-        at = newest;
-    }
-}
-
-static void candidates_add(struct candidates *all, const struct candidate *candidate)
-{
-    if (all->count < REQUESTS_LOOK_MAX) {
-        all->heap[all->count] = *candidate;
-        heap_rise(all, all->count++);
-        return;
-    }
-    all->is_cut = true;
-    if (inquiry_place_is_behind(candidate->place, all->heap[0].place))
-        return;
-    all->heap[0] = *candidate;
-    heap_sink(all, all->count);
-}
-
-/* The oldest first, from now on. */
-static void candidates_sort(struct candidates *all)
-{
-    for (size_t left = all->count; left > 1; left--) {
-        heap_swap(all, 0, left - 1);
-        heap_sink(all, left - 1);
-    }
-}
 
 static void walk(const struct inquiry *inquiry, const struct client *client, uint64_t now_ns,
                  struct candidates *all)
 {
     LIST_EACH(link, &client->exchanges) {
-        struct candidate candidate = {.link = link};
-        candidate.place.begin_ns = exchange_begun_ns(link, &candidate.place.id);
-        if (inquiry_wants(inquiry, candidate.place, now_ns))
-            candidates_add(all, &candidate);
+        struct inquiry_place place = {.id = 0};
+        place.begin_ns = exchange_begun_ns(link, &place.id);
+        if (!inquiry_wants(inquiry, place, now_ns))
+            continue;
+        all->is_cut = all->is_cut || all->least.count == REQUESTS_LOOK_MAX;
+        if (least_wants(&all->least, place.begin_ns, place.id))
+            (void)least_put(&all->least, (struct least_item){place.begin_ns, place.id, link});
     }
 }
 
+static struct inquiry_place place_of(const struct least_item *item)
+{
+    return (struct inquiry_place){item->key, item->tie};
+}
+
 /* False: that is enough. */
-static bool look(struct inquiry *inquiry, const struct candidate *candidate)
+static bool look(struct inquiry *inquiry, const struct least_item *item)
 {
     struct oldest *oldest = &inquiry->oldest;
-    if (!oldest_wants(oldest, candidate->place.begin_ns, candidate->place.id))
+    if (!oldest_wants(oldest, item->key, item->tie))
         return false; /* nor those behind it */
-    exchange_describe(candidate->link, oldest_room(oldest));
+    exchange_describe(item->what, oldest_room(oldest));
     if (filter_match(&inquiry->filter, oldest_room(oldest)))
         (void)oldest_keep(oldest);
-    return inquiry_looks_on(inquiry, candidate->place);
+    return inquiry_looks_on(inquiry, place_of(item));
 }
 
 static void list_visit(struct inquiry *inquiry, struct proxy *proxy, uint64_t now_ns)
@@ -113,18 +57,18 @@ static void list_visit(struct inquiry *inquiry, struct proxy *proxy, uint64_t no
     struct candidates *all = inquiry->scratch;
     unsigned steps = 0;
     size_t looks = 0;
-    all->count = 0;
+    all->least = (struct least){.items = all->items, .limit = REQUESTS_LOOK_MAX};
     all->is_cut = false;
     LIST_EACH(link, &proxy->clients) {
         walk(inquiry, CONTAINER_OF(link, struct client, link), now_ns, all);
         if (!inquiry_walks_on(inquiry, &steps))
             break;
     }
-    candidates_sort(all);
-    while (looks < all->count && look(inquiry, &all->heap[looks]))
+    least_sort(&all->least);
+    while (looks < all->least.count && look(inquiry, &all->items[looks]))
         looks++;
-    if (all->is_cut && looks == all->count)
-        inquiry_end_at(inquiry, all->heap[looks - 1].place);
+    if (all->is_cut && looks == all->least.count)
+        inquiry_end_at(inquiry, place_of(&all->items[looks - 1]));
 }
 
 void requests_list(const struct call *call)

@@ -31,7 +31,7 @@ static void the_oldest_of_all_lists_are_kept_in_order(void **state)
         assert_int_equal(oldest_init(&oldest, MARK_T_OPEN, limit), ST_OK);
         offer_lists(&oldest, 10);
         size_t expected = limit < 30 ? limit : 30;
-        assert_int_equal(oldest.count, expected);
+        assert_int_equal(oldest.least.count, expected);
         assert_int_equal(oldest.is_cut, limit < 30);
         oldest_sort(&oldest);
         for (size_t i = 0; i < expected; i++)
