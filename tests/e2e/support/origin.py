@@ -229,12 +229,12 @@ def replies(*responses):
     return script
 
 
-def replies_forever(response):
-    """Answer every request with the same bytes."""
+def replies_forever(response, bound=BOUND):
+    """Answer every request with the same bytes, which are taken within `bound`."""
     def script(conn):
         while conn.buffer or conn.fill(3600):
             conn.read_request()
-            conn.send(response)
+            conn.send(response, bound)
     return script
 
 
