@@ -293,9 +293,12 @@ enum status maker_reopen_log(const struct config *config, int *ret_fd)
     if (status != ST_OK)
         diag_say(NULL, DIAG_ERROR, "the access log cannot be opened again, the old file stays: %s",
                  text_string(&fault));
-    else
-        diag_say(NULL, DIAG_NOTICE, "the access log is open again");
     return status;
+}
+
+void maker_say_reopened(void)
+{
+    diag_say(NULL, DIAG_NOTICE, "the access log is open again");
 }
 
 /* ---- addresses ---- */

@@ -45,7 +45,10 @@ int maker_wait_ms(const struct maker *maker, uint64_t now_ns, int wait_ms);
 enum status maker_make_files(struct maker *maker, struct bundle **ret_bundle) MUST_USE;
 /* Say which settings a reload to `config` leaves as they are. */
 void maker_warn_unchanged(const struct maker *maker, const struct config *config);
-/* Open the log file again; *ret_fd is -1 where the log is no file. Errors: ST_IO, and it was said. */
+/* Open the log file again; *ret_fd is -1 where the log is no file. Errors: ST_IO, and it was said. Whoever writes to it from
+ * then on calls maker_say_reopened. */
 enum status maker_reopen_log(const struct config *config, int *ret_fd) MUST_USE;
+/* Say that what ends from now on is in the file that was opened again. */
+void maker_say_reopened(void);
 
 #endif

@@ -315,8 +315,9 @@ static void parent_reopen(struct parent *parent)
         return;
     struct channel_frame frame = {.kind = CHANNEL_LOG};
     bool is_heard = parent->state == PARENT_SERVING || parent->state == PARENT_DRAINING;
-    if (is_heard && parent->child.channel >= 0 &&
-        channel_send(parent->child.channel, &frame, &fd, 1) != ST_OK)
+    if (!is_heard || parent->child.channel < 0)
+        maker_say_reopened(); /* the next child has it from the start; one that serves says so itself */
+    else if (channel_send(parent->child.channel, &frame, &fd, 1) != ST_OK)
         diag_say(NULL, DIAG_ERROR, "the serving process cannot be told: %s", strerror(errno));
     socket_close(&parent->good->log_fd);
     parent->good->log_fd = fd;

@@ -97,11 +97,17 @@ static void process_reload(struct process *process, bool reads_config)
     notify_ready();
 }
 
+static void process_set_log(struct process *process, int fd)
+{
+    serving_set_log(&process->serving, fd);
+    maker_say_reopened();
+}
+
 static void process_reopen(struct process *process)
 {
     int fd = -1;
     if (maker_reopen_log(process->serving.snapshot->config, &fd) == ST_OK && fd >= 0)
-        serving_set_log(&process->serving, fd);
+        process_set_log(process, fd);
 }
 
 /* The users file or that of tokens has changed. Under a parent it is the parent who looks and reads. */
@@ -223,7 +229,7 @@ static void process_obey(struct process *process, struct channel_message *messag
     case CHANNEL_MORE: process_on_bundle(process, message); return;
     case CHANNEL_LOG:
         if (message->fd_count == 1) {
-            serving_set_log(&process->serving, message->fds[0]);
+            process_set_log(process, message->fds[0]);
             message->fd_count = 0;
         }
         break;

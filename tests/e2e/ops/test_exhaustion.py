@@ -64,7 +64,7 @@ class House:
         """A reload, which may fail but whole, and a log that was moved away."""
         reload(self.proxy, word="reloaded|reload failed: the old configuration stays")
         os.rename(self.config.log, self.config.log.with_suffix(".1"))
-        reload(self.proxy, signal.SIGUSR1, "the access log is open again|the old file stays")
+        reload(self.proxy, signal.SIGUSR1, "the access log is open again|the old file stays|to the old log")
 
 
 def in_its_place(name, program, play):

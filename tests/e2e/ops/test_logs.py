@@ -3,7 +3,7 @@ import os
 import signal
 
 import pytest
-from support.bounds import Cue, wait_until
+from support.bounds import QUIET, Cue, Late, wait_until
 from support.message import request
 from support.ops import Config, answers, both, get, needs_root, reload, waits_for
 from support.proxy import NOBODY
@@ -57,6 +57,25 @@ def test_a_reload_that_fails_does_not_swallow_a_rotation(stage, certs, kind):
     proxy.signal(signal.SIGHUP)
     proxy.signal(signal.SIGCONT)
     proxy.wait_line("reload failed: the old configuration stays")
+    proxy.wait_line("the access log is open again")
+    get(proxy.address, origin, "/two")
+    wait_text(config.log, "/two")
+    assert aside.read_text() == ""
+
+
+@needs_root
+def test_a_log_is_said_to_be_open_once_it_is_written_to(stage):
+    """The parent has opened it, but whoever serves does not know yet: nobody says that it is open."""
+    origin, config = stage.origin(answers()), Config(stage)
+    proxy = config.write("127.0.0.1:0").start(as_root=True)
+    proxy.freeze()
+    aside = config.log.with_suffix(".1")
+    os.rename(config.log, aside)
+    proxy.signal(signal.SIGUSR1)
+    wait_until(config.log.exists, "the new file")
+    with pytest.raises(Late):
+        proxy.wait_line("the access log is open again", QUIET)
+    proxy.thaw()
     proxy.wait_line("the access log is open again")
     get(proxy.address, origin, "/two")
     wait_text(config.log, "/two")

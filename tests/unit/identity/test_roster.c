@@ -147,7 +147,7 @@ static void unknown_names_borrow(void **state)
     struct roster *roster = make("a:" HASH_SHA256 "\nb:" HASH_BCRYPT "\nc:*\nd:" HASH_SHA512, NULL);
     bool is_seen[3] = {false};
     for (int i = 0; i < 200; i++) {
-        char name[16];
+        char name[20];
         (void)snprintf(name, sizeof(name), "nobody%d", i);
         const char *hash = roster_decoy(roster, slice_from_string(name));
         assert_ptr_equal(hash, roster_decoy(roster, slice_from_string(name)));
