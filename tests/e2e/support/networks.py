@@ -1,10 +1,12 @@
 """Three machines in a row, each a network namespace: client, proxy and origin, with a link between two that can be slow.
 
-The kernel need not know netem: each link is a pair of TUN devices and a program between them (emulate)."""
+The kernel need not know netem: each link is a pair of TUN devices and a program between them (emulate). What is to be
+lost at random the kernel's own filter drops where it arrives (nftables)."""
 import ctypes
 import fcntl
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -19,6 +21,7 @@ CLIENT, PROXY_HERE, PROXY_THERE, ORIGIN = "10.91.0.2", "10.91.0.1", "10.92.0.1",
 CLONE_NEWNET = 0x40000000
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454ca, 0x0001, 0x1000
 TUN = Path("/dev/net/tun")
+NFT = shutil.which("nft", path=os.environ["PATH"] + ":/usr/sbin")
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -73,6 +76,13 @@ class Machine:
             return fd
         return self.run(make)
 
+    def drop(self, device, percent):
+        """Of the packets that arrive there so many are lost, whichever chance takes."""
+        rules = ("add table inet loss\n"
+                 "add chain inet loss arriving { type filter hook input priority 0; }\n"
+                 f"add rule inet loss arriving iifname {device} numgen random mod 100 < {percent} drop\n")
+        self.run(lambda: subprocess.run([NFT, "-f", "-"], input=rules.encode(), check=True))
+
     def close(self):
         os.close(self.space)
 
@@ -88,13 +98,16 @@ def narrow_receive_buffers():
 
 
 class Row:
-    """The three machines. `client_link` and `upstream_link` are what emulate makes of each way of a link, or of both."""
+    """The three machines. `client_link` and `upstream_link` are what emulate makes of each way of a link, or of both;
+    "drop" in them is the percentage that is lost at random of what arrives at either end."""
 
     def __init__(self, client_link=None, upstream_link=None):
         if os.geteuid() != 0:
             pytest.skip("network namespaces need root")
         if not TUN.exists():
             pytest.skip("there is no /dev/net/tun here")
+        if NFT is None and any("drop" in (link or {}) for link in (client_link, upstream_link)):
+            pytest.skip("nft is not installed (apt install nftables)")
         self.client, self.proxy, self.origin = self.machines = [Machine() for _ in range(3)]
         self.links = []
         self.proxy.run(_narrow_send_buffers)
@@ -103,13 +116,18 @@ class Row:
 
     def _link(self, here, there, how):
         (machine, name, address), (other, its_name, its_address) = here, there
+        how = dict(how or {})
+        percent = how.pop("drop", 0)
         ends = [machine.device(name, address, its_address), other.device(its_name, its_address, address)]
-        command = [sys.executable, Path(__file__).with_name("emulate.py"), *map(str, ends), json.dumps([how or {}] * 2)]
+        command = [sys.executable, Path(__file__).with_name("emulate.py"), *map(str, ends), json.dumps([how] * 2)]
         link = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=ends)
         self.links.append(link)
         assert link.stdout.readline() == b"carries\n", "the link ended"
         for fd in ends:
             os.close(fd)
+        if percent:
+            machine.drop(name, percent)
+            other.drop(its_name, percent)
 
     def close(self):
         for link in self.links:

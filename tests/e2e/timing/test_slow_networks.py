@@ -1,4 +1,5 @@
-"""Who was slow, between machines: one side at a time is far away, loses packets or is narrow, and the verdict names it.
+"""Who was slow, between machines: one side at a time is far away, loses packets (by count, or at
+random) or is narrow, and the verdict names it.
 
 The other link is as good as none. docs/verdict.md."""
 import pytest
@@ -8,9 +9,10 @@ from support.networks import ORIGIN, PROXY_HERE, Row, narrow_receive_buffers
 
 FAR = {"delay": 0.06}
 LOSSY = {"delay": 0.01, "lose": 12}
+DROPPING = {"delay": 0.01, "drop": 4}
 NARROW = {"delay": 0.005, "rate": 500_000}
 NEAR = {"delay": 0.005}
-FAULTS = {"far": FAR, "lossy": LOSSY, "narrow": NARROW}
+FAULTS = {"far": FAR, "lossy": LOSSY, "dropping": DROPPING, "narrow": NARROW}
 BULK = 1_000_000
 LATE_S = 0.8
 
@@ -75,7 +77,7 @@ def takes(conn):
 
 # ---- exchanges
 
-@networks("far", "lossy", "narrow")
+@networks("far", "lossy", "dropping", "narrow")
 def test_a_download_waits_for_the_network(stage, row, guilty):
     play = Play(stage, row, gives(BULK))
 
@@ -86,7 +88,7 @@ def test_a_download_waits_for_the_network(stage, row, guilty):
     assert_slow(play.client(download), guilty)
 
 
-@networks("far", "lossy", "narrow")
+@networks("far", "lossy", "dropping", "narrow")
 def test_an_upload_waits_for_the_network(stage, row, guilty):
     play = Play(stage, row, takes)
 
@@ -112,7 +114,7 @@ def opened(client, play):
     assert client.read_head(60).status == 200
 
 
-@networks("far", "lossy", "narrow")
+@networks("far", "lossy", "dropping", "narrow")
 def test_a_download_in_a_tunnel_waits_for_the_network(stage, row, guilty):
     play = Play(stage, row, gives(BULK))
 
@@ -124,7 +126,7 @@ def test_a_download_in_a_tunnel_waits_for_the_network(stage, row, guilty):
     assert_slow(play.client(download), guilty)
 
 
-@networks("far", "lossy", "narrow")
+@networks("far", "lossy", "dropping", "narrow")
 def test_an_upload_in_a_tunnel_waits_for_the_network(stage, row, guilty):
     play = Play(stage, row, takes)
 
