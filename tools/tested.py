@@ -77,6 +77,8 @@ ELSEWHERE = {
     "src/proxy/sni_guard.c": ["tests/e2e/egress/test_sni.py"],
     "src/proxy/sni_name.c": ["tests/e2e/egress/test_sni_address.py"],
     "src/proxy/tell.c": ["tests/sim/test_phases.c", "tests/e2e/timing/test_marks.py"],
+    "src/proxy/tunnel_look.c": ["tests/e2e/egress/test_sni.py", "tests/e2e/tunnel/test_inside.py"],
+    "src/proxy/tunnel_tell.c": ["tests/sim/test_phases.c", "tests/e2e/tunnel/test_told.py"],
     "src/proxy/tunnel.c": ["tests/sim/test_tunnels.c",
                            "tests/sim/test_tunnel_limits.c",
                            "tests/e2e/tunnel/test_half_close.py"],

@@ -1,63 +1,19 @@
-/* Tunnels: both pipes run in one task, ends are judged after each run.
- *
- * The record so far lies on a shelf (record/shelf), which packs it when the worker tidies up, so that a tunnel that
- * stays open costs little; the marks and counts it adds live in its pipes and are joined to the record when somebody
- * looks or when it ends.
+/* The life of tunnels: both pipes run in one task, ends are judged after each run. What the bytes are is not asked here
+ * (tunnel_look.c), nor what is told of them (tunnel_tell.c).
  *
  * Timers: one for each tunnel, moved lazily. It carries the nearest of idle, half-closed and lifetime
  * limits; progress only writes a time. */
 
-#include "proxy/tunnel.h"
+#include "proxy/tunnel_internal.h"
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "io/socket.h"
 #include "net/tcp.h"
-#include "net/tcp_info.h"
-#include "proxy/failure.h"
-#include "proxy/pace.h"
-#include "proxy/rhythm.h"
 #include "proxy/share.h"
-
-#include <assert.h>
-
-enum { TUNNEL_TAG = TAG('t', 'u', 'n', 'l'), TUNNEL_DRAIN_ROUNDS = 8, TUNNEL_REMEDY = 160 };
-
-struct tunnel {
-    uint32_t tag;
-    uint8_t ended_by;
-    uint8_t end;
-    bool is_late : 1; /* the timer fired */
-    bool is_bulk : 1; /* its last run moved SHARE_FIRST or more */
-    uint8_t told_age; /* its age when it was last to be told of, in intervals */
-    struct tunnel_room *room;
-    struct link link;
-    struct timer timer;
-    union { /* the grave begins where the task ends */
-        struct task task;
-        struct grave grave;
-    };
-    struct pipe up;   /* client to origin; both transports are the tunnel's */
-    struct pipe down; /* origin to client */
-    struct pace pace; /* where its time goes */
-    struct tunnel_limits limits;
-    uint64_t opened_ns;
-    uint64_t progress_ns;
-    uint64_t id; /* of the record */
-    struct record_kept record;
-    struct budget budget;
-    uint64_t resume_ns;      /* when its budget lets more pass; 0: now */
-    struct sni_guard *guard; /* NULL: the client's bytes go to the origin as they come */
-    struct inside *inside;   /* what looks at them; NULL: nobody, or nothing came yet */
-    struct rhythm rhythm;
-};
-
-static_assert(sizeof(struct tunnel) <= 528, "idle tunnels come by the thousand");
 
 static void tunnel_run(struct task *task);
 static void tunnel_time_out(struct timer *timer);
-static void tunnel_show(struct pipe *pipe, struct slice bytes);
-static void tunnel_tell_open(struct tunnel *tunnel);
 
 void tunnel_room_init(struct tunnel_room *room, struct engine *engine,
                       struct kernel_pipe_pool *pipes, struct record *scratch,
@@ -91,50 +47,13 @@ bool tunnel_room_tidy(struct tunnel_room *room)
     return record_shelf_tidy(&room->shelf) || has_more;
 }
 
-static void tunnel_on_ready(struct transport *transport)
-{
-    struct tunnel *tunnel = transport->owner;
-    CHECK_TAG(tunnel, TUNNEL_TAG);
-    struct loop *loop = tunnel->room->engine->loop;
-    if (tunnel->is_bulk)
-        loop_queue_later(loop, &tunnel->task);
-    else
-        loop_queue(loop, &tunnel->task);
-}
+/* ---- limits ---- */
 
 /* Has a direction ended, or does it end? Where both have, the tunnel is over, unless one discards. */
 static bool tunnel_is_half(const struct tunnel *tunnel)
 {
     return tunnel->up.is_ended || tunnel->down.is_ended || tunnel->up.is_discarding ||
            tunnel->down.is_discarding;
-}
-
-/* 0: there is no guard, or it waits for nothing that has begun. */
-static uint64_t tunnel_guard_due_ns(const struct tunnel *tunnel)
-{
-    return tunnel->guard == NULL ? 0 : sni_guard_due_ns(tunnel->guard);
-}
-
-/* While it is open it is told of at multiples of an interval from its opening on. 0: it is not. */
-static uint64_t tunnel_interval_ns(const struct tunnel *tunnel)
-{
-    return tunnel->room->engine->snapshot->config->log.tell_every_ns;
-}
-
-/* How many intervals it is old. */
-static uint64_t tunnel_age(const struct tunnel *tunnel, uint64_t interval_ns)
-{
-    uint64_t now_ns = loop_now_ns(tunnel->room->engine->loop);
-    return now_ns > tunnel->opened_ns ? (now_ns - tunnel->opened_ns) / interval_ns : 0;
-}
-
-/* 0: it is not told of. */
-static uint64_t tunnel_next_told_ns(const struct tunnel *tunnel)
-{
-    uint64_t interval_ns = tunnel_interval_ns(tunnel);
-    return interval_ns == 0
-               ? 0
-               : tunnel->opened_ns + (tunnel_age(tunnel, interval_ns) + 1) * interval_ns;
 }
 
 static void tunnel_arm(struct tunnel *tunnel)
@@ -155,6 +74,12 @@ static void tunnel_arm(struct tunnel *tunnel)
     timer_set(tunnel->room->engine->loop, &tunnel->timer, deadline);
 }
 
+void tunnel_arm_anew(struct tunnel *tunnel)
+{
+    timer_cancel(&tunnel->timer);
+    tunnel_arm(tunnel);
+}
+
 /* It would go on, but for its budget: that is no idleness. */
 static void tunnel_hold(struct tunnel *tunnel, bool up, bool down)
 {
@@ -167,8 +92,7 @@ static void tunnel_hold(struct tunnel *tunnel, bool up, bool down)
     uint64_t wait_ns = waits_ns[0] < waits_ns[1] ? waits_ns[0] : waits_ns[1];
     tunnel->progress_ns = now_ns;
     tunnel->resume_ns = now_ns + wait_ns + 1;
-    timer_cancel(&tunnel->timer);
-    tunnel_arm(tunnel);
+    tunnel_arm_anew(tunnel);
 }
 
 /* Whatever comes of this run: what was held up until now was not idle, and there may be nothing left to hold. */
@@ -181,58 +105,17 @@ static void tunnel_end_hold(struct tunnel *tunnel)
     tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop);
 }
 
-static void tunnel_on_name(void *owner)
+/* ---- life ---- */
+
+static void tunnel_on_ready(struct transport *transport)
 {
-    struct tunnel *tunnel = owner;
+    struct tunnel *tunnel = transport->owner;
     CHECK_TAG(tunnel, TUNNEL_TAG);
-    loop_queue(tunnel->room->engine->loop, &tunnel->task);
-}
-
-/* What came of the client already: to the pipe, or to the guard before it. */
-static enum status tunnel_load(struct tunnel *tunnel, struct slice from_client,
-                               const struct sni_wanted *sni)
-{
-    struct tunnel_room *room = tunnel->room;
-    if (sni == NULL)
-        return pipe_preload(&tunnel->up, from_client);
-    struct block_pool *blocks = room->engine->shared.blocks;
-    tunnel->guard = sni_guard_create(&room->sni, blocks, sni, tunnel, tunnel_on_name);
-    if (tunnel->guard == NULL)
-        return ST_NOMEM;
-    return sni_guard_add(tunnel->guard, blocks, from_client);
-}
-
-/* ---- what is inside ---- */
-
-/* Nothing more is to be seen. */
-static void tunnel_end_inside(struct tunnel *tunnel)
-{
-    struct inside_room *room = &tunnel->room->inside;
-    tunnel->up.is_shown = tunnel->down.is_shown = false;
-    if (tunnel->inside == NULL)
-        return;
-    inside_join(room, tunnel->inside, &tunnel->record);
-    inside_destroy(room, &tunnel->inside);
-}
-
-static void tunnel_show(struct pipe *pipe, struct slice bytes)
-{
-    struct tunnel *tunnel = pipe->is_up ? CONTAINER_OF(pipe, struct tunnel, up)
-                                        : CONTAINER_OF(pipe, struct tunnel, down);
-    struct inside_room *room = &tunnel->room->inside;
-    enum tls_watch_side side = pipe->is_up ? TLS_WATCH_CLIENT : TLS_WATCH_SERVER;
-    if (bytes.len == 0)
-        return;
-    if (tunnel->inside == NULL && tls_watch_may_begin(side, bytes))
-        tunnel->inside = inside_create(room, rhythm_quiet_ns(&tunnel->rhythm));
-    bool goes_on = tunnel->inside != NULL &&
-                   inside_see(room, tunnel->inside, side, bytes, pipe->last_ns, &tunnel->record);
-    if (!goes_on) {
-        tunnel_end_inside(tunnel);
-        return;
-    }
-    tunnel->up.is_shown = inside_wants(tunnel->inside, TLS_WATCH_CLIENT);
-    tunnel->down.is_shown = inside_wants(tunnel->inside, TLS_WATCH_SERVER);
+    struct loop *loop = tunnel->room->engine->loop;
+    if (tunnel->is_bulk)
+        loop_queue_later(loop, &tunnel->task);
+    else
+        loop_queue(loop, &tunnel->task);
 }
 
 /* Note who spoke in a run, or before the first; the pipe towards the origin runs first. `up_ns` and `down_ns` are when
@@ -252,24 +135,6 @@ static void tunnel_note_rhythm(struct tunnel *tunnel, uint64_t up_ns, uint64_t d
     if (tunnel->down.last_ns != down_ns)
         rhythm_note(&tunnel->rhythm, /* is_client= */ false, counts, last_ns, tunnel->down.last_ns);
 }
-
-/* Look at what comes, and at what came already. An upgrade is no TLS, but has a rhythm. */
-static void tunnel_begin_inside(struct tunnel *tunnel, const struct record *record)
-{
-    uint64_t connect_ns = 0;
-    if (tunnel->room->engine->snapshot->config->log.inside == LOG_INSIDE_OFF)
-        return;
-    (void)timeline_phase(&record->timeline, PHASE_CONNECT, &connect_ns);
-    rhythm_init(&tunnel->rhythm, connect_ns);
-    tunnel->up.is_shown = tunnel->down.is_shown = record->kind == RECORD_TUNNEL;
-    if (tunnel->up.is_shown)
-        tunnel_show(&tunnel->up, pipe_held(&tunnel->up));
-    if (tunnel->down.is_shown)
-        tunnel_show(&tunnel->down, pipe_held(&tunnel->down));
-    tunnel_note_rhythm(tunnel, 0, 0);
-}
-
-/* ---- life ---- */
 
 enum status tunnel_start(struct tunnel_room *room, struct transport **client,
                          struct transport **origin, struct slice from_client,
@@ -307,6 +172,7 @@ enum status tunnel_start(struct tunnel_room *room, struct transport **client,
     counter_add(room->engine->counters, COUNT_TUNNELS, 1);
     counter_add(room->engine->counters, COUNT_TUNNELS_OPEN, 1);
     tunnel_begin_inside(tunnel, record);
+    tunnel_note_rhythm(tunnel, 0, 0);
     tunnel_arm(tunnel);
     bool has_held = tunnel->guard != NULL && tunnel->guard->held_len > 0;
     if (room->engine->snapshot->config->log.tells_open)
@@ -326,156 +192,13 @@ shed:
     return ST_NOMEM;
 }
 
-/* When the last byte came, of either side. */
-static uint64_t tunnel_last_ns(const struct tunnel *tunnel)
-{
-    return tunnel->up.last_ns > tunnel->down.last_ns ? tunnel->up.last_ns : tunnel->down.last_ns;
-}
-
-/* The record as it stands now: what it was at the beginning, and what the pipes know. */
-static void tunnel_tell(const struct tunnel *tunnel, struct record *record)
-{
-    if (record_is_kept(&tunnel->record)) {
-        record_shelf_get(&tunnel->record, record);
-    } else { /* there was no memory to keep it in */
-        record_begin(record);
-        record->kind = RECORD_TUNNEL;
-        record->id = tunnel->id;
-    }
-    record->client_in_bytes += tunnel->up.bytes;
-    record->upstream_out_bytes += tunnel->up.bytes;
-    record->upstream_in_bytes += tunnel->down.bytes;
-    record->client_out_bytes += tunnel->down.bytes;
-    record->request_body_bytes = tunnel->up.bytes;
-    record->response_body_bytes = tunnel->down.bytes;
-    timeline_mark_at(&record->timeline, MARK_T_UP, tunnel->up.first_ns);
-    timeline_mark_at(&record->timeline, MARK_T_DOWN, tunnel->down.first_ns);
-    timeline_mark_at(&record->timeline, MARK_T_LAST, tunnel_last_ns(tunnel));
-    timeline_mark_at(&record->timeline, MARK_X_FIN_C, tunnel->up.ended_ns);
-    timeline_mark_at(&record->timeline, MARK_X_FIN_U, tunnel->down.ended_ns);
-    if (tunnel->inside != NULL)
-        inside_tell(tunnel->inside, record);
-    record->inside.turns = tunnel->rhythm.turns;
-    record->inside.idle_ns = tunnel->rhythm.idle_ns;
-    pace_tell(&tunnel->pace, loop_now_ns(tunnel->room->engine->loop), record);
-}
-
-/* The kernel's figures of both legs, while they are open, of a tunnel that lived long enough to be slow. */
-static void tunnel_tell_tcp(const struct tunnel *tunnel, struct record *record)
-{
-    if (loop_now_ns(tunnel->room->engine->loop) < tunnel->opened_ns + RECORD_SLOW_NS)
-        return;
-    tcp_info_read(tunnel->up.from, &record->client_tcp);
-    tcp_info_read(tunnel->up.to, &record->upstream_tcp);
-}
-
-/* What the guard knows of the ClientHello. */
-static void tunnel_tell_guard(const struct sni_guard *guard, struct record *record)
-{
-    struct slice detail = slice_from_string(guard->detail);
-    struct slice observed = sni_guard_would_deny(guard);
-    record_set(record, &record->sni, slice_from_string(guard->name), HOST_MAX);
-    if (observed.len > 0)
-        record_set(record, &record->would_deny, observed, 64);
-    if (detail.len == 0)
-        return;
-    bool is_refused = guard->mode == SNI_ENFORCE;
-    record_set(record, is_refused ? &record->rule : &record->would_deny, SLICE("egress.sni"), 64);
-    record_set(record, &record->detail, detail, SNI_DETAIL);
-    if (!is_refused)
-        return;
-    char words[TUNNEL_REMEDY];
-    struct text remedy = text_on(words, sizeof(words));
-    sni_guard_add_remedy(guard, &remedy);
-    record_set(record, &record->remedy, text_slice(&remedy), sizeof(words));
-}
-
-void tunnel_describe(struct link *link, struct record *into)
-{
-    struct tunnel *tunnel = CONTAINER_OF(link, struct tunnel, link);
-    CHECK_TAG(tunnel, TUNNEL_TAG);
-    tunnel_tell(tunnel, into);
-    tunnel_tell_tcp(tunnel, into);
-    into->end = END_NONE; /* half-closed is not ended: the marks tell of it */
-    into->ended_by = LEG_NONE;
-    into->is_in_progress = true;
-    into->now_ns = clock_monotonic_ns();
-}
-
-/* Tell of it while it is open. The record before this one stands in its own, so that differences can be told. */
-static void tunnel_tell_open(struct tunnel *tunnel)
-{
-    struct tunnel_room *room = tunnel->room;
-    struct record *record = room->scratch;
-    if (room->on_told == NULL || !record_is_kept(&tunnel->record))
-        return;
-    tunnel_describe(&tunnel->link, record);
-    room->on_told(room, record);
-    uint64_t told_ns = record->now_ns;
-    record_shelf_get(&tunnel->record, record);
-    record->told_ns = told_ns;
-    record->told_up_bytes = tunnel->up.bytes;
-    record->told_down_bytes = tunnel->down.bytes;
-    record_shelf_renew(&room->shelf, record, &tunnel->record);
-}
-
-/* The same, where bytes came since. */
-static void tunnel_tell_news(struct tunnel *tunnel)
-{
-    struct record *record = tunnel->room->scratch;
-    if (!record_is_kept(&tunnel->record))
-        return;
-    record_shelf_get(&tunnel->record, record);
-    if (tunnel->up.bytes != record->told_up_bytes || tunnel->down.bytes != record->told_down_bytes)
-        tunnel_tell_open(tunnel);
-}
-
-static void tunnel_tell_if_due(struct tunnel *tunnel)
-{
-    uint64_t interval_ns = tunnel_interval_ns(tunnel);
-    uint8_t age = interval_ns == 0 ? 0 : (uint8_t)tunnel_age(tunnel, interval_ns);
-    if (age != tunnel->told_age)
-        tunnel_tell_news(tunnel);
-    tunnel->told_age = age;
-}
-
-void tunnel_room_tell_all(struct tunnel_room *room)
-{
-    const struct config *config = room->engine->snapshot->config;
-    if (config->log.tells_open || config->log.tell_every_ns != 0)
-        LIST_EACH(link, &room->open)
-            tunnel_tell_news(CONTAINER_OF(link, struct tunnel, link));
-}
-
 static void tunnel_bury(struct grave *grave)
 {
     struct tunnel *tunnel = CONTAINER_OF(grave, struct tunnel, grave);
     slab_free(&tunnel->room->slab, tunnel);
 }
 
-/* The finished record, in the scratch. */
-static void tunnel_hand_in(struct tunnel *tunnel, enum cause cause)
-{
-    struct tunnel_room *room = tunnel->room;
-    struct record *record = room->scratch;
-    if (tunnel->guard != NULL)
-        tunnel_tell_guard(tunnel->guard, record);
-    timeline_mark(&record->timeline, MARK_X_END);
-    record->ended_by = tunnel->ended_by;
-    record->end = tunnel->end;
-    if (cause != CAUSE_NONE) {
-        const struct failure_row *row = failure_row(cause);
-        record_set(record, &record->cause, slice_from_string(row->word), 64);
-        if (record->detail.len == 0)
-            record_set(record, &record->detail, slice_from_string(row->sentence), 128);
-    }
-    if (tunnel->guard != NULL || cause != CAUSE_NONE)
-        record_seal(record);
-    room->on_ended(room, record);
-}
-
-static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record_end end,
-                          enum cause cause)
+void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record_end end, enum cause cause)
 {
     struct tunnel_room *room = tunnel->room;
     bool is_abort = end != END_DONE;
@@ -484,7 +207,6 @@ static void tunnel_finish(struct tunnel *tunnel, enum record_leg by, enum record
         tunnel->ended_by = (uint8_t)by;
     }
     tunnel_tell(tunnel, room->scratch);
-    tunnel_tell_tcp(tunnel, room->scratch);
     pipe_done(&tunnel->up);
     pipe_done(&tunnel->down);
     transport_close(&tunnel->up.from, is_abort && end != END_REFUSED);
@@ -612,95 +334,11 @@ static bool tunnel_goes_on(const struct tunnel *tunnel)
            (ready & WATCH_ERROR) == 0;
 }
 
-/* A side broke: that is its end, unless it had ended in order before. */
-static void tunnel_break(struct tunnel *tunnel, enum record_leg by, struct pipe *from)
+void tunnel_break(struct tunnel *tunnel, enum record_leg by, struct pipe *from)
 {
     if (from->ended_ns == 0)
         from->ended_ns = clock_monotonic_ns();
     tunnel_finish(tunnel, by, END_RST, CAUSE_NONE);
-}
-
-/* ---- the guard ---- */
-
-/* Tell the client in the words of its own protocol, where it speaks TLS and has heard nothing of the origin yet:
- * a fatal alert, unrecognized_name (RFC 6066 §3). */
-static void tunnel_alert(struct tunnel *tunnel)
-{
-    static const char alert[] = {21, 3, 3, 0, 2, 2, 112};
-    struct slice held = sni_guard_held(tunnel->guard);
-    struct iovec iov = {(void *)(uintptr_t)alert, sizeof(alert)};
-    size_t sent = 0;
-    bool is_tls = held.len > 0 && held.at[0] == 22;
-    if (!is_tls || tunnel->down.bytes > 0)
-        return;
-    (void)transport_send(tunnel->up.from, &iov, 1, &sent);
-    /* What lies unread would make the close a reset, which overtakes the alert (RFC 9112 §9.6). */
-    struct wire_shared *shared = &tunnel->room->engine->shared;
-    enum status status = ST_OK;
-    for (int i = 0; i < TUNNEL_DRAIN_ROUNDS && status == ST_OK; i++) {
-        size_t got = 0;
-        status = transport_recv(tunnel->up.from, shared->scratch, shared->scratch_bytes, &got);
-    }
-}
-
-static void tunnel_refuse(struct tunnel *tunnel)
-{
-    struct tunnel_room *room = tunnel->room;
-    counter_add(room->engine->counters, COUNT_REFUSALS, 1);
-    if (room->on_refused != NULL)
-        room->on_refused(room, tunnel->guard);
-    tunnel_alert(tunnel);
-    tunnel_finish(tunnel, LEG_PROXY, END_REFUSED, CAUSE_SNI_REFUSED);
-}
-
-/* The record has what was found, and the pipe the bytes. */
-static enum status tunnel_release(struct tunnel *tunnel)
-{
-    struct tunnel_room *room = tunnel->room;
-    struct record *record = room->scratch;
-    record_shelf_get(&tunnel->record, record);
-    tunnel_tell_guard(tunnel->guard, record);
-    record_seal(record);
-    record_shelf_renew(&room->shelf, record, &tunnel->record);
-    enum status status = pipe_preload(&tunnel->up, sni_guard_held(tunnel->guard));
-    pipe_meter(&tunnel->up, tunnel->up.budget);
-    if (tunnel->guard->begun_ns != 0) {
-        tunnel->up.first_ns = tunnel->guard->begun_ns;
-        tunnel->up.last_ns = tunnel->guard->last_ns;
-    }
-    if (tunnel->up.is_shown)
-        tunnel_show(&tunnel->up, pipe_held(&tunnel->up));
-    if (tunnel->guard->detail[0] != '\0' || sni_guard_would_deny(tunnel->guard).len > 0)
-        counter_add(room->engine->counters, COUNT_WOULD_DENY, 1);
-    sni_guard_destroy(&room->sni, &tunnel->guard);
-    return status;
-}
-
-/* Look at what the client says. False: the tunnel is no more. *ret_waits: its pipe is not to run yet. */
-static bool tunnel_guard(struct tunnel *tunnel, bool *ret_waits)
-{
-    struct engine *engine = tunnel->room->engine;
-    uint64_t due_ns = tunnel_guard_due_ns(tunnel);
-    enum sni_result result = sni_guard_run(tunnel->guard, engine, tunnel->up.from);
-    *ret_waits = result == SNI_WAITS;
-    switch (result) {
-    case SNI_WAITS:
-        if (due_ns != tunnel_guard_due_ns(tunnel)) {
-            timer_cancel(&tunnel->timer);
-            tunnel_arm(tunnel);
-        }
-        return true;
-    case SNI_PASSES:
-    case SNI_ENDED: /* the pipe meets the end again */
-        if (tunnel_release(tunnel) == ST_OK)
-            return true;
-        tunnel_finish(tunnel, LEG_PROXY, END_ERROR, CAUSE_SHED);
-        return false;
-    case SNI_REFUSES: tunnel_refuse(tunnel); return false;
-    case SNI_SHED: tunnel_finish(tunnel, LEG_PROXY, END_ERROR, CAUSE_SHED); return false;
-    case SNI_BROKEN: tunnel_break(tunnel, LEG_CLIENT, &tunnel->up); return false;
-    }
-    return true;
 }
 
 static void tunnel_run(struct task *task)
@@ -750,8 +388,7 @@ static void tunnel_run(struct task *task)
         loop_queue_later(tunnel->room->engine->loop, &tunnel->task);
     if (!was_half && tunnel_is_half(tunnel)) {
         tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop); /* an end is progress, too */
-        timer_cancel(&tunnel->timer);
-        tunnel_arm(tunnel);
+        tunnel_arm_anew(tunnel);
     }
     if (up == PIPE_HELD || down == PIPE_HELD)
         tunnel_hold(tunnel, up == PIPE_HELD, down == PIPE_HELD);
@@ -789,12 +426,4 @@ bool tunnel_room_kill(struct tunnel_room *room, uint64_t id)
         return true;
     }
     return false;
-}
-
-uint64_t tunnel_opened_ns(struct link *link, uint64_t *ret_id)
-{
-    const struct tunnel *tunnel = CONTAINER_OF(link, struct tunnel, link);
-    CHECK_TAG(tunnel, TUNNEL_TAG);
-    *ret_id = tunnel->id;
-    return tunnel->opened_ns;
 }
