@@ -60,6 +60,7 @@ ELSEWHERE = {
     "src/proxy/admit.c": ["tests/e2e/limits/test_budgets.py", "tests/e2e/limits/test_bandwidth.py"],
     "src/proxy/relief.c": ["tests/e2e/limits/test_flood.py"],
     "src/proxy/acquire.c": ["tests/sim/test_retries.c", "tests/e2e/egress/test_gate.py"],
+    "src/proxy/check.c": ["tests/e2e/http/test_local_answers.py", "tests/e2e/egress/test_gate.py"],
     "src/proxy/client.c": ["tests/sim/test_client_limits.c", "tests/e2e/http/test_persistence.py"],
     "src/proxy/denials_page.c": ["tests/e2e/http/test_denials.py"],
     "src/proxy/exchange.c": ["tests/sim/test_messages.c", "tests/sim/test_origin_limits.c"],

@@ -1,10 +1,10 @@
 /* The life of an exchange, as a list of steps that reads from top to bottom.
  *
- *   check     the request's target, host and expectations are sound; else an answer of our own
- *   handle    a handler answers instead (the admin listener)
+ *   check     the request's target, host and expectations are sound; else an answer of our own  (check.c)
+ *   handle    a handler answers instead (the admin listener)                          (reply.c)
  *   admit     the client's budget has room for it, whatever the answer; else 429 or 503  (admit.c)
  *   identify  who asks: certificate, process, credentials; else 407                   (identify.c)
- *   decide    the gate on name, port and client; the asker's own refusals are shown    (denials_page.c)
+ *   decide    the gate on name, port and client; the asker's own refusals are shown    (check.c; denials_page.c)
  *   charge    and so has the user's; a tunnel has its place                             (admit.c)
  *   acquire   a pooled connection, or reaching the origin: name, addresses (each through the gate),
  *             connect, TLS                                                             (acquire.c)
@@ -12,7 +12,7 @@
  *   send      the request head, written anew
  *   forward   both bodies, interim responses, the response head; 101 becomes a tunnel  (forward.c;
  *             once more on a new connection: retry.c)
- *   reply     a locally made answer goes out                                           (reply.c makes it)
+ *   reply     a locally made answer goes out                                           (reply.c)
  *   finish    record, connections given back
  *
  * Each step is straight code between two waits; NEXT_WAIT returns to the loop, and any event runs the same
@@ -32,7 +32,7 @@
 #include <string.h>
 
 /* The arena holds heads and trailers both ways, each with as many fields as limits.head_fields can be. */
-enum { EXCHANGE_TAG = TAG('x', 'c', 'h', 'g'), EXCHANGE_ARENA_BYTES = 1024 * 1024 };
+enum { EXCHANGE_ARENA_BYTES = 1024 * 1024 };
 
 static enum next (*const steps[])(struct exchange *) = {
 #define X(name) [STEP_##name] = step_##name,
@@ -325,167 +325,6 @@ bool exchange_begin_late(struct client *client, struct stream *down, const struc
     return true;
 }
 
-/* ---- check ---- */
-
-/* Max-Forwards: 0 of TRACE and OPTIONS is answered here (RFC 9110 §7.6.2). */
-static bool check_max_forwards(struct exchange *x)
-{
-    if (x->method != METHOD_TRACE && x->method != METHOD_OPTIONS)
-        return false;
-    uint32_t left = 0;
-    return hop_max_forwards(x->request, &left) == ST_OK && left == 0;
-}
-
-static bool check_has_content(const struct exchange *x)
-{
-    const struct framing *body = &x->request_body;
-    return body->kind == FRAMING_CHUNKED || (body->kind == FRAMING_LENGTH && body->length > 0);
-}
-
-/* Target and Host (RFC 9112 §3.2, §3.3). NEXT_WAIT: sound, go on checking. */
-static enum next check_target(struct exchange *x)
-{
-    enum target_fault fault = target_of_head(x->request, &x->target);
-    if (fault != TARGET_FAULT_NONE) {
-        bool is_host = x->target.host_fault != HOST_FINE;
-        return exchange_refuse(x, CAUSE_BAD_TARGET,
-                               is_host ? host_fault_text(x->target.host_fault)
-                                       : target_fault_text(fault));
-    }
-    if (x->target.form == TARGET_ASTERISK)
-        return exchange_enter(x, STEP_reply);
-    bool is_page = x->method == METHOD_GET || x->method == METHOD_HEAD;
-    x->wants_denials = denials_page_is_meant(x);
-    if (x->wants_denials)
-        return is_page ? NEXT_WAIT : exchange_refuse(x, CAUSE_METHOD_NOT_ALLOWED, "");
-    if (x->target.form == TARGET_ORIGIN && is_page &&
-        slice_equals(x->target.path_and_query, SLICE("/")))
-        return exchange_enter(x, STEP_reply); /* somebody looks at us with a browser */
-    if (x->target.form == TARGET_ORIGIN)
-        return exchange_refuse(x, CAUSE_NOT_HERE, "send requests in absolute-form, or CONNECT");
-    if (x->target.scheme == SCHEME_OTHER)
-        return exchange_refuse(x, CAUSE_SCHEME, "");
-    x->host = x->target.host;
-    x->port = target_port(&x->target);
-    x->is_tls = x->target.scheme == SCHEME_HTTPS;
-    return NEXT_WAIT;
-}
-
-/* Enters the reply where there is an answer of our own. */
-static enum next check_request(struct exchange *x)
-{
-    const struct head *request = x->request;
-    enum next next = check_target(x);
-    if (next != NEXT_WAIT)
-        return next;
-    if (hop_via_holds(&request->fields, x->snapshot->via))
-        return exchange_refuse(x, CAUSE_LOOP, "its Via field names this proxy");
-    bool is_other = false;
-    x->wants_continue = hop_expects_continue(request, &is_other);
-    if (is_other)
-        return exchange_refuse(x, CAUSE_EXPECTATION, "");
-    if (x->method == METHOD_TRACE && check_has_content(x))
-        return exchange_refuse(x, CAUSE_BAD_REQUEST, "a TRACE request has content");
-    if (check_max_forwards(x))
-        return exchange_enter(x, STEP_reply);
-    x->is_upgrade =
-        request->upgrade.len > 0 && x->method != METHOD_CONNECT && !check_has_content(x);
-    return NEXT_WAIT;
-}
-
-/* Answers of our own are for those that are admitted, too. */
-enum next step_check(struct exchange *x)
-{
-    if (x->proxy->handler != NULL)
-        return exchange_enter(x, STEP_handle);
-    x->is_answered = check_request(x) == NEXT_GO_ON;
-    return exchange_enter(x, STEP_admit);
-}
-
-enum next step_handle(struct exchange *x)
-{
-    x->is_local = true;
-    x->step = STEP_reply;
-    const struct handler *handler = x->proxy->handler;
-    struct handler_request request = {x->request,       x->snapshot,
-                                      exchange_loop(x), x->client->peer,
-                                      x->client->local, x->proxy->engine->resolver};
-    handler->answer(handler, x, &request);
-    return NEXT_WAIT;
-}
-
-void exchange_answer(struct exchange *x, const struct answer *answer)
-{
-    CHECK_TAG(x, EXCHANGE_TAG);
-    if (reply_send(x, answer) != ST_OK)
-        exchange_fail(x, CAUSE_SHED, "");
-    exchange_wake(x);
-}
-
-void exchange_go_on(struct exchange *x)
-{
-    exchange_wake(x);
-}
-
-void exchange_cut(struct exchange *x)
-{
-    CHECK_TAG(x, EXCHANGE_TAG);
-    x->is_overdue = true;
-    exchange_wake(x);
-}
-
-/* ---- decide ---- */
-
-struct gate_question exchange_question(const struct exchange *x)
-{
-    static const struct slice schemes[] = {
-        [SCHEME_HTTP] = {"http", 4}, [SCHEME_HTTPS] = {"https", 5}};
-    bool is_connect = x->target.form == TARGET_AUTHORITY;
-    const struct config_listen *listen = x->client->listen;
-    return (struct gate_question){
-        .host = &x->host,
-        .port = x->port,
-        .is_connect = is_connect,
-        .client = x->client->peer.addr,
-        .listener = listen != NULL ? listen->name : SLICE_NONE,
-        .method = x->request->method_name,
-        .scheme = is_connect ? SLICE_NONE : schemes[x->target.scheme],
-        .path = is_connect ? SLICE_NONE : x->target.path_and_query,
-        .who = x->who,
-    };
-}
-
-void exchange_note_answer(struct exchange *x, const struct gate_answer *answer)
-{
-    if (!answer->has_judged)
-        return;
-    x->allowed_by = answer->allowed_by;
-    x->would_deny = answer->would_deny;
-    x->tls_is_optional = answer->tls_is_optional;
-}
-
-enum next step_decide(struct exchange *x)
-{
-    if (x->wants_denials)
-        return denials_page_may_show(x)
-                   ? exchange_enter(x, STEP_reply)
-                   : exchange_refuse(x, CAUSE_NOT_HERE,
-                                     "name the proxy by its address, or show credentials");
-    struct gate_question question = exchange_question(x);
-    struct gate_answer answer;
-    bool is_allowed = gate_request(x->snapshot->gate, &question, &answer);
-    exchange_note_answer(x, &answer);
-    timeline_mark(&x->timeline, MARK_P_POLICY);
-    if (is_allowed && x->request_body.kind == FRAMING_CHUNKED &&
-        versions_is_old(&x->proxy->engine->versions, &x->host, x->port))
-        return exchange_refuse(x, CAUSE_LENGTH_REQUIRED, ""); /* RFC 9112 §6.1 */
-    if (is_allowed)
-        return exchange_enter(x, STEP_charge);
-    (void)snprintf(x->rule, sizeof(x->rule), "%s", answer.rule);
-    (void)snprintf(x->remedy, sizeof(x->remedy), "%s", answer.remedy);
-    return exchange_refuse(x, CAUSE_REFUSED, answer.rule);
-}
-
 /* ---- counting ---- */
 
 /* Behind exchange_tell, which notes the last bytes upstream. */
@@ -615,82 +454,6 @@ enum next step_send(struct exchange *x)
     x->awaits_continue = x->wants_continue;
     x->waiting_ns = loop_now_ns(exchange_loop(x));
     return exchange_enter(x, STEP_forward);
-}
-
-/* ---- reply ---- */
-
-/* Some more of the answer, where it goes on. False: not now. */
-static bool reply_pull(struct exchange *x)
-{
-    while (x->reply_source != NULL && x->reply_body.len == 0) {
-        enum status status = x->reply_source->next(x->reply_source, &x->reply_body);
-        if (status == ST_AGAIN)
-            return false;
-        if (status != ST_OK)
-            x->reply_source = NULL;
-    }
-    return true;
-}
-
-/* What is left of the answer. ST_OK: the kernel has it all, or there is no more now. */
-static enum status reply_push(struct exchange *x)
-{
-    struct stream *down = x->down;
-    bool has_all = reply_pull(x);
-    while (x->reply_body.len > 0) {
-        size_t taken = 0;
-        enum status status = down->ops->send_body(down, x->reply_body, &taken);
-        if (status != ST_OK)
-            return status;
-        x->reply_body = slice_from(x->reply_body, taken);
-        has_all = reply_pull(x);
-    }
-    if (!has_all)
-        return down->ops->flush(down);
-    if (!x->response_done) {
-        enum status status = down->ops->send_end(down, NULL);
-        if (status != ST_OK)
-            return status;
-    }
-    x->response_done = true;
-    return down->ops->flush(down);
-}
-
-/* It goes on, once its client takes what there is or its source has more. */
-static enum next reply_await_source(struct exchange *x, bool is_client_slow)
-{
-    if (x->down->ops->has_ended(x->down)) /* see answer_source */
-        return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
-    if (!is_client_slow) { /* no limit is on the source */
-        timer_cancel(&x->timer);
-        x->progress_ns = 0;
-    }
-    return NEXT_WAIT;
-}
-
-enum next step_reply(struct exchange *x)
-{
-    x->is_local = true;
-    if (!x->response_head_done) {
-        if (x->proxy->handler != NULL && x->cause == CAUSE_NONE)
-            return x->down->ops->is_gone(x->down) /* while the handler has not answered yet */
-                       ? exchange_give_up(x, CAUSE_CLIENT_GONE, "")
-                       : NEXT_WAIT;
-        denials_note_exchange(x); /* first, so that whoever heard of it finds it */
-        if (reply_send_failure(x) != ST_OK)
-            return exchange_enter(x, STEP_finish);
-    }
-    enum status status = reply_push(x);
-    exchange_progress(x);
-    if (x->reply_source != NULL && (status == ST_AGAIN || status == ST_OK))
-        return reply_await_source(x, status == ST_AGAIN);
-    if (status == ST_AGAIN)
-        return NEXT_WAIT;
-    if (status == ST_OK) {
-        timeline_mark(&x->timeline, MARK_D_TX1);
-        x->response_sent = true;
-    }
-    return exchange_enter(x, STEP_finish);
 }
 
 /* ---- finish ---- */

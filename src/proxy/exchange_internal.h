@@ -2,6 +2,7 @@
 #define FAIRLEAD_PROXY_EXCHANGE_INTERNAL_H
 
 #include "base/arena.h"
+#include "base/check.h"
 #include "http/hop.h"
 #include "http/target.h"
 #include "proxy/client.h"
@@ -12,9 +13,12 @@
 
 #include <stddef.h>
 
-/* What the files of an exchange share: exchange.c (the engine, beginning and end), admit.c (limits on
- * who asks), acquire.c (the way to an origin), identify.c (who asks), forward.c (both messages), retry.c (once more on a new connection), rewrite.c (heads), annotate.c (what they tell of themselves), reply.c
- * (answers made here), denials_page.c (the asker's last refusals), tell.c (record). */
+/* What the files of an exchange share: exchange.c (the engine, beginning and end), check.c (may the request pass?), admit.c
+ * (limits on who asks), identify.c (who asks), acquire.c (the way to an origin), forward.c (both messages), retry.c (once
+ * more on a new connection), rewrite.c (heads), annotate.c (what they tell of themselves), reply.c (answers made here),
+ * denials_page.c (the asker's last refusals), tell.c (record). */
+
+enum { EXCHANGE_TAG = TAG('x', 'c', 'h', 'g') };
 
 enum next { NEXT_GO_ON, NEXT_WAIT, NEXT_GONE }; /* gone: the exchange is no more */
 
@@ -206,6 +210,8 @@ void exchange_progress(struct exchange *x);
 /* Both legs leave HTTP and become a tunnel, which has the record from now on. */
 enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind);
 
+/* ---- check.c ---- */
+
 /* What the gate is asked about it. Good while the exchange lives, from step decide on. */
 struct gate_question exchange_question(const struct exchange *x);
 /* Keep for the record what let it pass, and what only observed. */
@@ -287,8 +293,6 @@ enum reply_format reply_format_for(const struct exchange *x);
 
 /* Queue a locally made answer downstream. Errors: ST_NOMEM. */
 enum status reply_send(struct exchange *x, const struct answer *answer) MUST_USE;
-/* The same for the failure that was noted. Errors: ST_NOMEM. */
-enum status reply_send_failure(struct exchange *x) MUST_USE;
 
 /* ---- denials_page.c ---- */
 

@@ -1,4 +1,5 @@
-/* Answers made here: refusals, errors, the help page, OPTIONS and TRACE at Max-Forwards 0.
+/* Answers made here: refusals, errors, the help page, OPTIONS and TRACE at Max-Forwards 0; and how these and what a handler
+ * answers go out.
  *
  * Each names phase, cause, elapsed time and, for a refusal, the rule, the reason and the way to change it: in the
  * reason phrase (all that clients show of a refused CONNECT), in Proxy-Status (RFC 9209), and in a short body
@@ -405,7 +406,8 @@ static enum status reply_send_own(struct exchange *x)
     return reply_send(x, &(struct answer){.status = 200});
 }
 
-enum status reply_send_failure(struct exchange *x)
+/* The failure that was noted, or what is asked of ourselves. */
+static enum status reply_send_failure(struct exchange *x)
 {
     if (x->cause == CAUSE_NONE)
         return reply_send_own(x);
@@ -431,4 +433,114 @@ enum status reply_send_failure(struct exchange *x)
     if (x->cause == CAUSE_METHOD_NOT_ALLOWED)
         answer.allow = "GET, HEAD"; /* RFC 9110 §15.5.6 */
     return reply_send(x, &answer);
+}
+
+/* ---- the step: it goes out ---- */
+
+/* Some more of the answer, where it goes on. False: not now. */
+static bool reply_pull(struct exchange *x)
+{
+    while (x->reply_source != NULL && x->reply_body.len == 0) {
+        enum status status = x->reply_source->next(x->reply_source, &x->reply_body);
+        if (status == ST_AGAIN)
+            return false;
+        if (status != ST_OK)
+            x->reply_source = NULL;
+    }
+    return true;
+}
+
+/* What is left of the answer. ST_OK: the kernel has it all, or there is no more now. */
+static enum status reply_push(struct exchange *x)
+{
+    struct stream *down = x->down;
+    bool has_all = reply_pull(x);
+    while (x->reply_body.len > 0) {
+        size_t taken = 0;
+        enum status status = down->ops->send_body(down, x->reply_body, &taken);
+        if (status != ST_OK)
+            return status;
+        x->reply_body = slice_from(x->reply_body, taken);
+        has_all = reply_pull(x);
+    }
+    if (!has_all)
+        return down->ops->flush(down);
+    if (!x->response_done) {
+        enum status status = down->ops->send_end(down, NULL);
+        if (status != ST_OK)
+            return status;
+    }
+    x->response_done = true;
+    return down->ops->flush(down);
+}
+
+/* It goes on, once its client takes what there is or its source has more. */
+static enum next reply_await_source(struct exchange *x, bool is_client_slow)
+{
+    if (x->down->ops->has_ended(x->down)) /* see answer_source */
+        return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
+    if (!is_client_slow) { /* no limit is on the source */
+        timer_cancel(&x->timer);
+        x->progress_ns = 0;
+    }
+    return NEXT_WAIT;
+}
+
+enum next step_reply(struct exchange *x)
+{
+    x->is_local = true;
+    if (!x->response_head_done) {
+        if (x->proxy->handler != NULL && x->cause == CAUSE_NONE)
+            return x->down->ops->is_gone(x->down) /* while the handler has not answered yet */
+                       ? exchange_give_up(x, CAUSE_CLIENT_GONE, "")
+                       : NEXT_WAIT;
+        denials_note_exchange(x); /* first, so that whoever heard of it finds it */
+        if (reply_send_failure(x) != ST_OK)
+            return exchange_enter(x, STEP_finish);
+    }
+    enum status status = reply_push(x);
+    exchange_progress(x);
+    if (x->reply_source != NULL && (status == ST_AGAIN || status == ST_OK))
+        return reply_await_source(x, status == ST_AGAIN);
+    if (status == ST_AGAIN)
+        return NEXT_WAIT;
+    if (status == ST_OK) {
+        timeline_mark(&x->timeline, MARK_D_TX1);
+        x->response_sent = true;
+    }
+    return exchange_enter(x, STEP_finish);
+}
+
+/* ---- the handler's ---- */
+
+enum next step_handle(struct exchange *x)
+{
+    x->is_local = true;
+    x->step = STEP_reply;
+    const struct handler *handler = x->proxy->handler;
+    struct handler_request request = {x->request,       x->snapshot,
+                                      exchange_loop(x), x->client->peer,
+                                      x->client->local, x->proxy->engine->resolver};
+    handler->answer(handler, x, &request);
+    return NEXT_WAIT;
+}
+
+void exchange_answer(struct exchange *x, const struct answer *answer)
+{
+    CHECK_TAG(x, EXCHANGE_TAG);
+    if (reply_send(x, answer) != ST_OK)
+        exchange_fail(x, CAUSE_SHED, "");
+    exchange_wake(x);
+}
+
+void exchange_go_on(struct exchange *x)
+{
+    exchange_wake(x);
+}
+
+void exchange_cut(struct exchange *x)
+{
+    CHECK_TAG(x, EXCHANGE_TAG);
+    x->is_overdue = true;
+    exchange_wake(x);
 }
