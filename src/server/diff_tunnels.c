@@ -196,6 +196,7 @@ struct inspection {
     const struct admin_client *client;
     const struct snapshot *snapshot;
     bool kills;
+    bool is_cut; /* the last page is not the end of the list */
     struct count count;
     struct log_line line; /* large */
 };
@@ -235,9 +236,12 @@ static enum status inspect_page(struct inspection *inspection, struct slice body
     struct slice said = SLICE_NONE;
     char before[NEXT_MAX];
     memcpy(before, next, NEXT_MAX);
+    inspection->is_cut = false;
     if (json_check(body, &page) != ST_OK)
         return ST_BAD;
     while (json_next_member(&page, &key, &value)) {
+        if (slice_equals(key, SLICE("truncated")))
+            inspection->is_cut = value.kind == JSON_TRUE;
         if (slice_equals(key, SLICE("next")) &&
             json_text_into(&value, next, NEXT_MAX - 1, &said) != ST_OK)
             return ST_BAD;
@@ -257,9 +261,9 @@ static enum status inspect_page(struct inspection *inspection, struct slice body
     return goes_on ? ST_OK : ST_BAD; /* else this would never end */
 }
 
-static int complain(const struct text *fault)
+static int complain(struct slice fault)
 {
-    (void)fprintf(stderr, "fairlead: check: --diff: %.*s\n", (int)fault->len, fault->at);
+    (void)fprintf(stderr, "fairlead: check: --diff: %.*s\n", (int)fault.len, fault.at);
     return 1;
 }
 
@@ -286,7 +290,7 @@ static enum status inspect_from(struct inspection *inspection, char *next)
     }
     free(reply.text);
     if (status != ST_OK)
-        (void)complain(&fault);
+        (void)complain(text_slice(&fault));
     return status;
 }
 
@@ -310,10 +314,8 @@ int diff_tunnels(const struct admin_client *client, const struct snapshot *snaps
     char next[NEXT_MAX] = "";
     enum status status = ST_OK;
     struct inspection *inspection = calloc(1, sizeof(*inspection));
-    if (inspection == NULL) {
-        (void)fputs("fairlead: check: --diff: out of memory\n", stderr);
-        return 1;
-    }
+    if (inspection == NULL)
+        return complain(SLICE("out of memory"));
     *inspection = (struct inspection){.client = client, .snapshot = snapshot, .kills = kills};
     (void)fputs("open tunnels\n", stdout);
     for (size_t page = 0; page < PAGES_MAX && status == ST_OK; page++) {
@@ -324,6 +326,9 @@ int diff_tunnels(const struct admin_client *client, const struct snapshot *snaps
     if (status == ST_OK)
         print_count(inspection);
     int code = status == ST_OK && inspection->count.failed == 0 ? 0 : 1;
+    if (status == ST_OK && inspection->is_cut)
+        code =
+            complain(SLICE("these are not all open tunnels: the process did not look at the rest"));
     free(inspection);
     return code;
 }

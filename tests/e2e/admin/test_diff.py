@@ -394,6 +394,20 @@ def test_pages_are_followed(life, stage):
     assert asked[1:] == ["/api/v1/tunnels", "/api/v1/tunnels?after=0000000000000007-0000000000000002"]
 
 
+@pytest.mark.parametrize("pages", [
+    ['{"v":1,"tunnels":[%s],"truncated":true}'],
+    ['{"v":1,"tunnels":[%s],"truncated":true,"next":"0000000000000007-0000000000000002"}', '{"v":1,"tunnels":[],"truncated":true}'],
+], ids=["one page", "two pages"])
+def test_a_list_that_is_cut_is_not_taken_for_all(life, stage, pages):
+    """`truncated` without `next`: what is listed is judged, and who reads the exit status does not take it for all."""
+    first = pages[0] % (OPEN % (1, "a.example:443"))
+    fake = stage.origin(admin_that(PAGE, first, *pages[1:]))
+    file = life.write("policy: { default: deny }\n", name="x.yaml", admin=fake.authority)
+    code, out, errors = told(stage, "check", "-c", file, "--diff")
+    assert (code, [target for target, _ in refused(out)]) == (1, ["a.example:443"])
+    assert errors.endswith("--diff: these are not all open tunnels: the process did not look at the rest\n")
+
+
 @pytest.mark.parametrize("body", [
     "", "x", "{}x", '{"tunnels":[1]}', '{"tunnels":[{}]}', '{"tunnels":[{"v":1,"kind":"x"}]}',
     '{"tunnels":[],"next":"0000000000000006-0000000000000002"}', '{"tunnels":[],"next":"/../x HTTP/1.1"}', '{"tunnels":[],"next":"' + "0" * 100 + '"}', '{"tunnels":[],"next":1}',
