@@ -1,8 +1,9 @@
-/* One question at a time, since each may ask a name server.
+/* One question at a time, since each may ask a name server; what that takes is bounded. The answer is lent (lent.c), so that
+ * whoever reads it slowly keeps nobody from asking.
  *
  *   asked --(target, words)--> request stage --(refused)--> answered
  *     |                            `--(passes)--> looked up --(all answers)--> address stage --> answered
- *     `--(the exchange ends)--> forgotten, in any state
+ *     `--(the exchange ends)--> forgotten, until it is answered
  *
  * What is asked stands in the query, with escapes (RFC 3986 §2.1), as the options of `fairlead explain` have it: target,
  * method, user, group, from, listener, certificate, at, all, json. Groups that are not named are those that the users of
@@ -12,6 +13,7 @@
 #include "admin/explaining.h"
 
 #include "admin/asked.h"
+#include "admin/lent.h"
 #include "base/check.h"
 #include "config/snapshot.h"
 
@@ -22,7 +24,10 @@ enum { ROOM = 8192, ANSWER_MAX = 1 << 20 };
 
 struct explaining {
     struct admin *admin;
+    struct loop *loop;
+    struct grave grave;
     struct exchange *exchange;
+    bool fails_as_json;
     const struct snapshot *snapshot; /* pinned by the exchange */
     FILE *out;                       /* into `body` */
     char *body;
@@ -33,20 +38,27 @@ struct explaining {
     size_t room_len;
 };
 
-static void explaining_free(struct explaining *explaining)
+static void explaining_bury(struct grave *grave)
+{
+    free(CONTAINER_OF(grave, struct explaining, grave));
+}
+
+/* Another question may come. */
+static void explaining_end(struct explaining *explaining)
 {
     explaining->admin->explaining = NULL;
     question_cancel(&explaining->lookup);
     if (explaining->out != NULL)
         (void)fclose(explaining->out); /* nobody waits for it */
     free(explaining->body);
-    free(explaining);
+    explaining->grave.bury = explaining_bury;
+    loop_bury(explaining->loop, &explaining->grave);
 }
 
 void explaining_forget(struct admin *admin, struct exchange *exchange)
 {
     if (admin->explaining != NULL && admin->explaining->exchange == exchange)
-        explaining_free(admin->explaining);
+        explaining_end(admin->explaining);
 }
 
 /* ---- what is asked ---- */
@@ -138,18 +150,23 @@ static void answer_failure(const struct call *call, unsigned status, const char 
 /* All of it to who asked. */
 static void explaining_answer(struct explaining *explaining)
 {
+    struct call call = {.admin = explaining->admin,
+                        .exchange = explaining->exchange,
+                        .wants_json = explaining->fails_as_json};
+    bool is_json = explaining->asked.wants_json;
     int result = fclose(explaining->out);
     explaining->out = NULL;
     bool is_whole = result == 0 && explaining->body_len <= ANSWER_MAX;
-    bool is_json = is_whole && explaining->asked.wants_json;
-    struct answer answer = {
-        .status = is_whole ? 200 : 503,
-        .type = is_json ? "application/json" : "text/plain; charset=utf-8",
-        .body = is_whole ? slice_of(explaining->body, explaining->body_len)
-                         : SLICE("out of memory, or too long: ask without all\n"),
-        .is_lent = true,
-    };
-    exchange_answer(explaining->exchange, &answer); /* may not be touched any more */
+    char *body = explaining->body;
+    size_t len = explaining->body_len;
+    if (is_whole)
+        explaining->body = NULL; /* lent */
+    explaining_end(explaining);
+    if (is_whole)
+        lent_answer(&call, LENT_EXPLANATIONS,
+                    is_json ? "application/json" : "text/plain; charset=utf-8", body, len);
+    else
+        answer_failure(&call, 503, "memory", "out of memory, or too long: ask without all");
 }
 
 /* The last line of a text begins with the verdict. */
@@ -208,20 +225,27 @@ static void explain_all(struct explaining *explaining, struct resolver *resolver
 static struct explaining *explaining_create(const struct call *call)
 {
     struct admin *admin = call->admin;
-    struct explaining *explaining =
-        admin->explaining == NULL ? calloc(1, sizeof(*explaining)) : NULL;
-    if (explaining == NULL) {
+    if (admin->explaining != NULL) {
         answer_failure(call, 503, "busy", "one such question at a time; ask again");
+        return NULL;
+    }
+    if (!lent_has_room(call, LENT_EXPLANATIONS, 0))
+        return NULL;
+    struct explaining *explaining = calloc(1, sizeof(*explaining));
+    if (explaining == NULL) {
+        answer_failure(call, 503, "memory", "out of memory");
         return NULL;
     }
     admin->explaining = explaining;
     explaining->admin = admin;
+    explaining->loop = call->request->loop;
+    explaining->fails_as_json = call->wants_json;
     explaining->exchange = call->exchange;
     explaining->snapshot = call->request->snapshot;
     explaining->out = open_memstream(&explaining->body, &explaining->body_len);
     if (explaining->out != NULL)
         return explaining;
-    explaining_free(explaining);
+    explaining_end(explaining);
     answer_failure(call, 503, "memory", "out of memory");
     return NULL;
 }
@@ -240,7 +264,7 @@ void explaining_show(const struct call *call)
         asked_put_refusal(fault, explaining->out);
         explaining_answer(explaining);
     } else if (is != ASKED_FINE) {
-        explaining_free(explaining);
+        explaining_end(explaining);
         answer_failure(call, 400, "bad_question", fault);
     } else {
         find_groups(explaining);

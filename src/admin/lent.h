@@ -9,10 +9,11 @@
 #define LENT_GRACE_NS (2 * NS_PER_S)
 
 /* What has places of its own. X(NAME, places) */
-#define LENT_KINDS(X)                                                  \
-    X(LONG, 4)     /* transactions and the like, up to 16 MiB each */  \
-    X(LISTS, 8)    /* what is open in the workers, up to 4 MiB each */ \
-    X(FIGURES, 32) /* what a monitor asks for */
+#define LENT_KINDS(X)                                                         \
+    X(LONG, 4)         /* transactions and the like, up to 16 MiB each */     \
+    X(LISTS, 8)        /* what is open in the workers, up to 4 MiB each */    \
+    X(EXPLANATIONS, 4) /* why it would decide as it does, up to 1 MiB each */ \
+    X(FIGURES, 32)     /* what a monitor asks for */
 
 enum lent_kind {
 #define X(name, places) LENT_##name,

@@ -31,8 +31,8 @@ def life(stage):
     def write(more, admin="127.0.0.1:0", name="old.yaml"):
         return users.write(stage.folder, BASE.format(admin=admin, token=token, dns=stage.dns.address, more=more), name)
 
-    def start(more):
-        proxy = stage.proxy("-c", write(more), defaults=False)
+    def start(more, **which):
+        proxy = stage.proxy("-c", write(more, **which), defaults=False)
 
         def ask(*words, rules=""):
             file = write(rules, admin="%s:%d" % proxy.admin, name="ask.yaml")
@@ -129,6 +129,30 @@ def test_it_needs_the_token_and_one_asks_at_a_time(life, stage):
     assert got.status == 503 and b"one such question at a time" in got.body
     first.reset()
     wait_until(lambda: proxy.ask_admin("/api/v1/explain?target=127.0.0.1:443", BEARER).status == 200, "room for another")
+
+
+def test_who_does_not_read_keeps_nobody_from_asking(life, stage):
+    """The place of a question is free once it is answered, read or not. Of answers that are not read four are kept; for one
+    more the oldest is cut, once it was there for two seconds."""
+    rules = "".join(f"    - {{ name: a rule of many - number {n}, to: [h{n}.example] }}\n" for n in range(9000))
+    proxy = life("policy:\n  rules:\n" + rules, admin=str(stage.folder / "proxy0" / "admin.sock"))
+    lines = ["GET /api/v1/explain?target=127.0.0.1:443&all=1 HTTP/1.1", "Host: localhost", BEARER, "", ""]
+
+    def ask_and_not_read():
+        client = stage.client(proxy.connect_admin())
+        client.send("\r\n".join(lines).encode())
+        return client, client.read_head()
+
+    def ask():
+        return proxy.ask_admin("/api/v1/explain?target=127.0.0.1:443", BEARER)
+    oldest, head = ask_and_not_read()
+    length = int(head.get("Content-Length"))
+    assert length > 500_000  # more than a Unix socket holds
+    assert ask().body.endswith(b"\nrefused\n")
+    others = [ask_and_not_read()[0] for _ in range(3)]
+    wait_until(lambda: ask().status == 200, "a place")
+    assert len(oldest.read_to_end()) < length
+    assert [len(other.read(length)) for other in others] == [length] * 3
 
 
 @pytest.mark.parametrize("words, code, why", [
