@@ -70,7 +70,7 @@ static void ready_update(struct tls *tls, bool is_dry)
     unsigned lower = tls->lower->ready;
     unsigned ready = lower & (WATCH_HANGUP | WATCH_ERROR);
     bool may_read = (lower & WATCH_READ) != 0 || (!is_dry && SSL_has_pending(tls->ssl));
-    may_read = may_read && !tls->is_reading_held;
+    may_read = may_read && !tls->is_reading_stalled;
     if (tls->recv_end != ST_OK)
         may_read = !tls->is_end_told;
     if (may_read)
@@ -90,7 +90,7 @@ static void on_lower_ready(struct transport *lower)
         ready |= lower->ready & WATCH_WRITE;
     else if ((lower->ready & WATCH_WRITE) != 0)
         loop_queue(tls->base.loop, &tls->flush_task);
-    if (tls->is_reading_held || tls->is_end_told)
+    if (tls->is_reading_stalled || tls->is_end_told)
         ready &= ~(unsigned)WATCH_READ;
     tls->base.ready |= ready;
     tls_tell(tls);
@@ -310,7 +310,7 @@ static enum status tls_handshake(struct transport *transport)
         return ST_OK;
     if (tls->recv_end != ST_OK)
         return tls->recv_end;
-    tls->is_reading_held = false;
+    tls->is_reading_stalled = false;
     tls_cork(tls);
     int result = SSL_do_handshake(tls->ssl);
     int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl, result);
@@ -380,7 +380,7 @@ static enum status tls_recv(struct transport *transport, void *into, size_t cap,
     }
     if (tls->recv_end != ST_OK)
         return recv_tell_end(tls);
-    tls->is_reading_held = false;
+    tls->is_reading_stalled = false;
     size_t got = 0;
     tls_cork(tls);
     bool is_dry = read_records(tls, into, cap, &got);

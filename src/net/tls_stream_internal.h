@@ -54,10 +54,10 @@ struct tls {
     bool is_shut;          /* close_notify was handed to the library */
     bool is_first_seen;    /* the peer's first bytes were looked at */
     bool spoke_http;
-    bool is_reading_held;  /* the library wants to read, and `queue` is too long */
-    bool is_cut_off;       /* `read_most` is used up, and there is more */
-    bool write_wants_read; /* nothing can be sent before the rest of a handshake message came */
-    bool is_end_told;      /* the owner was given recv_end */
+    bool is_reading_stalled; /* the library wants to read, and `queue` is too long */
+    bool is_cut_off;         /* `read_most` is used up, and there is more */
+    bool write_wants_read;   /* nothing can be sent before the rest of a handshake message came */
+    bool is_end_told;        /* the owner was given recv_end */
     bool has_session_digest;
     int peer_alert;
     uint8_t session_digest[TLS_SESSION_DIGEST];

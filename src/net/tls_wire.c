@@ -11,7 +11,7 @@
  *     W1  Between calls the scratch is empty and nobody is corked.
  *     W2  The BIO takes every write; what bounds the queue is that nobody calls the library for more
  *         (tls_send), and that reading stops at QUEUE_STOP.
- *     W3  Between calls is_reading_held implies that the queue is not empty.
+ *     W3  Between calls is_reading_stalled implies that the queue is not empty.
  *
  * The library never meets an end or an error of the lower transport: the BIO says "later" and notes
  * `lower_end`. */
@@ -42,9 +42,9 @@ static void send_failed(struct tls *tls, int os_error)
 /* The queue is empty: reading may go on (W3). */
 static void hold_release(struct tls *tls)
 {
-    if (!tls->is_reading_held)
+    if (!tls->is_reading_stalled)
         return;
-    tls->is_reading_held = false;
+    tls->is_reading_stalled = false;
     tls->base.ready |= WATCH_READ;
     tls_tell(tls);
 }
@@ -160,7 +160,7 @@ static int bio_read(BIO *bio, char *into, int cap)
     if (cap <= 0 || tls->lower_end != ST_OK || tls->spoke_http)
         return -1;
     if (tls->queue.len + tls->scratch->out_len - tls->out_start > QUEUE_STOP) {
-        tls->is_reading_held = true;
+        tls->is_reading_stalled = true;
         return -1;
     }
     if ((tls->lower->ready & WATCH_READ) == 0)

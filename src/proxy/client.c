@@ -50,7 +50,7 @@ static void client_enter(struct client *client, enum client_state state, uint64_
 {
     client->state = state;
     timer_cancel(&client->timer);
-    client->held_ns = 0;
+    client->limited_since_ns = 0;
     link_remove(&client->wait_link);
     if (state != CLIENT_CLOSED) {
         client->waits_since_ns = loop_now_ns(client_loop(client));
@@ -432,12 +432,12 @@ static void client_await(struct client *client)
 }
 
 /* The wait that was interrupted goes on. */
-static void client_end_hold(struct client *client, uint64_t now_ns)
+static void client_end_limited(struct client *client, uint64_t now_ns)
 {
-    if (client->held_ns == 0)
+    if (client->limited_since_ns == 0)
         return;
-    uint64_t span_ns = now_ns - client->held_ns;
-    client->held_ns = 0;
+    uint64_t span_ns = now_ns - client->limited_since_ns;
+    client->limited_since_ns = 0;
     client->head_begun_ns += span_ns;
     timer_cancel(&client->timer);
     if (client->due_ns != 0)
@@ -446,7 +446,7 @@ static void client_end_hold(struct client *client, uint64_t now_ns)
 
 /* Heads, what comes with them and answers without a body are not measured out as bodies are: they may be more than the
  * bandwidth has, and then the next request waits until that is paid for. True: it does. */
-static bool client_is_held(struct client *client)
+static bool client_is_limited(struct client *client)
 {
     const struct wire *wire = &client->codec->wire;
     uint64_t now_ns = loop_now_ns(client_loop(client));
@@ -454,11 +454,11 @@ static bool client_is_held(struct client *client)
     bool may_be = client->budget.is_metered && list_is_empty(&client->exchanges) && has_some;
     uint64_t debt_ns = may_be ? budget_debt_ns(&client->budget, now_ns) : 0;
     if (debt_ns == 0) {
-        client_end_hold(client, now_ns);
+        client_end_limited(client, now_ns);
         return false;
     }
-    if (client->held_ns == 0) {
-        client->held_ns = now_ns;
+    if (client->limited_since_ns == 0) {
+        client->limited_since_ns = now_ns;
         client->due_ns = client->timer.deadline_ns;
     }
     timer_cancel(&client->timer);
@@ -472,7 +472,7 @@ static bool client_next_request(struct client *client)
     struct stream *stream = NULL;
     struct head *head = NULL;
     struct framing body = {.kind = FRAMING_NONE};
-    if (client_is_held(client))
+    if (client_is_limited(client))
         return false;
     enum status status = client->codec->ops->accept(client->codec, &stream, &head, &body);
     if (status == ST_AGAIN) {
@@ -547,7 +547,7 @@ bool client_take_limits(struct client *client, const struct budget_rules *rules)
     uint64_t now_ns = loop_now_ns(client_loop(client));
     bool has_changed =
         budget_use_rules(&client->budget, rules, /* keeps= */ true, &client->peer.addr, now_ns);
-    if (has_changed && client->held_ns != 0)
+    if (has_changed && client->limited_since_ns != 0)
         client_wake(client);
     return has_changed;
 }
@@ -599,7 +599,7 @@ static void client_run(struct task *task)
 static void client_time_out(struct timer *timer)
 {
     struct client *client = CONTAINER_OF(timer, struct client, timer);
-    client->is_late = client->held_ns == 0;
+    client->is_late = client->limited_since_ns == 0;
     client_wake(client);
 }
 

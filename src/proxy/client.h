@@ -44,8 +44,8 @@ struct client {
     bool is_head_begun; /* the first bytes of a head came, which was not whole */
     bool is_over;       /* no room in its budget: its next request is told so */
     uint64_t head_begun_ns;
-    uint64_t held_ns; /* since when what came is not read, for its budget's sake; 0: it is */
-    uint64_t due_ns;  /* when the wait that this interrupts would have been over; 0: never */
+    uint64_t limited_since_ns; /* its budget lets nothing be read since; 0: it does */
+    uint64_t due_ns; /* when the wait that this interrupts would have been over; 0: never */
     struct budget budget;
     struct link exchanges;                 /* open ones */
     const struct config_listen *listen;    /* in `snapshot` */

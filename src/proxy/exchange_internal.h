@@ -59,15 +59,15 @@ struct exchange_bytes {
 
 /* A body on its way from one stream to the other. */
 struct flow {
-    struct kernel_pipe *pipe; /* what was spliced is in it; NULL while nothing is */
-    bool trickles;            /* the last splice brought so little that a copy is cheaper */
-    uint64_t paused_ns;       /* the receiver holds the sender up since; 0: it does not */
-    uint64_t stalled_ns;      /* and did so long before */
-    uint64_t held_since_ns;   /* a limit on bandwidth holds both up since; 0: none does */
-    uint64_t held_ns;         /* and did so long before */
-    uint64_t last_ns;         /* when bytes moved last, or could have again; 0: none did */
-    uint64_t quiet_ns;        /* the sender's pauses, RECORD_PAUSE_NS or longer each */
-    uint64_t pauses;          /* and their number */
+    struct kernel_pipe *pipe;  /* what was spliced is in it; NULL while nothing is */
+    bool trickles;             /* the last splice brought so little that a copy is cheaper */
+    uint64_t stalled_since_ns; /* the receiver takes nothing since; 0: it does */
+    uint64_t stalled_ns;       /* and did so long before */
+    uint64_t limited_since_ns; /* a limit on bandwidth lets nothing pass since; 0: none does */
+    uint64_t limited_ns;       /* and did so long before */
+    uint64_t last_ns;          /* when bytes moved last, or could have again; 0: none did */
+    uint64_t quiet_ns;         /* the sender's pauses, RECORD_PAUSE_NS or longer each */
+    uint64_t pauses;           /* and their number */
 };
 
 struct exchange {
@@ -241,7 +241,7 @@ bool acquire_permit(void *owner, const struct inet_endpoint *endpoint);
 /* When the present wait of step forward is over, monotonic; and what its end is called. */
 uint64_t forward_deadline_ns(const struct exchange *x);
 enum cause forward_late_cause(const struct exchange *x);
-/* No body moves any more: give back what is held of them, and end their pauses. May be repeated. */
+/* No body moves any more: give back what is held of them, and end their stalls. May be repeated. */
 void forward_release(struct exchange *x);
 
 /* ---- retry.c ---- */

@@ -1,7 +1,7 @@
 /* Both messages of an exchange on their way: request body up, response heads and body down.
  *
  * Each run pushes what can be pushed both ways and waits; whoever cannot send is not received from, which is
- * the whole back-pressure. The time during which one side held the other up is counted by side.
+ * the whole back-pressure. The time in which one side stalled the other is counted by side.
  *
  * Waits and their limits: for the response head, from the moment when the request was sent (or the last
  * interim response came, or the client began to hold its body back): timeouts.response_head. For any byte
@@ -28,7 +28,7 @@ static bool forward_awaits_head(const struct exchange *x)
     return !x->response_head_done && (x->request_sent || x->awaits_continue);
 }
 
-/* Whichever comes first: the limit of the present wait, or the end of what only a budget holds up. */
+/* Whichever comes first: the limit of the present wait, or the end of what only a budget stalls. */
 uint64_t forward_deadline_ns(const struct exchange *x)
 {
     const struct config *config = exchange_config(x);
@@ -45,11 +45,11 @@ enum cause forward_late_cause(const struct exchange *x)
 {
     if (forward_awaits_head(x))
         return CAUSE_RESPONSE_TIMEOUT;
-    if (x->response_flow.paused_ns != 0 || (x->response_done && !x->response_sent))
+    if (x->response_flow.stalled_since_ns != 0 || (x->response_done && !x->response_sent))
         return CAUSE_CLIENT_STALLED;
     if (x->response_head_done && !x->response_done)
         return CAUSE_RESPONSE_STALLED;
-    if (x->request_flow.paused_ns != 0 || x->request_done || x->is_up_deaf)
+    if (x->request_flow.stalled_since_ns != 0 || x->request_done || x->is_up_deaf)
         return CAUSE_SEND_STALLED;
     return CAUSE_BODY_TIMEOUT;
 }
@@ -65,27 +65,27 @@ static enum next forward_up_failed(struct exchange *x, enum cause cause, const c
     return exchange_give_up(x, cause, detail);
 }
 
-/* Count the time during which the receiver holds the sender up. */
-static void flow_pause(struct flow *flow, bool is_paused)
+/* Count the time in which it is stalled, since the receiver takes nothing. */
+static void flow_stall(struct flow *flow, bool is_stalled)
 {
-    if (is_paused && flow->paused_ns == 0) {
-        flow->paused_ns = clock_monotonic_ns();
-    } else if (!is_paused && flow->paused_ns != 0) {
+    if (is_stalled && flow->stalled_since_ns == 0) {
+        flow->stalled_since_ns = clock_monotonic_ns();
+    } else if (!is_stalled && flow->stalled_since_ns != 0) {
         flow->last_ns = clock_monotonic_ns();
-        flow->stalled_ns += flow->last_ns - flow->paused_ns;
-        flow->paused_ns = 0;
+        flow->stalled_ns += flow->last_ns - flow->stalled_since_ns;
+        flow->stalled_since_ns = 0;
     }
 }
 
-/* The same for a limit on bandwidth. */
-static void flow_hold(struct flow *flow, bool is_held)
+/* The same where a limit on bandwidth lets nothing pass. */
+static void flow_limit(struct flow *flow, bool is_limited)
 {
-    if (is_held && flow->held_since_ns == 0) {
-        flow->held_since_ns = clock_monotonic_ns();
-    } else if (!is_held && flow->held_since_ns != 0) {
+    if (is_limited && flow->limited_since_ns == 0) {
+        flow->limited_since_ns = clock_monotonic_ns();
+    } else if (!is_limited && flow->limited_since_ns != 0) {
         flow->last_ns = clock_monotonic_ns();
-        flow->held_ns += flow->last_ns - flow->held_since_ns;
-        flow->held_since_ns = 0;
+        flow->limited_ns += flow->last_ns - flow->limited_since_ns;
+        flow->limited_since_ns = 0;
     }
 }
 
@@ -145,7 +145,7 @@ static enum pump flow_sent(struct flow *flow, enum status status)
 {
     if (status != ST_OK && status != ST_AGAIN)
         return status == ST_NOMEM ? PUMP_SHED : PUMP_TO_FAILED;
-    flow_pause(flow, status == ST_AGAIN);
+    flow_stall(flow, status == ST_AGAIN);
     return status == ST_AGAIN ? PUMP_WAIT : PUMP_BUSY;
 }
 
@@ -240,7 +240,7 @@ static enum pump forward_pump(struct exchange *x, struct stream *from, struct st
     size_t moved = 0;
     enum pump pump = PUMP_BUSY;
     size_t most = admit_bytes(x, from == x->down ? BUDGET_UP : BUDGET_DOWN);
-    flow_hold(flow, most == 0);
+    flow_limit(flow, most == 0);
     if (most == 0)
         return PUMP_WAIT;
     for (int round = 0;
@@ -258,10 +258,10 @@ static enum pump forward_pump(struct exchange *x, struct stream *from, struct st
 
 void forward_release(struct exchange *x)
 {
-    flow_pause(&x->request_flow, false);
-    flow_pause(&x->response_flow, false);
-    flow_hold(&x->request_flow, false);
-    flow_hold(&x->response_flow, false);
+    flow_stall(&x->request_flow, false);
+    flow_stall(&x->response_flow, false);
+    flow_limit(&x->request_flow, false);
+    flow_limit(&x->response_flow, false);
     kernel_pipe_give(&x->proxy->pipes, &x->request_flow.pipe);
     kernel_pipe_give(&x->proxy->pipes, &x->response_flow.pipe);
 }
@@ -569,9 +569,9 @@ static enum next forward_response(struct exchange *x, size_t share)
 /* Is it the client, and neither the origin nor a budget, for whom bytes wait? */
 static bool forward_awaits_client(const struct exchange *x)
 {
-    bool sends =
-        !x->request_done && !x->is_up_deaf && !x->awaits_continue && x->request_flow.paused_ns == 0;
-    bool takes = x->response_flow.paused_ns != 0 || (x->response_done && !x->response_sent);
+    bool sends = !x->request_done && !x->is_up_deaf && !x->awaits_continue &&
+                 x->request_flow.stalled_since_ns == 0;
+    bool takes = x->response_flow.stalled_since_ns != 0 || (x->response_done && !x->response_sent);
     return (sends || takes) && x->resume_ns == 0;
 }
 

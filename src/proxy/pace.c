@@ -5,7 +5,7 @@
  *     same again   it moves; or it paused, where RECORD_PAUSE_NS lie between; or the answer is still to come, where what
  *                  came down was none (session tickets of TLS)
  *
- * Time in which the receiver took nothing, or a limit held it up, is none of the sender's: the gap begins behind it. */
+ * Time in which the receiver took nothing, or a limit let nothing pass, is none of the sender's: the gap begins behind it. */
 #include "proxy/pace.h"
 
 #include "base/clock.h"
@@ -19,37 +19,38 @@ static void add_us(uint32_t *sum, uint64_t ns)
 }
 
 /* Something of it is here, or would be sent, and the receiver does not take it. */
-static bool is_stalled(const struct pipe *pipe)
+static bool receiver_stalls(const struct pipe *pipe)
 {
     bool holds = pipe->held_len > 0 || (pipe->kernel != NULL && pipe->kernel->len > 0);
     return !pipe->is_ended && !pipe->is_discarding &&
            (holds || (pipe->to->ready & WATCH_WRITE) == 0);
 }
 
-static void way_note_stall(struct pace_way *way, bool *is_paused, const struct pipe *pipe)
+static void way_note_stall(struct pace_way *way, bool *is_stalled, const struct pipe *pipe)
 {
-    bool is_now = is_stalled(pipe);
-    if (is_now == *is_paused)
+    bool is_now = receiver_stalls(pipe);
+    if (is_now == *is_stalled)
         return;
     uint64_t now_ns = clock_monotonic_ns();
     if (!is_now)
-        add_us(&way->stalled_us, now_ns - way->paused_ns);
-    *is_paused = is_now;
-    way->paused_ns = now_ns;
+        add_us(&way->stalled_us, now_ns - way->turned_ns);
+    *is_stalled = is_now;
+    way->turned_ns = now_ns;
 }
 
 /* Between two pieces of one direction, but for what the receiver or a limit cost. */
-static uint64_t way_gap_ns(const struct pace_way *way, bool is_paused, uint64_t before_ns,
+static uint64_t way_gap_ns(const struct pace_way *way, bool is_stalled, uint64_t before_ns,
                            uint64_t now_ns)
 {
-    uint64_t since_ns = is_paused ? before_ns : u64_most(before_ns, way->paused_ns);
+    uint64_t since_ns = is_stalled ? before_ns : u64_most(before_ns, way->turned_ns);
     return now_ns > since_ns ? now_ns - since_ns : 0;
 }
 
 /* More of the same direction came. */
-static void way_note_more(struct pace_way *way, bool is_paused, uint64_t before_ns, uint64_t now_ns)
+static void way_note_more(struct pace_way *way, bool is_stalled, uint64_t before_ns,
+                          uint64_t now_ns)
 {
-    uint64_t gap_ns = way_gap_ns(way, is_paused, before_ns, now_ns);
+    uint64_t gap_ns = way_gap_ns(way, is_stalled, before_ns, now_ns);
     if (before_ns == 0)
         return;
     if (gap_ns < RECORD_PAUSE_NS) {
@@ -69,41 +70,41 @@ void pace_note(struct pace *pace, const struct pipe *up, const struct pipe *down
                struct pace_before before)
 {
     if (up->last_ns != before.up_ns && before.up_ns >= before.down_ns)
-        way_note_more(&pace->up, pace->is_up_paused, before.up_ns, up->last_ns);
+        way_note_more(&pace->up, pace->is_up_stalled, before.up_ns, up->last_ns);
     bool is_more = down->last_ns != before.down_ns && before.down_ns >= before.up_ns;
     if (is_more && before.is_asked) {
         uint64_t wait_ns =
-            way_gap_ns(&pace->down, pace->is_down_paused, before.down_ns, down->last_ns);
+            way_gap_ns(&pace->down, pace->is_down_stalled, before.down_ns, down->last_ns);
         if (wait_ns < RECORD_IDLE_NS)
             add_us(&pace->awaited_us, wait_ns);
     } else if (is_more) {
-        way_note_more(&pace->down, pace->is_down_paused, before.down_ns, down->last_ns);
+        way_note_more(&pace->down, pace->is_down_stalled, before.down_ns, down->last_ns);
     }
     if (down->last_ns != before.down_ns && before.up_ns > before.down_ns) {
-        uint64_t since_ns = u64_most(before.up_ns, pace->down.paused_ns);
+        uint64_t since_ns = u64_most(before.up_ns, pace->down.turned_ns);
         uint64_t wait_ns = down->last_ns > since_ns ? down->last_ns - since_ns : 0;
         pace->waits += pace->waits < UINT32_MAX;
         if (wait_ns < RECORD_IDLE_NS)
             add_us(&pace->awaited_us, wait_ns);
     }
-    way_note_stall(&pace->up, &pace->is_up_paused, up);
-    way_note_stall(&pace->down, &pace->is_down_paused, down);
+    way_note_stall(&pace->up, &pace->is_up_stalled, up);
+    way_note_stall(&pace->down, &pace->is_down_stalled, down);
 }
 
-void pace_held(struct pace *pace, uint64_t begin_ns, uint64_t end_ns)
+void pace_limited(struct pace *pace, uint64_t begin_ns, uint64_t end_ns)
 {
     if (end_ns <= begin_ns)
         return;
-    add_us(&pace->held_us, end_ns - begin_ns);
-    if (!pace->is_up_paused)
-        pace->up.paused_ns = end_ns;
-    if (!pace->is_down_paused)
-        pace->down.paused_ns = end_ns;
+    add_us(&pace->limited_us, end_ns - begin_ns);
+    if (!pace->is_up_stalled)
+        pace->up.turned_ns = end_ns;
+    if (!pace->is_down_stalled)
+        pace->down.turned_ns = end_ns;
 }
 
-static uint64_t stalled_ns(const struct pace_way *way, bool is_paused, uint64_t now_ns)
+static uint64_t stalled_ns(const struct pace_way *way, bool is_stalled, uint64_t now_ns)
 {
-    uint64_t lasts_ns = is_paused && now_ns > way->paused_ns ? now_ns - way->paused_ns : 0;
+    uint64_t lasts_ns = is_stalled && now_ns > way->turned_ns ? now_ns - way->turned_ns : 0;
     return way->stalled_us * NS_PER_US + lasts_ns;
 }
 
@@ -114,9 +115,9 @@ static struct record_pace pace_of(const struct pace_way *way)
 
 void pace_tell(const struct pace *pace, uint64_t now_ns, struct record *record)
 {
-    record->stalled_by_client_ns = stalled_ns(&pace->down, pace->is_down_paused, now_ns);
-    record->stalled_by_upstream_ns = stalled_ns(&pace->up, pace->is_up_paused, now_ns);
-    record->held_ns = pace->held_us * NS_PER_US;
+    record->stalled_by_client_ns = stalled_ns(&pace->down, pace->is_down_stalled, now_ns);
+    record->stalled_by_upstream_ns = stalled_ns(&pace->up, pace->is_up_stalled, now_ns);
+    record->stalled_by_limits_ns = pace->limited_us * NS_PER_US;
     record->client_pace = pace_of(&pace->up);
     record->upstream_pace = pace_of(&pace->down);
     record->awaited_ns = pace->awaited_us * NS_PER_US;

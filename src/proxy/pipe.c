@@ -98,7 +98,7 @@ static enum budget_rate pipe_way(const struct pipe *pipe)
     return pipe->is_up ? BUDGET_UP : BUDGET_DOWN;
 }
 
-/* How much may be received now; 0: it is held. */
+/* How much may be received now; 0: its budget lets none pass. */
 static size_t pipe_allowance(const struct pipe *pipe)
 {
     uint64_t wait_ns;
@@ -247,7 +247,7 @@ static enum pipe_result pipe_stop(struct pipe *pipe)
     if (status == ST_AGAIN)
         return PIPE_WAITING;
     if (!pipe_is_dry(pipe))
-        return PIPE_HELD;
+        return PIPE_LIMITED;
     kernel_pipe_give(pipe->means->kernels, &pipe->kernel);
     return PIPE_WAITING;
 }

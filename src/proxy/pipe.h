@@ -26,7 +26,7 @@
 
 enum pipe_result {
     PIPE_WAITING,     /* both ends did what they could */
-    PIPE_HELD,        /* its budget is used up for now: run again when that lets more pass */
+    PIPE_LIMITED,     /* its budget is used up for now: run again when that lets more pass */
     PIPE_BUSY,        /* stopped for fairness: run again soon */
     PIPE_ENDED,       /* end of file passed on */
     PIPE_FROM_FAILED, /* receiving broke: reset, TLS error */

@@ -89,8 +89,8 @@ void proxy_end_all(struct proxy *proxy)
     tunnel_room_end_all(&proxy->tunnels);
 }
 
-/* What only a bandwidth held up may go on. */
-static void client_wake_held(struct client *client)
+/* What only a limit on bandwidth stalled may go on. */
+static void client_wake_limited(struct client *client)
 {
     LIST_EACH(link, &client->exchanges) {
         struct exchange *x = CONTAINER_OF(link, struct exchange, client_link);
@@ -105,7 +105,7 @@ void proxy_take_limits(struct proxy *proxy)
     LIST_EACH(link, &proxy->clients) {
         struct client *client = CONTAINER_OF(link, struct client, link);
         if (client_take_limits(client, rules))
-            client_wake_held(client);
+            client_wake_limited(client);
     }
     tunnel_room_take_limits(&proxy->tunnels, rules);
 }

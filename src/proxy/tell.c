@@ -171,7 +171,7 @@ static void tell_facts(const struct exchange *x, struct record *record)
     record->upstream_minor = x->upstream_minor;
     record->stalled_by_client_ns = x->response_flow.stalled_ns;
     record->stalled_by_upstream_ns = x->request_flow.stalled_ns;
-    record->held_ns = x->request_flow.held_ns + x->response_flow.held_ns;
+    record->stalled_by_limits_ns = x->request_flow.limited_ns + x->response_flow.limited_ns;
     record->client_pace = tell_pace(&x->request_flow);
     record->upstream_pace = tell_pace(&x->response_flow);
     record->retries = x->has_retried ? 1 : 0;
@@ -217,14 +217,14 @@ static uint64_t tell_since(uint64_t begin_ns, uint64_t now_ns)
     return begin_ns != 0 && now_ns > begin_ns ? now_ns - begin_ns : 0;
 }
 
-/* Pauses that last count as if they ended now, so that it shows whom a transfer that stands still waits for. */
+/* Stalls and pauses that last count as if they ended now, so that it shows whom a transfer that stands still waits for. */
 static void tell_flow_so_far(const struct flow *flow, uint64_t now_ns, uint64_t *stalled_ns,
                              struct record *record, struct record_pace *pace)
 {
     uint64_t quiet_ns = tell_since(flow->last_ns, now_ns);
-    *stalled_ns += tell_since(flow->paused_ns, now_ns);
-    record->held_ns += tell_since(flow->held_since_ns, now_ns);
-    if (flow->paused_ns != 0 || flow->held_since_ns != 0 || quiet_ns < RECORD_PAUSE_NS)
+    *stalled_ns += tell_since(flow->stalled_since_ns, now_ns);
+    record->stalled_by_limits_ns += tell_since(flow->limited_since_ns, now_ns);
+    if (flow->stalled_since_ns != 0 || flow->limited_since_ns != 0 || quiet_ns < RECORD_PAUSE_NS)
         return;
     pace->quiet_ns += quiet_ns;
     pace->pauses++;

@@ -81,7 +81,7 @@ void tunnel_arm_anew(struct tunnel *tunnel)
 }
 
 /* It would go on, but for its budget: that is no idleness. */
-static void tunnel_hold(struct tunnel *tunnel, bool up, bool down)
+static void tunnel_await_budget(struct tunnel *tunnel, bool up, bool down)
 {
     uint64_t now_ns = clock_monotonic_ns();
     uint64_t waits_ns[2] = {UINT64_MAX, UINT64_MAX};
@@ -95,13 +95,13 @@ static void tunnel_hold(struct tunnel *tunnel, bool up, bool down)
     tunnel_arm_anew(tunnel);
 }
 
-/* Whatever comes of this run: what was held up until now was not idle, and there may be nothing left to hold. */
-static void tunnel_end_hold(struct tunnel *tunnel)
+/* Whatever comes of this run: what was stalled until now was not idle, and there may be nothing left that waits. */
+static void tunnel_end_limited(struct tunnel *tunnel)
 {
     if (tunnel->resume_ns == 0)
         return;
     tunnel->resume_ns = 0;
-    pace_held(&tunnel->pace, tunnel->progress_ns, loop_now_ns(tunnel->room->engine->loop));
+    pace_limited(&tunnel->pace, tunnel->progress_ns, loop_now_ns(tunnel->room->engine->loop));
     tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop);
 }
 
@@ -345,14 +345,14 @@ static void tunnel_run(struct task *task)
 {
     struct tunnel *tunnel = CONTAINER_OF(task, struct tunnel, task);
     CHECK_TAG(tunnel, TUNNEL_TAG);
-    bool is_held = false;
+    bool is_guarded = false;
     struct tunnel_tally before = tunnel_tally(tunnel);
-    tunnel_end_hold(tunnel);
-    if (tunnel->guard != NULL && !tunnel->up.is_discarding && !tunnel_guard(tunnel, &is_held))
+    tunnel_end_limited(tunnel);
+    if (tunnel->guard != NULL && !tunnel->up.is_discarding && !tunnel_guard(tunnel, &is_guarded))
         return;
     bool was_half = tunnel_is_half(tunnel);
     tunnel->up.is_last = tunnel->down.is_ended && !tunnel->down.is_discarding;
-    enum pipe_result up = is_held ? PIPE_WAITING : pipe_run(&tunnel->up);
+    enum pipe_result up = is_guarded ? PIPE_WAITING : pipe_run(&tunnel->up);
     tunnel->down.is_last = tunnel->up.is_ended && !tunnel->up.is_discarding;
     enum pipe_result down = pipe_run(&tunnel->down);
     if (up == PIPE_WAITING && down == PIPE_WAITING && tunnel_goes_on(tunnel)) {
@@ -390,8 +390,8 @@ static void tunnel_run(struct task *task)
         tunnel->progress_ns = loop_now_ns(tunnel->room->engine->loop); /* an end is progress, too */
         tunnel_arm_anew(tunnel);
     }
-    if (up == PIPE_HELD || down == PIPE_HELD)
-        tunnel_hold(tunnel, up == PIPE_HELD, down == PIPE_HELD);
+    if (up == PIPE_LIMITED || down == PIPE_LIMITED)
+        tunnel_await_budget(tunnel, up == PIPE_LIMITED, down == PIPE_LIMITED);
     if (tunnel->is_late)
         tunnel_judge_late(tunnel);
 }

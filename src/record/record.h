@@ -214,7 +214,7 @@ struct record {
     /* Reading from one side was off since the other one did not read. */
     uint64_t stalled_by_client_ns;
     uint64_t stalled_by_upstream_ns;
-    uint64_t held_ns; /* nothing was read for the sake of a limit on bandwidth */
+    uint64_t stalled_by_limits_ns; /* nothing was read for the sake of a limit on bandwidth */
     struct record_pace client_pace;
     struct record_pace upstream_pace;
     /* Of tunnels: waits for the origin's next bytes after bytes of the client, below RECORD_IDLE_NS each; their number */

@@ -26,7 +26,7 @@ enum {
         1000, /* the least time after which a segment is sent again where no other one follows */
     BLOAT_US = 50 * 1000,     /* a queue on the way that holds less is no cause */
     FLIGHT_BYTES = 14 * 1024, /* goes out before anything is acknowledged (RFC 6928) */
-    HELD_ACK_US =
+    DELAYED_ACK_US =
         40 *
         1000, /* so long a kernel keeps an acknowledgement back (RFC 9293 §3.8.6.3 allows 500 ms) */
     FULL_SEGMENTS = 16, /* less tells nothing of how full they are */
@@ -58,7 +58,7 @@ struct judge {
     const uint64_t *at; /* of `cut` */
     uint64_t cursor_ns;
     uint64_t end_ns;
-    uint64_t held_us; /* not shared out yet */
+    uint64_t limited_us; /* not shared out yet */
     struct leg client;
     struct leg upstream;
     uint64_t *share_us;
@@ -113,7 +113,7 @@ static uint64_t leg_rwnd_us(const struct leg *leg)
 }
 
 /* Did what was sent need more than a flight, or a second try? Then the time until it was acknowledged counts; else that
- * may be an acknowledgement which its kernel held back. */
+ * may be an acknowledgement which its kernel delayed. */
 static bool leg_is_heavy(const struct leg *leg, uint64_t sent_bytes)
 {
     return leg->is_own && (leg->tcp->retransmits > 0 || sent_bytes > FLIGHT_BYTES);
@@ -198,9 +198,9 @@ static void give_thinking(struct judge *judge, uint64_t us, uint64_t rounds)
     give_all(judge, leg->peer, left_us);
 }
 
-static void give_held(struct judge *judge, uint64_t *left_us)
+static void give_limited(struct judge *judge, uint64_t *left_us)
 {
-    judge->held_us -= give(judge, SLOW_PROXY, left_us, judge->held_us);
+    judge->limited_us -= give(judge, SLOW_PROXY, left_us, judge->limited_us);
 }
 
 /* ---- pieces ---- */
@@ -298,7 +298,7 @@ static void judge_send(struct judge *judge)
         give_thinking(judge, left_us, 1);
         return;
     }
-    give_held(judge, &left_us);
+    give_limited(judge, &left_us);
     bool has_body = record->request_body_bytes > 0 || sent_ns == 0;
     uint64_t stalled_us =
         has_body ? u64_least(left_us, record->stalled_by_upstream_ns / NS_PER_US) : left_us;
@@ -310,7 +310,7 @@ static void judge_load(struct judge *judge)
 {
     const struct record *record = judge->record;
     uint64_t left_us = walk(judge, end_of(judge, judge->at[MARK_U_RX1]));
-    give_held(judge, &left_us);
+    give_limited(judge, &left_us);
     uint64_t stalled_us = u64_least(left_us, record->stalled_by_client_ns / NS_PER_US);
     give_sending(judge, &judge->client, stalled_us);
     give_receiving(judge, &judge->upstream, left_us - stalled_us, &record->upstream_pace);
@@ -337,7 +337,7 @@ static void judge_messages(struct judge *judge)
 /* ---- tunnels ---- */
 
 /* What lies in send buffers is taken later: how long the kernel was at it, beyond what is shared out already, and beyond what
- * acknowledgements may have been held back: the last of each of `bursts`. */
+ * acknowledgements may have been delayed: the last of each of `bursts`. */
 static void tunnel_backlog(struct judge *judge, const struct leg *leg, uint64_t sent_bytes,
                            uint64_t bursts, uint64_t *left_us)
 {
@@ -347,9 +347,9 @@ static void tunnel_backlog(struct judge *judge, const struct leg *leg, uint64_t 
     if (rwnd_us > leg->unread_us)
         (void)give(judge, leg->peer, left_us, rwnd_us - leg->unread_us);
     uint64_t path_us = leg_path_us(leg, 0, sent_bytes);
-    uint64_t held_us = times(bursts, HELD_ACK_US);
-    if (path_us > held_us)
-        (void)give(judge, leg->way, left_us, path_us - held_us);
+    uint64_t delayed_us = times(bursts, DELAYED_ACK_US);
+    if (path_us > delayed_us)
+        (void)give(judge, leg->way, left_us, path_us - delayed_us);
 }
 
 static void tunnel_stalled(struct judge *judge, struct leg *leg, uint64_t *left_us, uint64_t ns)
@@ -400,7 +400,7 @@ static void judge_tunnel(struct judge *judge)
     const struct record *record = judge->record;
     give_all(judge, SLOW_PROXY, walk(judge, judge->at[MARK_T_OPEN]));
     uint64_t left_us = walk(judge, judge->end_ns);
-    give_held(judge, &left_us);
+    give_limited(judge, &left_us);
     tunnel_stalled(judge, &judge->client, &left_us, record->stalled_by_client_ns);
     tunnel_stalled(judge, &judge->upstream, &left_us, record->stalled_by_upstream_ns);
     uint64_t rounds;
@@ -469,7 +469,7 @@ bool verdict_judge(const struct record *record, struct verdict *ret_verdict)
     if (verdict.total_us < RECORD_SLOW_NS / NS_PER_US)
         return false;
     bool tunnels = has_opened(record);
-    judge.held_us = record->held_ns / NS_PER_US;
+    judge.limited_us = record->stalled_by_limits_ns / NS_PER_US;
     judge.client = leg_of(&record->client_tcp, tunnels || record->client_use <= 1, SLOW_CLIENT,
                           SLOW_CLIENT_NETWORK);
     judge.upstream = leg_of(&record->upstream_tcp, tunnels || record->upstream_use <= 1,

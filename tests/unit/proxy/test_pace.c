@@ -154,14 +154,14 @@ static void a_limit_is_neither_a_pause_nor_a_wait(void **state)
 {
     (void)state;
     down_at(1000);
-    pace_held(&f.pace, MS(1001), MS(1501));
+    pace_limited(&f.pace, MS(1001), MS(1501));
     down_at(1502);
     up_at(2000);
-    pace_held(&f.pace, MS(2000), MS(2700));
+    pace_limited(&f.pace, MS(2000), MS(2700));
     down_at(2710);
-    pace_held(&f.pace, MS(2711), MS(2711));
+    pace_limited(&f.pace, MS(2711), MS(2711));
     const struct record *record = tell_at(3000);
-    assert_int_equal(record->held_ns, MS(1200));
+    assert_int_equal(record->stalled_by_limits_ns, MS(1200));
     assert_int_equal(record->upstream_pace.moving_ns, MS(1));
     assert_int_equal(record->upstream_pace.pauses, 0);
     assert_int_equal(record->awaited_ns, MS(10));
@@ -171,10 +171,10 @@ static void a_limit_is_neither_a_pause_nor_a_wait(void **state)
 static void what_is_too_long_stays_at_the_most(void **state)
 {
     (void)state;
-    pace_held(&f.pace, 0, MS(4000000));
-    pace_held(&f.pace, 0, MS(4000000));
-    pace_held(&f.pace, 0, MS(1));
-    assert_int_equal(tell_at(1)->held_ns, UINT32_MAX * NS_PER_US);
+    pace_limited(&f.pace, 0, MS(4000000));
+    pace_limited(&f.pace, 0, MS(4000000));
+    pace_limited(&f.pace, 0, MS(1));
+    assert_int_equal(tell_at(1)->stalled_by_limits_ns, UINT32_MAX * NS_PER_US);
 }
 
 int main(void)

@@ -410,7 +410,7 @@ static void a_limit_on_bandwidth_is_the_proxys(void **state)
 {
     (void)state;
     begin_load();
-    record.held_ns = MS(700);
+    record.stalled_by_limits_ns = MS(700);
     record.stalled_by_client_ns = MS(800);
     judge();
     assert_share(SLOW_PROXY, 700);
@@ -707,7 +707,7 @@ static void shares_add_up_whatever_a_record_holds(void **state)
         record.retries = (uint8_t)(roll() % 2);
         record.stalled_by_client_ns = anything();
         record.stalled_by_upstream_ns = anything();
-        record.held_ns = anything();
+        record.stalled_by_limits_ns = anything();
         record.awaited_ns = anything();
         record.waits = anything();
         record.client_pace = (struct record_pace){anything(), anything(), anything()};

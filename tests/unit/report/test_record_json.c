@@ -91,7 +91,7 @@ static void every_member_comes_back(void **state)
     record.request_body_bytes = record.response_body_bytes = 13;
     record.stalled_by_client_ns = MS(4);
     record.stalled_by_upstream_ns = MS(5);
-    record.held_ns = MS(6);
+    record.stalled_by_limits_ns = MS(6);
     record.client_pace = (struct record_pace){MS(7), MS(8), 9};
     record.upstream_pace = (struct record_pace){MS(10), MS(11), 12};
     record.awaited_ns = MS(13);
