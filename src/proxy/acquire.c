@@ -93,14 +93,23 @@ static enum next acquire_finish_reach(struct exchange *x)
     return exchange_enter(x, x->target.form == TARGET_AUTHORITY ? STEP_open : STEP_send);
 }
 
+void acquire_leave(struct exchange *x)
+{
+    if (!x->is_reaching)
+        return;
+    reach_look(&x->reach);
+    reach_mark(&x->reach, &x->timeline);
+    x->proxy->engine->reach_cancel(&x->reach);
+    x->is_reaching = false;
+}
+
 enum next step_acquire(struct exchange *x)
 {
     struct engine *engine = x->proxy->engine;
     if (x->is_reaching && !x->reach.is_handed) {
         if (!exchange_client_left(x))
             return NEXT_WAIT;
-        engine->reach_cancel(&x->reach);
-        x->is_reaching = false;
+        acquire_leave(x);
         return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
     }
     if (x->is_reaching)

@@ -518,8 +518,7 @@ static void finish_release(struct exchange *x)
 enum next step_finish(struct exchange *x)
 {
     struct proxy *proxy = x->proxy;
-    if (x->is_reaching)
-        proxy->engine->reach_cancel(&x->reach);
+    acquire_leave(x);
     identify_leave(x);
     timer_cancel(&x->timer);
     task_cancel(&x->task);

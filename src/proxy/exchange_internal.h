@@ -235,6 +235,8 @@ size_t admit_bytes(struct exchange *x, enum budget_rate way);
 
 /* The gate on an address, asked by the dial and before a pooled connection is used. */
 bool acquire_permit(void *owner, const struct inet_endpoint *endpoint);
+/* Stop reaching, if it does; how far that came stays known. */
+void acquire_leave(struct exchange *x);
 
 /* ---- forward.c ---- */
 

@@ -161,6 +161,21 @@ static int take_repeat(struct reader *reader, const char *value)
     return 0;
 }
 
+/* "10", "0.5": what curl takes; and "500ms", what the rest of this program takes. */
+static int take_max_time(struct reader *reader, const char *value)
+{
+    char room[32];
+    struct text seconds = text_on(room, sizeof(room));
+    uint64_t ns = 0;
+    text_add_format(&seconds, "%ss", value);
+    bool is_good = filter_read_duration(slice_from_string(value), &ns) ||
+                   (!seconds.is_cut && filter_read_duration(text_slice(&seconds), &ns));
+    if (!is_good || ns == 0 || ns > VIEW_MAX_TIME_S * NS_PER_S)
+        return complain(reader, "--max-time expects seconds, at most a week; got", value);
+    reader->options->max_time_ns = ns;
+    return 0;
+}
+
 static int take_option(struct reader *reader, enum view_option option, const char *value)
 {
     struct view_options *to = reader->options;
@@ -173,6 +188,7 @@ static int take_option(struct reader *reader, enum view_option option, const cha
     case OPTION_PROXY_PASSWORD_FILE: to->proxy_password_file = value; return 0;
     case OPTION_REPEAT: return take_repeat(reader, value);
     case OPTION_SERIAL: to->is_serial = true; return 0;
+    case OPTION_MAX_TIME: return take_max_time(reader, value);
     case OPTION_HAR: to->wants_har = true; return 0;
     case OPTION_FILTER: return take_filter(reader, value);
     case OPTION_SINCE: return take_since(reader, value);

@@ -31,6 +31,7 @@ enum view_command {
     X(METHOD, "--method", "METHOD", "t", "of the requests [GET]")                                  \
     X(REPEAT, "--repeat", "N", "t", "N times each, with percentiles")                              \
     X(SERIAL, "--serial", "", "t", "one after the other instead of all at once")                   \
+    X(MAX_TIME, "--max-time", "SECONDS", "t", "give a transaction up after so long [never]")       \
     X(HAR, "--har", "", "t", "an HTTP Archive instead")                                            \
     X(JSON, "--json", "", "tfur", "lines of the JSON access log instead")
 
@@ -41,7 +42,7 @@ enum view_option {
         VIEW_OPTION_COUNT
 };
 
-enum { VIEW_KILLS_MAX = 64, VIEW_REPEAT_MAX = 10000 };
+enum { VIEW_KILLS_MAX = 64, VIEW_REPEAT_MAX = 10000, VIEW_MAX_TIME_S = 7 * 24 * 3600 };
 
 /* Texts are borrowed from the arguments. */
 struct view_options {
@@ -51,6 +52,7 @@ struct view_options {
     uint64_t since_ns;                     /* wall time; 0: from the beginning */
     uint64_t kills[VIEW_KILLS_MAX];
     size_t kill_count;
+    uint64_t max_time_ns; /* 0: none */
     unsigned repeat;
     bool is_serial, wants_json, wants_har, wants_open;
     const char **words; /* what is no option: files, URLs. Heap */

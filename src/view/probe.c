@@ -18,9 +18,11 @@
 
 #include "view/probe.h"
 
+#include "base/clock.h"
 #include "net/tcp.h"
 #include "net/tls.h"
 #include "view/probe_internal.h"
+#include "view/signals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +49,33 @@ static void on_timer(struct timer *timer)
     loop_queue(probe->probes->loop, &probe->task);
 }
 
+/* Whoever has its whole answer only waits for the worker. */
+static void probe_give_up(struct probe *probe)
+{
+    if (probe->step == PROBE_PART)
+        probe_end(probe);
+    else
+        probe_fail(probe, CAUSE_CLIENT_GONE, "");
+}
+
+static void on_whole_timer(struct timer *timer)
+{
+    struct probe *probe = CONTAINER_OF(timer, struct probe, whole);
+    CHECK_TAG(probe, PROBE_TAG);
+    probe_give_up(probe);
+}
+
+static void on_signal(struct watch *watch, unsigned ready)
+{
+    struct probes *probes = CONTAINER_OF(watch, struct probes, signals);
+    int number = signals_read(watch->fd);
+    (void)ready;
+    if (number == 0 || probes->signal != 0)
+        return;
+    probes->signal = number;
+    probes->stopped_ns = clock_monotonic_ns();
+}
+
 void probe_allow(struct probe *probe, uint64_t ns)
 {
     probe->is_late = false;
@@ -60,6 +89,7 @@ void probe_end(struct probe *probe)
     bool is_abort = probe->sight->cause != CAUSE_NONE;
     timeline_mark(&probe->sight->timeline, MARK_X_END);
     timer_cancel(&probe->timer);
+    timer_cancel(&probe->whole);
     task_cancel(&probe->task);
     probe_drop_codec(probe, is_abort);
     transport_close(&probe->transport, is_abort);
@@ -310,8 +340,12 @@ static enum status probe_start(struct probe *probe, struct probes *probes)
     probe->tag = PROBE_TAG;
     probe->probes = probes;
     probes->running++;
+    probes->begun++;
     task_init(&probe->task, probe_run);
     timer_init(&probe->timer, on_timer);
+    timer_init(&probe->whole, on_whole_timer);
+    if (probes->max_time_ns != 0)
+        timer_set_in(probes->loop, &probe->whole, probes->max_time_ns);
     timeline_begin(&probe->sight->timeline);
     if (probe_has_via(probe) ? probe_ask_to_open(probe) : probe_ask_for_it(probe))
         loop_queue(probes->loop, &probe->task);
@@ -330,20 +364,22 @@ enum status probes_run(struct probes *probes, const struct aim *aims, size_t cou
         all[i].sight = &sights[first + i];
         status = probe_start(&all[i], probes);
     }
-    while (status == ST_OK && probes->running > 0)
+    while (status == ST_OK && probes->running > 0 && probes->signal == 0)
         (void)loop_turn(probes->loop, UINT64_MAX);
     for (size_t i = 0; i < count && all != NULL; i++) {
         if (all[i].tag != 0 && all[i].step != PROBE_OVER)
-            probe_end(&all[i]);
+            probe_give_up(&all[i]);
     }
     (void)loop_turn(probes->loop, 0); /* what was closed is buried */
     free(all);
     return status;
 }
 
-enum status probes_begin(struct probes *probes, struct lab *lab, const struct other_proxy *proxy)
+enum status probes_begin(struct probes *probes, const struct probes_options *options)
 {
-    *probes = (struct probes){.lab = lab, .proxy = proxy};
+    *probes = (struct probes){
+        .lab = options->lab, .proxy = options->proxy, .max_time_ns = options->max_time_ns};
+    probes->signals = (struct watch){.fd = -1, .on_ready = on_signal};
     tcp_slab_init(&probes->tcp_slab);
     probes->blocks = block_pool_create(KEEP_BYTES, /* limit_bytes= */ 0);
     probes->shared = (struct wire_shared){
@@ -351,11 +387,15 @@ enum status probes_begin(struct probes *probes, struct lab *lab, const struct ot
     if (probes->blocks == NULL || probes->shared.scratch == NULL)
         return ST_NOMEM;
     probes->tls_scratch = tls_scratch_create(probes->blocks);
-    return probes->tls_scratch == NULL ? ST_NOMEM : loop_create(&probes->loop);
+    if (probes->tls_scratch == NULL || loop_create(&probes->loop) != ST_OK)
+        return ST_NOMEM;
+    return loop_watch(probes->loop, &probes->signals, options->signals, WATCH_READ);
 }
 
 void probes_end(struct probes *probes)
 {
+    if (probes->signals.fd >= 0)
+        loop_unwatch(probes->loop, &probes->signals, /* is_closing= */ false);
     loop_destroy(&probes->loop);
     tls_scratch_destroy(&probes->tls_scratch);
     slab_done(&probes->tcp_slab);

@@ -35,7 +35,8 @@ struct probe {
     unsigned interim_count;
     struct task task;
     struct timer timer;
-    bool is_late; /* the step's time is over, the task has not looked yet */
+    bool is_late;       /* the step's time is over, the task has not looked yet */
+    struct timer whole; /* all its time */
 };
 
 static inline bool probe_has_via(const struct probe *probe)

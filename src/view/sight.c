@@ -125,3 +125,24 @@ void sight_show(const struct sight *sight, const struct aim *aim, const struct o
         timeline_mark_at(&record->timeline, (enum mark)mark, sight->timeline.at_ns[mark]);
     show_end(sight, aim, proxy, record);
 }
+
+bool sight_was_left(const struct record *record)
+{
+    return slice_equals(record_get(record, record->cause),
+                        slice_from_string(failure_row(CAUSE_CLIENT_GONE)->word));
+}
+
+void sight_show_end(const struct sight_end *end, struct record *record)
+{
+    char room[100];
+    struct text words = text_on(room, sizeof(room));
+    if (end->is_interrupted) {
+        text_add(&words, SLICE("It was interrupted"));
+    } else {
+        text_add(&words, SLICE("It was not over after --max-time "));
+        text_add_duration(&words, end->max_time_ns);
+    }
+    record->end = end->is_interrupted ? END_KILLED : END_TIMEOUT;
+    record->ended_by = LEG_CLIENT;
+    record_set(record, &record->detail, text_slice(&words), sizeof(room));
+}

@@ -23,9 +23,19 @@ struct sight {
     char detail[SIGHT_DETAIL_MAX]; /* beyond the cause: words, terminated */
 };
 
+/* Why a probe went away before it was over. */
+struct sight_end {
+    bool is_interrupted; /* by a signal; else its time was over, which is */
+    uint64_t max_time_ns;
+};
+
 /* The record of the worker's tunnel to the proxy becomes that of what went through it. The record of one that was never
  * opened only gets to know what was asked for. */
 void sight_show(const struct sight *sight, const struct aim *aim, const struct other_proxy *proxy,
                 struct record *record);
+/* Of what was given up by whoever asked: the record says why. */
+void sight_show_end(const struct sight_end *end, struct record *record);
+/* Was it? */
+bool sight_was_left(const struct record *record);
 
 #endif

@@ -15,16 +15,15 @@
 #include "view/admin.h"
 #include "view/commands.h"
 #include "view/screen.h"
+#include "view/signals.h"
 #include "view/sse.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 enum {
@@ -236,18 +235,6 @@ static void follow(struct follower *follower)
 
 /* ---- the whole ---- */
 
-/* Both signals come as bytes to read, and a reader that went away as an error. */
-static int take_signals(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL); /* fails for no such set */
-    (void)signal(SIGPIPE, SIG_IGN);           /* the same */
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static int begin(struct follower *follower)
 {
     char words[FAULT_TEXT];
@@ -257,7 +244,7 @@ static int begin(struct follower *follower)
     int code = view_admin_init(&follower->admin, VIEW_TAIL, follower->options);
     if (code != 0)
         return code;
-    follower->signals = take_signals();
+    follower->signals = signals_take();               /* a reader that went away is an error */
     (void)setvbuf(stdout, NULL, _IOFBF, PIECE_BYTES); /* where it fails the one before does */
     follower->screen = screen_of_output();
     if (open_stream(follower, &fault) == ST_OK)

@@ -8,6 +8,7 @@
 #include "view/commands.h"
 #include "view/lab.h"
 #include "view/probe.h"
+#include "view/signals.h"
 #include "view/waterfall.h"
 
 #include <assert.h>
@@ -18,6 +19,8 @@
 enum {
     TRANSACTIONS_MAX = 10000,
     RECORD_WAIT_S = 10, /* for the last record, when its answer is there */
+    LEFT_WAIT_S = 1,    /* when it was given up */
+    CODE_OF_SIGNAL = 128,
     FAULT_TEXT = 300,
     ROOM = HAR_ENTRY_MAX + HAR_FRAME_MAX,
 };
@@ -36,6 +39,8 @@ struct trace {
     size_t record_count;
     struct screen screen;
     uint64_t *values; /* of one phase, for percentiles */
+    int signals;
+    int signal; /* that came; 0: none */
     char room[ROOM];
 };
 
@@ -91,7 +96,7 @@ static int run_rounds(struct trace *trace, struct probes *probes)
 {
     size_t step = trace->options->is_serial ? 1 : trace->aim_count;
     for (unsigned round = 0; round < trace->options->repeat; round++) {
-        for (size_t i = 0; i < trace->aim_count; i += step) {
+        for (size_t i = 0; i < trace->aim_count && probes->signal == 0; i += step) {
             size_t first = round * trace->aim_count + i;
             if (probes_run(probes, &trace->aims[i], step, trace->sights, first) != ST_OK)
                 return view_complain(VIEW_TRACE, "no connection to its own worker can be made", "");
@@ -100,23 +105,61 @@ static int run_rounds(struct trace *trace, struct probes *probes)
     return 0;
 }
 
+/* What the probes know of the records, which are the worker's. Those of one that was given up name no probe, but they tell
+ * when. */
+static void show_sights(struct trace *trace, const struct probes *probes)
+{
+    for (size_t i = 0; i < trace->record_count; i++) {
+        struct record *record = &trace->records[i];
+        struct sight_end end = {.max_time_ns = trace->options->max_time_ns};
+        if (other_proxy_is_there(&trace->proxy))
+            show_sight(trace, record);
+        end.is_interrupted =
+            probes->signal != 0 && record->timeline.at_ns[MARK_X_END] >= probes->stopped_ns;
+        if (sight_was_left(record))
+            sight_show_end(&end, record);
+    }
+}
+
+/* Those of what was begun. */
+static int take_records(struct trace *trace, const struct probes *probes)
+{
+    uint64_t wait_ns = (trace->signal != 0 ? LEFT_WAIT_S : RECORD_WAIT_S) * NS_PER_S;
+    size_t wanted = trace->aim_count * trace->options->repeat;
+    trace->records =
+        lab_wait(&trace->lab, probes->begun, clock_monotonic_ns() + wait_ns, &trace->record_count);
+    show_sights(trace, probes);
+    if (trace->record_count == wanted)
+        return 0;
+    if (trace->signal == 0)
+        return view_complain(VIEW_TRACE, "some transactions have no record", "") - 1;
+    (void)fprintf(stderr, "fairlead: trace: interrupted; %zu of %zu transactions were begun\n",
+                  probes->begun, wanted);
+    return 0;
+}
+
 static int ask(struct trace *trace)
 {
     struct probes probes;
-    enum status status = probes_begin(&probes, &trace->lab, &trace->proxy);
+    struct probes_options options = {.lab = &trace->lab,
+                                     .proxy = &trace->proxy,
+                                     .signals = trace->signals,
+                                     .max_time_ns = trace->options->max_time_ns};
+    enum status status = probes_begin(&probes, &options);
     int code = status == ST_OK ? run_rounds(trace, &probes)
                                : view_complain(VIEW_TRACE, "no loop can be made", "");
     probes_end(&probes);
-    if (code != 0)
-        return code;
-    size_t wanted = trace->aim_count * trace->options->repeat;
-    trace->records = lab_wait(&trace->lab, wanted, clock_monotonic_ns() + RECORD_WAIT_S * NS_PER_S,
-                              &trace->record_count);
-    if (trace->record_count < wanted)
-        return view_complain(VIEW_TRACE, "some transactions have no record", "") - 1;
-    for (size_t i = 0; other_proxy_is_there(&trace->proxy) && i < trace->record_count; i++)
-        show_sight(trace, &trace->records[i]);
-    return 0;
+    trace->signal = probes.signal;
+    return code != 0 ? code : take_records(trace, &probes);
+}
+
+/* From now on a signal ends it as usual: who reads may not. */
+static void leave_signals(struct trace *trace)
+{
+    int late = signals_give(trace->signals);
+    trace->signals = -1;
+    if (trace->signal == 0)
+        trace->signal = late;
 }
 
 /* ---- one by one ---- */
@@ -280,7 +323,7 @@ static int print_people(struct trace *trace)
                 continue;
             print_waterfall(trace, record, axis_ns);
         }
-        if (trace->options->repeat > 1)
+        if (trace->options->repeat > 1 && first_of(trace, word) != NULL)
             print_table(trace, word);
     }
     free(trace->values);
@@ -298,7 +341,7 @@ static int show(struct trace *trace)
         code = print_people(trace);
     for (size_t i = 0; i < trace->record_count && code == 0; i++)
         code = waterfall_is_good(&trace->records[i]) ? 0 : 1;
-    return code;
+    return trace->signal != 0 ? CODE_OF_SIGNAL + trace->signal : code;
 }
 
 int trace_command(const struct view_options *options)
@@ -307,6 +350,7 @@ int trace_command(const struct view_options *options)
     if (trace == NULL)
         return view_complain(VIEW_TRACE, "out of memory", "");
     trace->options = options;
+    trace->signals = -1;
     trace->screen = screen_of_output();
     int code = 0;
     if (options->wants_json && options->wants_har)
@@ -316,10 +360,12 @@ int trace_command(const struct view_options *options)
     if (code == 0)
         code = make_aims(trace);
     if (code == 0) {
+        trace->signals = signals_take(); /* before there is another thread */
         code = lab_begin(&trace->lab, options->rest_count, options->rest,
                          trace->aim_count * options->repeat, other_proxy_is_there(&trace->proxy));
         if (code == 0)
             code = ask(trace);
+        leave_signals(trace);
         if (code == 0)
             code = show(trace);
         lab_end(&trace->lab);

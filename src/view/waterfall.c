@@ -282,7 +282,8 @@ static void add_unfinished(const struct pen *pen, enum phase wanted)
     if (record_unfinished(pen->record, &pen->record->timeline, &phase, &begin_ns, &end_ns) &&
         phase == wanted)
         add_row(pen, slice_from_string(phase_word(phase)), begin_ns, end_ns, end_ns - begin_ns,
-                SCREEN_RED, SLICE("in vain"));
+                SCREEN_RED,
+                pen->record->ended_by == LEG_CLIENT ? SLICE("not over") : SLICE("in vain"));
 }
 
 static void add_phases(const struct pen *pen)
