@@ -219,7 +219,7 @@ static bool step_connect(struct probe *probe)
                probe_begin_tls(probe, &probe->aim->target.host);
     probe_note_answer(probe, head);
     if (is_refused)
-        probe_note_refusal(probe, head);
+        probe_note_words(probe, head);
     else
         probe_mark_received(probe, MARK_T_OPEN);
     probe_end(probe);
@@ -242,6 +242,8 @@ static bool step_ask(struct probe *probe)
         probe_end(probe); /* the worker's: it is open, or refused */
         return false;
     }
+    if (head->status >= 400 && probe_has_via(probe) && !aim_is_tls(probe->aim))
+        probe_note_words(probe, head);
     probe->step = PROBE_LOAD;
     if (probe_has_via(probe))
         probe_allow(probe, probe_config(probe)->timeouts.body_stall_ns);
@@ -263,6 +265,7 @@ static bool probe_end_load(struct probe *probe)
 {
     struct slice unread;
     probe_mark_received(probe, MARK_U_RX1);
+    probe_note_body_end(probe);
     if (probe_has_via(probe) || !probe->is_sent) {
         probe_end(probe);
         return false;
@@ -290,6 +293,7 @@ static bool step_load(struct probe *probe)
         if (status == ST_EOF)
             return probe_end_load(probe);
         probe->sight->body_bytes += view.len;
+        probe_note_body(probe, view);
         stream->ops->consume(stream, view.len);
         if (probe_has_via(probe))
             probe_allow(probe, probe_config(probe)->timeouts.body_stall_ns);

@@ -8,6 +8,7 @@
 #include "net/tls.h"
 #include "upstream/engine.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { HEAD_ARENA_MAX = 65536, INTERIM_MAX = 100 };
@@ -261,7 +262,6 @@ void probe_note_answer(struct probe *probe, const struct head *head)
     probe->sight->minor = head->minor;
 }
 
-/* Its reason, or where that says no more than the status, Proxy-Status (RFC 9209). */
 /* What the other proxy says may be shown to anybody, and it may say what it was told. */
 static void hide_credentials(char *words, const char *field)
 {
@@ -272,20 +272,55 @@ static void hide_credentials(char *words, const char *field)
         memset(at, '*', len);
 }
 
-void probe_note_refusal(struct probe *probe, const struct head *head)
+/* Does Proxy-Status say that a proxy made the answer, since it failed (RFC 9209 §2.1.1)? */
+static bool says_error(struct slice status)
+{
+    while (status.len > 0 && !slice_starts_with(status, SLICE("error=")))
+        status = slice_from(status, 1);
+    return status.len > 0;
+}
+
+/* Its reason; or where that says no more than the status, Proxy-Status; or where there is none, a line of the body. */
+void probe_note_words(struct probe *probe, const struct head *head)
 {
     struct sight *sight = probe->sight;
     struct text words = text_on(sight->detail, sizeof(sight->detail));
     const struct field *more = fields_find_name(&head->fields, SLICE("Proxy-Status"));
+    bool is_usual =
+        head->reason.len == 0 || slice_equals(head->reason, status_code_reason(head->status));
     text_add_format(&words, "%u ", head->status);
     text_add(&words, head->reason);
-    if (more != NULL && slice_equals(head->reason, status_code_reason(head->status))) {
+    if (more != NULL && is_usual) {
         text_add(&words, SLICE("; "));
         text_add(&words, more->value);
     }
     (void)text_string(&words);
     hide_credentials(sight->detail, probe->probes->proxy->field);
-    sight->is_refused = true;
+    sight->is_refused = probe->step == PROBE_CONNECT || (more != NULL && says_error(more->value));
+    if (more == NULL && is_usual)
+        probe->body_kind = body_kind_of(head);
+}
+
+void probe_note_body(struct probe *probe, struct slice piece)
+{
+    size_t room = probe->body_kind == BODY_OPAQUE ? 0 : sizeof(probe->look) - probe->look_len;
+    piece = slice_first(piece, room);
+    if (piece.len > 0)
+        memcpy(probe->look + probe->look_len, piece.at, piece.len);
+    probe->look_len += piece.len;
+}
+
+void probe_note_body_end(struct probe *probe)
+{
+    struct sight *sight = probe->sight;
+    char room[BODY_LINE_MAX + 10];
+    struct text line = text_on(room, sizeof(room));
+    size_t len = strlen(sight->detail);
+    body_line_add(slice_of(probe->look, probe->look_len), probe->body_kind, &line);
+    if (line.len == 0)
+        return;
+    (void)snprintf(sight->detail + len, sizeof(sight->detail) - len, ": %s", text_string(&line));
+    hide_credentials(sight->detail, probe->probes->proxy->field);
 }
 
 bool probe_take_tunnel(struct probe *probe, enum probe_step next)

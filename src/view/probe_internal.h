@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "codec/h1_codec.h"
+#include "view/body_line.h"
 #include "view/probe.h"
 
 /* A probe and its parts: probe.c has the steps, probe_http.c what is asked and heard in them. */
@@ -35,8 +36,11 @@ struct probe {
     unsigned interim_count;
     struct task task;
     struct timer timer;
-    bool is_late;       /* the step's time is over, the task has not looked yet */
-    struct timer whole; /* all its time */
+    bool is_late;             /* the step's time is over, the task has not looked yet */
+    struct timer whole;       /* all its time */
+    enum body_kind body_kind; /* of an answer whose head does not say why */
+    size_t look_len;
+    char look[BODY_LOOK_MAX]; /* the beginning of its body */
 };
 
 static inline bool probe_has_via(const struct probe *probe)
@@ -67,9 +71,12 @@ void probe_flush(struct probe *probe);
 const struct head *probe_hear(struct probe *probe) MUST_USE;
 /* When the last bytes came. */
 void probe_mark_received(struct probe *probe, enum mark mark);
-/* The status of an answer, and the words of one that refuses a tunnel, for people. */
+/* The status of an answer, and the words of one of the proxy's that is none of the good ones, for people. */
 void probe_note_answer(struct probe *probe, const struct head *head);
-void probe_note_refusal(struct probe *probe, const struct head *head);
+void probe_note_words(struct probe *probe, const struct head *head);
+/* A piece of its body, and that there was the last one. */
+void probe_note_body(struct probe *probe, struct slice piece);
+void probe_note_body_end(struct probe *probe);
 /* The byte stream that a CONNECT has opened becomes what was reached, for the step `next`. False: it failed, since whoever
  * is there has not been spoken to yet, and has nothing to say. */
 bool probe_take_tunnel(struct probe *probe, enum probe_step next) MUST_USE;

@@ -36,13 +36,20 @@ static void show_challenge(const struct other_proxy *proxy, struct record *recor
                    64);
 }
 
-/* The proxy's own answer to CONNECT. Of its words nothing is believed, and all is shown. */
-static void show_refusal(const struct sight *sight, struct record *record)
+/* What the proxy says of an answer that is none of the good ones. Of its words nothing is believed, and all is shown. An
+ * answer to a request that does not say whose it is may be the origin's, and is one like any other. */
+static void show_answer(const struct sight *sight, const struct aim *aim, struct record *record)
 {
     char room[SIGHT_DETAIL_MAX + 100];
     struct text words = text_on(room, sizeof(room));
-    text_add_format(&words, "The proxy does not open the tunnel: %s", sight->detail);
-    record->end = END_ERROR;
+    bool is_plain = !aim->is_tunnel && !aim_is_tls(aim);
+    text_add_format(&words, "%s: %s",
+                    !is_plain           ? "The proxy does not open the tunnel"
+                    : sight->is_refused ? "The proxy does not forward the request"
+                                        : "The proxy answers",
+                    sight->detail);
+    if (sight->is_refused)
+        record->end = END_ERROR;
     record_set(record, &record->detail, text_slice(&words), sizeof(room));
 }
 
@@ -78,8 +85,8 @@ static void show_end(const struct sight *sight, const struct aim *aim,
         show_failure(sight, aim, proxy, record);
     else if (sight->status == 407 && (sight->is_refused || !aim_is_tls(aim)))
         show_challenge(proxy, record);
-    else if (sight->is_refused)
-        show_refusal(sight, record);
+    else if (sight->detail[0] != '\0')
+        show_answer(sight, aim, record);
 }
 
 static void forget_tunnel(struct record *record)

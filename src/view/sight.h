@@ -14,13 +14,13 @@ struct sight {
     struct timeline timeline; /* marks of the way to the origin, and the end */
     uint16_t status;          /* of the last answer; 0: none came */
     uint8_t minor;
-    bool is_refused; /* and it is that of the proxy, which opens no tunnel */
+    bool is_refused; /* and it is that of the proxy: it opens no tunnel, or says that it failed */
     uint64_t body_bytes;
     struct record_tls tls;         /* with the origin */
     enum cause cause;              /* CAUSE_NONE: an answer came, to its end */
     bool is_late;                  /* a time limit was met */
     bool is_of_proxy;              /* not of the origin: who failed */
-    char detail[SIGHT_DETAIL_MAX]; /* beyond the cause: words, terminated */
+    char detail[SIGHT_DETAIL_MAX]; /* beyond the cause, or of the answer: words */
 };
 
 /* Why a probe went away before it was over. */

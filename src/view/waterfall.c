@@ -142,8 +142,10 @@ static void add_failure(const struct pen *pen)
     if (reason.len == 0)
         return;
     color(pen, SCREEN_RED);
-    text_add(pen->into, slice_from_string(record_end_word((enum record_end)record->end)));
-    text_add(pen->into, SLICE(": "));
+    if (record->end != END_DONE) { /* an answer like any other, of which more is known */
+        text_add(pen->into, slice_from_string(record_end_word((enum record_end)record->end)));
+        text_add(pen->into, SLICE(": "));
+    }
     add_words(pen, record_get(record, reason), WORDS_TEXT / 2);
     color(pen, SCREEN_RESET);
     if (record->remedy.len > 0) {

@@ -238,11 +238,12 @@ def test_credentials_are_sent_to_the_proxy_alone(stage):
 def test_a_proxy_that_says_the_credentials_back_shows_none(stage):
     """In its reason phrase or Proxy-Status, which are shown; trace() looks for them in all output."""
     token = base64.b64encode(b"alice:s3cret")
-    other = stage.origin(answers(b"HTTP/1.1 403 no " + token + b" here, " + token + b"\r\nContent-Length: 0\r\n\r\n"))
-    url = other.url.replace("//", "//alice:s3cret@")
-    for form in ([], ["--json"], ["--har"]):
-        code, out, _ = trace(stage, url, *form, "https://a.example/")
-        assert code == 1 and "****" in out
+    echoes = (b"HTTP/1.1 403 no " + token + b" here, " + token + b"\r\nContent-Length: 0\r\n\r\n", refuses(TEXT, b"no " + token))
+    for answer, word in ((echoes[0], "https://a.example/"), (echoes[0], "http://a.example/"), (echoes[1], "http://a.example/")):
+        url = stage.origin(answers(answer)).url.replace("//", "//alice:s3cret@")
+        for form in ([], ["--json"], ["--har"]):
+            code, out, _ = trace(stage, url, *form, word)
+            assert code == 1 and "****" in out
 
 
 @pytest.mark.parametrize("is_tls", [False, True])
@@ -282,6 +283,44 @@ def test_a_refused_tunnel_shows_the_proxys_words(stage, proxy):
     code, record = record_of(stage, url_of(proxy), f"https://127.0.0.1:{closed_port()}/")
     assert (code, record.status, record.end) == (1, 502, "error")
     assert re.match("The proxy does not open the tunnel: 502 Bad Gateway; .*; error=connection_refused", record.detail)
+
+
+def refuses(head=b"", body=b"", reason=b"Forbidden"):
+    return (b"HTTP/1.1 403 " + reason + b"\r\n" + head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+
+TEXT = b"Content-Type: text/plain; charset=utf-8\r\n"
+HTML = b"Content-Type: text/html\r\n"
+SAYS = b'Proxy-Status: p; error=http_request_denied; details="no entry"\r\n'
+
+
+@pytest.mark.parametrize("answer, end, words", [
+    (refuses(reason=b"no entry"), "done", "The proxy answers: 403 no entry"),
+    (refuses(SAYS), "error", 'The proxy does not forward the request: 403 Forbidden; p; error=http_request_denied; details="no entry"'),
+    (refuses(b"Proxy-Status: p; received-status=403\r\n"), "done", "The proxy answers: 403 Forbidden; p; received-status=403"),
+    (refuses(TEXT, b"\r\nno entry\r\nmore"), "done", "The proxy answers: 403 Forbidden: no entry"),
+    (refuses(HTML, b"<html><title>no entry</title>" + b"x" * 5000), "done", "The proxy answers: 403 Forbidden: no entry"),
+    (refuses(TEXT, b"a\x9b31m\xff\x1b[31mb"), "done", "The proxy answers: 403 Forbidden: a"),
+    (refuses(TEXT, b"x" * 5000), "done", "The proxy answers: 403 Forbidden: " + "x" * 160 + "..."),
+    (refuses(TEXT + SAYS, b"other"), "error", 'The proxy does not forward the request: 403 Forbidden; p; error=http_request_denied; details="no entry"'),
+    (refuses(), "done", "The proxy answers: 403 Forbidden"),
+])
+def test_a_refused_request_shows_the_proxys_words(stage, answer, end, words):
+    """Reason, Proxy-Status, or a line of its page, none of which a terminal would obey; it may be the origin's answer, unless
+    Proxy-Status says that a proxy failed."""
+    other = stage.origin(replies_forever(answer))
+    code, record = record_of(stage, other.url, "http://a.example/")
+    assert (code, record.status, record.end) == (1, 403, end) and record.detail.startswith(words)
+    code, out, _ = trace(stage, other.url, "http://a.example/")
+    shown = " ".join(out.split())
+    assert code == 1 and ("error: " if end == "error" else "") + words in shown and out.isascii() and "\x1b" not in out
+
+
+def test_our_own_refusal_of_a_request_is_shown(stage, proxy):
+    """And what would allow it."""
+    code, out, _ = trace(stage, url_of(proxy), "http://10.0.0.1/")
+    shown = " ".join(out.split())
+    assert code == 1 and "The proxy does not forward the request: 403 " in shown and "--allow 10.0.0.1" in shown, out
 
 
 @pytest.mark.parametrize("answer, status", [
