@@ -12,7 +12,7 @@ import {explain, mayBeExplained} from "./why.js";
 const PLACED = new Set(["v", "time", "base_ns", "seq", "kind", "in_progress", "id", "worker", "client", "listener", "listener_name",
     "method", "url", "url_cut", "host", "http", "user", "status", "upstream_status", "upstream_http", "end", "ended_by", "rule",
     "would_deny", "remedy", "cause", "error", "detail", "retries", "retry_reason", "upstream", "source", "client_conn",
-    "upstream_conn", "client_tls", "upstream_tls", "dns", "bytes", "stalled_us", "phases_us", "marks_us", "attempts", "verdict",
+    "upstream_conn", "client_tls", "parent_tls", "upstream_tls", "dns", "bytes", "stalled_us", "phases_us", "marks_us", "attempts", "verdict",
     "referer", "user_agent", "sni", "groups", "phase", "now_us", "unfinished"]);
 
 const DECIDED = {refused: "refused", observed: "allowed, and would be refused", allowed: "allowed", "": "none"};

@@ -539,6 +539,7 @@ void access_log_add_json(const struct record *record, struct text *into)
     add_endpoint(into, JSON_KEY("source"), &record->source);
     add_connections(record, into);
     add_tls(into, JSON_KEY("client_tls"), &record->client_tls);
+    add_tls(into, JSON_KEY("parent_tls"), &record->parent_tls);
     add_tls(into, JSON_KEY("upstream_tls"), &record->upstream_tls);
     add_inside(record, into);
     add_dns(record, into);

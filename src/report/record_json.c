@@ -710,6 +710,7 @@ static const struct member line_members[] = {
     PART("client_conn", read_client_conn),
     PART("upstream_conn", read_upstream_conn),
     MEMBER("client_tls", read_tls, client_tls),
+    MEMBER("parent_tls", read_tls, parent_tls),
     MEMBER("upstream_tls", read_tls, upstream_tls),
     PART("dns", read_dns),
     PART("bytes", read_bytes),

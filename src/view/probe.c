@@ -141,7 +141,13 @@ static bool probe_begin_tls(struct probe *probe, const struct host *host)
 {
     struct probes *probes = probe->probes;
     struct transport *lower = probe->transport;
-    struct tls_connect_options options = {.host = host, .session_key = SLICE_NONE};
+    bool is_proxy = probe->step == PROBE_SHAKE_PROXY;
+    char key[AIM_AUTHORITY_MAX + 10];
+    struct text session_key = text_on(key, sizeof(key));
+    text_add_format(&session_key, "%s %s", is_proxy ? "proxy" : "origin",
+                    is_proxy ? probes->proxy->authority : probe->aim->authority);
+    struct tls_connect_options options = {
+        .host = host, .sessions = probes->tls_sessions, .session_key = text_slice(&session_key)};
     probe->transport = NULL;
     if (tls_connect_create(probes->tls_scratch, &lower, lab_snapshot(probes->lab)->tls_client,
                            &options, &probe->transport) != ST_OK) {
@@ -150,8 +156,7 @@ static bool probe_begin_tls(struct probe *probe, const struct host *host)
         return false;
     }
     transport_listen(probe->transport, probe, on_transport);
-    timeline_mark(&probe->sight->timeline,
-                  probe->step == PROBE_SHAKE_PROXY ? MARK_U_PT0 : MARK_U_TLS0);
+    timeline_mark(&probe->sight->timeline, is_proxy ? MARK_U_PT0 : MARK_U_TLS0);
     probe_allow(probe, probe_config(probe)->timeouts.upstream_tls_ns);
     return true;
 }
@@ -164,8 +169,8 @@ static bool probe_shake(struct probe *probe)
         return false;
     probe_mark_shaken(probe);
     if (status == ST_OK) {
-        if (probe->step == PROBE_SHAKE_ORIGIN)
-            probe->sight->tls = tls_record(probe->transport);
+        *(probe->step == PROBE_SHAKE_PROXY ? &probe->sight->proxy_tls : &probe->sight->tls) =
+            tls_record(probe->transport);
         return true;
     }
     const char *verdict = tls_verify_error(probe->transport);
@@ -391,7 +396,9 @@ enum status probes_begin(struct probes *probes, const struct probes_options *opt
     if (probes->blocks == NULL || probes->shared.scratch == NULL)
         return ST_NOMEM;
     probes->tls_scratch = tls_scratch_create(probes->blocks);
-    if (probes->tls_scratch == NULL || loop_create(&probes->loop) != ST_OK)
+    probes->tls_sessions = tls_sessions_create(PROBES_MAX + 1);
+    if (probes->tls_scratch == NULL || probes->tls_sessions == NULL ||
+        loop_create(&probes->loop) != ST_OK)
         return ST_NOMEM;
     return loop_watch(probes->loop, &probes->signals, options->signals, WATCH_READ);
 }
@@ -401,6 +408,7 @@ void probes_end(struct probes *probes)
     if (probes->signals.fd >= 0)
         loop_unwatch(probes->loop, &probes->signals, /* is_closing= */ false);
     loop_destroy(&probes->loop);
+    tls_sessions_destroy(&probes->tls_sessions);
     tls_scratch_destroy(&probes->tls_scratch);
     slab_done(&probes->tcp_slab);
     free(probes->shared.scratch);

@@ -22,6 +22,7 @@ struct probes {
     struct wire_shared shared;
     struct slab tcp_slab;
     struct tls_scratch *tls_scratch;
+    struct tls_sessions *tls_sessions; /* so that later rounds resume, as the worker does */
     struct watch signals;
     uint64_t max_time_ns;
     size_t running;

@@ -5,16 +5,24 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "net/tls.h"
 
 #include <string.h>
+
+/* Where `words` begin; the length of the sentence if nowhere. */
+static size_t find_words(struct slice sentence, struct slice words)
+{
+    size_t at = 0;
+    while (at < sentence.len && !slice_starts_with(slice_from(sentence, at), words))
+        at++;
+    return at;
+}
 
 /* Sentences are about the destination, which for the worker is the other proxy. */
 static void add_of_proxy(struct slice sentence, struct text *into)
 {
     struct slice word = SLICE("destination");
-    size_t at = 0;
-    while (at < sentence.len && !slice_starts_with(slice_from(sentence, at), word))
-        at++;
+    size_t at = find_words(sentence, word);
     text_add(into, slice_first(sentence, at));
     if (at < sentence.len)
         text_add(into, SLICE("proxy"));
@@ -127,10 +135,20 @@ void sight_show(const struct sight *sight, const struct aim *aim, const struct o
     forget_tunnel(record);
     record->kind = aim->is_tunnel ? RECORD_TUNNEL : RECORD_EXCHANGE;
     record->response_body_bytes = sight->body_bytes;
+    record->parent_tls = sight->proxy_tls;
     record->upstream_tls = sight->tls;
     for (int mark = 0; mark < MARK_COUNT; mark++)
         timeline_mark_at(&record->timeline, (enum mark)mark, sight->timeline.at_ns[mark]);
     show_end(sight, aim, proxy, record);
+}
+
+void sight_show_hint(struct record *record)
+{
+    struct slice cause = slice_from_string(failure_row(CAUSE_TLS_CERTIFICATE)->word);
+    struct slice detail = record_get(record, record->detail);
+    if (slice_equals(record_get(record, record->cause), cause) &&
+        find_words(detail, SLICE(TLS_UNTRUSTED)) < detail.len)
+        record_set(record, &record->remedy, SLICE("--upstream-ca FILE"), 64);
 }
 
 bool sight_was_left(const struct record *record)

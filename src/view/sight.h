@@ -16,6 +16,7 @@ struct sight {
     uint8_t minor;
     bool is_refused; /* and it is that of the proxy: it opens no tunnel, or says that it failed */
     uint64_t body_bytes;
+    struct record_tls proxy_tls;
     struct record_tls tls;         /* with the origin */
     enum cause cause;              /* CAUSE_NONE: an answer came, to its end */
     bool is_late;                  /* a time limit was met */
@@ -33,6 +34,8 @@ struct sight_end {
  * opened only gets to know what was asked for. */
 void sight_show(const struct sight *sight, const struct aim *aim, const struct other_proxy *proxy,
                 struct record *record);
+/* Of a certificate whose authority is not trusted: what would change that. */
+void sight_show_hint(struct record *record);
 /* Of what was given up by whoever asked: the record says why. */
 void sight_show_end(const struct sight_end *end, struct record *record);
 /* Was it? */

@@ -118,6 +118,7 @@ static void show_sights(struct trace *trace, const struct probes *probes)
             probes->signal != 0 && record->timeline.at_ns[MARK_X_END] >= probes->stopped_ns;
         if (sight_was_left(record))
             sight_show_end(&end, record);
+        sight_show_hint(record);
     }
 }
 

@@ -148,9 +148,11 @@ static void add_failure(const struct pen *pen)
     }
     add_words(pen, record_get(record, reason), WORDS_TEXT / 2);
     color(pen, SCREEN_RESET);
-    if (record->remedy.len > 0) {
-        text_add(pen->into, SLICE("\nto allow it: "));
-        add_words(pen, record_get(record, record->remedy), WORDS_TEXT / 2);
+    struct slice remedy = record_get(record, record->remedy);
+    if (remedy.len > 0) {
+        bool is_trust = slice_starts_with(remedy, SLICE("--upstream-ca"));
+        text_add(pen->into, is_trust ? SLICE("\nto trust it: ") : SLICE("\nto allow it: "));
+        add_words(pen, remedy, WORDS_TEXT / 2);
     }
     text_add_char(pen->into, '\n');
 }
@@ -215,13 +217,14 @@ static void add_row(const struct pen *pen, struct slice label, uint64_t begin_ns
 
 static void add_note(const struct record *record, enum phase phase, struct text *note)
 {
-    const struct record_tls *tls = &record->upstream_tls;
+    bool is_parent = phase == PHASE_PARENT_TLS;
+    const struct record_tls *tls = is_parent ? &record->parent_tls : &record->upstream_tls;
     if (phase == PHASE_DNS && record->dns_source != DNS_NONE) {
         text_add(note, slice_from_string(dns_source_word((enum dns_source)record->dns_source)));
         if (record->dns_answers > 0)
             text_add_format(note, ", %u found", record->dns_answers);
     }
-    if (phase == PHASE_TLS && tls->version >= 0x0301)
+    if ((is_parent || phase == PHASE_TLS) && tls->version >= 0x0301)
         text_add_format(note, "TLS 1.%u%s", tls->version - 0x0301u,
                         tls->resumed ? ", resumed" : "");
 }

@@ -35,6 +35,7 @@ class Record:
     upstream_conn = property(lambda self: self.json.get("upstream_conn", {}))
     upstream_tls = property(lambda self: self.json.get("upstream_tls"))
     client_tls = property(lambda self: self.json.get("client_tls"))
+    parent_tls = property(lambda self: self.json.get("parent_tls"))
     slow = property(lambda self: self.json.get("verdict", {}).get("slow"))  # the one word; None: it was fast
     shares = property(lambda self: self.json["verdict"]["shares_us"])
     id = property(lambda self: self.json["id"])

@@ -14,7 +14,7 @@ from support import users
 from support.har import check_har
 from support.message import ok
 from support.ops import closed_port, told
-from support.origin import replies_forever
+from support.origin import replies_and_closes, replies_forever
 from support.record import Record
 from support.schema import check_log
 
@@ -156,6 +156,23 @@ def test_a_proxy_that_speaks_tls_has_a_phase_of_its_own(stage):
     code, record = record_of(stage, url, f"https://127.0.0.1:{origin.port}/")
     in_order(record, "u_syn1", "u_pt0", "u_pt1", "u_px0", "u_px1", "u_tls0", "u_tls1", "u_tx0", "u_rx0", "x_end")
     assert code == 0 and all(seen.client_tls["version"] == "1.3" for seen in proxy.records(3))
+    assert record.parent_tls["version"] == record.upstream_tls["version"] == "1.3" and record.parent_tls["cipher_name"]
+    assert re.search(r"^  parent_tls .* TLS 1\.3$", out, re.M) and re.search(r"^  tls .* TLS 1\.3$", out, re.M)
+
+
+def test_later_rounds_resume_both_sessions(stage):
+    """As a connection of the proxy itself would; the log and the waterfall say it."""
+    proxy = stage.proxy(tls=True)
+    origin = stage.origin(replies_and_closes(ok(b"fine")), tls=True)
+    words = ["--serial", *[f"https://127.0.0.1:{origin.port}/{n}" for n in range(3)]]
+    code, out, _ = trace(stage, url_of(proxy, is_tls=True), "--json", *words)
+    records = [Record(line) for line in out.splitlines()]
+    assert code == 0 and [(record.parent_tls["resumed"], record.upstream_tls["resumed"]) for record in records] == [
+        (False, False), (True, True), (True, True)]
+    code, out, _ = trace(stage, url_of(proxy, is_tls=True), *words)
+    assert code == 0 and len(re.findall(r"TLS 1\.3, resumed$", out, re.M)) == 4
+    code, out, _ = told(stage, "trace", "--allow", "127.0.0.0/8", "--upstream-ca", stage.certs.ca, "--json", *words)
+    assert [Record(line).upstream_tls["resumed"] for line in out.splitlines()] == [False, True, True]
 
 
 def test_archives_are_exact(stage):
@@ -397,6 +414,20 @@ def test_nothing_is_trusted_without_a_reason(stage, proxy):
         assert code == 1 and Record(out).cause == "tls_certificate"
     assert not origin.requests
     origin.failures.clear()
+
+
+@pytest.mark.parametrize("make, hint", [(self_signed, "to trust it: --upstream-ca FILE\n"), (wrong_name, None)])
+def test_a_certificate_that_is_not_trusted_names_the_flag(stage, proxy, make, hint):
+    """Of the origin, with or without another proxy between, and of that proxy; not where no authority would help."""
+    bad = refusing(stage, make)
+    ways = [("--allow", "127.0.0.0/8"), ("--proxy", url_of(proxy))]
+    words = [[*way, f"https://127.0.0.1:{bad.port}/"] for way in ways] + [["--proxy", bad.url, "http://a.example/"]]
+    for each in words:
+        code, out, _ = told(stage, "trace", "--upstream-ca", stage.certs.ca, *each)
+        assert code == 1 and "was not accepted" in out and (hint in out if hint else "--upstream-ca" not in out), out
+        record = Record(told(stage, "trace", "--upstream-ca", stage.certs.ca, "--json", *each)[1])
+        assert record.get("remedy") == (hint and "--upstream-ca FILE")
+    bad.failures.clear()
 
 
 def test_no_other_proxy_is_told(stage):

@@ -377,6 +377,7 @@ static void json_holds_the_marks_and_the_phases_that_happened(void **state)
     assert_has(line, "\"u_tx1\":15001,");
     assert_lacks(line, "\"tls\"");
     assert_lacks(line, "upstream_tls");
+    assert_lacks(line, "parent_tls");
     assert_lacks(line, "stalled_us");
     assert_lacks(line, "attempts");
     assert_lacks(line, "in_progress");

@@ -101,6 +101,7 @@ static void every_member_comes_back(void **state)
         (struct record_tcp){1, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29};
     record.client_tls = (struct record_tls){.version = 0x0304, .cipher = 0x1302, .resumed = true};
     record.client_tls.cipher_name = tls_cipher_name(0x1302);
+    record.parent_tls = (struct record_tls){.version = 0x0303, .cipher = 0xc02f};
     record.upstream_tls = (struct record_tls){.version = 0x7f1c, .cipher = 0xfefe};
     for (int mark = 0; mark < MARK_COUNT; mark++)
         test_mark(&record, (enum mark)mark, (uint64_t)mark * 1001500);

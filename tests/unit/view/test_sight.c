@@ -2,6 +2,8 @@
 
 #include "view/sight.h"
 
+#include <stdio.h>
+
 static struct record record;
 static struct sight sight;
 static struct aim aim;
@@ -53,6 +55,7 @@ static void a_tunnel_becomes_what_went_through_it(void **state)
     (void)state;
     begin("https://a.test/x", "http://p.test:1");
     sight.tls.version = 0x0304;
+    sight.proxy_tls.version = 0x0303;
     show();
     const uint64_t *at = record.timeline.at_ns;
     assert_int_equal(record.kind, RECORD_EXCHANGE);
@@ -61,6 +64,7 @@ static void a_tunnel_becomes_what_went_through_it(void **state)
     assert_true(at[MARK_D_TX0] == 0 && at[MARK_T_OPEN] == 0 && at[MARK_T_UP] == 0);
     assert_true(record.waits == 0 && record.response_body_bytes == 12);
     assert_int_equal(record.upstream_tls.version, 0x0304);
+    assert_int_equal(record.parent_tls.version, 0x0303);
     assert_text(record.method, "GET");
     assert_text(record.url, "https://a.test/x");
     assert_text(record.host, "a.test");
@@ -139,11 +143,53 @@ static void a_proxy_that_is_not_there_has_no_status(void **state)
     assert_true(record.timeline.at_ns[MARK_X_END] == 1006);
 }
 
+/* Who asked went away: why is his to say. */
+static void what_was_left_says_why(void **state)
+{
+    (void)state;
+    begin("https://a.test/", "http://p.test");
+    show();
+    assert_false(sight_was_left(&record));
+    begin("https://a.test/", "http://p.test");
+    sight.cause = CAUSE_CLIENT_GONE;
+    show();
+    assert_true(sight_was_left(&record));
+    struct sight_end end = {.max_time_ns = 1500000000};
+    sight_show_end(&end, &record);
+    assert_int_equal(record.end, END_TIMEOUT);
+    assert_int_equal(record.ended_by, LEG_CLIENT);
+    assert_text(record.detail, "It was not over after --max-time 1.50s");
+    end.is_interrupted = true;
+    sight_show_end(&end, &record);
+    assert_int_equal(record.end, END_KILLED);
+    assert_text(record.detail, "It was interrupted");
+}
+
+/* What another authority would change names the flag for one; a wrong name does not. */
+static void a_certificate_that_is_not_trusted_names_the_flag(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *detail, *remedy;
+    } rows[] = {{"it is self-signed, and not trusted here", "--upstream-ca FILE"},
+                {"it is not valid for this name", ""}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        begin("https://a.test/", "https://p.test");
+        sight.cause = CAUSE_TLS_CERTIFICATE;
+        (void)snprintf(sight.detail, sizeof(sight.detail), "%s", rows[i].detail);
+        show();
+        sight_show_hint(&record);
+        assert_text(record.remedy, rows[i].remedy);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tunnel_becomes_what_went_through_it),
         cmocka_unit_test(failures_name_who_failed),
+        cmocka_unit_test(what_was_left_says_why),
+        cmocka_unit_test(a_certificate_that_is_not_trusted_names_the_flag),
         cmocka_unit_test(a_challenge_says_what_would_answer_it),
         cmocka_unit_test(a_proxy_that_is_not_there_has_no_status),
     };
