@@ -7,7 +7,7 @@ _fairlead() {
         --allow-clients --users --allow --deny --connect-port --resolver --source --upstream-ca --via --timeout
         --log-level --log-format --log-file --seccomp --landlock --core-dumps --print --sandbox --diff --kill-refused
         --user --group --from --method --at-listener --certificate --at --all --running --by --min-count
-        --suffixes --public-suffixes --json --list --repeat --serial --proxy --proxy-password-file --har --token-file --filter --since --open --kill --reference --help --version'
+        --suffixes --public-suffixes --json --list --repeat --serial --proxy --proxy-password-file --max-time --har --token-file --filter --since --open --kill --reference --help --version'
     local timeouts='client_tls= client_head= dns= connect= connect_attempt_delay= upstream_tls= response_head=
         body_stall= keepalive= upstream_keepalive= tunnel_idle= tunnel_half_closed= tunnel_lifetime= drain='
     local words='' path
@@ -34,7 +34,7 @@ _fairlead() {
         ;;
     --listen | --listen-tls | --workers | --allow* | --deny | --resolver | --source | --via | --user | --group | \
         --from | --at-listener | --certificate | --at | --min-count | --suffixes | \
-        --since | --kill | --repeat | --proxy) return ;;
+        --since | --kill | --repeat | --max-time | --proxy) return ;;
     --filter)
         words='host= url~ method= client= user= upstream= status= kind=tunnel decision=refused end= cause= rule= wait> total>'
         compopt -o nospace

@@ -250,6 +250,40 @@ void text_add_size(struct text *text, uint64_t bytes)
     text_add_scaled(text, bytes, unit, names[i]);
 }
 
+static void add_line_break(struct text *text, size_t indent)
+{
+    text_add_char(text, '\n');
+    for (size_t i = 0; i < indent; i++)
+        text_add_char(text, ' ');
+}
+
+void text_add_wrapped(struct text *text, struct slice words, const struct text_wrap *wrap)
+{
+    struct slice word;
+    size_t at = wrap->at;
+    bool is_begun = false; /* a word stands in this line */
+    while (slice_next_part(&words, ' ', &word)) {
+        if (word.len == 0)
+            continue;
+        if (is_begun && at + 1 + word.len <= wrap->columns) {
+            text_add_char(text, ' ');
+            at++;
+        } else if (is_begun || (at > wrap->indent && at + word.len > wrap->columns)) {
+            add_line_break(text, wrap->indent);
+            at = wrap->indent;
+        }
+        while (at + word.len > wrap->columns) {
+            text_add(text, slice_first(word, wrap->columns - at));
+            word = slice_from(word, wrap->columns - at);
+            add_line_break(text, wrap->indent);
+            at = wrap->indent;
+        }
+        text_add(text, word);
+        at += word.len;
+        is_begun = true;
+    }
+}
+
 const char *text_string(struct text *text)
 {
     CHECK(text->cap > 0);

@@ -49,6 +49,14 @@ void text_add_duration(struct text *text, uint64_t ns);
 void text_add_short_duration(struct text *text, uint64_t ns);
 /* 812B, 1.2KB, 34MB ...: decimal units, for people. */
 void text_add_size(struct text *text, uint64_t bytes);
+/* Lines that `words`, which are ASCII, fill. */
+struct text_wrap {
+    size_t columns; /* that a line has at most */
+    size_t indent;  /* of all lines but the first; below `columns` */
+    size_t at;      /* where the first one begins */
+};
+/* Break them at blanks, each of which stands for any number of them; within a word only where it is longer than a line. */
+void text_add_wrapped(struct text *text, struct slice words, const struct text_wrap *wrap);
 /* Terminate (cutting the last byte where it is full) and return the string. `cap` must not be 0. */
 const char *text_string(struct text *text);
 

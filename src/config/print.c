@@ -182,35 +182,22 @@ void config_print_reference(FILE *out)
 enum { HELP_COLUMN = 30, HELP_WIDTH = 80, HELP_TEXT = 400 };
 
 /* `words` from column `at` on, broken between words so that no line is wider than a terminal. */
-static void print_wrapped(struct slice words, int at, FILE *out)
-{
-    int column = HELP_COLUMN;
-    struct slice word;
-    (void)fprintf(out, "%*s", at < HELP_COLUMN ? HELP_COLUMN - at : 1, "");
-    if (at >= HELP_COLUMN)
-        column = at + 1;
-    int begin = column;
-    while (slice_next_part(&words, ' ', &word)) {
-        bool fits = column == begin || column + 1 + (int)word.len <= HELP_WIDTH;
-        if (!fits) {
-            (void)fprintf(out, "\n%*s", HELP_COLUMN, "");
-            column = begin = HELP_COLUMN;
-        }
-        column += fprintf(out, "%s%.*s", column == begin ? "" : " ", (int)word.len, word.at);
-    }
-    (void)fputc('\n', out);
-}
-
 void config_print_flag(const char *flag, const char *argument, const char *help,
                        const char *initial, FILE *out)
 {
     char space[HELP_TEXT];
+    char lines[2 * HELP_TEXT];
     struct text text = text_on(space, sizeof(space));
+    struct text wrapped = text_on(lines, sizeof(lines));
     text_add(&text, slice_from_string(help));
     if (initial != NULL && initial[0] != '\0')
         text_add_format(&text, " [%s]", initial);
     int width = fprintf(out, "  %s%s%s", flag, argument[0] != '\0' ? " " : "", argument);
-    print_wrapped(text_slice(&text), width, out);
+    int gap = width < HELP_COLUMN ? HELP_COLUMN - width : 1;
+    struct text_wrap wrap = {
+        .columns = HELP_WIDTH, .indent = HELP_COLUMN, .at = (size_t)(width + gap)};
+    text_add_wrapped(&wrapped, text_slice(&text), &wrap);
+    (void)fprintf(out, "%*s%s\n", gap, "", text_string(&wrapped));
 }
 
 void config_print_flags(FILE *out)

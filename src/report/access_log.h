@@ -28,8 +28,11 @@ enum { ACCESS_LOG_LINE_MAX = 32768 };
 struct access_log_style {
     enum access_log_format format;
     bool has_color; /* only for ACCESS_LOG_LINE, as is what follows */
-    /* Width of the line, 72 to 200; 0: 110. The recorder asks a terminal for its own. */
+    /* Width of the line, 60 to 200; 0: 110. The recorder asks a terminal for its own. */
     unsigned columns;
+    /* A failure that has no room in the line goes on below it, whole: for terminals. Else it is cut, and a record is a
+     * line. */
+    bool wraps;
 };
 
 /* Add the line for `record`, with its line feed. No byte that a peer chose reaches it raw: control bytes

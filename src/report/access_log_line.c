@@ -6,7 +6,8 @@
  * Time of day, status, method, total, bytes to the client, target, then what matters: the failure where
  * there is one, and the phases. The line is as wide as its style says: the target gives way first, down to
  * TARGET_COLUMNS; where phases still do not fit the shortest are left out (all of them are in the JSON
- * format). A refusal says what would change it, with as many words as fit.
+ * format). A refusal says what would change it, with as many words as fit. On a terminal a failure that does not fit stands
+ * below its line, whole, indented and broken at words.
  *
  *     L1  Text of a peer is escaped first and cut afterwards; colours are added around it, never cut.
  *     L2  Without colours the line is printable ASCII; with them, only the sequences below are added. */
@@ -20,21 +21,25 @@
 
 enum {
     LINE_COLUMNS = 110, /* where nobody says another width */
-    LINE_COLUMNS_MIN = 72,
+    LINE_COLUMNS_MIN = 60,
     LINE_COLUMNS_MAX = 200,
     METHOD_COLUMNS = 7,
     TOTAL_COLUMNS = 5,
     SIZE_COLUMNS = 6,
     HEAD_COLUMNS = 9 + 4 + METHOD_COLUMNS + 1 + TOTAL_COLUMNS + 1 + SIZE_COLUMNS + 1,
     TARGET_COLUMNS = 25,
+    BELOW_COLUMN = 9,       /* where a note below a line begins: under the status */
     USER_COLUMNS = 21,      /* "user " and as much of the name */
     USER_ROOM_COLUMNS = 24, /* what must be left of the tail beside it */
     /* Room for what is cut afterwards: longer than any column. */
     METHOD_TEXT = 64,
     TARGET_TEXT = 256,
     NOTE_TEXT = 256,
+    BELOW_TEXT = 700,
     PIECE_TEXT = 40,
     SLOW_TEXT = 32,
+    GAP_COLUMNS = 1, /* between target and failure, beyond the usual blank */
+    CUT_COLUMNS = 6, /* "reused": less is nothing */
     OPENING_LEAST_NS = 10000,
 };
 
@@ -71,6 +76,17 @@ static void add_cut(struct text *into, struct slice s, size_t columns)
     text_add(into, SLICE("..."));
 }
 
+struct pen {
+    struct text *into;
+    bool has_color;
+};
+
+static void pen_color(const struct pen *pen, const char *sequence)
+{
+    if (pen->has_color)
+        text_add(pen->into, slice_from_string(sequence));
+}
+
 /* ---- The tail: what went wrong, and where the time went ---- */
 
 /* A phase as it is shown. */
@@ -86,6 +102,7 @@ struct tail {
     char note[NOTE_TEXT];
     size_t note_len;
     bool is_alarm; /* the note tells of a failure */
+    bool is_below; /* and has no room in the line */
     struct piece pieces[PHASE_COUNT];
     size_t count;
     char slow[SLOW_TEXT];
@@ -176,6 +193,24 @@ static void tail_user(struct tail *tail, const struct record *record, size_t col
     tail->user_len = user.len;
 }
 
+/* The whole of it, of any length. */
+static void add_below(const struct record *record, const struct pen *pen, size_t columns)
+{
+    char room[BELOW_TEXT];
+    struct text words = text_on(room, sizeof(room));
+    struct text_wrap wrap = {.columns = columns, .indent = BELOW_COLUMN, .at = BELOW_COLUMN};
+    add_failure(record, &words);
+    if (record->end == END_REFUSED && record->remedy.len > 0) {
+        text_add(&words, SLICE("; to allow it: "));
+        text_add_log(&words, record_get(record, record->remedy), '\0');
+    }
+    add_spaces(pen->into, BELOW_COLUMN);
+    pen_color(pen, RED);
+    text_add_wrapped(pen->into, text_slice(&words), &wrap);
+    pen_color(pen, RESET);
+    text_add_char(pen->into, '\n');
+}
+
 static void tail_note(struct tail *tail, const struct record *record, size_t columns, size_t spare)
 {
     struct text whole = text_on(tail->note, sizeof(tail->note));
@@ -196,6 +231,14 @@ static void tail_note(struct tail *tail, const struct record *record, size_t col
         text_add_size(&whole, record->client_in_bytes);
     }
     tail->note_len = whole.len;
+}
+
+/* What does not fit into the line goes below it. */
+static void tail_lower(struct tail *tail, size_t columns)
+{
+    tail->is_below = tail->is_alarm && tail->note_len > columns;
+    if (tail->is_below)
+        tail->note_len = 0;
 }
 
 /* What is too short to be shown. Phases that open a connection tell by being there that it was a new one, so
@@ -280,9 +323,18 @@ static void tail_fit(struct tail *tail, size_t columns)
         memmove(&tail->pieces[at], &tail->pieces[at + 1],
                 (tail->count - at) * sizeof(tail->pieces[0]));
     }
-    if (tail->note_len > columns) {
-        tail->note_len = columns;
-        memcpy(tail->note + columns - 3, "...", 3);
+    if (tail->note_len > columns && columns <= CUT_COLUMNS) {
+        tail->note_len = 0; /* no word of it would be left */
+    } else if (tail->note_len > columns) {
+        size_t at = columns - 3;
+        while (at > columns / 2 && tail->note[at - 1] != ' ')
+            at--;
+        if (tail->note[at - 1] == ' ')
+            at--;
+        else /* one long word */
+            at = columns - 3;
+        memcpy(tail->note + at, "...", 3);
+        tail->note_len = at + 3;
     }
 }
 
@@ -305,17 +357,6 @@ static void tail_slow(struct tail *tail, const struct record *record, size_t col
 }
 
 /* ---- The line ---- */
-
-struct pen {
-    struct text *into;
-    bool has_color;
-};
-
-static void pen_color(const struct pen *pen, const char *sequence)
-{
-    if (pen->has_color)
-        text_add(pen->into, slice_from_string(sequence));
-}
 
 static const char *status_color(const struct record *record)
 {
@@ -384,12 +425,18 @@ static void make_target(const struct record *record, struct text *target)
         text_add_char(target, '-');
 }
 
-static void add_target(struct slice target, size_t columns, bool is_padded, struct text *into)
+/* At least `gap` blanks stand behind it, unless it is cut; where something follows that begins in a column of its own. */
+static void add_target(struct slice target, size_t columns, bool is_padded, size_t gap,
+                       struct text *into)
 {
     size_t padded = columns < TARGET_COLUMNS ? columns : TARGET_COLUMNS;
-    add_cut(into, target, columns);
-    if (is_padded && target.len < padded)
-        add_spaces(into, padded - target.len);
+    size_t most = target.len > columns ? columns : columns - gap;
+    size_t written = target.len < most ? target.len : most;
+    add_cut(into, target, most);
+    if (written < columns && padded < written + gap)
+        padded = written + gap;
+    if (is_padded && written < padded)
+        add_spaces(into, padded - written);
 }
 
 static void add_tail(const struct tail *tail, const struct pen *pen)
@@ -440,15 +487,19 @@ void access_log_add_line(const struct record *record, const struct access_log_st
     make_target(record, &target);
     /* What went wrong may use the room that a short target leaves; all else stands below each other. */
     size_t room = columns - HEAD_COLUMNS - TARGET_COLUMNS - 1;
-    size_t spare =
-        has_failed(record) && target.len < TARGET_COLUMNS ? TARGET_COLUMNS - target.len : 0;
+    size_t spare = has_failed(record) && target.len + GAP_COLUMNS < TARGET_COLUMNS
+                       ? TARGET_COLUMNS - GAP_COLUMNS - target.len
+                       : 0;
     struct tail tail;
     tail.count = 0;
+    tail.is_below = false;
     tail_user(&tail, record, room);
     size_t user_columns = tail.user_len > 0 ? tail.user_len + 1 : 0;
     room -= user_columns;
     tail_note(&tail, record, room, spare);
     tail_phases(&tail, &record->timeline);
+    if (style->wraps)
+        tail_lower(&tail, room + spare);
     if (tail.note_len > room)
         room = tail.note_len < room + spare ? tail.note_len : room + spare;
     tail_slow(&tail, record, room);
@@ -459,7 +510,10 @@ void access_log_add_line(const struct record *record, const struct access_log_st
     add_head(record, &pen);
     add_figures(record, &pen);
     add_target(text_slice(&target), columns - used,
-               user_columns + slow_columns + tail_columns(&tail) > 0, into);
+               user_columns + slow_columns + tail_columns(&tail) > 0,
+               tail.is_alarm && tail.note_len > 0 ? GAP_COLUMNS : 0, into);
     add_tail(&tail, &pen);
     text_add_char(into, '\n');
+    if (tail.is_below)
+        add_below(record, &pen, columns);
 }

@@ -355,6 +355,7 @@ static void measure_terminal(struct recorder *recorder)
     struct winsize size;
     if (recorder->is_terminal && ioctl(recorder->fd, TIOCGWINSZ, &size) == 0)
         recorder->style.columns = size.ws_col;
+    recorder->style.wraps = recorder->is_terminal;
 }
 
 static void *recorder_main(void *argument)

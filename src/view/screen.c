@@ -20,6 +20,7 @@ struct screen screen_of_output(void)
     bool is_terminal = isatty(STDOUT_FILENO) == 1;
     struct screen screen = {.columns = COLUMNS};
     locale_t locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+    screen.is_terminal = is_terminal;
     screen.has_color = is_terminal && (no_color == NULL || no_color[0] == '\0');
     if (locale != (locale_t)0) {
         screen.is_utf8 = is_terminal && strcmp(nl_langinfo_l(CODESET, locale), "UTF-8") == 0;

@@ -18,6 +18,7 @@
 #define SCREEN_CYAN   "\x1b[36m"
 
 struct screen {
+    bool is_terminal;
     bool has_color;   /* a terminal, and NO_COLOR is not set */
     bool is_utf8;     /* a terminal, and the locale's characters are UTF-8 */
     unsigned columns; /* 80 where it is no terminal */

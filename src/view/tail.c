@@ -73,7 +73,8 @@ static void show_record(struct follower *follower, const struct sse_event *event
     struct text line = text_on(follower->line, sizeof(follower->line));
     struct access_log_style style = {.format = ACCESS_LOG_LINE,
                                      .has_color = follower->screen.has_color,
-                                     .columns = follower->screen.columns};
+                                     .columns = follower->screen.columns,
+                                     .wraps = follower->screen.is_terminal};
     if (record_json_read(event->data, &follower->record, &why) != ST_OK) {
         text_add(&why, SLICE("; left out"));
         (void)view_complain(VIEW_TAIL, text_string(&why), "");

@@ -17,6 +17,7 @@ enum {
     FIXED_COLUMNS = 2 + LABEL_COLUMNS + 1 + 1 + FIGURE_COLUMNS + 2 + NOTE_COLUMNS,
     NOTE_TEXT = 120,
     WORDS_TEXT = 700,
+    WRAP_INDENT = 2,
 };
 
 struct pen {
@@ -132,29 +133,41 @@ static void add_connection(const struct pen *pen)
     text_add_char(pen->into, '\n');
 }
 
-/* Why it failed, and what would change that, over as many columns as it needs. */
+static void add_remedy(const struct pen *pen, const struct text_wrap *wrap)
+{
+    char room[WORDS_TEXT];
+    struct text words = text_on(room, sizeof(room));
+    struct slice remedy = record_get(pen->record, pen->record->remedy);
+    bool is_trust = slice_starts_with(remedy, SLICE("--upstream-ca"));
+    text_add(&words, is_trust ? SLICE("to trust it: ") : SLICE("to allow it: "));
+    text_add_log(&words, remedy, '\0');
+    text_add_wrapped(pen->into, text_slice(&words), wrap);
+    text_add_char(pen->into, '\n');
+}
+
+/* Why it failed, and what would change that, over as many lines as it needs. */
 static void add_failure(const struct pen *pen)
 {
     const struct record *record = pen->record;
     struct record_text reason = record->rule.len > 0 && record->end == END_REFUSED ? record->rule
                                 : record->detail.len > 0                           ? record->detail
                                                                                    : record->cause;
+    char room[WORDS_TEXT];
+    struct text words = text_on(room, sizeof(room));
+    struct text_wrap wrap = {.columns = pen->screen->columns, .indent = WRAP_INDENT};
     if (reason.len == 0)
         return;
+    if (record->end != END_DONE) { /* else an answer like any other, of which more is known */
+        text_add(&words, slice_from_string(record_end_word((enum record_end)record->end)));
+        text_add(&words, SLICE(": "));
+    }
+    text_add_log(&words, record_get(record, reason), '\0');
     color(pen, SCREEN_RED);
-    if (record->end != END_DONE) { /* an answer like any other, of which more is known */
-        text_add(pen->into, slice_from_string(record_end_word((enum record_end)record->end)));
-        text_add(pen->into, SLICE(": "));
-    }
-    add_words(pen, record_get(record, reason), WORDS_TEXT / 2);
+    text_add_wrapped(pen->into, text_slice(&words), &wrap);
     color(pen, SCREEN_RESET);
-    struct slice remedy = record_get(record, record->remedy);
-    if (remedy.len > 0) {
-        bool is_trust = slice_starts_with(remedy, SLICE("--upstream-ca"));
-        text_add(pen->into, is_trust ? SLICE("\nto trust it: ") : SLICE("\nto allow it: "));
-        add_words(pen, remedy, WORDS_TEXT / 2);
-    }
     text_add_char(pen->into, '\n');
+    if (record->remedy.len > 0)
+        add_remedy(pen, &wrap);
 }
 
 /* ---- bars ---- */

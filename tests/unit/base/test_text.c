@@ -385,6 +385,32 @@ static void short_durations_fit_columns(void **state)
     assert_string_equal(short_duration(UINT64_MAX), "213503d");
 }
 
+/* No line is wider than it may be, and words stay whole where they can. */
+static void words_are_wrapped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words, *lines;
+        struct text_wrap wrap;
+    } rows[] = {
+        {"one two three", "one two\n  three", {.columns = 9, .indent = 2}},
+        {"one two three", "one two\n  three", {.columns = 7, .indent = 2}},
+        {"one two", "one\n  two", {.columns = 6, .indent = 2}},
+        {"one", "\n  one", {.columns = 9, .indent = 2, .at = 7}},
+        {"one two", "one\n  two", {.columns = 9, .indent = 2, .at = 6}},
+        {"  one   two ", "one two", {.columns = 9, .indent = 2}},
+        {"abcdefghijkl xy", "abcdef\n  ghij\n  kl\n  xy", {.columns = 6, .indent = 2}},
+        {"", "", {.columns = 6, .indent = 2}},
+        {" ", "", {.columns = 6, .indent = 2}},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char room[100];
+        struct text text = text_on(room, sizeof(room));
+        text_add_wrapped(&text, slice_from_string(rows[i].words), &rows[i].wrap);
+        assert_string_equal(text_string(&text), rows[i].lines);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +428,7 @@ int main(void)
         cmocka_unit_test(sizes_are_for_people),
         cmocka_unit_test(a_string_is_terminated_in_its_room),
         cmocka_unit_test(short_durations_fit_columns),
+        cmocka_unit_test(words_are_wrapped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

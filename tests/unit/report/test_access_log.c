@@ -578,11 +578,50 @@ static void formats_that_count_lines_leave_snapshots_out(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 
-/* A line is no wider than its style says, within 72 and 200 columns, and uses a wide one for what it says. */
+/* On a terminal a failure that has no room stands below its line, whole and at words; in a file a record is a line. Before
+ * what stands in the line there are two blanks. */
+static void what_went_wrong_is_apart(void **state)
+{
+    (void)state;
+    static const unsigned widths[] = {60, 80, 100, 200};
+    record_begin(&record);
+    record.kind = RECORD_LOCAL;
+    record.end = END_ERROR;
+    record.status = 502;
+    record_set(&record, &record.method, SLICE("GET"), 32);
+    record_set_url(&record, SLICE("http://some.long.name.example.invalid/with/a/path"), true);
+    record_set(&record, &record.detail,
+               SLICE("The name does not exist: some.long.name.example.invalid"), 160);
+    record_seal(&record);
+    for (size_t i = 0; i < COUNT_OF(widths); i++) {
+        struct access_log_style style = {
+            .format = ACCESS_LOG_LINE, .columns = widths[i], .wraps = true};
+        struct text text = text_on(space, ACCESS_LOG_LINE_MAX);
+        access_log_add(&record, &style, &text);
+        const char *at = text_string(&text);
+        if (widths[i] == 200)
+            assert_has(at, "  error: the name does not exist: some.long.name.example.invalid\n");
+        else if (widths[i] > 60)
+            assert_has(at, "\n         error: the name does not exist:");
+        else
+            assert_has(at, "\n         error: the name does not exist:\n         some.long.name");
+        for (; *at != '\0'; at += strcspn(at, "\n") + 1)
+            assert_in_range(strcspn(at, "\n"), 1, widths[i]);
+        style.wraps = false;
+        text = text_on(space, ACCESS_LOG_LINE_MAX);
+        access_log_add(&record, &style, &text);
+        at = text_string(&text);
+        assert_int_equal(strcspn(at, "\n") + 1, text.len);
+        if (widths[i] == 80)
+            assert_has(at, "... error: the name...\n");
+    }
+}
+
+/* A line is no wider than its style says, within 60 and 200 columns, and uses a wide one for what it says. */
 static void a_line_is_as_wide_as_it_may_be(void **state)
 {
     (void)state;
-    static const unsigned asked[] = {1, 72, 80, 110, 120, 160, 500};
+    static const unsigned asked[] = {1, 60, 72, 80, 110, 120, 160, 500};
     record_begin(&record);
     record.kind = RECORD_LOCAL;
     record.end = END_REFUSED;
@@ -594,7 +633,7 @@ static void a_line_is_as_wide_as_it_may_be(void **state)
     for (size_t i = 0; i < COUNT_OF(asked); i++) {
         struct text text = text_on(space, ACCESS_LOG_LINE_MAX);
         struct access_log_style style = {.format = ACCESS_LOG_LINE, .columns = asked[i]};
-        size_t limit = asked[i] < 72 ? 72 : asked[i] > 200 ? 200 : asked[i];
+        size_t limit = asked[i] < 60 ? 60 : asked[i] > 200 ? 200 : asked[i];
         access_log_add(&record, &style, &text);
         space[text.len] = '\0';
         assert_in_range(text.len, 40, limit + 1);
@@ -606,6 +645,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_is_as_wide_as_it_may_be),
+        cmocka_unit_test(what_went_wrong_is_apart),
         TEST(a_line_shows_what_happened_and_where_the_time_went),
         TEST(a_line_never_exceeds_its_columns),
         TEST(a_line_without_marks_or_texts_is_still_a_line),

@@ -44,6 +44,30 @@ static void times_are_read(void **state)
     view_options_done(&options);
 }
 
+/* Seconds as curl has them, and durations as the rest of the program has. */
+static void the_most_time_is_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word;
+        uint64_t ns;
+    } rows[] = {{"3", 3 * NS_PER_S},
+                {"0.5", NS_PER_S / 2},
+                {"500ms", NS_PER_S / 2},
+                {"2m", 120 * NS_PER_S},
+                {"0", 0},
+                {"1e3", 0},
+                {"604801", 0},
+                {"-1", 0},
+                {"", 0},
+                {"604800", 604800 * NS_PER_S}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        assert_int_equal(TAKE(VIEW_TRACE, "--max-time", rows[i].word), rows[i].ns == 0 ? 2 : 0);
+        assert_true(options.max_time_ns == rows[i].ns);
+        view_options_done(&options);
+    }
+}
+
 /* An option of another command is none here, and a tunnel has 16 digits. */
 static void wrong_words_are_refused(void **state)
 {
@@ -79,9 +103,8 @@ static void too_much_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_may_stand_anywhere),
-        cmocka_unit_test(times_are_read),
-        cmocka_unit_test(wrong_words_are_refused),
+        cmocka_unit_test(options_may_stand_anywhere), cmocka_unit_test(times_are_read),
+        cmocka_unit_test(the_most_time_is_read),      cmocka_unit_test(wrong_words_are_refused),
         cmocka_unit_test(too_much_is_refused),
     };
     if (freopen("/dev/null", "w", stderr) == NULL) /* what is said is tested elsewhere */
