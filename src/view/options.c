@@ -24,8 +24,7 @@ static const struct {
     const char *word, *usage, *purpose;
     char letter;
 } commands[VIEW_COMMAND_COUNT] = {
-    [VIEW_TRACE] = {"trace",
-                    "[--repeat N] [--serial] [--max-time SECONDS] [--json|--har] URL|HOST:PORT ...",
+    [VIEW_TRACE] = {"trace", "[--repeat N] [--serial] [--json|--har] URL|HOST:PORT ...",
                     "Makes requests as the proxy would, and shows where their time goes.", 't'},
     [VIEW_TAIL] = {"tail", "[--admin ADDR|PATH] [--filter EXPR] [--json]",
                    "Shows the transactions of a running process, each when it ends.", 'f'},

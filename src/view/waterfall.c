@@ -17,7 +17,7 @@ enum {
     FIXED_COLUMNS = 2 + LABEL_COLUMNS + 1 + 1 + FIGURE_COLUMNS + 2 + NOTE_COLUMNS,
     NOTE_TEXT = 120,
     WORDS_TEXT = 700,
-    WRAP_INDENT = 2,
+    WRAP_INDENT = 4, /* beyond that of the bars */
 };
 
 struct pen {

@@ -296,7 +296,8 @@ def test_a_refused_tunnel_shows_the_proxys_words(stage, proxy):
     """The status, and the reason phrase, in which a proxy of ours says what would allow it."""
     code, out, _ = trace(stage, url_of(proxy), "https://10.0.0.1/")
     assert code == 1 and "GET https://10.0.0.1/  403 in" in out and rows_of(out) == ["blocked", "connect", "parent"]
-    assert "error: The proxy does not open the tunnel: 403 " in out and "--allow 10.0.0.1" in out
+    shown = " ".join(out.split())
+    assert "error: The proxy does not open the tunnel: 403 " in shown and "--allow 10.0.0.1" in shown
     code, record = record_of(stage, url_of(proxy), f"https://127.0.0.1:{closed_port()}/")
     assert (code, record.status, record.end) == (1, 502, "error")
     assert re.match("The proxy does not open the tunnel: 502 Bad Gateway; .*; error=connection_refused", record.detail)
@@ -321,7 +322,7 @@ SAYS = b'Proxy-Status: p; error=http_request_denied; details="no entry"\r\n'
     (refuses(TEXT, b"x" * 5000), "done", "The proxy answers: 403 Forbidden: " + "x" * 160 + "..."),
     (refuses(TEXT + SAYS, b"other"), "error", 'The proxy does not forward the request: 403 Forbidden; p; error=http_request_denied; details="no entry"'),
     (refuses(), "done", "The proxy answers: 403 Forbidden"),
-])
+], ids=["reason", "status_error", "status", "text", "html", "control", "long", "both", "none"])
 def test_a_refused_request_shows_the_proxys_words(stage, answer, end, words):
     """Reason, Proxy-Status, or a line of its page, none of which a terminal would obey; it may be the origin's answer, unless
     Proxy-Status says that a proxy failed."""
@@ -329,8 +330,9 @@ def test_a_refused_request_shows_the_proxys_words(stage, answer, end, words):
     code, record = record_of(stage, other.url, "http://a.example/")
     assert (code, record.status, record.end) == (1, 403, end) and record.detail.startswith(words)
     code, out, _ = trace(stage, other.url, "http://a.example/")
-    shown = " ".join(out.split())
-    assert code == 1 and ("error: " if end == "error" else "") + words in shown and out.isascii() and "\x1b" not in out
+    whole = "".join(out.split())  # lines are broken at words, and in long ones
+    assert code == 1 and "".join((("error: " if end == "error" else "") + words).split()) in whole
+    assert out.isascii() and "\x1b" not in out and all(len(line) <= 80 for line in out.splitlines())
 
 
 def test_our_own_refusal_of_a_request_is_shown(stage, proxy):
