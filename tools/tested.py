@@ -95,6 +95,7 @@ ELSEWHERE = {
     "src/server/diff_tunnels.c": ["tests/e2e/admin/test_diff.py"],
     # Processes and threads, seen from outside.
     "src/cli/hash_password.c": ["tests/e2e/identity/test_users_file.py"],
+    "src/cli/help.c": ["tests/e2e/tools/test_help.py"],
     "src/cli/main.c": ["tests/e2e/ops/test_start.py"],
     "src/selftest/address_classes.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],
     "src/selftest/instance.c": ["tests/unit/selftest/test_mutations.c", "tests/e2e/egress/test_self_test.py"],

@@ -28,6 +28,12 @@ static int say(const char *words)
     return 2;
 }
 
+void hash_password_print_options(config_flag_printer *print)
+{
+    print("--user", "NAME", "a line of this user for the file, not the hash alone", NULL, stdout);
+    print("--method", "METHOD", "yescrypt, bcrypt, sha512 or sha256", "yescrypt", stdout);
+}
+
 /* One line without its end; what does not fit is an error. */
 static bool read_line(int fd, char into[PASSWORD_MAX + 1])
 {

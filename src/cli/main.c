@@ -1,6 +1,7 @@
-/* The command line: which command, and help. */
+/* The command line: which command. */
 
 #include "cli/hash_password.h"
+#include "cli/help.h"
 #include "config/config.h"
 #include "learn/learn.h"
 #include "selftest/selftest.h"
@@ -22,40 +23,6 @@ static int finish(int code)
         return code;
     (void)fprintf(stderr, "fairlead: standard output: %s\n", strerror(errno));
     return code != 0 ? code : 1;
-}
-
-static int print_help(void)
-{
-    (void)fputs("usage: fairlead [run] [-c FILE] [options]\n"
-                "       fairlead check [-c FILE] [options] [--print | --sandbox]\n"
-                "       fairlead check [-c FILE] [options] --diff [OLD] [--kill-refused]\n"
-                "       fairlead explain [-c FILE] [options] URL|HOST:PORT\n"
-                "       fairlead self-test [-c FILE] [options] [--json] [--list]\n"
-                "       fairlead learn [--by WHO] [--min-count N] [--suffixes N] [LOG ...]\n",
-                stdout);
-    view_print_usage();
-    (void)fputs("       fairlead hash-password [--user NAME] [--method METHOD]\n\n"
-                "An HTTP(S) forward proxy that shows the anatomy of every transaction.\n\n",
-                stdout);
-    config_print_flags(stdout);
-    config_print_flag("--print", "", "with check: the effective configuration, defaults included",
-                      NULL, stdout);
-    config_print_flag("--sandbox", "", "with check: what holds of the sandbox on this machine",
-                      NULL, stdout);
-    config_print_flag(
-        "--diff", "[OLD]",
-        "with check: what changes, against OLD or the running process, and which open "
-        "tunnels would be refused",
-        NULL, stdout);
-    config_print_flag("--kill-refused", "", "with --diff: end these tunnels", NULL, stdout);
-    explain_print_options();
-    learn_print_options();
-    view_print_options();
-    config_print_flag("--list", "", "with self-test: every try", NULL, stdout);
-    config_print_flag("--reference", "", "all keys of a configuration file, as Markdown", NULL,
-                      stdout);
-    config_print_flag("--help, --version", "", "this, and which one it is", NULL, stdout);
-    return finish(0);
 }
 
 /* Its own options may stand anywhere; the rest is for the configuration. A word behind --diff that is no option is the old
@@ -122,11 +89,15 @@ int main(int argc, char **argv)
         return 1;
     const char *const *flags = (const char *const *)argv + 1;
     int count = argc - 1;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(flags[i], "--help") == 0 || strcmp(flags[i], "-h") == 0) {
+            help_print(flags[0]);
+            return finish(0);
+        }
+    }
     if (count > 0 && view_is_command(flags[0]))
         return finish(view_run(flags[0], count - 1, flags + 1));
     for (int i = 0; i < count; i++) {
-        if (strcmp(flags[i], "--help") == 0 || strcmp(flags[i], "-h") == 0)
-            return print_help();
         if (strcmp(flags[i], "--version") == 0) {
             (void)printf("fairlead %s\n", FAIRLEAD_VERSION);
             return finish(0);

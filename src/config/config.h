@@ -220,8 +220,11 @@ void config_print_reference(FILE *out);
 /* The flags as --help shows them: no line is wider than 80 columns. */
 void config_print_flags(FILE *out);
 /* One of them; `argument` may be empty, and `initial`, its default, NULL. */
-void config_print_flag(const char *flag, const char *argument, const char *help,
-                       const char *initial, FILE *out);
+typedef void config_flag_printer(const char *flag, const char *argument, const char *help,
+                                 const char *initial, FILE *out);
+config_flag_printer config_print_flag;
+/* The same without what `help` begins with to say which command it goes with, "with learn: ". */
+config_flag_printer config_print_own_flag;
 
 /* Call `report` for each setting that only a start takes up and that differs, with its values as a file
  * would have them. */

@@ -200,6 +200,13 @@ void config_print_flag(const char *flag, const char *argument, const char *help,
     (void)fprintf(out, "%*s%s\n", gap, "", text_string(&wrapped));
 }
 
+void config_print_own_flag(const char *flag, const char *argument, const char *help,
+                           const char *initial, FILE *out)
+{
+    const char *end = strncmp(help, "with ", 5) == 0 ? strstr(help, ": ") : NULL;
+    config_print_flag(flag, argument, end != NULL ? end + 2 : help, initial, out);
+}
+
 void config_print_flags(FILE *out)
 {
     for (size_t i = 0; i < flag_special_count; i++)

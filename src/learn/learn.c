@@ -40,11 +40,11 @@ static const struct {
 #undef X
 };
 
-void learn_print_options(void)
+void learn_print_options(config_flag_printer *print)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++)
-        config_print_flag(options[i].flag, options[i].argument, options[i].help,
-                          i == OPTION_PUBLIC_SUFFIXES ? LEARN_LIST : NULL, stdout);
+        print(options[i].flag, options[i].argument, options[i].help,
+              i == OPTION_PUBLIC_SUFFIXES ? LEARN_LIST : NULL, stdout);
 }
 
 /* One run of the command. */

@@ -43,10 +43,10 @@ static const struct {
 #undef X
 };
 
-void explain_print_options(void)
+void explain_print_options(config_flag_printer *print)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++)
-        config_print_flag(options[i].flag, options[i].argument, options[i].help, NULL, stdout);
+        print(options[i].flag, options[i].argument, options[i].help, NULL, stdout);
 }
 
 /* What was asked on the command line. */

@@ -21,20 +21,12 @@ static const struct {
 };
 
 static const struct {
-    const char *word, *usage, *purpose;
+    const char *word;
     char letter;
 } commands[VIEW_COMMAND_COUNT] = {
-    [VIEW_TRACE] = {"trace", "[--repeat N] [--serial] [--json|--har] URL|HOST:PORT ...",
-                    "Makes requests as the proxy would, and shows where their time goes.", 't'},
-    [VIEW_TAIL] = {"tail", "[--admin ADDR|PATH] [--filter EXPR] [--json]",
-                   "Shows the transactions of a running process, each when it ends.", 'f'},
-    [VIEW_TUNNELS] = {"tunnels", "[--admin ADDR|PATH] [--filter EXPR] [--json] [--kill ID]",
-                      "Lists the open tunnels of a running process, or ends some.", 'u'},
-    [VIEW_REQUESTS] = {"requests", "[--admin ADDR|PATH] [--filter EXPR] [--json]",
-                       "Lists the requests that a running process has in flight.", 'r'},
-    [VIEW_HAR] = {"har", "[--filter EXPR] [--since TIME] [LOG ...]",
-                  "Makes an HTTP Archive of JSON logs, or of what a running process remembers.",
-                  'h'},
+    [VIEW_TRACE] = {"trace", 't'},     [VIEW_TAIL] = {"tail", 'f'},
+    [VIEW_TUNNELS] = {"tunnels", 'u'}, [VIEW_REQUESTS] = {"requests", 'r'},
+    [VIEW_HAR] = {"har", 'h'},
 };
 
 const char *view_command_word(enum view_command command)
@@ -53,22 +45,10 @@ int view_complain(enum view_command command, const char *what, const char *why)
 
 void view_options_print(enum view_command command)
 {
-    (void)printf("usage: fairlead %s %s\n\n%s\n\n", commands[command].word, commands[command].usage,
-                 commands[command].purpose);
     for (size_t i = 0; i < VIEW_OPTION_COUNT; i++) {
         if (strchr(options[i].commands, commands[command].letter) != NULL)
             config_print_flag(options[i].flag, options[i].argument, options[i].help, NULL, stdout);
     }
-    if (command == VIEW_TRACE)
-        config_print_flag("--allow, --config, ...", "",
-                          "and other flags of the proxy: see fairlead --help", NULL, stdout);
-    config_print_flag("--help", "", "this", NULL, stdout);
-}
-
-void view_options_print_usage(void)
-{
-    for (size_t i = 0; i < VIEW_COMMAND_COUNT; i++)
-        (void)printf("       fairlead %s %s\n", commands[i].word, commands[i].usage);
 }
 
 /* The same flag of the proxy, or of another command, has its line already. */

@@ -67,10 +67,8 @@ int view_options_read(enum view_command command, int argc, const char *const *ar
                       uint64_t wall_ns, struct view_options *ret_options);
 void view_options_done(struct view_options *read);
 
-/* The help of one command, as --help shows it. */
+/* The options of one command, as its help shows them. */
 void view_options_print(enum view_command command);
-/* A line of usage for each. */
-void view_options_print_usage(void);
 /* What of all of them the help of the program does not show elsewhere. */
 void view_options_print_all(void);
 

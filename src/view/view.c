@@ -39,12 +39,6 @@ int view_run(const char *word, int argc, const char *const *argv)
 {
     enum view_command command = (enum view_command)find_command(word);
     struct view_options options;
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            view_options_print(command);
-            return 0;
-        }
-    }
     int code = view_options_read(command, argc, argv, clock_wall_ns(), &options);
     if (code == 0)
         code = run(command, &options);
@@ -52,9 +46,9 @@ int view_run(const char *word, int argc, const char *const *argv)
     return code;
 }
 
-void view_print_usage(void)
+void view_print_flags(const char *word)
 {
-    view_options_print_usage();
+    view_options_print((enum view_command)find_command(word));
 }
 
 void view_print_options(void)

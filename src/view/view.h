@@ -11,8 +11,9 @@ bool view_is_command(const char *word);
  * process that is not there, a line that is none, a transaction that failed), 2 wrong usage. Thread: main, before any
  * other. */
 int view_run(const char *word, int argc, const char *const *argv);
-/* Their lines in the help of the program: usage, and options that nothing else shows. */
-void view_print_usage(void);
+/* The options of one of them, as its help shows them. */
+void view_print_flags(const char *word);
+/* In the help of the program: options that nothing else shows. */
 void view_print_options(void);
 
 #endif

@@ -25,7 +25,40 @@ def test_help_fits_a_terminal(program, command, flag):
     lines = told(program, *command, flag).splitlines()
     assert lines[0].startswith("usage: fairlead")
     assert [line for line in lines if len(line) > 80 or line != line.rstrip()] == []
-    assert all(re.match(r" {30}\S", line) for line in lines[lines.index("") + 3:] if not line.startswith("  -"))
+    begin = lines.index("") + 3
+    end = lines.index("", begin) if "" in lines[begin:] else len(lines)
+    assert all(re.match(r" {30}\S", line) for line in lines[begin:end] if not line.startswith("  -"))
+
+
+def flags_of(words):
+    return set(re.findall(r"--[a-z][a-z-]+", words))
+
+
+def page_of(command):
+    """Of fairlead(1): flags in its synopsis, and examples."""
+    page = (ROOT / "docs" / "fairlead.1").read_text()
+    synopsis = page.split(".Sh SYNOPSIS\n")[1].split(".Sh DESCRIPTION")[0]
+    parts = [part for part in synopsis.split(".Nm\n") if re.match(rf"\.(Op )?Cm {command}\n", part)]
+    return {f"--{flag}" for part in parts for flag in re.findall(r"Fl Fl ([a-z-]+)", part)}, page
+
+
+@pytest.mark.parametrize("command", [command[0] for command in COMMANDS if command])
+def test_a_command_has_help_of_its_own(program, command):
+    """Usage, purpose, its flags, exit statuses and an example, as fairlead(1) has them; the flags of the program only where
+    they are the command's."""
+    text = told(program, command, "--help")
+    usage, purpose, flags, end = text.split("\n\n")
+    listed = {flag for line in flags.splitlines() if line.startswith("  -") for flag in flags_of(line[:30])}
+    assert all(line[7:].startswith(f"fairlead {command} ") for line in usage.splitlines())
+    assert re.fullmatch(r"[A-Z][^\n]*\.", purpose) and "with " + command not in flags and flags_of(usage) <= listed
+    assert (len(listed) > 20) == (command == "run")
+    in_synopsis, page = page_of(command)
+    assert in_synopsis <= listed and listed - {"--help"} <= flags_of(told(program, "--help")) | {"--help"}
+    words, example = re.fullmatch(r"Exit status: (0 .*;\s+2\s.*)\nExample: (fairlead .*)\n", end, re.S).groups()
+    assert f"{command} " in example + " " and flags_of(example) <= listed | flags_of(told(program, "--help"))
+    assert f".Dl $ {example}\n" in page, "fairlead(1) has the same example"
+    status = page.split(f".It Cm {command}\n")[1].split("\n.It Cm ")[0]
+    assert ("exit status" not in status) or "1 " in words
 
 
 @pytest.mark.parametrize("words", ["--help", "--version", "--reference", "check", "check --print",

@@ -50,6 +50,8 @@ int main(void)
         cmocka_unit_test(what_is_left_is_given_back),
         cmocka_unit_test(no_descriptor_has_none),
     };
-    (void)signal(SIGTERM, hear);
+    struct sigaction action = {.sa_handler = hear};
+    if (sigaction(SIGTERM, &action, NULL) != 0)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
