@@ -1,8 +1,8 @@
 /* Marks, and the one place where they are subtracted.
  *
  * A mark is the monotonic time of an event and is written once; 0 says that the event never happened. A
- * phase is a span between two marks. Each phase states its span in timeline_span; timeline_phase does the
- * rest, so that the two promises of a phase hold for all of them:
+ * phase is a span between two marks. Each phase states its ends in phase_points; timeline_phase and timeline_spread
+ * do the rest, so that the two promises of a phase hold for all of them:
  *
  *     T1  A phase of which one end never happened is absent, never zero.
  *     T2  A phase is never negative: a span whose end lies before its begin has length 0.
@@ -58,58 +58,71 @@ void timeline_clear(struct timeline *timeline, enum mark mark)
     timeline->at_ns[mark] = 0;
 }
 
+/* Where a phase may begin or end: a mark, or what is made of several. */
+enum point {
+    POINT_SENT = MARK_COUNT, /* of a request: its last byte, or the answer that came before it */
+    POINT_DELIVERED,         /* the last byte of all */
+    POINT_FIRST,             /* the client's first byte, or else its connection */
+    POINT_COUNT,
+};
+
+#define FROM_TO(begin, end)                         \
+    {                                               \
+        1ULL << (begin) | 1ULL << (end), begin, end \
+    }
+static const struct {
+    uint64_t both; /* a bit for each */
+    uint8_t begin;
+    uint8_t end;
+} phase_points[PHASE_COUNT] = {
+    [PHASE_CLIENT_TLS] = FROM_TO(MARK_C_ACCEPT, MARK_C_TLS),
+    [PHASE_RECEIVE] = FROM_TO(MARK_C_FIRST, MARK_C_HEAD),
+    [PHASE_BLOCKED] = FROM_TO(MARK_C_HEAD, MARK_P_SLOT),
+    [PHASE_DNS] = FROM_TO(MARK_U_DNS0, MARK_U_DNS1),
+    [PHASE_CONNECT] = FROM_TO(MARK_U_SYN0, MARK_U_SYN1),
+    [PHASE_PARENT_TLS] = FROM_TO(MARK_U_PT0, MARK_U_PT1),
+    [PHASE_PARENT] = FROM_TO(MARK_U_PX0, MARK_U_PX1),
+    [PHASE_TLS] = FROM_TO(MARK_U_TLS0, MARK_U_TLS1),
+    [PHASE_SEND] = FROM_TO(MARK_U_TX0, POINT_SENT),
+    [PHASE_WAIT] = FROM_TO(POINT_SENT, MARK_U_RX0),
+    [PHASE_LOAD] = FROM_TO(MARK_U_RX0, MARK_U_RX1),
+    [PHASE_DELIVER] = FROM_TO(MARK_U_RX1, MARK_D_TX1),
+    [PHASE_INSIDE_HELLO] = FROM_TO(MARK_T_CH, MARK_T_SH),
+    [PHASE_INSIDE_TLS] = FROM_TO(MARK_T_CH, MARK_T_HS),
+    [PHASE_INSIDE_WAIT] = FROM_TO(MARK_T_REQ, MARK_T_RSP),
+    [PHASE_TUNNEL] = FROM_TO(MARK_T_OPEN, MARK_X_END),
+    [PHASE_CLOSE] = FROM_TO(POINT_DELIVERED, MARK_X_END),
+    [PHASE_TOTAL] = FROM_TO(POINT_FIRST, MARK_X_END),
+};
+#undef FROM_TO
+
+static uint64_t first_of(uint64_t a, uint64_t b)
+{
+    return a == 0 ? b : b == 0 ? a : u64_least(a, b);
+}
+
+/* When it was; 0: never. */
+static inline uint64_t point_ns(const uint64_t *at, unsigned point)
+{
+    if (point < MARK_COUNT)
+        return at[point];
+    if (point == POINT_SENT)
+        return at[MARK_U_TX0] == 0 ? 0 : first_of(at[MARK_U_TX1], at[MARK_U_RX0]);
+    if (point == POINT_DELIVERED)
+        return u64_most(u64_most(at[MARK_D_TX1], at[MARK_T_LAST]), at[MARK_T_OPEN]);
+    return at[MARK_C_FIRST] != 0 ? at[MARK_C_FIRST] : at[MARK_C_ACCEPT];
+}
+
 /* From `begin_ns` to `end_ns`; absent where one of them is 0. */
 struct span {
     uint64_t begin_ns;
     uint64_t end_ns;
 };
 
-/* The earlier one of two marks of which either may be missing. */
-static uint64_t first_of(uint64_t a, uint64_t b)
+static inline struct span timeline_span(const uint64_t *at, enum phase phase)
 {
-    return a == 0 ? b : b == 0 ? a : u64_least(a, b);
-}
-
-static struct span span_of_wait(const uint64_t *at)
-{
-    uint64_t answered = at[MARK_U_RX0];
-    if (at[MARK_U_TX0] == 0 || answered == 0)
-        return (struct span){0, 0};
-    return (struct span){first_of(at[MARK_U_TX1], answered), answered};
-}
-
-static uint64_t last_byte(const uint64_t *at)
-{
-    uint64_t last = u64_most(at[MARK_D_TX1], at[MARK_T_LAST]);
-    return u64_most(last, at[MARK_T_OPEN]);
-}
-
-static struct span timeline_span(const uint64_t *at, enum phase phase)
-{
-    switch (phase) {
-    case PHASE_CLIENT_TLS: return (struct span){at[MARK_C_ACCEPT], at[MARK_C_TLS]};
-    case PHASE_RECEIVE: return (struct span){at[MARK_C_FIRST], at[MARK_C_HEAD]};
-    case PHASE_BLOCKED: return (struct span){at[MARK_C_HEAD], at[MARK_P_SLOT]};
-    case PHASE_DNS: return (struct span){at[MARK_U_DNS0], at[MARK_U_DNS1]};
-    case PHASE_CONNECT: return (struct span){at[MARK_U_SYN0], at[MARK_U_SYN1]};
-    case PHASE_PARENT_TLS: return (struct span){at[MARK_U_PT0], at[MARK_U_PT1]};
-    case PHASE_PARENT: return (struct span){at[MARK_U_PX0], at[MARK_U_PX1]};
-    case PHASE_TLS: return (struct span){at[MARK_U_TLS0], at[MARK_U_TLS1]};
-    case PHASE_SEND: return (struct span){at[MARK_U_TX0], first_of(at[MARK_U_TX1], at[MARK_U_RX0])};
-    case PHASE_WAIT: return span_of_wait(at);
-    case PHASE_LOAD: return (struct span){at[MARK_U_RX0], at[MARK_U_RX1]};
-    case PHASE_DELIVER: return (struct span){at[MARK_U_RX1], at[MARK_D_TX1]};
-    case PHASE_INSIDE_HELLO: return (struct span){at[MARK_T_CH], at[MARK_T_SH]};
-    case PHASE_INSIDE_TLS: return (struct span){at[MARK_T_CH], at[MARK_T_HS]};
-    case PHASE_INSIDE_WAIT: return (struct span){at[MARK_T_REQ], at[MARK_T_RSP]};
-    case PHASE_TUNNEL: return (struct span){at[MARK_T_OPEN], at[MARK_X_END]};
-    case PHASE_CLOSE: return (struct span){last_byte(at), at[MARK_X_END]};
-    case PHASE_TOTAL:
-        return (struct span){at[MARK_C_FIRST] != 0 ? at[MARK_C_FIRST] : at[MARK_C_ACCEPT],
-                             at[MARK_X_END]};
-    case PHASE_COUNT: break;
-    }
-    return (struct span){0, 0};
+    return (struct span){point_ns(at, phase_points[phase].begin),
+                         point_ns(at, phase_points[phase].end)};
 }
 
 static uint64_t span_length(struct span span)
@@ -125,16 +138,21 @@ static uint64_t span_overlap(struct span a, struct span b)
         (struct span){u64_most(a.begin_ns, b.begin_ns), u64_least(a.end_ns, b.end_ns)});
 }
 
-bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t *ret_ns)
+static inline bool phase_length(const uint64_t *at, enum phase phase, uint64_t *ret_ns)
 {
-    struct span span = timeline_span(timeline->at_ns, phase);
+    struct span span = timeline_span(at, phase);
     if (span.begin_ns == 0 || span.end_ns == 0)
         return false;
     uint64_t length = span_length(span);
     if (phase == PHASE_BLOCKED)
-        length -= span_overlap(span, timeline_span(timeline->at_ns, PHASE_DNS));
+        length -= span_overlap(span, timeline_span(at, PHASE_DNS));
     *ret_ns = length;
     return true;
+}
+
+bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t *ret_ns)
+{
+    return phase_length(timeline->at_ns, phase, ret_ns);
 }
 
 /* The phases of a request that can be under way, the last ones first: each from its first mark to its second. */
@@ -187,6 +205,65 @@ int64_t timeline_offset_us(const struct timeline *timeline, uint64_t at_ns)
     if (at_ns >= timeline->base_ns)
         return (int64_t)((at_ns - timeline->base_ns) / NS_PER_US);
     return -(int64_t)((timeline->base_ns - at_ns + NS_PER_US - 1) / NS_PER_US);
+}
+
+/* ---- All of it at once ---- */
+
+static_assert((int)POINT_COUNT <= 64 && (int)PHASE_COUNT <= 64, "a bit each");
+
+uint64_t timeline_phases(const struct timeline *timeline, uint64_t ret_ns[PHASE_COUNT])
+{
+    uint64_t phases = 0;
+    for (unsigned phase = 0; phase < PHASE_COUNT; phase++) {
+        if (phase_length(timeline->at_ns, (enum phase)phase, &ret_ns[phase]))
+            phases |= 1ULL << phase;
+    }
+    return phases;
+}
+
+static int64_t spread_overlap(const int64_t *at, enum phase a, enum phase b)
+{
+    int64_t begin_a = at[phase_points[a].begin], begin_b = at[phase_points[b].begin];
+    int64_t end_a = at[phase_points[a].end], end_b = at[phase_points[b].end];
+    int64_t begin = begin_a > begin_b ? begin_a : begin_b;
+    int64_t end = end_a < end_b ? end_a : end_b;
+    return end > begin ? end - begin : 0;
+}
+
+/* `points` has a bit for each whose time is there. */
+static void spread_phases(struct timeline_spread *spread, uint64_t points)
+{
+    const int64_t *at = spread->mark_us;
+    spread->phases = 0;
+    for (unsigned phase = 0; phase < PHASE_COUNT; phase++) {
+        uint64_t both = phase_points[phase].both;
+        if ((points & both) != both)
+            continue;
+        int64_t length = at[phase_points[phase].end] - at[phase_points[phase].begin];
+        spread->phases |= 1ULL << phase;
+        spread->phase_us[phase] = length > 0 ? length : 0;
+    }
+    uint64_t overlapping = 1ULL << PHASE_BLOCKED | 1ULL << PHASE_DNS;
+    if ((spread->phases & overlapping) == overlapping)
+        spread->phase_us[PHASE_BLOCKED] -= spread_overlap(at, PHASE_BLOCKED, PHASE_DNS);
+}
+
+void timeline_spread(const struct timeline *timeline, struct timeline_spread *ret_spread)
+{
+    uint64_t set = 0;
+    for (unsigned mark = 0; mark < MARK_COUNT; mark++) {
+        if (timeline->at_ns[mark] == 0)
+            continue;
+        set |= 1ULL << mark;
+        ret_spread->mark_us[mark] = timeline_offset_us(timeline, timeline->at_ns[mark]);
+    }
+    ret_spread->marks = set;
+    for (unsigned point = MARK_COUNT; point < POINT_COUNT; point++) {
+        uint64_t at_ns = point_ns(timeline->at_ns, point);
+        set |= at_ns == 0 ? 0 : 1ULL << point;
+        ret_spread->mark_us[point] = timeline_offset_us(timeline, at_ns);
+    }
+    spread_phases(ret_spread, set);
 }
 
 void timeline_cut(const struct timeline *timeline, struct timeline *ret_cut)

@@ -122,6 +122,17 @@ int64_t timeline_offset_us(const struct timeline *timeline, uint64_t at_ns);
 /* The same timeline with every mark cut to whole microseconds from the base: views that show microseconds take their
  * spans from this one, so that they are rounded once and fit each other exactly. */
 void timeline_cut(const struct timeline *timeline, struct timeline *ret_cut);
+/* timeline_phase of all phases: of those that happened, whose bits are returned; the rest of *ret_ns is undefined. */
+uint64_t timeline_phases(const struct timeline *timeline, uint64_t ret_ns[PHASE_COUNT]);
+/* All marks and phases in whole microseconds, as timeline_offset_us and timeline_phase of timeline_cut have them. What has
+ * no bit in `marks` or `phases` is undefined. */
+struct timeline_spread {
+    uint64_t marks;
+    uint64_t phases;
+    int64_t mark_us[MARK_COUNT + 3]; /* behind the marks private */
+    int64_t phase_us[PHASE_COUNT];   /* not negative */
+};
+void timeline_spread(const struct timeline *timeline, struct timeline_spread *ret_spread);
 /* Wall time of a mark; 0 where it never happened. */
 uint64_t timeline_wall_ns(const struct timeline *timeline, enum mark mark);
 /* Where the phase lies, for views that draw it: both ends monotonic, the second never before the first. Of `blocked` what

@@ -21,6 +21,8 @@
 
 #define JSON_VERSION "1"
 
+enum { ENDPOINT_V4_ROOM = INET_ENDPOINT_TEXT + JSON_DIGITS_MAX };
+
 /* ---- Members ---- */
 
 JSON_INLINE void add_text(struct text *into, struct slice key, const struct record *record,
@@ -35,13 +37,15 @@ JSON_INLINE void add_text(struct text *into, struct slice key, const struct reco
 /* inet_endpoint_format goes through printf for IPv4, which would be a fifth of the whole line. */
 static void put_endpoint_v4(struct text *into, const struct inet_endpoint *endpoint)
 {
-    json_put_char(into, '"');
+    char *at = into->at + into->len;
+    *at++ = '"';
     for (size_t i = 0; i < 4; i++) {
-        json_put_number(into, endpoint->addr.bytes[i]);
-        json_put_char(into, i < 3 ? '.' : ':');
+        at = json_digits(at, endpoint->addr.bytes[i]);
+        *at++ = i < 3 ? '.' : ':';
     }
-    json_put_number(into, endpoint->port);
-    json_put_char(into, '"');
+    at = json_digits(at, endpoint->port);
+    *at++ = '"';
+    into->len = (size_t)(at - into->at);
 }
 
 JSON_INLINE void add_endpoint(struct text *into, struct slice key,
@@ -51,65 +55,71 @@ JSON_INLINE void add_endpoint(struct text *into, struct slice key,
     if (endpoint->addr.family == INET_NONE)
         return;
     json_put(into, key);
-    if (endpoint->addr.family == INET_V4)
+    if (endpoint->addr.family == INET_V4 && json_has_room(into, ENDPOINT_V4_ROOM))
         put_endpoint_v4(into, endpoint);
     else
         json_put_string(into, slice_of(address, inet_endpoint_format(endpoint, address)));
 }
 
-static void add_http_version(struct text *into, struct slice key, uint8_t minor)
+/* A version of HTTP/1, whose minor number follows. */
+#define HTTP_KEY(word) SLICE(",\"" word "\":\"1.")
+
+JSON_INLINE void add_http_version(struct text *into, struct slice key, uint8_t minor)
 {
-    json_put(into, key);
-    json_put(into, SLICE("\"1."));
-    json_put_number(into, minor);
+    json_number(into, key, minor);
     json_put_char(into, '"');
 }
 
 /* ---- Parts of the record ---- */
 
+enum { SECOND_LEN = 19, TIME_LEN = SECOND_LEN + 8 };
+
 /* 2026-11-24T02:12:23. Lines come in the order of time, and a calendar costs as much as a third of one. */
-static struct slice second_text(uint64_t seconds)
+static const char *second_text(uint64_t seconds)
 {
     static _Thread_local struct {
         uint64_t seconds;
-        char text[24];
-        size_t len;
+        char text[SECOND_LEN + 1];
     } last;
-    if (last.len == 0 || last.seconds != seconds) {
+    if (last.text[0] == '\0' || last.seconds != seconds) {
         struct tm tm;
         time_t time = (time_t)seconds;
-        (void)gmtime_r(&time, &tm); /* fails for no 64-bit count of nanoseconds */
-        last.len = strftime(last.text, sizeof(last.text), "%Y-%m-%dT%H:%M:%S", &tm);
+        (void)gmtime_r(
+            &time,
+            &tm); /* fails for no 64-bit count of nanoseconds, and gives a year of four digits */
+        size_t len = strftime(last.text, sizeof(last.text), "%Y-%m-%dT%H:%M:%S", &tm);
+        CHECK(len == SECOND_LEN);
         last.seconds = seconds;
     }
-    return slice_of(last.text, last.len);
+    return last.text;
 }
 
-/* 2026-11-24T02:12:23.123456Z */
-static void add_time(struct text *into, struct slice key, uint64_t wall_ns)
+/* "2026-11-24T02:12:23.123456Z" */
+static void add_time(struct text *into, uint64_t wall_ns)
 {
-    unsigned us = (unsigned)(wall_ns % NS_PER_S / NS_PER_US);
-    json_put(into, key);
-    json_put_char(into, '"');
-    json_put(into, second_text(wall_ns / NS_PER_S));
-    json_put_char(into, '.');
-    json_put_two(into, us / 10000);
-    json_put_two(into, us / 100 % 100);
-    json_put_two(into, us % 100);
-    json_put(into, SLICE("Z\""));
+    char spare[TIME_LEN + 2];
+    json_put(into, JSON_KEY("time"));
+    char *begin = json_begin(into, spare, sizeof(spare));
+    char *at = begin + 1 + SECOND_LEN;
+    /* Eight digits of which six are needed; what is written after them covers the zeros in front. */
+    json_digits_eight(at - 1, (uint32_t)(wall_ns % NS_PER_S / NS_PER_US));
+    begin[0] = '"';
+    memcpy(begin + 1, second_text(wall_ns / NS_PER_S), SECOND_LEN);
+    at[0] = '.';
+    at[7] = 'Z';
+    at[8] = '"';
+    json_end(into, begin, at + 9);
 }
 
 /* 16 hexadecimal digits, since a JSON number holds only 53 bits. */
 static void add_id(struct text *into, uint64_t id)
 {
-    static const char digits[] = "0123456789abcdef";
-    char hex[16];
-    for (size_t i = 0; i < sizeof(hex); i++)
-        hex[i] = digits[id >> (60 - 4 * i) & 0xf];
+    char spare[18];
     json_put(into, JSON_KEY("id"));
-    json_put_char(into, '"');
-    json_put(into, slice_of(hex, sizeof(hex)));
-    json_put_char(into, '"');
+    char *begin = json_begin(into, spare, sizeof(spare));
+    begin[0] = begin[17] = '"';
+    json_digits_hex(begin + 1, id);
+    json_end(into, begin, begin + sizeof(spare));
 }
 
 static void add_what(const struct record *record, struct text *into)
@@ -119,7 +129,7 @@ static void add_what(const struct record *record, struct text *into)
     json_flag(into, JSON_KEY("url_cut"), record->url_is_cut);
     add_text(into, JSON_KEY("host"), record, record->host);
     if (record->client_major > 0)
-        add_http_version(into, JSON_KEY("http"), record->client_minor);
+        add_http_version(into, HTTP_KEY("http"), record->client_minor);
     add_text(into, JSON_KEY("user"), record, record->user);
     add_text(into, JSON_KEY("referer"), record, record->referer);
     add_text(into, JSON_KEY("user_agent"), record, record->user_agent);
@@ -159,7 +169,7 @@ static void add_outcome(const struct record *record, struct text *into)
     json_count(into, JSON_KEY("status"), record->status);
     if (record->upstream_status != 0) {
         json_number(into, JSON_KEY("upstream_status"), record->upstream_status);
-        add_http_version(into, JSON_KEY("upstream_http"), record->upstream_minor);
+        add_http_version(into, HTTP_KEY("upstream_http"), record->upstream_minor);
     }
     if (record->end != END_NONE)
         json_word(into, JSON_KEY("end"), record_end_word((enum record_end)record->end));
@@ -199,7 +209,7 @@ static void add_connections(const struct record *record, struct text *into)
     json_close(into, object);
 }
 
-static void add_pace(struct text *into, struct slice key, const struct record_pace *pace)
+JSON_INLINE void add_pace(struct text *into, struct slice key, const struct record_pace *pace)
 {
     struct json_object object = json_open(into, key);
     json_count(into, JSON_KEY("moving_us"), pace->moving_ns / NS_PER_US);
@@ -259,14 +269,13 @@ static void add_tls(struct text *into, struct slice key, const struct record_tls
 static void add_since(const struct record *record, struct text *into)
 {
     if (record->now_ns != 0) {
-        json_put(into, JSON_KEY("now_us"));
-        json_put_signed(into, timeline_offset_us(&record->timeline, record->now_ns));
+        json_signed(into, JSON_KEY("now_us"),
+                    timeline_offset_us(&record->timeline, record->now_ns));
     }
     if (record->told_ns == 0)
         return;
     struct json_object object = json_open(into, JSON_KEY("since"));
-    json_put(into, JSON_KEY("at_us"));
-    json_put_signed(into, timeline_offset_us(&record->timeline, record->told_ns));
+    json_signed(into, JSON_KEY("at_us"), timeline_offset_us(&record->timeline, record->told_ns));
     json_number(into, JSON_KEY("request_body"), record->request_body_bytes - record->told_up_bytes);
     json_number(into, JSON_KEY("response_body"),
                 record->response_body_bytes - record->told_down_bytes);
@@ -290,7 +299,7 @@ static void add_alert(const struct record_inside *inside, struct text *into)
     json_close(into, object);
 }
 
-static const struct slice inside_keys[] = {
+static const struct json_key inside_keys[] = {
 #define X(name, word, meaning) JSON_KEY_INIT(word),
     RECORD_INSIDE_FLAGS(X)
 #undef X
@@ -328,7 +337,7 @@ static void add_confidence(const struct record *record, struct text *into)
     add_sureness(into, JSON_KEY("response"), timeline_has(timeline, MARK_T_RSP),
                  (inside->flags & INSIDE_RESPONSE_ESTIMATED) != 0);
     for (int bit = 0; bit < INSIDE_BIT_COUNT; bit++)
-        add_sureness(into, inside_keys[bit], (inside->flags & 1 << bit) != 0,
+        add_sureness(into, json_key_slice(&inside_keys[bit]), (inside->flags & 1 << bit) != 0,
                      (guesses & 1 << bit) != 0);
     add_sureness(into, JSON_KEY("alert"), inside->alert_by != LEG_NONE,
                  (inside->flags & INSIDE_ALERT_HIDDEN) != 0);
@@ -338,9 +347,23 @@ static void add_confidence(const struct record *record, struct text *into)
     json_close(into, object);
 }
 
+/* Of a request nothing is, and there is much to look through. */
+static bool has_inside(const struct record *record)
+{
+    const struct record_inside *inside = &record->inside;
+    const struct timeline *timeline = &record->timeline;
+    return inside->offered != 0 || inside->version != 0 || inside->flags != 0 ||
+           inside->alert_by != LEG_NONE || inside->turns != 0 || inside->idle_ns != 0 ||
+           record->alpn.len > 0 || record->ja4.len > 0 || timeline_has(timeline, MARK_T_CH) ||
+           timeline_has(timeline, MARK_T_SH) || timeline_has(timeline, MARK_T_HS) ||
+           timeline_has(timeline, MARK_T_REQ) || timeline_has(timeline, MARK_T_RSP);
+}
+
 static void add_inside(const struct record *record, struct text *into)
 {
     const struct record_inside *inside = &record->inside;
+    if (!has_inside(record))
+        return;
     struct json_object object = json_open(into, JSON_KEY("inside"));
     if (inside->version != 0) {
         add_version(into, JSON_KEY("version"), inside->version);
@@ -351,7 +374,7 @@ static void add_inside(const struct record *record, struct text *into)
         add_version(into, JSON_KEY("offered"), inside->offered);
     add_list(into, JSON_KEY("alpn"), record, record->alpn);
     for (int bit = 0; bit < INSIDE_BIT_COUNT; bit++)
-        json_flag(into, inside_keys[bit], (inside->flags & 1 << bit) != 0);
+        json_flag(into, json_key_slice(&inside_keys[bit]), (inside->flags & 1 << bit) != 0);
     add_alert(inside, into);
     add_text(into, JSON_KEY("ja4"), record, record->ja4);
     json_count(into, JSON_KEY("turns"), inside->turns);
@@ -402,13 +425,13 @@ static void add_dns(const struct record *record, struct text *into)
 
 /* ---- Times ---- */
 
-static const struct slice mark_keys[MARK_COUNT] = {
+static const struct json_key mark_keys[MARK_COUNT] = {
 #define X(name, word, meaning) [MARK_##name] = JSON_KEY_INIT(word),
     TIMELINE_MARKS(X)
 #undef X
 };
 
-static const struct slice phase_keys[PHASE_COUNT] = {
+static const struct json_key phase_keys[PHASE_COUNT] = {
 #define X(name, word) [PHASE_##name] = JSON_KEY_INIT(word),
     TIMELINE_PHASES(X)
 #undef X
@@ -424,12 +447,15 @@ static void add_phase_now(const struct record *record, struct text *into)
 }
 
 /* Of what was given up: the one that was not over. */
-static void add_unfinished(const struct record *record, const struct timeline *cut,
-                           struct text *into)
+static void add_unfinished(const struct record *record, struct text *into)
 {
+    struct timeline cut;
     enum phase phase;
     uint64_t begin_ns, end_ns;
-    if (!record_unfinished(record, cut, &phase, &begin_ns, &end_ns))
+    if (record->cause.len == 0) /* most went well, and need not be cut for this */
+        return;
+    timeline_cut(&record->timeline, &cut);
+    if (!record_unfinished(record, &cut, &phase, &begin_ns, &end_ns))
         return;
     struct json_object object = json_open(into, JSON_KEY("unfinished"));
     json_word(into, JSON_KEY("phase"), phase_word(phase));
@@ -439,31 +465,13 @@ static void add_unfinished(const struct record *record, const struct timeline *c
 
 static void add_times(const struct record *record, struct text *into)
 {
-    struct timeline cut;
-    const struct timeline *timeline = &record->timeline;
-    timeline_cut(timeline, &cut);
-    add_unfinished(record, &cut, into);
-    struct json_object object = json_open(into, JSON_KEY("phases_us"));
-    for (int phase = 0; phase < PHASE_COUNT; phase++) {
-        uint64_t ns;
-        if (timeline_phase(&cut, (enum phase)phase, &ns)) {
-            json_put_key(into, phase_keys[phase]);
-            json_put_number(into, ns / NS_PER_US);
-        }
-    }
-    json_close(into, object);
-
-    object = json_open(into, JSON_KEY("marks_us"));
-    for (int mark = 0; mark < MARK_COUNT; mark++) {
-        if (timeline->at_ns[mark] == 0)
-            continue;
-        json_put_key(into, mark_keys[mark]);
-        json_put_signed(into, timeline_offset_us(timeline, timeline->at_ns[mark]));
-    }
-    json_close(into, object);
+    struct timeline_spread times;
+    timeline_spread(&record->timeline, &times);
+    json_numbers(into, JSON_KEY("phases_us"), phase_keys, times.phase_us, times.phases);
+    json_numbers(into, JSON_KEY("marks_us"), mark_keys, times.mark_us, times.marks);
 }
 
-static const struct slice slow_keys[SLOW_COUNT] = {
+static const struct json_key slow_keys[SLOW_COUNT] = {
 #define X(name, word, meaning) [SLOW_##name] = JSON_KEY_INIT(word),
     SLOW_SIDES(X)
 #undef X
@@ -478,7 +486,7 @@ static void add_verdict(const struct record *record, struct text *into)
     json_word(into, JSON_KEY("slow"), slow_word(verdict.slow));
     struct json_object shares = json_open(into, JSON_KEY("shares_us"));
     for (size_t side = 0; side < SLOW_COUNT; side++)
-        json_count(into, slow_keys[side], verdict.share_us[side]);
+        json_count(into, json_key_slice(&slow_keys[side]), verdict.share_us[side]);
     json_close(into, shares);
     json_close(into, object);
 }
@@ -489,12 +497,10 @@ static void add_attempt(const struct record_attempt *attempt, const struct timel
     struct json_object object = json_open_next(into);
     add_endpoint(into, JSON_KEY("peer"), &attempt->peer);
     if (attempt->begin_ns != 0) {
-        json_put(into, JSON_KEY("begin_us"));
-        json_put_signed(into, timeline_offset_us(timeline, attempt->begin_ns));
+        json_signed(into, JSON_KEY("begin_us"), timeline_offset_us(timeline, attempt->begin_ns));
     }
     if (attempt->end_ns != 0) {
-        json_put(into, JSON_KEY("end_us"));
-        json_put_signed(into, timeline_offset_us(timeline, attempt->end_ns));
+        json_signed(into, JSON_KEY("end_us"), timeline_offset_us(timeline, attempt->end_ns));
     }
     const char *result = record_attempt_word(attempt);
     json_word(into, JSON_KEY("result"), result);
@@ -522,7 +528,7 @@ void access_log_add_json(const struct record *record, struct text *into)
 {
     /* What and who. */
     json_put(into, SLICE("{\"v\":" JSON_VERSION));
-    add_time(into, JSON_KEY("time"), record->timeline.wall_ns);
+    add_time(into, record->timeline.wall_ns);
     json_number(into, JSON_KEY("base_ns"), record->timeline.base_ns);
     json_word(into, JSON_KEY("kind"), record_kind_word((enum record_kind)record->kind));
     json_flag(into, JSON_KEY("in_progress"), record->is_in_progress);
@@ -548,6 +554,7 @@ void access_log_add_json(const struct record *record, struct text *into)
 
     /* Where the time went. */
     add_phase_now(record, into);
+    add_unfinished(record, into);
     add_times(record, into);
     add_tcp(record, into);
     add_verdict(record, into);

@@ -6,37 +6,37 @@
 
 enum { PER_TEN = 10 };
 
-/* Hundredths. */
-static const uint16_t steps[PER_TEN] = {100, 125, 160, 200, 250, 320, 400, 500, 640, 800};
+/* From one power of ten to the next; in nanoseconds, from `ten` hundredths on. */
+#define STEPS(ten)                                                                             \
+    100 * (ten), 125 * (ten), 160 * (ten), 200 * (ten), 250 * (ten), 320 * (ten), 400 * (ten), \
+        500 * (ten), 640 * (ten), 800 * (ten)
+static const uint64_t limits_ns[HISTOGRAM_LIMITS] = {
+    STEPS(100ULL),     STEPS(1000ULL),     STEPS(10000ULL),     STEPS(100000ULL),
+    STEPS(1000000ULL), STEPS(10000000ULL), STEPS(100000000ULL), 100 * 1000000000ULL,
+};
+#undef STEPS
 
 uint64_t histogram_limit_ns(unsigned bucket)
 {
     CHECK(bucket < HISTOGRAM_LIMITS);
-    uint64_t ten = 10 * NS_PER_US / 100;
-    for (unsigned i = 0; i < bucket / PER_TEN; i++)
-        ten *= 10;
-    return steps[bucket % PER_TEN] * ten;
+    return limits_ns[bucket];
 }
 
 bool histogram_is_coarse(unsigned bucket)
 {
-    uint16_t step = steps[bucket % PER_TEN];
-    return step == 100 || step == 250 || step == 500;
+    unsigned step = bucket % PER_TEN;
+    return step == 0 || step == 4 || step == 7; /* 1, 2.5, 5 */
 }
 
-/* The first bucket whose limit is not below. */
+/* The first bucket whose limit is not below. There are ten for a factor of 10, and so three for a factor of 2, which gives
+ * one from which few steps are left: 2^13 ns are in the first one. */
 unsigned histogram_bucket(uint64_t ns)
 {
-    uint64_t ten = 10 * NS_PER_US / 100;
-    unsigned first = 0;
-    while (first + PER_TEN < HISTOGRAM_BUCKETS && ns > steps[PER_TEN - 1] * ten) {
-        ten *= 10;
-        first += PER_TEN;
-    }
-    unsigned step = 0;
-    while (first + step < HISTOGRAM_LIMITS && step < PER_TEN && ns > steps[step] * ten)
-        step++;
-    return first + step;
+    unsigned bits = ns == 0 ? 0 : 63 - (unsigned)__builtin_clzll(ns);
+    unsigned bucket = bits <= 13 ? 0 : 3 * (bits - 13);
+    while (bucket < HISTOGRAM_LIMITS && ns > limits_ns[bucket])
+        bucket++;
+    return bucket < HISTOGRAM_LIMITS ? bucket : HISTOGRAM_LIMITS;
 }
 
 void histogram_add(struct histogram *histogram, uint64_t ns)

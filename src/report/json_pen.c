@@ -2,7 +2,12 @@
 
 #include "base/check.h"
 
+#include <endian.h>
+
 /* ---- numbers ---- */
+
+enum { FOUR_DIGITS = 10000, EIGHT_DIGITS = 100000000 };
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /* "00" to "99". */
 static const char two_digits[] =
@@ -10,51 +15,136 @@ static const char two_digits[] =
     "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
     "8081828384858687888990919293949596979899";
 
-static char *digits_pair(char *at, unsigned value)
+/* Digits in a word are in the order of memory on a little-endian machine: the first is the lowest byte. */
+
+static uint32_t text_two(uint32_t value)
 {
-    memcpy(at, two_digits + (size_t)2 * value, 2);
-    return at + 2;
+    uint16_t pair;
+    memcpy(&pair, two_digits + (size_t)2 * value, sizeof(pair));
+    return le16toh(pair);
 }
 
-/* Below 10000, without zeros in front. */
-static char *digits_few(char *at, unsigned value)
+static uint32_t text_four(uint32_t value)
 {
-    unsigned high = value / 100;
-    if (high == 0) {
-        if (value >= 10)
-            return digits_pair(at, value);
-        *at = (char)('0' + value);
-        return at + 1;
+    return text_two(value / 100) | text_two(value % 100) << 16;
+}
+
+static uint64_t text_eight(uint32_t value)
+{
+    return text_four(value / FOUR_DIGITS) | (uint64_t)text_four(value % FOUR_DIGITS) << 32;
+}
+
+static inline void put_eight(char *at, uint64_t text)
+{
+    text = htole64(text);
+    memcpy(at, &text, sizeof(text));
+}
+
+void json_digits_eight(char *at, uint32_t value)
+{
+    put_eight(at, text_eight(value));
+}
+
+void json_digits_hex(char *at, uint64_t value)
+{
+    for (int half = 0; half < 2; half++, value <<= 32) {
+        /* Each digit into a byte of its own, the first into the highest. */
+        uint64_t digits = value >> 32;
+        digits = (digits | digits << 16) & 0x0000ffff0000ffff;
+        digits = (digits | digits << 8) & 0x00ff00ff00ff00ff;
+        digits = (digits | digits << 4) & 0x0f0f0f0f0f0f0f0f;
+        uint64_t is_letter = (digits + EACH_BYTE(6)) >> 4 & EACH_BYTE(1);
+        uint64_t text = htobe64(digits + EACH_BYTE('0') + is_letter * ('a' - '0' - 10));
+        memcpy(at + (size_t)8 * (unsigned)half, &text, sizeof(text));
     }
-    if (high >= 10)
-        at = digits_pair(at, high);
-    else
-        *at++ = (char)('0' + high);
-    return digits_pair(at, value % 100);
 }
 
-static char *digits_four(char *at, unsigned value)
+/* Without the zeros in front of `count` digits, of which one is no 0; writes eight bytes. */
+static inline char *put_without_zeros(char *at, uint64_t text, unsigned count)
 {
-    return digits_pair(digits_pair(at, value / 100), value % 100);
+    unsigned zeros = (unsigned)__builtin_ctzll(text ^ EACH_BYTE('0')) / 8;
+    put_eight(at, text >> 8 * zeros);
+    return at + count - zeros;
+}
+
+/* Below 10^8, and not 0. */
+static inline char *digits_few(char *at, uint32_t value)
+{
+    return value < FOUR_DIGITS ? put_without_zeros(at, text_four(value), 4)
+                               : put_without_zeros(at, text_eight(value), 8);
+}
+
+static char *digits_many(char *at, uint64_t value)
+{
+    uint64_t high = value / EIGHT_DIGITS;
+    if (high < EIGHT_DIGITS) {
+        at = digits_few(at, (uint32_t)high);
+    } else {
+        at = digits_few(at, (uint32_t)(high / EIGHT_DIGITS));
+        json_digits_eight(at, (uint32_t)(high % EIGHT_DIGITS));
+        at += 8;
+    }
+    json_digits_eight(at, (uint32_t)(value % EIGHT_DIGITS));
+    return at + 8;
 }
 
 char *json_digits_long(char *at, uint64_t value)
 {
-    unsigned four[JSON_DIGITS_MAX / 4];
-    size_t count = 0;
-    for (; value >= 10000; value /= 10000)
-        four[count++] = (unsigned)(value % 10000);
-    at = digits_few(at, (unsigned)value);
-    while (count > 0)
-        at = digits_four(at, four[--count]);
-    return at;
+    return value < EIGHT_DIGITS ? digits_few(at, (uint32_t)value) : digits_many(at, value);
 }
 
-void json_put_two(struct text *into, unsigned value)
+void json_number_near_end(struct text *into, struct slice key, uint64_t value)
 {
-    char pair[2];
-    (void)digits_pair(pair, value % 100);
-    json_put(into, slice_of(pair, sizeof(pair)));
+    text_add(into, key);
+    text_add_u64(into, value);
+}
+
+void json_signed(struct text *into, struct slice key, int64_t value)
+{
+    json_put(into, key);
+    if (value < 0)
+        json_put_char(into, '-');
+    json_number(into, SLICE(""), value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value);
+}
+
+/* `at` has room for key, sign and digits. */
+static inline char *put_member(char *at, const struct json_key *key, int64_t value)
+{
+    uint64_t size = (uint64_t)value;
+    memcpy(at, key, sizeof(*key)); /* what is behind it is overwritten */
+    at += key->len;
+    if (value < 0) {
+        *at++ = '-';
+        size = (uint64_t)0 - size;
+    }
+    return json_digits(at, size);
+}
+
+static unsigned next_bit(uint64_t *bits)
+{
+    unsigned bit = (unsigned)__builtin_ctzll(*bits);
+    *bits &= *bits - 1;
+    return bit;
+}
+
+void json_numbers(struct text *into, struct slice key, const struct json_key *keys,
+                  const int64_t *values, uint64_t bits)
+{
+    enum { ALL_MAX = 64 * (JSON_KEY_MAX + 1 + JSON_DIGITS_MAX) };
+    struct json_object object = json_open(into, key);
+    if (json_has_room(into, ALL_MAX)) {
+        char *at = into->at + into->len;
+        while (bits != 0) {
+            unsigned bit = next_bit(&bits);
+            at = put_member(at, &keys[bit], values[bit]);
+        }
+        into->len = (size_t)(at - into->at);
+    }
+    while (bits != 0) { /* some may be cut */
+        unsigned bit = next_bit(&bits);
+        json_signed(into, json_key_slice(&keys[bit]), values[bit]);
+    }
+    json_close(into, object);
 }
 
 /* ---- strings ---- */
@@ -111,42 +201,68 @@ static bool is_plain(char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* Is one of the eight bytes of `word` 0? Right for words whose bytes are all below 0x80. */
-static uint64_t zero_bytes(uint64_t word)
+/* Does one of eight bytes need an escape? The lowest one that does is seen; its borrow or carry may spoil what is above it. */
+static bool has_odd(uint64_t bytes)
 {
-    return (word - EACH_BYTE(1)) & EACH_BYTE(0x80);
+    uint64_t odd = bytes | (bytes - EACH_BYTE(0x20)) | (bytes + EACH_BYTE(1)) |
+                   ((bytes ^ EACH_BYTE('"')) - EACH_BYTE(1)) |
+                   ((bytes ^ EACH_BYTE('\\')) - EACH_BYTE(1));
+    return (odd & EACH_BYTE(0x80)) != 0;
 }
 
-/* How many bytes at the front need no escape: eight in a step. */
-static size_t plain_run(struct slice s)
+/* Copy eight bytes, unless one of them needs an escape. */
+static bool copy_eight(char *to, const char *from)
 {
-    size_t run = 0;
-    for (; run + 8 <= s.len; run += 8) {
-        uint64_t word;
-        memcpy(&word, s.at + run, 8);
-        bool is_ascii = (word & EACH_BYTE(0x80)) == 0;
-        uint64_t odd = (word - EACH_BYTE(0x20)) & EACH_BYTE(0x80);
-        odd |= zero_bytes(word ^ EACH_BYTE('"')) | zero_bytes(word ^ EACH_BYTE('\\')) |
-               zero_bytes(word ^ EACH_BYTE(0x7f));
-        if (!is_ascii || odd != 0)
-            break;
+    uint64_t bytes;
+    memcpy(&bytes, from, sizeof(bytes));
+    if (has_odd(bytes))
+        return false;
+    memcpy(to, &bytes, sizeof(bytes));
+    return true;
+}
+
+/* Copy it, unless a byte needs an escape; `to` has room for all. */
+static bool copy_plain(char *to, struct slice s)
+{
+    size_t at = 0;
+    if (s.len < 8) {
+        while (at < s.len && is_plain(s.at[at])) {
+            to[at] = s.at[at];
+            at++;
+        }
+        return at == s.len;
     }
-    while (run < s.len && is_plain(s.at[run]))
-        run++;
-    return run;
+    for (; at + 8 < s.len; at += 8) {
+        if (!copy_eight(to + at, s.at + at))
+            return false;
+    }
+    return copy_eight(to + s.len - 8, s.at + s.len - 8); /* some of it once more */
 }
 
-void json_put_string(struct text *into, struct slice s)
+/* One that has to be escaped, or may be cut. */
+static __attribute__((noinline)) void add_string(struct text *into, struct slice s)
 {
     json_put_char(into, '"');
     while (s.len > 0) {
-        size_t run = plain_run(s);
-        json_put(into, slice_first(s, run));
+        size_t run = 0;
+        while (run < s.len && is_plain(s.at[run]))
+            run++;
+        text_add(into, slice_first(s, run));
         s = slice_from(s, run);
         if (s.len > 0)
             s = slice_from(s, add_escaped(into, s));
     }
     json_put_char(into, '"');
+}
+
+/* Most are copied as they are: the others begin again, from where this would have to save more registers. */
+void json_put_string(struct text *into, struct slice s)
+{
+    char *at = into->at + into->len;
+    if (!json_has_room(into, s.len + 2) || !copy_plain(at + 1, s)) {
+        add_string(into, s);
+        return;
+    }
+    at[0] = at[s.len + 1] = '"';
+    into->len += s.len + 2;
 }

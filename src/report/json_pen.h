@@ -19,12 +19,20 @@ enum { JSON_KEY_MAX = 24, JSON_DIGITS_MAX = 20 }; /* of a key with all around it
 /* A key with all that stands around it: ,"key": */
 #define JSON_KEY(word) SLICE(",\"" word "\":")
 
-/* The same, for tables: with spaces behind it, so that json_put_key may copy whole registers. Longer ones do not compile. */
-#define JSON_KEY_INIT(word)                                                                \
-    {                                                                                      \
-        ",\"" word "\":                        ",                                          \
-            sizeof(word) + 3 + 0 * sizeof(char[sizeof(word) + 3 <= JSON_KEY_MAX ? 1 : -1]) \
+/* The same, for tables, with room behind it: whole registers are copied. A longer one does not compile. */
+struct json_key {
+    char text[JSON_KEY_MAX - 1];
+    uint8_t len;
+};
+#define JSON_KEY_INIT(word)                    \
+    {                                          \
+        ",\"" word "\":", sizeof(word) - 1 + 4 \
     }
+
+JSON_INLINE struct slice json_key_slice(const struct json_key *key)
+{
+    return slice_of(key->text, key->len);
+}
 
 /* An object that is open: where its key is, and where its first member. */
 struct json_object {
@@ -32,9 +40,13 @@ struct json_object {
     size_t body_at;
 };
 
-/* Digits at `at`, which has room for JSON_DIGITS_MAX; returns where they end. Private to this header. */
+/* Digits of 10 or more at `at`, which has room for JSON_DIGITS_MAX; returns where they end. What is left of that room may be
+ * written on. Private to this header, as the next one. */
 char *json_digits_long(char *at, uint64_t value);
+/* What is near the end of its room, and may be cut. */
+void json_number_near_end(struct text *into, struct slice key, uint64_t value);
 
+/* As json_digits_long, for any number. */
 JSON_INLINE char *json_digits(char *at, uint64_t value)
 {
     if (value >= 10)
@@ -65,35 +77,30 @@ JSON_INLINE void json_put_char(struct text *into, char c)
     json_put(into, slice_of(&c, 1));
 }
 
-JSON_INLINE void json_put_number(struct text *into, uint64_t value)
+/* ---- values that are written where they stand ---- */
+
+/* Where up to `bytes` may be written: in the text, or in `spare` near its end. */
+JSON_INLINE char *json_begin(const struct text *into, char *spare, size_t bytes)
 {
-    if (!json_has_room(into, JSON_DIGITS_MAX)) {
-        text_add_u64(into, value);
-        return;
-    }
-    into->len = (size_t)(json_digits(into->at + into->len, value) - into->at);
+    return json_has_room(into, bytes) ? into->at + into->len : spare;
 }
 
-JSON_INLINE void json_put_signed(struct text *into, int64_t value)
+/* What was written from there up to `end`. */
+JSON_INLINE void json_end(struct text *into, const char *begin, const char *end)
 {
-    if (value < 0)
-        json_put_char(into, '-');
-    json_put_number(into, value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value);
+    if (begin == into->at + into->len)
+        into->len += (size_t)(end - begin);
+    else
+        text_add(into, slice_of(begin, (size_t)(end - begin)));
 }
 
-/* A key of a table, of JSON_KEY_INIT. */
-JSON_INLINE void json_put_key(struct text *into, struct slice key)
-{
-    if (!json_has_room(into, JSON_KEY_MAX)) {
-        text_add(into, key);
-        return;
-    }
-    memcpy(into->at + into->len, key.at, JSON_KEY_MAX);
-    into->len += key.len;
-}
+/* Eight digits of a number below 10^8, zeros included. */
+void json_digits_eight(char *at, uint32_t value);
+/* 16 hexadecimal digits, zeros included. */
+void json_digits_hex(char *at, uint64_t value);
 
-/* The last two digits, zeros included. */
-void json_put_two(struct text *into, unsigned value);
+/* ---- strings ---- */
+
 /* With quotes. Everything but printable ASCII becomes an escape; a byte that is no UTF-8 that of its value. */
 void json_put_string(struct text *into, struct slice s);
 
@@ -102,9 +109,17 @@ void json_put_string(struct text *into, struct slice s);
 /* `key` is a JSON_KEY: where its length is known to the compiler, it is a few stores. */
 JSON_INLINE void json_number(struct text *into, struct slice key, uint64_t value)
 {
-    json_put(into, key);
-    json_put_number(into, value);
+    if (!json_has_room(into, key.len + JSON_DIGITS_MAX)) {
+        json_number_near_end(into, key, value);
+        return;
+    }
+    char *at = into->at + into->len;
+    memcpy(at, key.at, key.len);
+    into->len = (size_t)(json_digits(at + key.len, value) - into->at);
 }
+
+/* One that may be below 0. */
+void json_signed(struct text *into, struct slice key, int64_t value);
 
 /* Absent where it is 0. */
 JSON_INLINE void json_count(struct text *into, struct slice key, uint64_t value)
@@ -116,9 +131,10 @@ JSON_INLINE void json_count(struct text *into, struct slice key, uint64_t value)
 /* A word of ours, which needs no escapes. */
 JSON_INLINE void json_word(struct text *into, struct slice key, const char *word)
 {
+    struct slice value = slice_from_string(word);
     json_put(into, key);
     json_put_char(into, '"');
-    json_put(into, slice_from_string(word));
+    json_put(into, value);
     json_put_char(into, '"');
 }
 
@@ -156,5 +172,9 @@ JSON_INLINE void json_close(struct text *into, struct json_object object)
     into->at[object.body_at] = '{';
     json_put_char(into, '}');
 }
+
+/* An object of numbers: of `keys` and `values`, those whose bits are set. None: no object. */
+void json_numbers(struct text *into, struct slice key, const struct json_key *keys,
+                  const int64_t *values, uint64_t bits);
 
 #endif

@@ -42,9 +42,19 @@ enum {
 };
 
 /* The phases in which a destination can be slow, in the order of their life. */
-static const enum phase slow_phases[] = {PHASE_BLOCKED, PHASE_DNS,  PHASE_CONNECT, PHASE_TLS,
-                                         PHASE_SEND,    PHASE_WAIT, PHASE_LOAD};
-enum { SLOW_PHASES = COUNT_OF(slow_phases), NOT_SLOW = SLOW_PHASES };
+#define SLOW_PHASES(X) X(BLOCKED) X(DNS) X(CONNECT) X(TLS) X(SEND) X(WAIT) X(LOAD)
+enum slow_phase {
+#define X(name) SLOW_IN_##name,
+    SLOW_PHASES(X)
+#undef X
+        SLOW_IN_COUNT,
+    NOT_SLOW = SLOW_IN_COUNT
+};
+static const enum phase slow_phases[] = {
+#define X(name) PHASE_##name,
+    SLOW_PHASES(X)
+#undef X
+};
 
 struct quantiles {
     uint32_t count;
@@ -78,7 +88,7 @@ struct destination {
     uint8_t slow_in; /* index of slow_phases, or NOT_SLOW */
     uint64_t slow_since_ns;
     struct histogram total;
-    struct histogram phases[SLOW_PHASES];
+    struct histogram phases[SLOW_IN_COUNT];
     char host[HOST_MAX + 1];
 };
 
@@ -227,7 +237,7 @@ static const struct histogram *destination_worst(const struct destination *desti
 {
     const struct histogram *worst = NULL;
     uint64_t worst_ns = 0;
-    for (size_t i = 0; i < SLOW_PHASES; i++) {
+    for (size_t i = 0; i < SLOW_IN_COUNT; i++) {
         const struct histogram *histogram = &destination->phases[i];
         uint64_t p90_ns = histogram->count < SLOW_LEAST ? 0 : histogram_quantile_ns(histogram, 900);
         if (p90_ns <= worst_ns)
@@ -255,7 +265,7 @@ static void destination_forget_half(struct destination *destination)
     destination->transactions /= 2;
     destination->failed /= 2;
     histogram_halve(&destination->total);
-    for (size_t i = 0; i < SLOW_PHASES; i++)
+    for (size_t i = 0; i < SLOW_IN_COUNT; i++)
         histogram_halve(&destination->phases[i]);
     if (destination->transactions == 0)
         destination->hash = 0;
@@ -269,8 +279,9 @@ static struct destination *destination_find(struct overview *overview, struct sl
         struct destination *each = &overview->destinations[(hash + i) % OVERVIEW_DESTINATIONS];
         if (each->hash == hash && slice_equals(slice_from_string(each->host), host))
             return each;
-        if (least == NULL || each->hash == 0 ||
-            (least->hash != 0 && each->transactions < least->transactions))
+        bool is_less = least == NULL || each->hash == 0 || each->transactions < least->transactions;
+        if (is_less &&
+            (least == NULL || least->hash != 0)) /* of free ones the first, to be found soon */
             least = each;
     }
     memset(least, 0, sizeof(*least));
@@ -295,15 +306,16 @@ static struct destination *destination_of(struct overview *overview, const struc
 /* Where it keeps a phase; NULL: nowhere. */
 static struct histogram *destination_phase(struct destination *destination, enum phase phase)
 {
+    static const uint8_t places[PHASE_COUNT] = {
+#define X(name) [PHASE_##name] = 1 + SLOW_IN_##name,
+        SLOW_PHASES(X)
+#undef X
+    };
     if (destination == NULL)
         return NULL;
     if (phase == PHASE_TOTAL)
         return &destination->total;
-    for (size_t i = 0; i < SLOW_PHASES; i++) {
-        if (slow_phases[i] == phase)
-            return &destination->phases[i];
-    }
-    return NULL;
+    return places[phase] == 0 ? NULL : &destination->phases[places[phase] - 1];
 }
 
 /* ---- words ---- */
@@ -426,18 +438,18 @@ static void overview_turn(struct overview *overview, uint64_t now_ns)
 static void phases_put(struct overview *overview, const struct record *record,
                        struct destination *destination)
 {
-    /* The life of a tunnel is no wait of anybody: it is in `tunnel`, and not in `total`. */
-    bool is_tunnel = record_is_tunnel(record);
-    for (int i = 0; i < PHASE_COUNT; i++) {
-        uint64_t ns = 0;
-        if (!timeline_phase(&record->timeline, (enum phase)i, &ns) ||
-            (is_tunnel && i == PHASE_TOTAL))
-            continue;
-        unsigned bucket = histogram_bucket(ns);
-        struct histogram *own = destination_phase(destination, (enum phase)i);
-        histogram_add_in(&overview->second.phases[i], bucket, ns);
+    uint64_t lasted_ns[PHASE_COUNT];
+    uint64_t phases = timeline_phases(&record->timeline, lasted_ns);
+    if (record_is_tunnel(
+            record)) /* its life is no wait of anybody: it is in `tunnel`, and not in `total` */
+        phases &= ~(1ULL << PHASE_TOTAL);
+    for (; phases != 0; phases &= phases - 1) {
+        enum phase phase = (enum phase)__builtin_ctzll(phases);
+        unsigned bucket = histogram_bucket(lasted_ns[phase]);
+        struct histogram *own = destination_phase(destination, phase);
+        histogram_add_in(&overview->second.phases[phase], bucket, lasted_ns[phase]);
         if (own != NULL)
-            histogram_add_in(own, bucket, ns);
+            histogram_add_in(own, bucket, lasted_ns[phase]);
     }
 }
 
@@ -606,7 +618,7 @@ static void print_destination(FILE *out, const struct destination *destination)
     }
     (void)fputs(",\"phases\":{", out);
     const char *between = "";
-    for (size_t i = 0; i < SLOW_PHASES; i++) {
+    for (size_t i = 0; i < SLOW_IN_COUNT; i++) {
         const struct histogram *histogram = &destination->phases[i];
         if (histogram->count == 0)
             continue;

@@ -338,6 +338,61 @@ static void what_was_given_up_was_in_a_phase(void **state)
     assert_false(timeline_phase_cut_off(&good, &phase, &begin_ns, &end_ns));
 }
 
+/* Some marks, in any order, some of them before the base. */
+static struct timeline any_timeline(uint64_t *seed)
+{
+    struct timeline timeline = {.wall_ns = WALL, .base_ns = BASE};
+    for (int mark = 0; mark < MARK_COUNT; mark++) {
+        *seed = *seed * 6364136223846793005 + 1442695040888963407;
+        bool is_set = (*seed >> 40 & 1) != 0;
+        timeline.at_ns[mark] = is_set ? BASE - NS_PER_MS + (*seed >> 41) : 0;
+    }
+    return timeline;
+}
+
+static void all_phases_at_once_are_those_that_are_asked_for(void **state)
+{
+    (void)state;
+    uint64_t seed = 1;
+    for (int i = 0; i < 1000; i++) {
+        struct timeline timeline = any_timeline(&seed);
+        uint64_t all_ns[PHASE_COUNT];
+        uint64_t phases = timeline_phases(&timeline, all_ns);
+        for (int phase = 0; phase < PHASE_COUNT; phase++) {
+            uint64_t ns = 0;
+            bool is_there = timeline_phase(&timeline, (enum phase)phase, &ns);
+            assert_int_equal(phases >> phase & 1, is_there);
+            assert_true(!is_there || all_ns[phase] == ns);
+        }
+        assert_int_equal(phases >> PHASE_COUNT, 0);
+    }
+}
+
+static void a_spread_has_the_marks_and_phases_of_the_cut_timeline(void **state)
+{
+    (void)state;
+    uint64_t seed = 2;
+    for (int i = 0; i < 1000; i++) {
+        struct timeline timeline = any_timeline(&seed);
+        struct timeline cut;
+        struct timeline_spread spread;
+        timeline_cut(&timeline, &cut);
+        timeline_spread(&timeline, &spread);
+        for (int mark = 0; mark < MARK_COUNT; mark++) {
+            uint64_t at_ns = timeline.at_ns[mark];
+            assert_int_equal(spread.marks >> mark & 1, at_ns != 0);
+            assert_true(at_ns == 0 || spread.mark_us[mark] == timeline_offset_us(&timeline, at_ns));
+        }
+        for (int phase = 0; phase < PHASE_COUNT; phase++) {
+            uint64_t ns = 0;
+            bool is_there = timeline_phase(&cut, (enum phase)phase, &ns);
+            assert_int_equal(spread.phases >> phase & 1, is_there);
+            assert_true(!is_there || spread.phase_us[phase] == (int64_t)(ns / NS_PER_US));
+        }
+        assert_int_equal(spread.marks >> MARK_COUNT | spread.phases >> PHASE_COUNT, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +417,8 @@ int main(void)
         cmocka_unit_test(words_are_those_of_the_tables),
         cmocka_unit_test(marks_in_order_pass_the_check),
         cmocka_unit_test(what_was_given_up_was_in_a_phase),
+        cmocka_unit_test(all_phases_at_once_are_those_that_are_asked_for),
+        cmocka_unit_test(a_spread_has_the_marks_and_phases_of_the_cut_timeline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

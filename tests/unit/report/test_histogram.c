@@ -32,6 +32,21 @@ static void each_duration_is_in_its_bucket(void **state)
     assert_int_equal(ends.buckets[HISTOGRAM_LIMITS], 1);
 }
 
+/* Its bucket is guessed from the power of two. */
+static void a_bucket_is_the_first_whose_limit_is_not_below(void **state)
+{
+    (void)state;
+    for (uint64_t power = 1; power != 0; power <<= 1) {
+        for (uint64_t sixth = 0; sixth < 6; sixth++) {
+            uint64_t ns = power - 1 + power * sixth / 6;
+            unsigned bucket = 0;
+            while (bucket < HISTOGRAM_LIMITS && histogram_limit_ns(bucket) < ns)
+                bucket++;
+            assert_int_equal(histogram_bucket(ns), bucket);
+        }
+    }
+}
+
 static void quantiles_are_within_a_quarter(void **state)
 {
     (void)state;
@@ -65,6 +80,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits_grow_from_10us_to_100s),
         cmocka_unit_test(each_duration_is_in_its_bucket),
+        cmocka_unit_test(a_bucket_is_the_first_whose_limit_is_not_below),
         cmocka_unit_test(quantiles_are_within_a_quarter),
         cmocka_unit_test(halves_keep_the_shape),
     };

@@ -17,12 +17,14 @@
 static void assert_number(uint64_t value)
 {
     char wanted[32];
-    char room[JSON_DIGITS_MAX];
-    struct text text = text_on(room, sizeof(room));
+    char room[JSON_DIGITS_MAX + 1];
+    struct text text = text_on(room, JSON_DIGITS_MAX);
     int len = snprintf(wanted, sizeof(wanted), "%" PRIu64, value);
-    json_put_number(&text, value);
+    room[JSON_DIGITS_MAX] = '#';
+    json_number(&text, SLICE(""), value);
     assert_int_equal(text.len, len);
     assert_memory_equal(room, wanted, text.len);
+    assert_int_equal(room[JSON_DIGITS_MAX], '#');
 }
 
 static void numbers_are_those_of_printf(void **state)
@@ -40,33 +42,110 @@ static void numbers_are_those_of_printf(void **state)
     assert_number(UINT64_MAX - 1);
 }
 
+static void digits_with_zeros_in_front_are_those_of_printf(void **state)
+{
+    (void)state;
+    char found[17] = "", wanted[32];
+    for (uint32_t value = 0; value < 100000000; value = value * 3 + 1) {
+        json_digits_eight(found, value);
+        (void)snprintf(wanted, sizeof(wanted), "%08" PRIu32, value);
+        assert_memory_equal(found, wanted, 8);
+    }
+    for (uint64_t value = 1; value != 0; value <<= 1) {
+        json_digits_hex(found, value * 13 - 1);
+        (void)snprintf(wanted, sizeof(wanted), "%016" PRIx64, value * 13 - 1);
+        assert_string_equal(found, wanted);
+    }
+}
+
 static void below_zero_has_a_sign(void **state)
 {
     (void)state;
     char room[64];
     struct text text = text_on(room, sizeof(room));
-    json_put_signed(&text, -1);
-    json_put_char(&text, ' ');
-    json_put_signed(&text, INT64_MIN);
-    json_put_char(&text, ' ');
-    json_put_signed(&text, 0);
+    json_signed(&text, SLICE(""), -1);
+    json_signed(&text, SLICE(" "), INT64_MIN);
+    json_signed(&text, SLICE(" "), 0);
     assert_string_equal(text_string(&text), "-1 -9223372036854775808 0");
+}
+
+static const struct json_key table[] = {JSON_KEY_INIT("a"), JSON_KEY_INIT("b"),
+                                        JSON_KEY_INIT("a_key_of_19_letters")};
+static const int64_t values[] = {-12345, 7, INT64_MIN};
+
+/* Those whose bits are set, and no object where none is. */
+static void an_object_of_numbers_has_those_that_are_chosen(void **state)
+{
+    (void)state;
+    char room[8192];
+    struct text text = text_on(room, sizeof(room));
+    json_numbers(&text, JSON_KEY("some"), table, values, 1 << 0 | 1 << 2);
+    json_numbers(&text, JSON_KEY("none"), table, values, 0);
+    json_numbers(&text, JSON_KEY("one"), table, values, 1 << 1);
+    assert_string_equal(text_string(&text),
+                        ",\"some\":{\"a\":-12345,\"a_key_of_19_letters\":-9223372036854775808}"
+                        ",\"one\":{\"b\":7}");
+}
+
+/* What is written in place, and what has no place and may be cut. */
+static void what_is_written_in_place_keeps_to_the_room(void **state)
+{
+    (void)state;
+    for (size_t cap = 0; cap <= 8; cap++) {
+        char room[9] = "#########";
+        char spare[4];
+        struct text text = text_on(room, cap);
+        json_put_char(&text, '<');
+        char *begin = json_begin(&text, spare, sizeof(spare));
+        begin[0] = 'a';
+        begin[1] = 'b';
+        json_end(&text, begin, begin + 2);
+        assert_int_equal(text.is_cut, cap < 3);
+        assert_memory_equal(room, "<ab", cap < 3 ? cap : 3);
+        assert_int_equal(room[cap], '#');
+    }
+}
+
+/* Of ASCII, and of bytes that are no UTF-8. */
+static size_t escape(unsigned char c, char *into)
+{
+    if (c == '"' || c == '\\')
+        return (size_t)sprintf(into, "\\%c", c);
+    return (size_t)sprintf(into, c >= 0x20 && c < 0x7f ? "%c" : "\\u%04x", c);
+}
+
+/* Eight bytes are looked at together: none may hide behind another, wherever it stands. */
+static void each_byte_is_escaped_at_each_place(void **state)
+{
+    enum { LENGTH_MAX = 19 };
+    (void)state;
+    for (size_t len = 1; len <= LENGTH_MAX; len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (int c = 0; c < 256; c++) {
+                char source[LENGTH_MAX], wanted[64], room[64];
+                struct text text = text_on(room, sizeof(room));
+                memset(source, 'x', len);
+                source[at] = (char)c;
+                size_t end = (size_t)sprintf(wanted, "\"%.*s", (int)at, "xxxxxxxxxxxxxxxxxxx");
+                end += escape((unsigned char)c, wanted + end);
+                (void)sprintf(wanted + end, "%.*s\"", (int)(len - at - 1), "xxxxxxxxxxxxxxxxxxx");
+                json_put_string(&text, slice_of(source, len));
+                assert_string_equal(text_string(&text), wanted);
+            }
+        }
+    }
 }
 
 /* An object with a member, one without, one in another, and a list of two. */
 static void write_all(struct text *into)
 {
-    static const struct slice keys[] = {JSON_KEY_INIT("a"), JSON_KEY_INIT("a_key_of_20_letters_")};
     json_put(into, SLICE("{\"v\":1"));
     struct json_object outer = json_open(into, JSON_KEY("outer"));
     struct json_object inner = json_open(into, JSON_KEY("none"));
     json_count(into, JSON_KEY("zero"), 0);
     json_flag(into, JSON_KEY("false"), false);
     json_close(into, inner);
-    for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        json_put_key(into, keys[i]);
-        json_put_signed(into, -12345 * (int64_t)i);
-    }
+    json_numbers(into, JSON_KEY("numbers"), table, values, 1 << 0 | 1 << 2);
     json_word(into, JSON_KEY("word"), "yes");
     json_flag(into, JSON_KEY("true"), true);
     json_close(into, outer);
@@ -83,10 +162,10 @@ static void write_all(struct text *into)
     json_put(into, SLICE("}"));
 }
 
-static const char all[] =
-    "{\"v\":1,\"outer\":{\"a\":0,\"a_key_of_20_letters_\":-12345,\"word\":\"yes\",\"true\":true},"
-    "\"list\":[{\"n\":0},{\"n\":1}],\"text\":"
-    "\"a\\\"\\\\\\u000a\\u007f\\u00ff\\u00e4\\ud83d\\ude00\"}";
+static const char all[] = "{\"v\":1,\"outer\":{\"numbers\":{\"a\":-12345,\"a_key_of_19_letters\":-"
+                          "9223372036854775808},\"word\":\"yes\",\"true\":true},"
+                          "\"list\":[{\"n\":0},{\"n\":1}],\"text\":"
+                          "\"a\\\"\\\\\\u000a\\u007f\\u00ff\\u00e4\\ud83d\\ude00\"}";
 
 static void members_have_commas_and_objects_braces(void **state)
 {
@@ -118,7 +197,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_those_of_printf),
+        cmocka_unit_test(digits_with_zeros_in_front_are_those_of_printf),
         cmocka_unit_test(below_zero_has_a_sign),
+        cmocka_unit_test(an_object_of_numbers_has_those_that_are_chosen),
+        cmocka_unit_test(what_is_written_in_place_keeps_to_the_room),
+        cmocka_unit_test(each_byte_is_escaped_at_each_place),
         cmocka_unit_test(members_have_commas_and_objects_braces),
         cmocka_unit_test(what_does_not_fit_is_cut),
     };
