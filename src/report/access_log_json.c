@@ -136,14 +136,9 @@ static void add_what(const struct record *record, struct text *into)
 }
 
 /* The texts of a list, which has a line feed between two. */
-static void add_list(struct text *into, struct slice key, const struct record *record,
-                     struct record_text which)
+static void put_list(struct text *into, struct slice rest)
 {
-    struct slice rest = record_get(record, which);
     struct slice name;
-    if (rest.len == 0)
-        return;
-    json_put(into, key);
     json_put_char(into, '[');
     while (slice_next_part(&rest, '\n', &name)) {
         json_put_string(into, name);
@@ -151,6 +146,15 @@ static void add_list(struct text *into, struct slice key, const struct record *r
             json_put_char(into, ',');
     }
     json_put_char(into, ']');
+}
+
+JSON_INLINE void add_list(struct text *into, struct slice key, const struct record *record,
+                          struct record_text which)
+{
+    if (which.len == 0)
+        return;
+    json_put(into, key);
+    put_list(into, record_get(record, which));
 }
 
 static void add_client(const struct record *record, struct text *into)
@@ -250,11 +254,8 @@ static void add_version(struct text *into, struct slice key, uint16_t version)
         text_add_format(into, "\"0x%04x\"", version);
 }
 
-static void add_tls(struct text *into, struct slice key, const struct record_tls *tls)
+static void add_tls_members(struct text *into, const struct record_tls *tls)
 {
-    if (tls->version == 0)
-        return;
-    struct json_object object = json_open(into, key);
     add_version(into, JSON_KEY("version"), tls->version);
     json_put(into, JSON_KEY("cipher"));
     text_add_format(into, "\"0x%04x\"", tls->cipher);
@@ -262,6 +263,14 @@ static void add_tls(struct text *into, struct slice key, const struct record_tls
         json_word(into, JSON_KEY("cipher_name"), tls->cipher_name);
     json_put(into, JSON_KEY("resumed"));
     json_put(into, tls->resumed ? SLICE("true") : SLICE("false"));
+}
+
+JSON_INLINE void add_tls(struct text *into, struct slice key, const struct record_tls *tls)
+{
+    if (tls->version == 0)
+        return;
+    struct json_object object = json_open(into, key);
+    add_tls_members(into, tls);
     json_close(into, object);
 }
 
@@ -383,11 +392,8 @@ static void add_inside(const struct record *record, struct text *into)
     json_close(into, object);
 }
 
-static void add_tcp_leg(struct text *into, struct slice key, const struct record_tcp *tcp)
+static void add_tcp_members(struct text *into, const struct record_tcp *tcp)
 {
-    if (tcp->is_known == 0)
-        return;
-    struct json_object object = json_open(into, key);
     json_count(into, JSON_KEY("rtt_us"), tcp->rtt_us);
     json_count(into, JSON_KEY("rtt_var_us"), tcp->rtt_var_us);
     json_count(into, JSON_KEY("min_rtt_us"), tcp->min_rtt_us);
@@ -402,6 +408,14 @@ static void add_tcp_leg(struct text *into, struct slice key, const struct record
     json_number(into, JSON_KEY("busy_us"), tcp->busy_us);
     json_number(into, JSON_KEY("rwnd_limited_us"), tcp->rwnd_limited_us);
     json_number(into, JSON_KEY("sndbuf_limited_us"), tcp->sndbuf_limited_us);
+}
+
+JSON_INLINE void add_tcp_leg(struct text *into, struct slice key, const struct record_tcp *tcp)
+{
+    if (tcp->is_known == 0)
+        return;
+    struct json_object object = json_open(into, key);
+    add_tcp_members(into, tcp);
     json_close(into, object);
 }
 

@@ -10,9 +10,10 @@ enum { PER_TEN = 10 };
 #define STEPS(ten)                                                                             \
     100 * (ten), 125 * (ten), 160 * (ten), 200 * (ten), 250 * (ten), 320 * (ten), 400 * (ten), \
         500 * (ten), 640 * (ten), 800 * (ten)
-static const uint64_t limits_ns[HISTOGRAM_LIMITS] = {
-    STEPS(100ULL),     STEPS(1000ULL),     STEPS(10000ULL),     STEPS(100000ULL),
-    STEPS(1000000ULL), STEPS(10000000ULL), STEPS(100000000ULL), 100 * 1000000000ULL,
+static const uint64_t limits_ns[HISTOGRAM_BUCKETS] = {
+    STEPS(100ULL),       STEPS(1000ULL),      STEPS(10000ULL),
+    STEPS(100000ULL),    STEPS(1000000ULL),   STEPS(10000000ULL),
+    STEPS(100000000ULL), 100 * 1000000000ULL, UINT64_MAX, /* nothing is above the last bucket */
 };
 #undef STEPS
 
@@ -32,11 +33,13 @@ bool histogram_is_coarse(unsigned bucket)
  * one from which few steps are left: 2^13 ns are in the first one. */
 unsigned histogram_bucket(uint64_t ns)
 {
-    unsigned bits = ns == 0 ? 0 : 63 - (unsigned)__builtin_clzll(ns);
+    unsigned bits = 63 - (unsigned)__builtin_clzll(ns | 1);
     unsigned bucket = bits <= 13 ? 0 : 3 * (bits - 13);
-    while (bucket < HISTOGRAM_LIMITS && ns > limits_ns[bucket])
+    if (bucket > HISTOGRAM_LIMITS)
+        bucket = HISTOGRAM_LIMITS;
+    while (ns > limits_ns[bucket])
         bucket++;
-    return bucket < HISTOGRAM_LIMITS ? bucket : HISTOGRAM_LIMITS;
+    return bucket;
 }
 
 void histogram_add(struct histogram *histogram, uint64_t ns)
