@@ -157,6 +157,8 @@ static void write_all(struct text *into)
         json_close(into, one);
     }
     json_put_char(into, ']');
+    json_put(into, JSON_KEY("plain"));
+    json_put_string(into, SLICE("nothing to escape"));
     json_put(into, JSON_KEY("text"));
     json_put_string(into, SLICE("a\"\\\n\x7f\xff\xc3\xa4\xf0\x9f\x98\x80"));
     json_put(into, SLICE("}"));
@@ -164,7 +166,7 @@ static void write_all(struct text *into)
 
 static const char all[] = "{\"v\":1,\"outer\":{\"numbers\":{\"a\":-12345,\"a_key_of_19_letters\":-"
                           "9223372036854775808},\"word\":\"yes\",\"true\":true},"
-                          "\"list\":[{\"n\":0},{\"n\":1}],\"text\":"
+                          "\"list\":[{\"n\":0},{\"n\":1}],\"plain\":\"nothing to escape\",\"text\":"
                           "\"a\\\"\\\\\\u000a\\u007f\\u00ff\\u00e4\\ud83d\\ude00\"}";
 
 static void members_have_commas_and_objects_braces(void **state)
