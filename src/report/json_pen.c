@@ -90,6 +90,8 @@ static char *digits_many(char *at, uint64_t value)
 
 char *json_digits_long(char *at, uint64_t value)
 {
+    if (value < FOUR_DIGITS) /* most are */
+        return put_without_zeros(at, text_four((uint32_t)value), 4);
     return value < EIGHT_DIGITS ? digits_few(at, (uint32_t)value) : digits_many(at, value);
 }
 
