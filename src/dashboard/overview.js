@@ -153,7 +153,7 @@ export class Overview {
     }
 
     #destination(one) {
-        return [el("td", {class: "host"}, one.host), number(count(one.transactions)), number(one.failed ? count(one.failed) : "", "bad"),
+        return [el("td", {class: "host"}, one.port ? `${one.host.includes(":") ? `[${one.host}]` : one.host}:${one.port}` : one.host), number(count(one.transactions)), number(one.failed ? count(one.failed) : "", "bad"),
             number(duration(one.p50_us)), number(duration(one.p90_us)),
             ...OF_DESTINATION.map((phase) => this.#phaseOf(one, phase)),
             el("td", {}, one.slow_phase ? [el("i", {class: `swatch p-${one.slow_phase}`}), one.slow_phase] : ""),

@@ -51,6 +51,8 @@ void histogram_join(struct histogram *histogram, const struct histogram *more)
 {
     histogram->count += more->count;
     histogram->sum_ns += more->sum_ns;
+    if (more->max_ns > histogram->max_ns)
+        histogram->max_ns = more->max_ns;
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
         histogram->buckets[i] += more->buckets[i];
 }
@@ -72,7 +74,8 @@ uint64_t histogram_quantile_ns(const struct histogram *histogram, unsigned permi
         return histogram_limit_ns(HISTOGRAM_LIMITS - 1);
     uint64_t low = bucket == 0 ? 0 : histogram_limit_ns(bucket - 1);
     uint64_t width = histogram_limit_ns(bucket) - low;
-    return low + width * (wanted - before) / histogram->buckets[bucket];
+    uint64_t ns = low + width * (wanted - before) / histogram->buckets[bucket];
+    return ns < histogram->max_ns ? ns : histogram->max_ns;
 }
 
 void histogram_halve(struct histogram *histogram)
@@ -83,4 +86,6 @@ void histogram_halve(struct histogram *histogram)
         histogram->buckets[i] /= 2;
         histogram->count += histogram->buckets[i];
     }
+    if (histogram->count == 0)
+        histogram->max_ns = 0;
 }

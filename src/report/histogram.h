@@ -12,6 +12,7 @@ enum { HISTOGRAM_LIMITS = 71, HISTOGRAM_BUCKETS = HISTOGRAM_LIMITS + 1 };
 struct histogram {
     uint64_t count;
     uint64_t sum_ns;
+    uint64_t max_ns;                     /* the largest one since there was none */
     uint32_t buckets[HISTOGRAM_BUCKETS]; /* the last one is of what is above all limits */
 };
 
@@ -28,11 +29,12 @@ static inline void histogram_add_in(struct histogram *histogram, unsigned bucket
 {
     histogram->count++;
     histogram->sum_ns += ns;
+    histogram->max_ns = ns > histogram->max_ns ? ns : histogram->max_ns;
     histogram->buckets[bucket]++;
 }
 /* Add all that `more` has. */
 void histogram_join(struct histogram *histogram, const struct histogram *more);
-/* Below or at what `permille` of all are, by a straight line in its bucket; 0 where there are none. */
+/* Below or at what `permille` of all are, by a straight line in its bucket, and no more than the largest one; 0 where there are none. */
 uint64_t histogram_quantile_ns(const struct histogram *histogram, unsigned permille);
 /* Forget half of each bucket, so that what is old counts for less. */
 void histogram_halve(struct histogram *histogram);

@@ -7,7 +7,11 @@
 
 #include <string.h>
 
-enum { PLACES = 8, /* where one may lie */ SLOW_LEAST = 5 /* durations that a judgement needs */ };
+enum {
+    PLACES = 8,               /* where one may lie */
+    SLOW_LEAST = 5,           /* durations that a judgement needs */
+    PORT_SPREAD = 0x1e3779b1, /* odd: ports of one host lie apart */
+};
 
 static const enum phase slow_phases[] = {
 #define X(name) PHASE_##name,
@@ -58,13 +62,34 @@ void destination_forget_half(struct destination *destination)
         destination->hash = 0;
 }
 
-static struct destination *destination_find(struct overview *overview, struct slice host)
+/* The port that the URL names, or 0 where it is the usual one. A tunnel's usual one is that of https. */
+static uint16_t destination_port(struct slice url)
 {
-    uint64_t hash = table_hash(host) | 1;
+    bool is_http = slice_starts_with_nocase(url, SLICE("http://"));
+    if (is_http)
+        url = slice_from(url, sizeof("http://") - 1);
+    else if (slice_starts_with_nocase(url, SLICE("https://")))
+        url = slice_from(url, sizeof("https://") - 1);
+    size_t end = 0;
+    while (end < url.len && url.at[end] != '/' && url.at[end] != '?' && url.at[end] != '#')
+        end++;
+    url = slice_first(url, end);
+    uint64_t port = 0;
+    if (slice_to_u64(slice_from(url, slice_find_last(url, ':') + 1), UINT16_MAX, &port) != ST_OK ||
+        port == (is_http ? 80 : 443))
+        return 0;
+    return (uint16_t)port;
+}
+
+static struct destination *destination_find(struct overview *overview, struct slice host,
+                                            uint16_t port)
+{
+    uint64_t hash = (table_hash(host) + (uint64_t)port * PORT_SPREAD) | 1;
     struct destination *least = NULL;
     for (size_t i = 0; i < PLACES; i++) {
         struct destination *each = &overview->destinations[(hash + i) % OVERVIEW_DESTINATIONS];
-        if (each->hash == hash && slice_equals(slice_from_string(each->host), host))
+        if (each->hash == hash && each->port == port &&
+            slice_equals(slice_from_string(each->host), host))
             return each;
         bool is_less = least == NULL || each->hash == 0 || each->transactions < least->transactions;
         if (is_less &&
@@ -74,6 +99,7 @@ static struct destination *destination_find(struct overview *overview, struct sl
     memset(least, 0, sizeof(*least));
     least->hash = hash;
     least->slow_in = NOT_SLOW;
+    least->port = port;
     memcpy(least->host, host.at, host.len);
     return least;
 }
@@ -83,7 +109,8 @@ struct destination *destination_of(struct overview *overview, const struct recor
     struct slice host = record_get(record, record->host);
     if (host.len == 0 || host.len > HOST_MAX || record->end == END_REFUSED)
         return NULL;
-    struct destination *destination = destination_find(overview, host);
+    uint16_t port = destination_port(record_get(record, record->url));
+    struct destination *destination = destination_find(overview, host, port);
     destination->transactions++;
     destination->failed += record->cause.len > 0;
     return destination;

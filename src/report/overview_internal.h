@@ -54,6 +54,7 @@ struct destination {
     uint64_t slow_since_ns;
     struct histogram total;
     struct histogram phases[SLOW_IN_COUNT];
+    uint16_t port; /* 0: the usual one of its scheme */
     char host[HOST_MAX + 1];
 };
 

@@ -121,7 +121,10 @@ static void print_destination(FILE *out, const struct destination *destination)
     const struct histogram *worst = destination_worst(destination, &index);
     (void)fputs("{\"host\":\"", out);
     print_text(out, slice_from_string(destination->host));
-    (void)fprintf(out, "\",\"transactions\":%llu,\"failed\":%llu",
+    (void)fputc('"', out);
+    if (destination->port != 0)
+        (void)fprintf(out, ",\"port\":%u", destination->port);
+    (void)fprintf(out, ",\"transactions\":%llu,\"failed\":%llu",
                   (unsigned long long)destination->transactions,
                   (unsigned long long)destination->failed);
     if (destination->total.count > 0)

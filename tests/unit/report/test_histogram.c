@@ -63,6 +63,23 @@ static void quantiles_are_within_a_quarter(void **state)
     assert_int_equal(histogram.sum_ns, MS(500500));
 }
 
+/* A bucket is wider than what is in it. */
+static void no_quantile_is_above_the_largest(void **state)
+{
+    (void)state;
+    struct histogram histogram = {0};
+    struct histogram all = {0};
+    for (unsigned i = 0; i < 9; i++)
+        histogram_add(&histogram, MS(21));
+    histogram_join(&all, &histogram);
+    assert_int_equal(histogram_quantile_ns(&histogram, 990), MS(21));
+    assert_int_equal(histogram_quantile_ns(&all, 990), MS(21));
+    for (unsigned i = 0; i < 4; i++)
+        histogram_halve(&histogram);
+    histogram_add(&histogram, MS(11));
+    assert_int_equal(histogram_quantile_ns(&histogram, 990), MS(11));
+}
+
 static void halves_keep_the_shape(void **state)
 {
     (void)state;
@@ -82,6 +99,7 @@ int main(void)
         cmocka_unit_test(each_duration_is_in_its_bucket),
         cmocka_unit_test(a_bucket_is_the_first_whose_limit_is_not_below),
         cmocka_unit_test(quantiles_are_within_a_quarter),
+        cmocka_unit_test(no_quantile_is_above_the_largest),
         cmocka_unit_test(halves_keep_the_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

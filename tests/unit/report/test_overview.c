@@ -219,6 +219,31 @@ static void a_slow_destination_is_named_with_its_phase(void **state)
     assert_has(text, "\"destinations\":[],");
 }
 
+/* One that is not the usual one of the scheme; what answers there may be another program. */
+static void unusual_ports_are_apart(void **state)
+{
+    struct overview *overview = *state;
+    static const struct {
+        const char *host, *url, *shown;
+    } rows[] = {
+        {"a.example", "http://a.example/x:1", "{\"host\":\"a.example\",\"transactions\":3,"},
+        {"a.example", "https://a.example:443/", "{\"host\":\"a.example\",\"transactions\":3,"},
+        {"a.example", "a.example:443", "{\"host\":\"a.example\",\"transactions\":3,"},
+        {"a.example", "a.example:80", "{\"host\":\"a.example\",\"port\":80,"},
+        {"a.example", "http://a.example:8080?q:2", "{\"host\":\"a.example\",\"port\":8080,"},
+        {"::1", "http://[::1]/", "{\"host\":\"::1\",\"transactions\":1,"},
+        {"::1", "https://[::1]:8443/", "{\"host\":\"::1\",\"port\":8443,"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        exchange_at(rows[i].host, 5, 1);
+        record_set_url(&record, slice_from_string(rows[i].url), true);
+        record_seal(&record);
+        overview_put(overview, &record);
+    }
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_has(text_of(overview), rows[i].shown);
+}
+
 static void frequent_destinations_stay_among_many(void **state)
 {
     struct overview *overview = *state;
@@ -292,6 +317,7 @@ int main(void)
         PLAY(what_is_too_old_is_gone),
         PLAY(a_full_span_fits_its_room),
         PLAY(a_slow_destination_is_named_with_its_phase),
+        PLAY(unusual_ports_are_apart),
         PLAY(frequent_destinations_stay_among_many),
         PLAY(refusals_and_failures_are_counted_by_word),
         PLAY(a_tunnel_has_no_total_and_a_snapshot_does_not_count),
