@@ -698,7 +698,7 @@ def test_the_overview_is_that_of_the_proxy(stage, screen):
     assert client.ask(request("GET", "http://10.1.2.3/")).status == 403
     cells = "[...document.querySelectorAll('.panel td')].map((cell) => cell.textContent)"
     screen.wait(f"{cells}.some((text) => text.startsWith('default-deny 10.0.0.0/8'))", "the refusal")
-    assert "127.0.0.1" in screen.run(cells)
+    assert origin.authority in screen.run(cells)
     assert screen.run("document.querySelectorAll('.panel:last-child tbody tr').length") == 2
     screen.wait("document.querySelector('.chart:has(.p-wait) .line.k-p50').getAttribute('d')", "a phase")
     assert screen.said == []
@@ -742,3 +742,22 @@ def test_a_tunnel_is_ended_with_the_token(stage, screen):
     client.expect_end("rst")
     assert list_tunnels(proxy, "", BEARER)["tunnels"] == []
     screen.wait("!document.querySelector('.body .row.open:not([hidden])')", "the row to say so")
+
+
+# ---- a narrow window
+def test_a_narrow_window_shows_why_it_failed(show, screen, front):
+    """390 px, as a telephone has: the cause stands beside the target, within the window, and the target keeps room."""
+    causes = ["connect_refused", "dns_not_found", "tls_certificate", "response_timeout", "client_gone"]
+    for seq, cause in enumerate(causes, 1):
+        record = sample.record(seq, NOW_US + seq * 10_000)
+        record.update(cause=cause, end="error", status=502, host=f"some-host-{seq}.example.com", url=f"http://some-host-{seq}.example.com/path")
+        front.push(record)
+    screen.call("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=False)
+    show()
+    rows(screen, len(causes))
+    seen = screen.run("""[...document.querySelectorAll('.body .row:not([hidden])')].map((row) => {
+        const [text, note] = row.querySelector('.c-target').children, at = note.getBoundingClientRect();
+        return [note.textContent, at.width > 40 && at.right <= 390 && note.scrollWidth <= note.clientWidth + 1, text.clientWidth >= 40];
+    })""")
+    assert sorted(seen) == sorted([cause.replace("_", " "), True, True] for cause in causes), seen
+    assert screen.run("document.documentElement.scrollWidth") <= 390
