@@ -7,13 +7,14 @@
  * An orphan stops at whoever has it and is freed at home: a late answer finds nobody to give itself to.
  *
  * What a list costs is paid by workers that forward, whatever filter somebody thought of. So a visit ends after LOOK_NS
- * of processor time, and the answer tells where to go on; one list at a time goes round; and none sets out before the workers had REST times as
- * long for themselves as the longest visit of the one before. Work in smaller parts was considered: what a worker has
- * changes between two turns, so a place in the middle of it is hard to keep, and the whole would cost as much.
+ * of processor time, and the answer tells where to go on; one list at a time goes round; and none sets out before the
+ * workers had REST times as long for themselves as the longest visit of the one before. Work in smaller parts was
+ * considered: what a worker has changes between two turns, so a place in the middle of it is hard to keep, and the whole
+ * would cost as much.
  *
  * Memory: an inquiry keeps at most `limit` records while it is asked, and gives at most INQUIRY_ANSWER_BYTES of text to
- * lent.c, which bounds what clients have not taken yet; there are at most INQUIRIES lists at once, and as many of all kinds as
- * leave some for changes. */
+ * lent.c, which bounds what clients have not taken yet; there are at most INQUIRIES lists at once, and as many of all
+ * kinds as leave some for changes. */
 
 #include "admin/inquiry.h"
 
@@ -82,7 +83,8 @@ static void inquiry_time_out(struct timer *timer)
 
 /* ---- at a worker ---- */
 
-bool inquiry_place_is_behind(struct inquiry_place place, struct inquiry_place other)
+/* Does `place` stand behind `other`? */
+static bool place_is_behind(struct inquiry_place place, struct inquiry_place other)
 {
     return place.begin_ns == other.begin_ns ? place.id > other.id : place.begin_ns > other.begin_ns;
 }
@@ -91,8 +93,8 @@ bool inquiry_wants(const struct inquiry *inquiry, struct inquiry_place place, ui
 {
     bool is_old = inquiry->age_ns == 0 ||
                   (now_ns >= place.begin_ns && now_ns - place.begin_ns >= inquiry->age_ns);
-    return is_old && inquiry_place_is_behind(place, inquiry->after) &&
-           !inquiry_place_is_behind(place, inquiry->seen);
+    return is_old && place_is_behind(place, inquiry->after) &&
+           !place_is_behind(place, inquiry->seen);
 }
 
 static bool inquiry_is_orphan(struct inquiry *inquiry)
@@ -124,7 +126,7 @@ bool inquiry_looks_on(struct inquiry *inquiry, struct inquiry_place place)
 
 void inquiry_end_at(struct inquiry *inquiry, struct inquiry_place place)
 {
-    if (inquiry_place_is_behind(inquiry->seen, place))
+    if (place_is_behind(inquiry->seen, place))
         inquiry->seen = place;
 }
 
@@ -179,7 +181,7 @@ static void page_add_records(struct page *page, const struct inquiry *inquiry)
     const struct oldest *oldest = &inquiry->oldest;
     struct access_log_style style = {.format = ACCESS_LOG_JSON};
     for (; page->listed < oldest->least.count; page->listed++) {
-        if (inquiry_place_is_behind(place_of(oldest, page->listed), inquiry->seen))
+        if (place_is_behind(place_of(oldest, page->listed), inquiry->seen))
             return;
         if (!page_grow(page)) {
             page->is_full = true;

@@ -44,9 +44,9 @@ struct inquiry {
     /* private, but for inquiry_...; likewise */
     const struct inquiry_kind *kind;
     struct inquiry_place seen; /* all workers have looked at all that is not behind it */
-    bool is_blind; /* one of them did not come to the end, and what it left stands anywhere */
-    struct stint walk;
-    struct stint look; /* from the first look on */
+    bool is_blind;     /* one of them did not come to the end, and what it left stands anywhere */
+    struct stint walk; /* what a visit may take in all */
+    struct stint look; /* what its looks may take, from the first one on */
     bool has_looked;
     uint64_t longest_ns; /* of the visits */
     /* private: the admin worker's alone */
@@ -77,8 +77,6 @@ bool inquiry_walks_on(struct inquiry *inquiry, unsigned *steps);
 bool inquiry_looks_on(struct inquiry *inquiry, struct inquiry_place place);
 /* At a worker: what stands behind is not looked at. */
 void inquiry_end_at(struct inquiry *inquiry, struct inquiry_place place);
-/* Does `place` stand behind `other`? */
-bool inquiry_place_is_behind(struct inquiry_place place, struct inquiry_place other);
 
 /* Ask for a change. NULL: too many at once or no memory, and the exchange was told. `answer` is called at home where
  * somebody still waits: it calls exchange_answer or call_fail with `exchange`, once. */

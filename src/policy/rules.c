@@ -613,9 +613,3 @@ size_t rules_name_count(const struct rules *rules)
     CHECK_TAG(rules, RULES_TAG);
     return name_index_count(rules->names);
 }
-
-size_t rules_name_bytes(const struct rules *rules)
-{
-    CHECK_TAG(rules, RULES_TAG);
-    return name_index_bytes(rules->names);
-}

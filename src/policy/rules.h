@@ -67,8 +67,7 @@ enum rule_condition rules_compare(const struct rules *rules, size_t index,
 /* Its key, as a file has it; "" for RULE_MATCHES. */
 const char *rule_condition_key(enum rule_condition condition);
 
-/* Names of lists, and the memory of all names. */
+/* Names of lists. */
 size_t rules_name_count(const struct rules *rules);
-size_t rules_name_bytes(const struct rules *rules);
 
 #endif

@@ -22,7 +22,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
-#include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -31,7 +30,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef PR_SET_VMA
@@ -317,12 +315,4 @@ enum status seccomp_filter_load(enum config_seccomp mode, bool makes_bundles, st
         return ST_OK;
     text_add_format(fault, "the kernel takes no filter of system calls: %s", strerror(-error));
     return error == -ENOMEM ? ST_NOMEM : ST_IO;
-}
-
-bool seccomp_filter_is_possible(enum config_seccomp mode)
-{
-    uint32_t action = mode == CONFIG_SECCOMP_KILL     ? SECCOMP_RET_KILL_PROCESS
-                      : mode == CONFIG_SECCOMP_REFUSE ? SECCOMP_RET_ERRNO
-                                                      : SECCOMP_RET_LOG;
-    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }

@@ -13,7 +13,5 @@
  * Errors: ST_IO, ST_NOMEM with a fault. Thread: the only one. */
 enum status seccomp_filter_load(enum config_seccomp mode, bool makes_bundles,
                                 struct text *fault) MUST_USE;
-/* Has this kernel filters, with what `mode` asks of them? False where a container shuts the question. */
-bool seccomp_filter_is_possible(enum config_seccomp mode);
 
 #endif

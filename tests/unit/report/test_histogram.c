@@ -2,6 +2,11 @@
 
 #include "report/histogram.h"
 
+static void histogram_add(struct histogram *histogram, uint64_t ns)
+{
+    histogram_add_in(histogram, histogram_bucket(ns), ns);
+}
+
 static void limits_grow_from_10us_to_100s(void **state)
 {
     (void)state;

@@ -99,8 +99,8 @@ static void phases_are_histograms_of_what_happened(void **state)
     (void)state;
     static struct histogram phases[PHASE_COUNT];
     struct text text = text_on(space, METRICS_PHASES_ROOM);
-    histogram_add(&phases[PHASE_DNS], 3 * NS_PER_MS);
-    histogram_add(&phases[PHASE_DNS], 200 * NS_PER_S);
+    histogram_add_in(&phases[PHASE_DNS], histogram_bucket(3 * NS_PER_MS), 3 * NS_PER_MS);
+    histogram_add_in(&phases[PHASE_DNS], histogram_bucket(200 * NS_PER_S), 200 * NS_PER_S);
     metrics_text_add_phases(phases, &text);
     const char *words = text_string(&text);
     assert_has(words, "# TYPE fairlead_phase_seconds histogram\n"
