@@ -210,6 +210,7 @@ int64_t timeline_offset_us(const struct timeline *timeline, uint64_t at_ns)
 /* ---- All of it at once ---- */
 
 static_assert((int)POINT_COUNT <= 64 && (int)PHASE_COUNT <= 64, "a bit each");
+static_assert(COUNT_OF(((struct timeline_spread *)NULL)->mark_us) == POINT_COUNT, "a place each");
 
 uint64_t timeline_phases(const struct timeline *timeline, uint64_t ret_ns[PHASE_COUNT])
 {
