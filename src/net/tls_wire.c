@@ -40,7 +40,7 @@ static void send_failed(struct tls *tls, int os_error)
 }
 
 /* The queue is empty: reading may go on (W3). */
-static void hold_release(struct tls *tls)
+static void stall_end(struct tls *tls)
 {
     if (!tls->is_reading_stalled)
         return;
@@ -68,7 +68,7 @@ enum status tls_queue_push(struct tls *tls)
         }
         chain_consume(&tls->queue, len);
     }
-    hold_release(tls);
+    stall_end(tls);
     return ST_OK;
 }
 
@@ -119,7 +119,7 @@ void tls_uncork(struct tls *tls)
     scratch->corked = tls->corked_before;
     tls->corked_before = NULL;
     if (chain_is_empty(&tls->queue))
-        hold_release(tls);
+        stall_end(tls);
     /* The kernel has told of those bytes already. They are bulk, behind a whole share of it. */
     if (tls->is_cut_off)
         loop_queue_later(tls->base.loop, &tls->again_task);
