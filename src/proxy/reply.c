@@ -393,8 +393,8 @@ static enum status reply_send_trace(struct exchange *x)
                .status = 200, .type = "message/http", .body = text_slice(&text), .is_lent = true});
 }
 
-/* The help page, the asker's last refusals; OPTIONS * and OPTIONS or TRACE with Max-Forwards 0: we are the last recipient (RFC 9110
- * §7.6.2). */
+/* The help page, the asker's last refusals; OPTIONS * and OPTIONS or TRACE with Max-Forwards 0: we are the last recipient
+ * (RFC 9110 §7.6.2). */
 static enum status reply_send_own(struct exchange *x)
 {
     if (x->wants_denials)
@@ -516,7 +516,7 @@ enum next step_reply(struct exchange *x)
 enum next step_handle(struct exchange *x)
 {
     x->is_local = true;
-    x->step = STEP_reply;
+    (void)exchange_enter(x, STEP_reply); /* before it is asked, since it may answer at once */
     const struct handler *handler = x->proxy->handler;
     struct handler_request request = {x->request,       x->snapshot,
                                       exchange_loop(x), x->client->peer,
