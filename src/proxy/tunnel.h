@@ -19,12 +19,12 @@
  *   T2  a reset of one side becomes a reset of the other, and never an end in order.
  *   T3  an idle tunnel holds no buffer and no kernel pipe: in clear it costs less than 1 KiB of memory in all, the
  *       two transports and its record included; 128 bytes more while its TLS has shaken hands and asked nothing.
+ *   T4  a TLS 1.2 side that ends gets our end at once; what still comes for it is thrown away, and is no
+ *       progress (RFC 5246 §7.2.1).
  *   T5  of a guarded tunnel no byte of the client goes to the origin before its ClientHello was judged; afterwards it
  *       is a tunnel like any other. What the origin says passes at once.
  *   T6  whoever looks at its TLS sees bytes after they went on, and no longer than there is something to be seen; then
- *       it is spliced again.
- *   T4  a TLS 1.2 side that ends gets our end at once; what still comes for it is thrown away, and is no
- *       progress (RFC 5246 §7.2.1). */
+ *       it is spliced again. */
 
 struct tunnel_limits {
     uint64_t idle_ns;

@@ -38,7 +38,7 @@ struct tunnel {
     struct budget budget;
     uint64_t resume_ns;      /* when its budget lets more pass; 0: now */
     struct sni_guard *guard; /* NULL: the client's bytes go to the origin as they come */
-    struct inside *inside;   /* what looks at them; NULL: nobody, or nothing came yet */
+    struct inside *inside;   /* what looks at the bytes of both; NULL: nobody, or nothing came */
     struct rhythm rhythm;
 };
 

@@ -222,8 +222,7 @@ struct record {
     uint64_t waits;
 
     struct record_tls client_tls;
-    struct record_tls
-        parent_tls; /* with another proxy on the way, of what `fairlead trace` asks through one */
+    struct record_tls parent_tls; /* with another proxy on the way: of `fairlead trace` alone */
     struct record_tls upstream_tls;
     struct record_inside inside;
     struct record_tcp client_tcp;

@@ -84,9 +84,8 @@ static const char *second_text(uint64_t seconds)
     if (last.text[0] == '\0' || last.seconds != seconds) {
         struct tm tm;
         time_t time = (time_t)seconds;
-        (void)gmtime_r(
-            &time,
-            &tm); /* fails for no 64-bit count of nanoseconds, and gives a year of four digits */
+        /* Fails for no 64-bit count of nanoseconds, and gives a year of four digits. */
+        (void)gmtime_r(&time, &tm);
         size_t len = strftime(last.text, sizeof(last.text), "%Y-%m-%dT%H:%M:%S", &tm);
         CHECK(len == SECOND_LEN);
         last.seconds = seconds;

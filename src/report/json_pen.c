@@ -1,3 +1,6 @@
+/* Short numbers and plain strings are what a line is made of: digits go four to a step, bytes eight, with no branch on a
+ * length that differs from line to line. What is near the end of its room, or needs an escape, goes a slower way. */
+
 #include "report/json_pen.h"
 
 #include "base/check.h"

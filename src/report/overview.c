@@ -12,6 +12,7 @@
  *
  * One lock, held while one record is counted or one view is written: the writer is the recorder, which no request
  * waits for. */
+
 #include "report/overview_internal.h"
 
 #include "base/clock.h"
@@ -252,8 +253,8 @@ static void phases_put(struct overview *overview, const struct record *record,
 {
     uint64_t lasted_ns[PHASE_COUNT];
     uint64_t phases = timeline_phases(&record->timeline, lasted_ns);
-    if (record_is_tunnel(
-            record)) /* its life is no wait of anybody: it is in `tunnel`, and not in `total` */
+    /* The life of a tunnel is no wait of anybody: it is in `tunnel`, and not in `total`. */
+    if (record_is_tunnel(record))
         phases &= ~(1ULL << PHASE_TOTAL);
     for (; phases != 0; phases &= phases - 1) {
         enum phase phase = (enum phase)__builtin_ctzll(phases);

@@ -7,7 +7,8 @@
 
 #include <pthread.h>
 
-/* What the files of the overview share. */
+/* What the files of the overview share: overview.c (spans, words, counting), overview_destinations.c (how each destination
+ * does), overview_json.c (what is shown of it all). */
 
 enum { TAG_OVERVIEW = TAG('o', 'v', 'v', 'w'), WORD_MAX = 160, SECONDS_PER_MINUTE = 60 };
 
@@ -82,14 +83,19 @@ struct overview {
     struct destination destinations[OVERVIEW_DESTINATIONS];
 };
 
+/* ---- overview.c ---- */
+
+/* Around whatever reads or changes it; all functions below that take it, or a part of it, are called in between. */
 void overview_lock(struct overview *overview);
 void overview_unlock(struct overview *overview);
 /* Close what is over at `now_ns`, monotonic, and open what begins. */
 void overview_turn(struct overview *overview, uint64_t now_ns);
 
+/* Its count and three quantiles, as far as 32 bits go. */
 struct quantiles quantiles_of(const struct histogram *histogram);
 /* What is left of an open span when it is over. */
 void span_close(const struct open_span *open, struct span *span);
+/* Add all that `more` has. */
 void tally_join(struct tally *tally, const struct tally *more);
 void phases_join(struct histogram *phases, const struct histogram *more);
 /* The most frequent first, behind them "(others)". `into` has room for OVERVIEW_WORDS + 1; how many. */
@@ -108,6 +114,7 @@ const struct histogram *destination_worst(const struct destination *destination,
 enum phase destination_slow_phase(uint8_t index);
 /* Look whether it is slow, and since when. */
 void destination_judge(struct destination *destination, uint64_t now_ns);
+/* Half of what it counted; where nothing is left its place is free. */
 void destination_forget_half(struct destination *destination);
 
 #endif

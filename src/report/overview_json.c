@@ -1,4 +1,5 @@
 /* The overview as JSON: spans of time, words with their counts, destinations. Written under the lock. */
+
 #include "report/overview_internal.h"
 
 #include "base/clock.h"
