@@ -42,8 +42,8 @@ struct probes_options {
 /* Errors: ST_IO, ST_NOMEM. probes_end in any case. */
 enum status probes_begin(struct probes *probes, const struct probes_options *options) MUST_USE;
 /* Go for `count` aims, at most PROBES_MAX and all at once, until each has its whole answer, fails or is given up, which all
- * are when a signal comes; a tunnel is closed as soon as it is open. With another proxy each writes into one of `sights`, whose number, counted from `first`, is the
- * User-Agent of the tunnel's record. Errors: ST_IO, ST_NOMEM: no connection to the worker. */
+ * are when a signal comes; a tunnel is closed as soon as it is open. With another proxy each writes into one of `sights`,
+ * whose number, counted from `first`, is the User-Agent of the tunnel's record. Errors: ST_IO, ST_NOMEM: no connection to the worker. */
 enum status probes_run(struct probes *probes, const struct aim *aims, size_t count,
                        struct sight *sights, size_t first) MUST_USE;
 void probes_end(struct probes *probes);

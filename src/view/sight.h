@@ -38,7 +38,7 @@ void sight_show(const struct sight *sight, const struct aim *aim, const struct o
 void sight_show_hint(struct record *record);
 /* Of what was given up by whoever asked: the record says why. */
 void sight_show_end(const struct sight_end *end, struct record *record);
-/* Was it? */
+/* Was it given up by whoever asked? */
 bool sight_was_left(const struct record *record);
 
 #endif

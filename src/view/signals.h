@@ -8,7 +8,8 @@
 int signals_take(void);
 /* The number of one that came, 0: none did. Does not wait. */
 int signals_read(int fd);
-/* From now on they end the process, as usual. Closes `fd`. What came before and was not read is returned as signals_read does. */
+/* From now on they end the process, as usual. Closes `fd`. What came before and was not read is returned as
+ * signals_read does. */
 int signals_give(int fd);
 
 #endif
