@@ -21,14 +21,12 @@
 #include <assert.h>
 
 enum {
-    LOSS_US =
-        200 *
-        1000, /* the least time after which a segment is sent again where no other one follows */
+    /* The least time after which a segment is sent again where no other one follows. */
+    LOSS_US = 200 * 1000,
     BLOAT_US = 50 * 1000,     /* a queue on the way that holds less is no cause */
     FLIGHT_BYTES = 14 * 1024, /* goes out before anything is acknowledged (RFC 6928) */
-    DELAYED_ACK_US =
-        40 *
-        1000, /* so long a kernel keeps an acknowledgement back (RFC 9293 §3.8.6.3 allows 500 ms) */
+    /* So long a kernel keeps an acknowledgement back (RFC 9293 §3.8.6.3 allows 500 ms). */
+    DELAYED_ACK_US = 40 * 1000,
     FULL_SEGMENTS = 16, /* less tells nothing of how full they are */
 };
 

@@ -22,8 +22,8 @@ enum {
     OVERVIEW_SECONDS = 120,
     OVERVIEW_MINUTES = 1440,
     OVERVIEW_DESTINATIONS = 256,
-    OVERVIEW_WORDS =
-        128, /* causes; rules: those that come when there are so many are counted as "(others)" */
+    /* Causes; rules: those that come when there are so many are counted as "(others)". */
+    OVERVIEW_WORDS = 128,
 };
 
 /* Errors: NULL out of memory; some 1.5 MiB, which are taken as they are used. */
