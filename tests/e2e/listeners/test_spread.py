@@ -109,7 +109,7 @@ def test_tunnels_count_as_open(stage):
 def test_clients_that_come_while_the_proxy_reloads_are_served(stage):
     """One that is handed over arrives under the configuration that it was accepted under."""
     path = stage.folder / "proxy0" / "proxy.sock"
-    proxy = stage.proxy("--workers", "4", listen=f"unix:{path}", listeners=1)
+    proxy = stage.proxy("--workers", "4", "--timeout", "keepalive=10m", listen=f"unix:{path}", listeners=1)
     kept = [stage.client(proxy.connect()) for _ in range(8)]
     for _ in range(10):
         before = len(proxy.lines)

@@ -1,18 +1,19 @@
 """A crowd of clients and their origin, each in a process of its own so that neither slows the other.
 
-crowd.py origin                      says its port; answers GET with its target and close, POST never, echoes all else
-crowd.py clients N HOST PORT ORIGIN [CA]
+crowd.py SECONDS origin              says its port; answers GET with its target and close, POST never, echoes all else
+crowd.py SECONDS clients N HOST PORT ORIGIN [CA]
     opens N connections to the proxy at once, over TLS with CA; the even ones hold a GET back before its last
-    byte, the odd ones open a tunnel and echo once. When all are open it says "open" and waits for a line; then
-    the GETs are finished and the tunnels echo again. It says how many succeeded and the first failures, as JSON.
+    byte, the odd ones open a tunnel and echo once. When all are open it says "open", or how many were not, and waits
+    for a line; then the GETs are finished and the tunnels echo again. It says how many succeeded and the first
+    failures, as JSON.
+
+SECONDS bound the clients, and each of their handshakes.
 """
 import asyncio
 import json
 import resource
 import ssl
 import sys
-
-TIME_LIMIT = 100  # seconds; the play that starts it has a shorter one
 
 
 def raise_descriptor_limit():
@@ -52,12 +53,12 @@ async def be_origin():
 
 # ---- the clients
 class Client:
-    def __init__(self, number, door, origin, context):
-        self.number, self.door, self.origin, self.context = number, door, origin, context
+    def __init__(self, number, door, origin, context, bound):
+        self.number, self.door, self.origin, self.context, self.bound = number, door, origin, context, bound
         self.is_tunnel = number % 2 == 1
 
     async def open(self):
-        tls = {"ssl": self.context, "server_hostname": "localhost"} if self.context else {}
+        tls = {"ssl": self.context, "server_hostname": "localhost", "ssl_handshake_timeout": self.bound} if self.context else {}
         self.reader, self.writer = await asyncio.open_connection(*self.door, **tls)
         if self.is_tunnel:
             self.writer.write(f"CONNECT {self.origin} HTTP/1.1\r\nHost: {self.origin}\r\n\r\n".encode())
@@ -90,14 +91,14 @@ class Client:
         assert got == data, got
 
 
-async def be_clients(count, host, port, origin, ca=None):
+async def be_clients(bound, count, host, port, origin, ca=None):
     context = None
     if ca:
         context = ssl.create_default_context(cafile=ca)
-    crowd = [Client(number, (host, int(port)), origin, context) for number in range(int(count))]
+    crowd = [Client(number, (host, int(port)), origin, context, bound) for number in range(int(count))]
     opened = await asyncio.gather(*(client.open() for client in crowd), return_exceptions=True)
     failures = [repr(error) for error in opened if error]
-    print("open", flush=True)
+    print(f"open, but for {len(failures)}: {failures[0]}" if failures else "open", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     left = [client for client, error in zip(crowd, opened) if not error]
     finished = await asyncio.gather(*(client.finish() for client in left), return_exceptions=True)
@@ -107,11 +108,11 @@ async def be_clients(count, host, port, origin, ca=None):
 
 def main():
     raise_descriptor_limit()
-    role, *arguments = sys.argv[1:]
+    bound, role, *arguments = sys.argv[1:]
     if role == "origin":
         asyncio.run(be_origin())
     else:
-        asyncio.run(asyncio.wait_for(be_clients(*arguments), TIME_LIMIT))
+        asyncio.run(asyncio.wait_for(be_clients(float(bound), *arguments), float(bound)))
 
 
 if __name__ == "__main__":

@@ -12,14 +12,14 @@ from support.bounds import SLOW, wait_until
 CROWD = Path(__file__).with_name("crowd.py")
 Door = namedtuple("Door", "proxy context")
 COUNT = 2000  # on the clear and on the TLS listener
-PATIENT = 60 * SLOW
+PATIENT = 120 * SLOW
 
 
 class Helper:
     """One role of crowd.py as a child process that speaks in lines."""
 
     def __init__(self, *words):
-        self.process = subprocess.Popen([sys.executable, CROWD, *map(str, words)], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([sys.executable, CROWD, str(PATIENT), *map(str, words)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def line(self):
@@ -37,7 +37,9 @@ class Helper:
 @pytest.fixture
 def door(request, stage, certs):
     """As the usual one; those who come first wait until the last has come, however slow the machine is."""
-    proxy = stage.proxy("--timeout", "client_head=10m", "--timeout", "client_tls=10m", tls=True)
+    patient = stage.folder / "patient.yaml"
+    patient.write_text("timeouts: { client_head: 10m, client_tls: 10m }\nlimits: { head_rate: 0 }\n")
+    proxy = stage.proxy("-c", patient, tls=True)
     return Door(proxy, certs.client_context() if request.param == "tls" else None)
 
 
