@@ -77,19 +77,21 @@ static socklen_t make_address(const struct config_listen *listen, struct sockadd
     return sizeof(local);
 }
 
-/* Wait for the descriptor until `until_ns`. False: with errno. */
+/* Wait for the descriptor until `until_ns`. False: with errno. What is ready later is late: a peer that always has another
+ * byte gets no more time than one that is silent. */
 static bool wait_for(int fd, short events, uint64_t until_ns)
 {
     struct pollfd polled = {.fd = fd, .events = events};
     for (;;) {
         uint64_t now_ns = clock_monotonic_ns();
-        int wait_ms = now_ns < until_ns ? (int)((until_ns - now_ns) / NS_PER_MS) + 1 : 0;
-        int count = poll(&polled, 1, wait_ms);
+        if (now_ns >= until_ns) {
+            errno = ETIMEDOUT;
+            return false;
+        }
+        int count = poll(&polled, 1, (int)((until_ns - now_ns) / NS_PER_MS) + 1);
         if (count > 0)
             return true;
-        if (count == 0 && wait_ms == 0)
-            errno = ETIMEDOUT;
-        if ((count == 0 && wait_ms == 0) || (count < 0 && errno != EINTR))
+        if (count < 0 && errno != EINTR)
             return false;
     }
 }
@@ -183,8 +185,8 @@ static enum status receive_all(int fd, uint64_t until_ns, char **ret_text, size_
         len += got > 0 ? (size_t)got : 0;
         if (got == 0 || read_answer(slice_of(text, len), &reply))
             break;
-        bool may_wait = got < 0 && (errno == EAGAIN || errno == EINTR);
-        if (got < 0 && (!may_wait || !wait_for(fd, POLLIN, until_ns))) {
+        bool may_wait = got > 0 || errno == EAGAIN || errno == EINTR;
+        if (!may_wait || !wait_for(fd, POLLIN, until_ns)) {
             free(text);
             return ST_IO;
         }

@@ -23,6 +23,8 @@ struct form_item {
     struct slice name, text; /* of the side's memory */
     bool is_made;            /* of a rule: nobody gave it the name */
     bool is_matched;         /* by one of the other side */
+    /* Of those with one key: the one behind it; of the first of them, those that are left and the last one. */
+    struct form_item *next, *left, *last;
 };
 
 struct form_list {
@@ -170,6 +172,8 @@ static enum status add_items(struct form *form, struct form_list *list, struct j
     struct json_value item;
     struct json_value value;
     struct slice key;
+    if (array.kind != JSON_ARRAY)
+        return ST_BAD;
     while (json_next_element(&array, &item)) {
         struct slice parts[2] = {SLICE_NONE, SLICE_NONE};
         while (json_next_member(&item, &key, &value)) {
@@ -214,33 +218,47 @@ static enum status form_of_json(struct slice body, struct form *form)
 
 /* ---- comparing two ---- */
 
-struct match {
-    struct slice name; /* empty: any */
-    struct slice text; /* empty: any */
-};
+/* Made names count for nothing, so that such rules are found by what they say. */
+static struct slice key_of(const struct form_item *item)
+{
+    return item->is_made ? item->text : item->name;
+}
 
-static bool item_is_meant(const void *entry, const void *key)
+static bool has_key_of(const void *entry, const void *key)
 {
     const struct form_item *item = entry;
-    const struct match *match = key;
-    return !item->is_matched &&
-           (match->name.len == 0 ? item->is_made : slice_equals(item->name, match->name)) &&
-           (match->text.len == 0 || slice_equals(item->text, match->text));
+    const struct form_item *other = key;
+    return item->is_made == other->is_made && slice_equals(key_of(item), key_of(other));
 }
 
-/* Made names count for nothing, so that such rules are found by what they say. */
-static uint64_t hash_item(const struct form_item *item)
-{
-    return table_hash(item->is_made ? item->text : item->name);
-}
-
+/* Only the first of those with one key is in the table, since any number may have it; the others hang on that one. */
 static enum status index_list(struct table *table, struct form_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (table_add(table, hash_item(&list->at[i]), &list->at[i]) != ST_OK)
+        struct form_item *item = &list->at[i];
+        struct form_item *first = table_find(table, table_hash(key_of(item)), has_key_of, item);
+        if (first != NULL) {
+            first->last->next = item;
+            first->last = item;
+            continue;
+        }
+        item->left = item->last = item;
+        if (table_add(table, table_hash(key_of(item)), item) != ST_OK)
             return ST_NOMEM;
     }
     return ST_OK;
+}
+
+/* The next one with the key of `item`, which is matched by it. NULL: there is none left. */
+static struct form_item *take_match(struct table *table, struct form_item *item)
+{
+    struct form_item *first = table_find(table, table_hash(key_of(item)), has_key_of, item);
+    struct form_item *match = first != NULL ? first->left : NULL;
+    if (match == NULL)
+        return NULL;
+    first->left = match->next;
+    match->is_matched = true;
+    return match;
 }
 
 /* As a file has it, but for bytes that a terminal may obey. */
@@ -280,11 +298,7 @@ static enum status compare_lists(const char *kind, struct form_list *before,
     enum status status = index_list(&table, before);
     for (size_t i = 0; i < after->count && status == ST_OK; i++) {
         struct form_item *item = &after->at[i];
-        struct match match = {.name = item->is_made ? SLICE_NONE : item->name,
-                              .text = item->is_made ? item->text : SLICE_NONE};
-        struct form_item *other = table_find(&table, hash_item(item), item_is_meant, &match);
-        if (other != NULL)
-            other->is_matched = item->is_matched = true;
+        struct form_item *other = take_match(&table, item);
         if (other != NULL && slice_equals(other->text, item->text))
             continue;
         (*count)++;

@@ -237,6 +237,7 @@ static enum status inspect_page(struct inspection *inspection, struct slice body
     char before[NEXT_MAX];
     memcpy(before, next, NEXT_MAX);
     inspection->is_cut = false;
+    bool is_list = false;
     if (json_check(body, &page) != ST_OK)
         return ST_BAD;
     while (json_next_member(&page, &key, &value)) {
@@ -247,6 +248,7 @@ static enum status inspect_page(struct inspection *inspection, struct slice body
             return ST_BAD;
         if (!slice_equals(key, SLICE("tunnels")))
             continue;
+        is_list = value.kind == JSON_ARRAY;
         while (json_next_element(&value, &tunnel)) {
             if (inspect_one(inspection, &tunnel) != ST_OK)
                 return ST_BAD;
@@ -257,8 +259,8 @@ static enum status inspect_page(struct inspection *inspection, struct slice body
             return ST_BAD;
     }
     next[said.len] = '\0';
-    bool goes_on = said.len == 0 || strcmp(next, before) > 0;
-    return goes_on ? ST_OK : ST_BAD; /* else this would never end */
+    bool goes_on = said.len == 0 || strcmp(next, before) > 0; /* else this would never end */
+    return is_list && goes_on ? ST_OK : ST_BAD;
 }
 
 static int complain(struct slice fault)

@@ -3,12 +3,15 @@ import hashlib
 import json
 import os
 import re
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from support import users
 from support.admin import BEARER, CUSTOM, TOKEN, list_tunnels, open_tunnels
+from support.bounds import BOUND
 from support.message import ok, request
 from support.ops import reload, told
 from support.origin import echoes, replies
@@ -348,6 +351,7 @@ def test_what_cannot_be_compared_is_said(life, stage, words, code, why):
 
 
 PAGE = '{"v":1,"settings":[],"rules":[]}'
+NO_TUNNELS = '{"v":1,"tunnels":[],"truncated":false}'
 OPEN = ('{"v":1,"kind":"tunnel","in_progress":true,"id":"000000000000000%d","method":"CONNECT","url":"%s","client":'
         '"192.0.2.7:5","upstream":"93.184.216.34:443"}')
 
@@ -411,7 +415,7 @@ def test_a_list_that_is_cut_is_not_taken_for_all(life, stage, pages):
 @pytest.mark.parametrize("body", [
     "", "x", "{}x", '{"tunnels":[1]}', '{"tunnels":[{}]}', '{"tunnels":[{"v":1,"kind":"x"}]}',
     '{"tunnels":[],"next":"0000000000000006-0000000000000002"}', '{"tunnels":[],"next":"/../x HTTP/1.1"}', '{"tunnels":[],"next":"' + "0" * 100 + '"}', '{"tunnels":[],"next":1}',
-    b"\xff\x00\x1b[2J",
+    b"\xff\x00\x1b[2J", "[]", "7", "{}", '{"v":1,"truncated":false}', '{"tunnels":{}}', '{"tunnels":null}',
 ], ids=lambda body: repr(body)[:30])
 def test_what_is_no_list_is_refused(life, stage, body):
     """Somebody else may listen there: nothing of it is believed, or reaches the terminal."""
@@ -421,6 +425,44 @@ def test_what_is_no_list_is_refused(life, stage, body):
     code, out, errors = told(stage, "check", "-c", file, "--diff")
     assert code == 1 and "the list of open tunnels cannot be read: what came is none" in errors
     assert "\x1b" not in out + errors
+
+
+@pytest.mark.parametrize("body", ["", "[]", '{"rules":{}}', '{"settings":7}', '{"rules":[7]}', '{"rules":[{"name":""}]}'])
+def test_what_is_no_policy_is_refused(life, stage, body):
+    """Else all that the file says would look new."""
+    fake = stage.origin(admin_that(body, NO_TUNNELS))
+    file = life.write("", name="x.yaml", admin=fake.authority)
+    code, out, errors = told(stage, "check", "-c", file, "--diff")
+    assert code == 1 and "policy\n" not in out and "the rules of the running process cannot be read" in errors
+
+
+@pytest.mark.parametrize("name, rules", [
+    ("one", '{ name: one, action: deny, to: [a.example] }'),
+    ("rules[1]", '{ action: deny, to: [a.example] }, { action: deny, to: [a.example] }'),
+], ids=["named", "not named"])
+def test_any_number_of_rules_that_look_alike(life, stage, name, rules):
+    """Each is matched once, in a time that does not grow with the square of their number."""
+    rule = json.dumps({"name": name, "text": '{ action: deny, to: ["a.example"] }'})
+    fake = stage.origin(admin_that('{"settings":[],"rules":[%s]}' % ",".join([rule] * 100000), NO_TUNNELS))
+    file = life.write(f"policy: {{ rules: [{rules}] }}", name="x.yaml", admin=fake.authority)
+    code, out, errors = told(stage, "check", "-c", file, "--diff")
+    assert (code, errors) == (0, "") and "+ rule" not in out and "~ rule" not in out
+    assert out.count(f"  - rule {name} ") == 100000 - rules.count("deny")
+
+
+def test_who_always_has_another_byte_gets_no_more_time(life, stage):
+    """Ten seconds are for the whole answer, however its bytes come."""
+    def drips(conn):
+        conn.read_request()
+        conn.send(b"HTTP/1.1 200 OK\r\n" + b"a:b\r\n" * 1_000_000)  # takes longer to read than the next byte takes to come
+        with suppress(OSError):
+            while True:
+                conn.sock.sendall(b"a")
+                time.sleep(0.001)
+    fake = stage.origin([*admin_that(PAGE), drips])
+    file = life.write("", name="x.yaml", admin=fake.authority)
+    code, _, errors = told(stage, "check", "-c", file, "--diff", bound=10 + BOUND)
+    assert code == 1 and errors.endswith("Connection timed out\n")
 
 
 def test_texts_of_peers_are_escaped(life, stage):

@@ -68,9 +68,9 @@ def closed_port():
         return taken.getsockname()[1]
 
 
-def told(stage, *words):
+def told(stage, *words, bound=BOUND):
     """Run a command that ends by itself: exit code, standard output, standard error."""
-    done = subprocess.run([stage.program, *map(str, words)], capture_output=True, text=True, timeout=BOUND,
+    done = subprocess.run([stage.program, *map(str, words)], capture_output=True, text=True, timeout=bound,
                           env=clean_environment(), check=False)
     return done.returncode, done.stdout, done.stderr
 
