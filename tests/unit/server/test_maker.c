@@ -98,13 +98,19 @@ static void another_address_is_another_socket(void **state)
     assert_false(is_same(test.fresh->listens[0].fds[0], test.old->listens[0].fds[0]));
 }
 
+/* Somebody else may have the port at another address of the machine, so not with the first one only. */
 static void our_own_address_is_not_in_use(void **state)
 {
     (void)state;
-    char wide[40];
-    assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL, NULL), ST_OK);
-    (void)snprintf(wide, sizeof(wide), "0.0.0.0:%u", port(test.old, 0));
-    assert_int_equal(make(test.old, &test.fresh, wide, NULL, NULL), ST_OK);
+    enum status status = ST_IO;
+    for (int i = 0; status == ST_IO && i < 10; i++) {
+        char wide[40];
+        bundle_destroy(&test.old);
+        assert_int_equal(make(NULL, &test.old, "127.0.0.1:0", NULL, NULL), ST_OK);
+        (void)snprintf(wide, sizeof(wide), "0.0.0.0:%u", port(test.old, 0));
+        status = make(test.old, &test.fresh, wide, NULL, NULL);
+    }
+    assert_int_equal(status, ST_OK);
 }
 
 static void an_address_of_others_fails_the_whole(void **state)
