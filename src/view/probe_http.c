@@ -262,14 +262,22 @@ void probe_note_answer(struct probe *probe, const struct head *head)
     probe->sight->minor = head->minor;
 }
 
-/* What the other proxy says may be shown to anybody, and it may say what it was told. */
+/* What the other proxy says may be shown to anybody, and it may say what it was told. Of that a part tells as much, which is
+ * what is left where the words are cut; so whatever begins like it is covered as far as it goes on like it. */
 static void hide_credentials(char *words, const char *field)
 {
+    enum { LEAST = 4 }; /* digits of base64: three bytes */
     const char *token = strchr(field, ' ');
-    size_t len = token == NULL ? 0 : strlen(++token);
-    char *at = len == 0 ? NULL : strstr(words, token);
-    for (; at != NULL; at = strstr(at + len, token))
-        memset(at, '*', len);
+    if (token == NULL)
+        return;
+    token++;
+    for (char *at = words; *at != '\0'; at++) {
+        size_t same = 0;
+        while (token[same] != '\0' && at[same] == token[same])
+            same++;
+        if (same >= LEAST)
+            memset(at, '*', same);
+    }
 }
 
 /* Does Proxy-Status say that a proxy made the answer, since it failed (RFC 9209 §2.1.1)? */

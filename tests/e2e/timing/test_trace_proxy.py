@@ -263,6 +263,18 @@ def test_a_proxy_that_says_the_credentials_back_shows_none(stage):
             assert code == 1 and "****" in out
 
 
+@pytest.mark.parametrize("padding", [260, 275, 285])
+def test_a_part_of_the_credentials_is_not_shown(stage, padding):
+    """What is said back may be cut in its middle, or differ in its last characters: all that is like them is covered."""
+    token = base64.b64encode(b"alice:s3cret!")
+    said = b"no " + token.rstrip(b"=") + b"x" * padding + token
+    url = stage.origin(answers(b"HTTP/1.1 403 " + said + b"\r\nContent-Length: 0\r\n\r\n")).url.replace("//", "//alice:s3cret!@")
+    for word in ("https://a.example/", "http://a.example/"):
+        code, out, _ = trace(stage, url, "--json", word)
+        assert code == 1 and f"403 no {'*' * len(token.rstrip(b'='))}xxx" in out
+        assert not any(token[:len(token) - cut].decode() in out for cut in range(len(token) - 3))
+
+
 @pytest.mark.parametrize("is_tls", [False, True])
 def test_a_proxy_that_must_know_who_asks(stage, is_tls):
     """With the right credentials in the URL, or with the password in a file; the origin never sees them."""
