@@ -56,9 +56,8 @@ static void set_lists(struct record *into)
 }
 
 /* Whatever a record may hold, with texts that need every kind of escape. */
-static void every_member_comes_back(void **state)
+static void set_all(void)
 {
-    (void)state;
     struct record_text *texts[] = {&record.host,    &record.sni,        &record.user,
                                    &record.rule,    &record.would_deny, &record.remedy,
                                    &record.cause,   &record.token,      &record.detail,
@@ -118,10 +117,40 @@ static void every_member_comes_back(void **state)
     record.attempts[2] = (struct record_attempt){.peer = record.upstream, .os_error = EACCES};
     record.attempts[3].os_error = EINPROGRESS;
     record.attempts[3].end_ns = 0;
+}
+
+static void every_member_comes_back(void **state)
+{
+    (void)state;
+    set_all();
     assert_round_trip();
     assert_int_equal(again.timeline.at_ns[MARK_C_ACCEPT], TEST_BASE_NS - MS(5) - NS_PER_US);
     assert_int_equal(again.attempts[0].os_error, ECONNREFUSED);
     assert_string_equal(again.client_tls.cipher_name, "TLS_AES_256_GCM_SHA384");
+}
+
+/* What is written at once where there is much room is the same where there is just enough, and is cut where there is less;
+ * sanitizers see the byte behind. */
+static void each_room_has_what_fits(void **state)
+{
+    (void)state;
+    enum { AT_ONCE = 3000 };
+    struct access_log_style json = {.format = ACCESS_LOG_JSON};
+    set_all();
+    struct text whole = text_on(first, sizeof(first));
+    access_log_add(&record, &json, &whole);
+    for (size_t cap = 0; cap < whole.len + AT_ONCE; cap++) {
+        char *room = malloc(cap + 1);
+        assert_non_null(room);
+        room[cap] = '#';
+        struct text text = text_on(room, cap);
+        access_log_add(&record, &json, &text);
+        assert_int_equal(text.is_cut, cap < whole.len);
+        assert_true(text.len <= cap && room[cap] == '#');
+        if (!text.is_cut)
+            assert_memory_equal(room, first, whole.len);
+        free(room);
+    }
 }
 
 /* What was seen inside a tunnel, and a snapshot of it. */
@@ -296,6 +325,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_usual_line_comes_back),
         cmocka_unit_test(every_member_comes_back),
+        cmocka_unit_test(each_room_has_what_fits),
         cmocka_unit_test(the_inside_comes_back),
         cmocka_unit_test(each_word_comes_back),
         cmocka_unit_test(a_text_that_grows_is_cut),
