@@ -3,6 +3,7 @@
 #include "view/aim.h"
 
 #include "http/method.h"
+#include "http/syntax.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,8 @@ enum status aim_init(struct aim *aim, const char *word, const char *method, stru
                                    : SLICE("GET");
     if (strlen(word) > AIM_WORD_MAX)
         return fail("it is too long", fault);
+    if (!syntax_is_token(aim->method)) /* else it could end the request line */
+        return fail("the method holds a byte that is not allowed, or is empty", fault);
     enum target_fault wrong = target_parse(slice_from_string(word), method_of(aim->method), target);
     if (wrong != TARGET_FAULT_NONE) {
         bool is_host = target->host_fault != HOST_FINE;

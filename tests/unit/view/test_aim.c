@@ -40,11 +40,23 @@ static void other_words_are_told(void **state)
     assert_string_equal(fault_of(word, NULL), "it is too long");
 }
 
+/* RFC 9110 §9.1: a method is a token. What is none could end the request line. */
+static void a_method_is_a_token(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"", "A B", "GET / HTTP/1.1\r\nX:", "\x1b[2J", "G\xc3\x89T"};
+    for (size_t i = 0; i < COUNT_OF(wrong); i++)
+        assert_string_equal(fault_of("http://a.example/", wrong[i]),
+                            "the method holds a byte that is not allowed, or is empty");
+    assert_string_equal(fault_of("http://a.example/", "x-My_Method!"), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_word_is_a_url_or_a_tunnel),
         cmocka_unit_test(other_words_are_told),
+        cmocka_unit_test(a_method_is_a_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
