@@ -26,6 +26,7 @@ export class Feed extends EventTarget {
     #oldest = 0;   /* of the first one; 0: there are none before it */
     #isLoading = false;
     #running = null;
+    #trying = null; /* the filter that the server is asked about */
     #falling = 0; /* timer: asleep soon */
     #skewMs = 0; /* the server's clock less ours */
     state = "connecting";
@@ -46,11 +47,33 @@ export class Feed extends EventTarget {
         return this.state === "paused";
     }
 
-    /* Begin anew with this filter. */
-    show(filter) {
+    get filter() {
+        return this.#filter;
+    }
+
+    /* Begin anew with this filter once the server takes it, and say true. Where it is none the Refusal is thrown and all goes on
+     * as before; where another one was asked for meanwhile the answer is false. */
+    async show(filter) {
+        this.#trying?.abort();
+        const {signal} = this.#trying = new AbortController();
+        const got = await this.#ask({}, filter, signal).catch((error) => error);
+        if (signal.aborted)
+            return false;
+        if (got.status === 400) {
+            if (this.state === "connecting" && !this.#running) /* the page was opened with it */
+                this.resume();
+            throw got;
+        }
         this.#filter = filter;
         this.#after = null;
+        if (this.#isFinal(got)) {
+            this.#running?.abort();
+            return true;
+        }
+        if (!(got instanceof Error))
+            this.#begin(got);
         this.resume();
+        return true;
     }
 
     pause() {
@@ -123,9 +146,7 @@ export class Feed extends EventTarget {
     #isFinal(error) {
         if (!(error instanceof Refusal) || error.status >= 500)
             return false;
-        if (error.status === 400)
-            this.#enter("fault", error.message);
-        else if (error.status === 401)
+        if (error.status === 401)
             this.#enter("locked", "needs the token");
         else
             this.#enter("fault", error.status === 404 ? "this server has no stream" : error.message);
@@ -133,19 +154,25 @@ export class Feed extends EventTarget {
     }
 
     async #loadHistory(signal) {
-        const history = await this.#ask({}, signal);
+        const history = await this.#ask({}, this.#filter, signal);
+        if (!signal.aborted)
+            this.#begin(history);
+    }
+
+    #begin({rows, newest, oldest}) {
         this.#store.clear();
-        for (const row of history.rows)
+        for (const row of rows)
             this.#store.put(row);
-        this.#after = history.newest ?? null;
+        this.#oldest = oldest;
+        this.#after = newest ?? null;
         this.#tell("change");
     }
 
-    async #ask(parts, signal) {
-        const path = `/api/v1/transactions?${query({limit: HISTORY, filter: this.#filter, ...parts})}`;
+    async #ask(parts, filter, signal) {
+        const path = `/api/v1/transactions?${query({limit: HISTORY, filter, ...parts})}`;
         const {transactions, newest} = await getJson(path, {signal, mayAsk: true});
-        this.#oldest = transactions.length === HISTORY ? transactions[0].seq : 0;
-        return {rows: transactions.map((record) => rowOf(record, JSON.stringify(record))), newest};
+        const oldest = transactions.length === HISTORY ? transactions[0].seq : 0;
+        return {rows: transactions.map((record) => rowOf(record, JSON.stringify(record))), newest, oldest};
     }
 
     /* What the server still has of before. */
@@ -155,9 +182,11 @@ export class Feed extends EventTarget {
         this.#isLoading = true;
         try {
             const running = this.#running;
-            const {rows} = await this.#ask({before: this.#oldest}, running.signal);
-            if (running === this.#running)
+            const {rows, oldest} = await this.#ask({before: this.#oldest}, this.#filter, running.signal);
+            if (running === this.#running) {
+                this.#oldest = oldest;
                 this.#store.putOlder(rows);
+            }
             this.#tell("change");
         } catch {
             /* Who scrolls to the top asks again. */

@@ -1,12 +1,12 @@
 /* The view of transactions as they happen. */
 
-import {getJson, query, send} from "./api.js";
+import {Refusal, getJson, query, send} from "./api.js";
 import {arrange} from "./arrange.js";
 import {ClockAxis, ElapsedAxis} from "./axis.js";
 import {columnsOf, drawGroup} from "./columns.js";
 import {Detail} from "./detail.js";
 import {byId, el, onceAFrame, say, setText} from "./dom.js";
-import {expressionOf} from "./filter.js";
+import {expressionOf, termsOf} from "./filter.js";
 import {count} from "./format.js";
 import {Grid} from "./grid.js";
 import {PHASES, WORDS} from "./phases.js";
@@ -29,6 +29,7 @@ export class Live {
     #axisVersion = null;
     #sort = null; /* {column, isDown} */
     #typing = 0;
+    #asked = null; /* the terms that the server was asked about last */
     #arranging = 0;
     #seen = null; /* the newest row when the end was last in view */
     #refreshSoon = onceAFrame(() => this.#refresh());
@@ -65,6 +66,8 @@ export class Live {
         for (const field of form.elements) {
             if (field.name && given.has(field.name))
                 field.value = given.get(field.name);
+            if (field.name && field.name !== "phase")
+                field.closest("label").after(el("output", {id: `not-${field.name}`, class: "fault"}));
         }
         const changed = () => {
             clearTimeout(this.#typing);
@@ -145,26 +148,70 @@ export class Live {
             this.#grid.selectNone();
     }
 
-    #applyFilter() {
+    /* What is not a filter, as one that is half typed, changes nothing but the look of its fields. */
+    async #applyFilter() {
         clearTimeout(this.#typing);
-        setText(byId("filter-fault"), "");
-        const hash = new URLSearchParams(location.hash.slice(1));
-        for (const field of this.#form.elements) {
-            if (!field.name)
-                continue;
-            const isPlain = field.value === "" || (field.name === "phase" && this.#form.elements.longer.value === "");
-            if (isPlain)
-                hash.delete(field.name);
-            else
-                hash.set(field.name, field.value);
+        const terms = this.#asked = termsOf(this.#form);
+        const fields = new FormData(this.#form);
+        try {
+            if (!await this.#feed.show(expressionOf(terms)))
+                return;
+        } catch (refusal) {
+            const faults = await this.#findFaults(terms, refusal);
+            if (terms === this.#asked)
+                this.#showFaults(faults);
+            return;
         }
-        history.replaceState(null, "", `#${hash}`);
-        this.#store.clear();
+        this.#showFaults(new Map());
+        this.#keep(fields);
         this.#grid.selectNone();
         this.#grid.current = null;
         this.#grid.begin(this.#isPlain);
-        this.#feed.show(expressionOf(this.#form));
         this.#refreshSoon();
+    }
+
+    /* In the address. */
+    #keep(fields) {
+        const hash = new URLSearchParams(location.hash.slice(1));
+        for (const [name, value] of fields) {
+            const isPlain = value === "" || (name === "phase" && fields.get("longer") === "");
+            if (isPlain)
+                hash.delete(name);
+            else
+                hash.set(name, value);
+        }
+        history.replaceState(null, "", `#${hash}`);
+    }
+
+    /* The fields that are no filter, and why: the server is asked about each alone, since its refusal of them all names none.
+     * What is none only together is put down to the last. */
+    async #findFaults(terms, refusal) {
+        const faults = new Map();
+        await Promise.all(terms.map(async ({name, text}) => {
+            try {
+                await getJson(`/api/v1/transactions?${query({limit: 1, filter: text})}`);
+            } catch (error) {
+                if (error instanceof Refusal && error.status === 400)
+                    faults.set(name, error.message);
+            }
+        }));
+        return faults.size > 0 ? faults : new Map([[terms.at(-1).name, refusal.message]]);
+    }
+
+    #showFaults(faults) {
+        for (const note of this.#form.querySelectorAll(".fault")) {
+            const name = note.id.slice("not-".length);
+            const field = this.#form.elements[name];
+            setText(note, faults.get(name) ?? "");
+            note.title = note.textContent;
+            if (faults.has(name)) {
+                field.setAttribute("aria-invalid", true);
+                field.setAttribute("aria-describedby", note.id);
+            } else {
+                field.removeAttribute("aria-invalid");
+                field.removeAttribute("aria-describedby");
+            }
+        }
     }
 
     #setAxis() {
@@ -249,6 +296,7 @@ export class Live {
         setText(byId("open-count"), count(openRows.size) + (isOpenCut ? "+" : ""));
         byId("open-count").title = isOpenCut ? "a part: more is in progress than is listed here" : "";
         setText(byId("left-out"), leftOut > 0 ? `sampled: ${count(leftOut)} more were left out` : "");
+        byId("export").disabled = rows.length === 0;
         setText(byId("export"), chosen > 0 ? `Export ${count(chosen)} as HAR` : "Export HAR");
     }
 
@@ -262,7 +310,7 @@ export class Live {
     }
 
     #showEmpty() {
-        const isFiltered = expressionOf(this.#form) !== "" || byId("open-only").checked;
+        const isFiltered = this.#feed.filter !== "" || byId("open-only").checked;
         byId("empty").hidden = this.#grid.items.length > 0 || !["live", "paused"].includes(this.#feed.state);
         setText(byId("empty"), isFiltered ? "Nothing that fits the filter yet." :
             "Nothing yet. What goes through the proxy appears here as it happens.");
@@ -284,7 +332,7 @@ export class Live {
 
     async #export(ids) {
         const some = ids.slice(0, EXPORT_MAX);
-        const parts = some.length > 0 ? `ids=${some.join(",")}` : query({filter: expressionOf(this.#form)});
+        const parts = some.length > 0 ? `ids=${some.join(",")}` : query({filter: this.#feed.filter});
         try {
             const har = await getJson(`/api/v1/har?${parts}`, {mayAsk: true});
             const address = URL.createObjectURL(new Blob([JSON.stringify(har, null, 1)], {type: "application/json"}));

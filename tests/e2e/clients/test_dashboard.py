@@ -3,6 +3,7 @@ it asks for (support/front.py), the last ones look at the real thing."""
 import json
 import re
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -219,15 +220,15 @@ def test_a_filter_goes_to_the_server(front, show):
 
 
 def test_a_bad_filter_is_told(front, show):
-    """The server's sentence stands above the list, and a better filter goes on."""
+    """The server's sentence stands beside its field, and a better filter goes on."""
     front.fault = "nonsense"
     front.push(*records(5))
     screen = show()
     fill(screen, "terms", "nonsense=1")
-    screen.wait("document.querySelector('#filter-fault').textContent === 'no such term: nonsense'")
+    screen.wait("document.querySelector('#not-terms').textContent === 'no such term: nonsense'")
     screen.click("#filter [type=reset]")
     rows(screen, 5)
-    assert screen.text("#filter-fault") == ""
+    screen.wait("document.querySelector('#not-terms').textContent === ''")
 
 
 def test_the_detail_pane_tells_all(front, show):
@@ -761,3 +762,36 @@ def test_a_narrow_window_shows_why_it_failed(show, screen, front):
     })""")
     assert sorted(seen) == sorted([cause.replace("_", " "), True, True] for cause in causes), seen
     assert screen.run("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_filter_half_typed_changes_nothing(stage, screen):
+    """Until it is a filter its field says why not, and list, stream and address stay those of the last good one; a page that is
+    opened with one shows all."""
+    origin = stage.origin(replies(ok(b"hello")))
+    proxy = stage.proxy("--workers", "1")
+    live(screen, proxy)
+    screen.wait("document.querySelector('#export').disabled")
+    assert stage.client(proxy.connect()).ask(request("GET", f"http://{origin.authority}/")).status == 200
+    assert stage.client(proxy.connect()).ask(request("GET", "http://10.1.2.3/")).status == 403
+    rows(screen, 2)
+    assert not screen.run("document.querySelector('#export').disabled")
+    field = "document.querySelector('[name=%s]')"
+    for name, pieces, hits in (("terms", ["s", "tatus", ">=", "400"], 1), ("client", ["10.", "0.0.0/8"], 0)):
+        fill(screen, name, "")
+        for end, piece in enumerate(pieces[:-1], 1):
+            screen.type(piece)
+            typed = quote("".join(pieces[:end]), safe="")
+            wait_until(lambda typed=typed: screen.run("1") and [url for url in screen.asked if url.endswith(typed) and "limit=1&" in url], "it to be asked about")
+            screen.wait(f"{field % name}.ariaInvalid === 'true' && document.querySelector('#not-{name}').offsetWidth > 50")
+            assert screen.text("#state") == "live" and screen.text("#filter-fault") == "" and name not in screen.run("location.hash")
+            rows(screen, 2)
+        screen.type(pieces[-1])
+        screen.wait(f"{field % name}.ariaInvalid === null && location.hash.includes('{name}')", "it to be a filter")
+        assert screen.text(f"#not-{name}") == ""
+        screen.wait(f"document.querySelector('#counts').textContent === '{hits} transactions'")
+        screen.click("#filter [type=reset]")
+        rows(screen, 2)
+    screen.open("about:blank")
+    screen.open("http://%s:%d/#terms=nonsense" % proxy.admin)
+    screen.wait(f"{field % 'terms'}?.ariaInvalid === 'true'")
+    rows(screen, 2)
