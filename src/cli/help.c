@@ -90,8 +90,8 @@ static const struct command commands[] = {
      .usage = {"[--by WHO] [--min-count N] [--suffixes N] [LOG ...]"},
      .purpose = "Makes rules that allow what JSON access logs have seen.",
      .print_flags = learn_print_options,
-     .exits = "0 all is in it; 1 lines or destinations were left out; 2 wrong usage, or a file "
-              "cannot be read.",
+     .exits = "0 all is in it but what --min-count leaves out; 1 lines or destinations were left "
+              "out that it does not; 2 wrong usage, or a file cannot be read.",
      .example = "fairlead learn --suffixes 3 access.log"},
     {.word = "trace",
      .usage = {"[--repeat N] [--serial] [--json|--har] URL|HOST:PORT ..."},

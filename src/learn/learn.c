@@ -266,6 +266,9 @@ static int learn_all(struct lesson *lesson, const char *const *files, int count)
                       lesson->said - LEARN_SAID_MAX);
     if (code == 0)
         code = print_proposal(lesson);
+    if (code == 0 && lesson->store.allowed_count == 0)
+        (void)fputs("fairlead: learn: no request that passed was read: these rules allow nothing\n",
+                    stderr);
     store_done(&lesson->store);
     suffixes_destroy(&suffixes);
     return code != 0 ? code : lesson->is_cut ? 1 : 0;

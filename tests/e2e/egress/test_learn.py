@@ -155,6 +155,13 @@ def test_few_requests_are_left_out_and_told(learn, stage):
     assert rules(stage, out) == [] and "rules: []" in out and "default: deny" in out
 
 
+def test_rules_that_allow_nothing_are_warned_of(learn):
+    """An empty log is no failure, but its rules shut everything."""
+    code, out, said = learn([])
+    assert code == 0 and "rules: []" in out
+    assert said == "fairlead: learn: no request that passed was read: these rules allow nothing\n"
+
+
 def test_hosts_of_one_owner_are_folded_and_others_never(learn, stage):
     """--suffixes stops at names below which anybody may have one, however many hosts there are."""
     file = stage.folder / "suffixes"
