@@ -210,14 +210,24 @@ static const struct record *first_of(const struct trace *trace, const char *word
     return NULL;
 }
 
-/* The same word twice has both its records at the first one. */
-static bool is_repeated(const struct trace *trace, size_t at)
+/* How often its word stands before it. */
+static size_t count_before(const struct trace *trace, size_t at)
 {
-    for (size_t i = 0; i < at; i++) {
-        if (strcmp(trace->aims[i].word, trace->aims[at].word) == 0)
-            return true;
+    size_t count = 0;
+    for (size_t i = 0; i < at; i++)
+        count += strcmp(trace->aims[i].word, trace->aims[at].word) == 0 ? 1 : 0;
+    return count;
+}
+
+/* The record of one word of a single round: where a word stands twice, each has its own. NULL: it has none. */
+static const struct record *record_of(const struct trace *trace, size_t at)
+{
+    size_t before = count_before(trace, at);
+    for (size_t i = 0; i < trace->record_count; i++) {
+        if (is_of(&trace->records[i], trace->aims[at].word) && before-- == 0)
+            return &trace->records[i];
     }
-    return false;
+    return NULL;
 }
 
 static void print_waterfall(struct trace *trace, const struct record *record, uint64_t axis_ns)
@@ -315,16 +325,12 @@ static int print_people(struct trace *trace)
                      trace->proxy.is_tls ? " over TLS" : "");
     for (size_t i = 0; i < count; i++) {
         const char *word = trace->aims[i].word;
-        if (is_repeated(trace, i))
+        bool is_many = trace->options->repeat > 1;
+        const struct record *record = is_many ? first_of(trace, word) : record_of(trace, i);
+        if (record == NULL || (is_many && count_before(trace, i) > 0))
             continue;
-        for (size_t r = 0; r < trace->record_count; r++) {
-            const struct record *record = &trace->records[r];
-            bool is_first = first_of(trace, word) == record;
-            if (!is_of(record, word) || (trace->options->repeat > 1 && !is_first))
-                continue;
-            print_waterfall(trace, record, axis_ns);
-        }
-        if (trace->options->repeat > 1 && first_of(trace, word) != NULL)
+        print_waterfall(trace, record, axis_ns);
+        if (is_many)
             print_table(trace, word);
     }
     free(trace->values);
