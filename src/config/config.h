@@ -196,6 +196,10 @@ void config_add_origin(const struct config *config, const void *setting, struct 
 bool config_is_set(const struct config *config, const void *setting) MUST_USE;
 /* *config is NULL afterwards. Takes a pointer to NULL. */
 void config_destroy(struct config **config);
+/* Is `word` a flag with its value, which is in it or is `next` (NULL: there is none)? `ret_takes_next` is always set.
+ * Errors: ST_BAD, and `fault` says why, without the name of the flag. */
+enum status config_flag_check(const char *word, const char *next, bool *ret_takes_next,
+                              struct text *fault) MUST_USE;
 /* The value of -c/--config among the flags, or NULL. */
 const char *config_file_flag(int argc, const char *const *argv);
 /* The same as messages show it: "stdin" for "-", and "" where there is none. */

@@ -66,13 +66,10 @@ static int special_find(struct slice name)
 }
 
 /* Flags first; then settings that only a file has. */
-static void flag_unknown(struct loader *loader, struct slice name)
+static void flag_add_unknown(struct slice name, struct text *text)
 {
-    char words[160];
-    struct text text = text_on(words, sizeof(words));
     struct nearest flag = NEAREST_NONE;
     struct nearest key = NEAREST_NONE;
-    struct slice whole = name;
     for (size_t i = 0; i < flag_special_count; i++)
         nearest_compare(name, slice_from_string(flag_specials[i].flag), NULL, &flag);
     for (size_t i = 0; i < schema_main.count; i++) {
@@ -83,18 +80,42 @@ static void flag_unknown(struct loader *loader, struct slice name)
         name = slice_from(name, 1);
     nearest_key(&schema_main, name, &key);
     bool is_key = key.row != NULL && key.score < flag.score;
-    text_add(&text, SLICE("unknown option"));
+    text_add(text, SLICE("unknown option"));
     if (is_key && key.row->kind == KIND_LISTENERS)
-        text_add(&text, SLICE("; did you mean --listen?"));
+        text_add(text, SLICE("; did you mean --listen?"));
     else if (is_key && key.row->flag != NULL)
-        text_add_format(&text, "; did you mean %s?", key.row->flag);
+        text_add_format(text, "; did you mean %s?", key.row->flag);
     else if (is_key)
-        text_add_format(&text, "; a configuration file has \"%s\"", key.row->key);
+        text_add_format(text, "; a configuration file has \"%s\"", key.row->key);
     else if (flag.word.len > 0)
-        text_add_format(&text, "; did you mean %.*s?", (int)flag.word.len, flag.word.at);
+        text_add_format(text, "; did you mean %.*s?", (int)flag.word.len, flag.word.at);
     else
-        text_add(&text, SLICE("; --help lists them"));
-    loader_report(loader, NULL, whole, text_slice(&text));
+        text_add(text, SLICE("; --help lists them"));
+}
+
+enum status config_flag_check(const char *word, const char *next, bool *ret_takes_next,
+                              struct text *fault)
+{
+    struct slice name = slice_from_string(word);
+    bool has_value = slice_find(name, '=') < name.len;
+    name = slice_first(name, slice_find(name, '='));
+    *ret_takes_next = false;
+    if (!slice_starts_with(name, SLICE("-")) || name.len == 1) {
+        text_add(fault, SLICE("expected an option; --help lists them"));
+        return ST_BAD;
+    }
+    if (flag_find(name) == NULL && special_find(name) < 0) {
+        flag_add_unknown(name, fault);
+        /* Its value, most likely: no second error for it. */
+        *ret_takes_next = !has_value && next != NULL && next[0] != '-';
+        return ST_BAD;
+    }
+    if (!has_value && (next == NULL || strncmp(next, "--", 2) == 0)) {
+        text_add(fault, SLICE("needs a value"));
+        return ST_BAD;
+    }
+    *ret_takes_next = !has_value;
+    return ST_OK;
 }
 
 /* ---- options of their own ---- */
@@ -230,25 +251,16 @@ static int flags_take(struct flags *flags, const char *word, const char *next)
     struct slice value = has_value ? slice_from(name, equals + 1) : slice_from_string(next);
     name = slice_first(name, equals);
     const struct schema_row *row = flag_find(name);
-    int special = row == NULL ? special_find(name) : -1;
-    if (!slice_starts_with(name, SLICE("-")) || name.len == 1) {
-        loader_report(flags->loader, NULL, name, SLICE("expected an option; --help lists them"));
-        return 1;
-    }
-    if (row == NULL && special < 0) {
-        flag_unknown(flags->loader, name);
-        /* Its value, most likely: no second error for it. */
-        return !has_value && next != NULL && next[0] != '-' ? 2 : 1;
-    }
-    if (!has_value && (next == NULL || slice_starts_with(value, SLICE("--")))) {
-        loader_report(flags->loader, NULL, name, SLICE("needs a value"));
-        return 1;
-    }
-    if (row != NULL)
+    char words[160];
+    struct text fault = text_on(words, sizeof(words));
+    bool takes_next = false;
+    if (config_flag_check(word, next, &takes_next, &fault) != ST_OK)
+        loader_report(flags->loader, NULL, name, text_slice(&fault));
+    else if (row != NULL)
         flag_row(flags, row, value);
     else
-        flag_special(flags, (enum special)special, value);
-    return has_value ? 1 : 2;
+        flag_special(flags, (enum special)special_find(name), value);
+    return takes_next ? 2 : 1;
 }
 
 void loader_flags(struct loader *loader, int argc, const char *const *argv)

@@ -99,14 +99,30 @@ static int take_option(struct command *command, enum option option, const char *
     return 0;
 }
 
+/* One of the configuration. */
+static int check_flag(const char *word, const char *next, bool *ret_takes_next)
+{
+    char words[200];
+    char shown[80];
+    struct text why = text_on(words, sizeof(words));
+    struct text name = text_on(shown, sizeof(shown));
+    if (config_flag_check(word, next, ret_takes_next, &why) == ST_OK)
+        return 0;
+    struct slice whole = slice_from_string(word);
+    text_add_log(&name, slice_first(whole, slice_find(whole, '=')), '\0');
+    return complain(text_string(&name), text_string(&why));
+}
+
 /* Take our own options and the target out of the arguments; the rest is for the configuration. Of an option of the
  * configuration the value may look like a target, so it goes with it. */
 static int take_arguments(struct command *command, int argc, const char *const *argv,
                           const char **rest, int *ret_rest)
 {
     const char *target = NULL;
+    bool has_no_more = false; /* options: "--" was read */
     for (int i = 0; i < argc; i++) {
-        int option = find_option(argv[i]);
+        int option = has_no_more ? -1 : find_option(argv[i]);
+        bool takes_next = false;
         bool has_value = option >= 0 && options[option].argument[0] != '\0';
         if (has_value && i + 1 == argc)
             return complain("a value is missing behind", argv[i]);
@@ -114,9 +130,13 @@ static int take_arguments(struct command *command, int argc, const char *const *
             int code = take_option(command, (enum option)option, has_value ? argv[++i] : "");
             if (code != 0)
                 return code;
-        } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
+        } else if (!has_no_more && strcmp(argv[i], "--") == 0) {
+            has_no_more = true;
+        } else if (!has_no_more && argv[i][0] == '-' && argv[i][1] != '\0') {
+            if (check_flag(argv[i], i + 1 < argc ? argv[i + 1] : NULL, &takes_next) != 0)
+                return 2;
             rest[(*ret_rest)++] = argv[i];
-            if (strchr(argv[i], '=') == NULL && i + 1 < argc)
+            if (takes_next)
                 rest[(*ret_rest)++] = argv[++i];
         } else if (target == NULL) {
             target = argv[i];

@@ -84,6 +84,7 @@ struct reader {
     uint64_t wall_ns;
     struct view_options *options;
     struct text filter; /* terms of all --filter */
+    bool has_no_more;   /* options: "--" was read */
 };
 
 static int complain(const struct reader *reader, const char *what, const char *value)
@@ -182,6 +183,8 @@ static int take_option(struct reader *reader, enum view_option option, const cha
 
 /* ---- The command line ---- */
 
+enum { SLIP_LETTERS = 2 };
+
 /* "--flag" and "--flag=VALUE"; `*ret_value` is NULL where none is in it. */
 static int find_option(enum view_command command, const char *word, const char **ret_value)
 {
@@ -198,10 +201,12 @@ static int find_option(enum view_command command, const char *word, const char *
     return -1;
 }
 
-static int complain_unknown(const struct reader *reader, const char *word)
+/* The option that is meant, of this command's own; where others of the configuration may be meant, only one that is as near
+ * as a slip of the finger. */
+static const char *find_near(const struct reader *reader, const char *word)
 {
     const char *best = NULL;
-    size_t best_distance = SIZE_MAX;
+    size_t best_distance = reader->command == VIEW_TRACE ? SLIP_LETTERS + 1 : SIZE_MAX;
     struct slice written = slice_first(slice_from_string(word), strcspn(word, "="));
     for (int i = 0; i < VIEW_OPTION_COUNT; i++) {
         size_t distance = edit_distance(written, slice_from_string(options[i].flag));
@@ -211,10 +216,38 @@ static int complain_unknown(const struct reader *reader, const char *word)
             best = options[i].flag;
         }
     }
-    (void)complain(reader, "unknown option", word);
-    if (best != NULL)
-        (void)fprintf(stderr, "fairlead: did you mean %s?\n", best);
-    return 2;
+    return best;
+}
+
+/* "NAME: what is wrong". */
+static int complain_option(const struct reader *reader, const char *word, const char *why)
+{
+    char space[200];
+    struct text name = text_on(space, sizeof(space));
+    text_add_log(&name, slice_first(slice_from_string(word), strcspn(word, "=")), '\0');
+    return view_complain(reader->command, text_string(&name), why);
+}
+
+/* None of this command's own: of the configuration, where the command has one. */
+static int take_other(struct reader *reader, const char *word, const char *next, bool *ret_takes)
+{
+    char space[200];
+    struct text why = text_on(space, sizeof(space));
+    struct view_options *to = reader->options;
+    bool is_bad = config_flag_check(word, next, ret_takes, &why) != ST_OK;
+    const char *near = is_bad || reader->command != VIEW_TRACE ? find_near(reader, word) : NULL;
+    if (near != NULL || reader->command != VIEW_TRACE) {
+        why.len = 0;
+        text_add_format(&why, "unknown option; %s%s%s", near != NULL ? "did you mean " : "",
+                        near != NULL ? near : "--help lists them", near != NULL ? "?" : "");
+        is_bad = true;
+    }
+    if (is_bad)
+        return complain_option(reader, word, text_string(&why));
+    to->rest[to->rest_count++] = word;
+    if (*ret_takes)
+        to->rest[to->rest_count++] = next;
+    return 0;
 }
 
 static int take_word(struct reader *reader, int argc, const char *const *argv, int *at)
@@ -222,7 +255,16 @@ static int take_word(struct reader *reader, int argc, const char *const *argv, i
     struct view_options *to = reader->options;
     const char *word = argv[*at];
     const char *value = NULL;
-    int option = find_option(reader->command, word, &value);
+    bool is_option = !reader->has_no_more && word[0] == '-' && word[1] != '\0';
+    int option = is_option ? find_option(reader->command, word, &value) : -1;
+    if (!is_option) {
+        to->words[to->word_count++] = word;
+        return 0;
+    }
+    if (strcmp(word, "--") == 0) {
+        reader->has_no_more = true;
+        return 0;
+    }
     if (option >= 0) {
         bool has_value = options[option].argument[0] != '\0';
         if (!has_value && value != NULL)
@@ -233,16 +275,10 @@ static int take_word(struct reader *reader, int argc, const char *const *argv, i
             value = argv[++*at];
         return take_option(reader, (enum view_option)option, value);
     }
-    if (word[0] != '-' || word[1] == '\0') {
-        to->words[to->word_count++] = word;
-        return 0;
-    }
-    if (reader->command != VIEW_TRACE)
-        return complain_unknown(reader, word);
-    to->rest[to->rest_count++] = word; /* of the configuration; a value goes with it */
-    if (strchr(word, '=') == NULL && *at + 1 < argc)
-        to->rest[to->rest_count++] = argv[++*at];
-    return 0;
+    bool takes_next = false;
+    int code = take_other(reader, word, *at + 1 < argc ? argv[*at + 1] : NULL, &takes_next);
+    *at += takes_next ? 1 : 0;
+    return code;
 }
 
 static int read_filter(struct reader *reader)

@@ -157,7 +157,8 @@ def test_tail_hears_signals_while_its_reader_does_not_read(stage, number):
 
 @pytest.mark.parametrize("words, reason", [
     (["--filter", "stauts=4xx"], 'did you mean "status"'),
-    (["--fliter", "x"], "did you mean --filter"),
+    (["--fliter", "x"], ": --fliter: unknown option; did you mean --filter?\n"),
+    (["-k"], ": -k: unknown option; --help lists them\n"),
     (["--admin", "nowhere"], "--admin expects"),
     (["--admin", "http://127.0.0.1:1/x"], "--admin expects"),
     (["--json=1"], "no value is expected"),

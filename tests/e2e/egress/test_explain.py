@@ -184,6 +184,10 @@ def test_json_lists_as_many_rules_as_the_text(stage):
     (["--method", "CONNECT", "http://a/"], "CONNECT goes to HOST:PORT"),
     (["ftp://a/"], "only http and https are forwarded"),
     (["http://a/", "--nonsense"], "unknown option"),
+    (["--nonsense", "http://a/"], "explain: --nonsense: unknown option; --help lists them\n"),
+    (["-k", "http://a/"], "explain: -k: unknown option; --help lists them\n"),
+    (["--allow", "127.0.0.1", "--allow"], "explain: --allow: needs a value\n"),
+    (["--", "a:1", "--allow"], "more than one target: --allow"),
 ])
 def test_a_wrong_question_is_told(explain, words, sentence):
     """Exit status 2 and one sentence."""

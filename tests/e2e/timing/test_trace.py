@@ -118,6 +118,14 @@ def test_all_at_once_or_one_after_the_other(stage):
     assert len(origin.connections) == before + 1
 
 
+@pytest.mark.parametrize("more", [[], ["--serial"]])
+def test_requests_are_shown_in_the_order_given(stage, more):
+    """The same URL twice stands twice, each where it was named."""
+    origin = stage.origin(replies_forever(ok(b"fine")))
+    code, out, _ = trace(stage, *more, *[f"{origin.url}/{name}" for name in ("big", "a", "big", "a")])
+    assert code == 0 and re.findall(r"^GET \S+/(\w+) ", out, re.M) == ["big", "a", "big", "a"]
+
+
 def test_lines_and_archives(stage):
     """--json: the lines of the access log; --har: an archive of the same."""
     origin = stage.origin(replies_forever(ok(b"fine")))
@@ -154,7 +162,14 @@ def test_the_exit_status_tells(stage):
     (["http://exa mple.com/"], "byte"),
     (["--repeat", "0", "http://a.example/"], "--repeat expects"),
     (["--repeat", "10000", "http://a.example/", "http://b.example/"], "10000 transactions"),
-    (["--unknown", "x", "http://a.example/"], "--unknown"),
+    (["--unknown", "x", "http://a.example/"], ": --unknown: unknown option; --help lists them\n"),
+    (["--bogus", "http://a.example/"], ": --bogus: unknown option; --help lists them\n"),
+    (["-k", "http://a.example/"], ": -k: unknown option; --help lists them\n"),
+    (["http://a.example/", "--bogus=x"], ": --bogus: unknown option"),
+    (["--alow", "127.0.0.1", "http://a.example/"], ": --alow: unknown option; did you mean --allow?"),
+    (["--seriel", "http://a.example/"], ": --seriel: unknown option; did you mean --serial?"),
+    (["--allow", "127.0.0.1", "--allow"], ": --allow: needs a value\n"),
+    (["--", "--serial"], ": --serial: "),
     (["--json", "--har", "http://a.example/"], "--json or --har, not both"),
 ])
 def test_wrong_usage_of_trace_is_told(stage, words, reason):
