@@ -6,7 +6,7 @@ import re
 import pytest
 
 from support import users
-from support.bounds import wait_until
+from support.bounds import BOUND, wait_until
 from support.message import ok, request
 from support.origin import echoes, replies_forever
 from support.shows import shows
@@ -220,7 +220,7 @@ def test_an_end_during_a_hash(stage, origin):
     wait_until(lambda: counted(proxy, "hashes") == 1, "the hash to begin")
     proxy.signal(15)
     proxy.wait_line("draining")
-    proxy.stop()
+    proxy.stop(6 * BOUND)  # the hash is finished first
 
 
 def test_optional_identity(stage, origin):

@@ -208,14 +208,14 @@ class Proxy:
         self.changed.wait(lambda: self.is_read, "the end of stderr")
         return code
 
-    def stop(self):
+    def stop(self, bound=BOUND):
         """SIGTERM; the exit code is 0, nothing was wrong on the way."""
         if self.is_stopped:
             return
         died = self.served_by != self.children() and not self.may_restart
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
-        code = self.wait_exit()
+        code = self.wait_exit(bound)
         assert code == self.expects_exit, f"exit code {code}:\n{self.stderr}"
         assert not died, f"the serving process died and was started again:\n{self.stderr}"
         assert not SICK.search(self.stderr), self.stderr

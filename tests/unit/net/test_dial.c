@@ -13,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -98,6 +99,9 @@ static void begin(struct fixture *f)
     const struct inet_endpoint deaf = socket_local(f->deaf_fd);
     for (size_t i = 0; i < FILLERS; i++)
         assert_int_equal(socket_dial(&deaf, &plain, &f->filler_fd[i]), ST_OK);
+    /* It is deaf once the first of them is there, which on a busy machine is not at once. */
+    struct pollfd first = {.fd = f->filler_fd[0], .events = POLLOUT};
+    assert_int_equal(poll(&first, 1, 10000), 1);
     f->request = (struct dial_request){
         .host = &f->host,
         .port = f->port,
