@@ -12,6 +12,7 @@ function roundUp(value) {
     return power * ROUND.find((factor) => factor * power >= value * 0.999);
 }
 
+const dot = (kind, cx, cy) => svg("circle", {class: `dot k-${kind}`, cx, cy, r: 2.5});
 const isThere = (value) => value !== null && value !== undefined;
 
 export class Chart {
@@ -96,7 +97,8 @@ export class Chart {
         const xOf = (point) => point.split(" ")[0];
         const areas = isArea ? runs.map((run) => svg("path", {class: `area k-${kind}`,
             d: `M${xOf(run[0])} ${y(0)}L${run.join("L")}L${xOf(run.at(-1))} ${y(0)}Z`})) : [];
-        return [...areas, svg("path", {class: `line k-${kind}`, d: runs.map((run) => `M${run.join("L")}${run.length === 1 ? "h.01" : ""}`).join("")})];
+        const dots = runs.filter((run) => run.length === 1).map(([point]) => dot(kind, ...point.split(" ")));
+        return [...areas, svg("path", {class: `line k-${kind}`, d: runs.filter((run) => run.length > 1).map((run) => `M${run.join("L")}`).join("")}), ...dots];
     }
 
     #cursorOf(y) {
@@ -104,7 +106,7 @@ export class Chart {
             return [];
         const x = this.#x(this.#cursor);
         const dots = this.#series.map(({kind}, number) => [kind, this.#values[number][this.#cursor]]).filter(([, value]) => isThere(value))
-            .map(([kind, value]) => svg("circle", {class: `dot k-${kind}`, cx: x, cy: y(value), r: 2.5}));
+            .map(([kind, value]) => dot(kind, x, y(value)));
         return [svg("line", {class: "cursor", x1: x, x2: x, y1: TOP, y2: HEIGHT - BOTTOM}), ...dots];
     }
 

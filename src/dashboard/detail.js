@@ -7,6 +7,7 @@ import {bytes, clock, duration} from "./format.js";
 import {MARKS, NOW, PHASES, WORDS, spanCutOff, spanNow, spansOf} from "./phases.js";
 import {decisionOf, isInFlight} from "./record.js";
 import {explain, mayBeExplained} from "./why.js";
+import {wordOf} from "./words.js";
 
 /* Members that have a place of their own below; all others are shown as they are. */
 const PLACED = new Set(["v", "time", "base_ns", "seq", "kind", "in_progress", "id", "worker", "client", "listener", "listener_name",
@@ -42,10 +43,12 @@ function valueText(key, value) {
 /* Whatever a member holds. `unit` passes on to what is inside: {"shares_us": {"origin": 12}}. */
 function tree(value, unit = "") {
     if (value === null || typeof value !== "object")
-        return valueText(unit, value);
+        return value === true ? "yes" : valueText(unit, value);
+    if (Array.isArray(value) && value.every((each) => each === null || typeof each !== "object"))
+        return value.map((each) => valueText(unit, each)).join(", ");
     return el("dl", {class: "tree"}, Object.entries(value).map(([key, inner]) => {
         const passed = /_(us|bytes)$/.exec(key)?.[0] ?? unit;
-        return [el("dt", {}, Array.isArray(value) ? `${Number(key) + 1}` : key), el("dd", {}, tree(inner, passed))];
+        return [el("dt", {}, Array.isArray(value) ? `${Number(key) + 1}` : wordOf(key)), el("dd", {}, tree(inner, passed))];
     }));
 }
 
@@ -159,7 +162,7 @@ function marks(record) {
 
 function others(record) {
     return Object.entries(record).filter(([name]) => !PLACED.has(name))
-        .map(([name, value]) => section(name.replaceAll("_", " "), el("div", {}, tree(value, name))));
+        .map(([name, value]) => section(wordOf(name), el("div", {}, tree(value, name))));
 }
 
 /* ---- the pane ---- */
@@ -189,12 +192,15 @@ export class Detail extends EventTarget {
     constructor(node) {
         super();
         this.#node = node;
-        node.append(el("header", {}, this.#title, el("button", {class: "quiet close", "aria-label": "Close", title: "Close (Esc)",
-            click: () => this.close()}, "×")), this.#actions, this.#notice, this.#why, this.#sections, this.#raw);
+        const head = el("header", {}, this.#title, el("button", {class: "quiet close", "aria-label": "Close", title: "Close (Esc)",
+            click: () => this.close()}, "×"));
+        node.append(head, this.#actions, this.#notice, this.#why, this.#sections, this.#raw);
         node.addEventListener("keydown", (event) => {
             if (event.key === "Escape")
                 this.close();
         });
+        /* What is scrolled to stops below the title, which stays at the top. */
+        new ResizeObserver(() => { node.style.scrollPaddingTop = `${head.offsetHeight}px`; }).observe(head);
     }
 
     get row() {

@@ -6,7 +6,6 @@
 
 import {el, onceAFrame} from "./dom.js";
 
-const ROW = 24; /* pixels; --row of the style */
 const SPARE = 8; /* rows above and below those in view */
 
 const keyOf = (item) => item.isGroup ? item.key : item.id;
@@ -17,6 +16,7 @@ export class Grid extends EventTarget {
     #head;
     #columns;
     #items = [];
+    #rowHeight = 24; /* pixels: --row of the style, which a narrow list has another one of */
     #slots = [];
     #anchor = null; /* key of the row that a range begins at */
     #drawSoon;
@@ -73,7 +73,7 @@ export class Grid extends EventTarget {
     show(items) {
         const top = this.isFollowing ? null : this.#topInView();
         this.#items = items;
-        this.#body.style.height = `${items.length * ROW}px`;
+        this.#body.style.height = `${items.length * this.#rowHeight}px`;
         this.#host.setAttribute("aria-rowcount", items.length + 1);
         if (this.isFollowing)
             this.#host.scrollTop = this.#host.scrollHeight;
@@ -88,7 +88,7 @@ export class Grid extends EventTarget {
         this.isFollowing = mayFollow && this.current === null;
         const index = this.#items.findIndex((item) => keyOf(item) === this.current);
         if (index >= 0)
-            this.#host.scrollTop = Math.max(0, index * ROW - this.#viewHeight / 2);
+            this.#host.scrollTop = Math.max(0, index * this.#rowHeight - this.#viewHeight / 2);
         else
             this.#host.scrollTop = this.isFollowing ? this.#host.scrollHeight : 0;
         this.#drawSoon();
@@ -106,9 +106,9 @@ export class Grid extends EventTarget {
     }
 
     #topInView() {
-        const index = Math.floor(this.#host.scrollTop / ROW);
+        const index = Math.floor(this.#host.scrollTop / this.#rowHeight);
         const item = this.#items[index];
-        return item ? {key: keyOf(item), index, offset: this.#host.scrollTop - index * ROW} : null;
+        return item ? {key: keyOf(item), index, offset: this.#host.scrollTop - index * this.#rowHeight} : null;
     }
 
     #keepInView({key, index, offset}) {
@@ -116,7 +116,7 @@ export class Grid extends EventTarget {
             return;
         const found = this.#items.findIndex((item) => keyOf(item) === key);
         if (found >= 0)
-            this.#host.scrollTop = found * ROW + offset;
+            this.#host.scrollTop = found * this.#rowHeight + offset;
     }
 
     get #viewHeight() {
@@ -125,14 +125,14 @@ export class Grid extends EventTarget {
 
     /* The items in view. */
     inView() {
-        const first = Math.floor(this.#host.scrollTop / ROW);
-        return this.#items.slice(first, first + Math.ceil(this.#viewHeight / ROW) + 1);
+        const first = Math.floor(this.#host.scrollTop / this.#rowHeight);
+        return this.#items.slice(first, first + Math.ceil(this.#viewHeight / this.#rowHeight) + 1);
     }
 
     #onScroll() {
-        if (this.#host.scrollTop < ROW && this.#items.length > 0)
+        if (this.#host.scrollTop < this.#rowHeight && this.#items.length > 0)
             this.#emit("top");
-        const isAtEnd = this.mayFollow && this.#host.scrollTop + this.#host.clientHeight >= this.#host.scrollHeight - ROW;
+        const isAtEnd = this.mayFollow && this.#host.scrollTop + this.#host.clientHeight >= this.#host.scrollHeight - this.#rowHeight;
         if (isAtEnd !== this.isFollowing) {
             this.isFollowing = isAtEnd;
             this.#emit("follow", isAtEnd);
@@ -141,6 +141,13 @@ export class Grid extends EventTarget {
     }
 
     #onResize() {
+        const height = parseFloat(getComputedStyle(this.#body).getPropertyValue("--row"));
+        if (height !== this.#rowHeight) {
+            const scroll = this.#host.scrollTop * height / this.#rowHeight;
+            this.#rowHeight = height;
+            this.#body.style.height = `${this.#items.length * height}px`;
+            this.#host.scrollTop = scroll;
+        }
         if (this.isFollowing)
             this.#host.scrollTop = this.#host.scrollHeight;
         this.#drawSoon();
@@ -167,8 +174,8 @@ export class Grid extends EventTarget {
         if (this.#host.offsetParent === null)
             return;
         this.#emit("draw", this.inView().filter((item) => !item.isGroup));
-        const first = Math.max(0, Math.min(Math.floor(this.#host.scrollTop / ROW), this.#items.length) - SPARE);
-        const end = Math.min(this.#items.length, first + Math.ceil(this.#viewHeight / ROW) + 2 * SPARE);
+        const first = Math.max(0, Math.min(Math.floor(this.#host.scrollTop / this.#rowHeight), this.#items.length) - SPARE);
+        const end = Math.min(this.#items.length, first + Math.ceil(this.#viewHeight / this.#rowHeight) + 2 * SPARE);
         let active = null;
         for (let index = first; index < end; index++) {
             const slot = this.#slot(index - first);
@@ -191,7 +198,7 @@ export class Grid extends EventTarget {
         const isGroup = item.isGroup === true;
         slot.item = item;
         node.hidden = false;
-        node.style.transform = `translateY(${index * ROW}px)`;
+        node.style.transform = `translateY(${index * this.#rowHeight}px)`;
         node.setAttribute("aria-rowindex", index + 2);
         node.setAttribute("aria-selected", this.selected.has(item.id));
         const name = ["row", isGroup ? "group" : item.decision === "allowed" ? "" : item.decision,
@@ -225,11 +232,11 @@ export class Grid extends EventTarget {
     }
 
     #scrollTo(index) {
-        const top = index * ROW;
+        const top = index * this.#rowHeight;
         if (top < this.#host.scrollTop)
             this.#host.scrollTop = top;
-        else if (top + ROW > this.#host.scrollTop + this.#viewHeight)
-            this.#host.scrollTop = top + ROW - this.#viewHeight;
+        else if (top + this.#rowHeight > this.#host.scrollTop + this.#viewHeight)
+            this.#host.scrollTop = top + this.#rowHeight - this.#viewHeight;
     }
 
     toggle(item) {
@@ -274,7 +281,7 @@ export class Grid extends EventTarget {
 
     #onKey(event) {
         const index = this.#items.findIndex((item) => keyOf(item) === this.current);
-        const page = Math.max(1, Math.floor(this.#viewHeight / ROW) - 1);
+        const page = Math.max(1, Math.floor(this.#viewHeight / this.#rowHeight) - 1);
         const from = index >= 0 ? index : this.#items.indexOf(this.inView()[0]);
         const steps = {ArrowDown: index < 0 ? from : index + 1, ArrowUp: index < 0 ? from : index - 1, PageDown: from + page,
             PageUp: from - page, Home: 0, End: this.#items.length - 1};

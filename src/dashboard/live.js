@@ -292,7 +292,7 @@ export class Live {
         const {rows, leftOut, openRows, isOpenCut} = this.#store;
         const chosen = this.#grid.selected.size;
         const kept = rows.length >= LIMIT ? `the last ${count(rows.length)}` : count(rows.length);
-        setText(byId("counts"), `${kept} transactions${chosen > 0 ? `, ${count(chosen)} selected` : ""}`);
+        setText(byId("counts"), `${kept} ${rows.length === 1 ? "transaction" : "transactions"}${chosen > 0 ? `, ${count(chosen)} selected` : ""}`);
         setText(byId("open-count"), count(openRows.size) + (isOpenCut ? "+" : ""));
         byId("open-count").title = isOpenCut ? "a part: more is in progress than is listed here" : "";
         setText(byId("left-out"), leftOut > 0 ? `sampled: ${count(leftOut)} more were left out` : "");

@@ -102,7 +102,8 @@ let stale = 0; /* timer: a second without an end of anything is not told of */
 function showRate(second) {
     clearTimeout(stale);
     stale = setTimeout(() => setText(byId("rate"), ""), 2500);
-    const parts = [`${count(second.transactions ?? 0)} transactions/s`, second.failed ? `${count(second.failed)} failed` : "",
+    const transactions = second.transactions ?? 0;
+    const parts = [`${count(transactions)} ${transactions === 1 ? "transaction" : "transactions"}/s`, second.failed ? `${count(second.failed)} failed` : "",
         second.refused ? `${count(second.refused)} refused` : ""];
     setText(byId("rate"), parts.filter(Boolean).join(" · "));
 }

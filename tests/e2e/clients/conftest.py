@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from support import programs, users
+from support.front import Front
 from support.git import HERMETIC, IDENTITY
 from support.programs import environment, need
 from support.record import Record
+from support.screen import Screen
 from support.site import Site, pattern, sha256
 
 NAME = "origin.test"
@@ -200,3 +202,34 @@ def go_program(session_folder):
 @pytest.fixture(scope="session")
 def page_hash():
     return sha256(PAGE)
+
+
+# ---- the dashboard in a browser
+@pytest.fixture(scope="module")
+def chromium(session_folder):
+    screen = Screen(need("chromium", "chromium"), session_folder / "screen")
+    yield screen
+    screen.close()
+
+
+@pytest.fixture
+def screen(chromium):
+    chromium.fresh()
+    return chromium
+
+
+@pytest.fixture
+def front(proxy):
+    front = Front(proxy.admin)
+    yield front
+    front.close()
+
+
+@pytest.fixture
+def show(screen, front):
+    """Open the page, and wait until it follows."""
+    def show(path=""):
+        screen.open(front.url + path)
+        screen.wait("document.querySelector('#state')?.dataset.state === 'live'", "the page to be live")
+        return screen
+    return show
