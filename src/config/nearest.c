@@ -128,7 +128,8 @@ static unsigned weigh(const struct schema_row *row, struct slice value)
         return 0;
     if (row->kind == KIND_PATH)
         return is_path ? 1 : 0;
-    return (row->kind == KIND_WORD || row->kind == KIND_TEXTS || row->kind == KIND_CSTRING) &&
+    return (row->kind == KIND_WORD || row->kind == KIND_NAME || row->kind == KIND_TEXTS ||
+            row->kind == KIND_CSTRING) &&
                    row->words[0] == NULL
                ? 1
                : 2;

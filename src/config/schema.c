@@ -549,6 +549,7 @@ bool schema_is_list(const struct schema_row *row)
     case KIND_RATE:
     case KIND_BANDWIDTH:
     case KIND_PATH:
+    case KIND_NAME:
     case KIND_WORD:
     case KIND_CSTRING:
     case KIND_CHOICE:
@@ -637,6 +638,7 @@ static const char *expected_words(const struct schema_row *row)
     case KIND_BANDWIDTH: return "bytes a second, like 512KiB/s or 10MB/s, or 0";
     case KIND_SIZE: return "a size with its unit, like 512B, 64KiB or 10MB,";
     case KIND_PATH: return row->min > 0 ? "a path" : "a path, or \"\"";
+    case KIND_NAME: return "a name";
     case KIND_WORD:
     case KIND_CSTRING: return "a word of letters, digits, '-', '_' and '.', not too long";
     case KIND_ADDRESS: return "an IP address, or any";
@@ -668,4 +670,6 @@ void schema_expected(const struct schema_row *row, struct text *text)
     if (row->kind == KIND_COUNT || row->kind == KIND_UNSIGNED || row->kind == KIND_DURATION ||
         row->kind == KIND_SIZE)
         add_bounds(row, text);
+    else if (row->kind == KIND_NAME)
+        text_add_format(text, " of at most %llu bytes", (unsigned long long)row->max);
 }

@@ -17,6 +17,7 @@ enum schema_kind {
     KIND_RATE,      /* a number in a second: 100/s; 0 for none */
     KIND_BANDWIDTH, /* bytes in a second: 10MB/s; 0 for none */
     KIND_PATH,      /* text without control bytes */
+    KIND_NAME,      /* the same, of what is no file */
     KIND_WORD,      /* token characters only, or one of `words` */
     KIND_CSTRING,   /* the same as a terminated string */
     KIND_CHOICE,    /* one of `words`, as an int; "auto" clears the bool at `second` */

@@ -18,7 +18,7 @@ static const struct schema_row listen_rows[] = {
      .also = "bind host port addr",
      .help = "IP:PORT, unix:PATH, or inherited"},
     {.key = "name",
-     .kind = KIND_PATH,
+     .kind = KIND_NAME,
      HERE(name),
      .max = 64,
      .help = "what rules call it; by default its address"},
@@ -63,7 +63,7 @@ const struct schema_table schema_listen = {listen_rows, COUNT_OF(listen_rows)};
 
 static const struct schema_row rule_rows[] = {
     {.key = "name",
-     .kind = KIND_PATH,
+     .kind = KIND_NAME,
      RULE(name),
      .max = 64,
      .help = "what refusals and logs call it; by default rules[NUMBER]"},

@@ -154,7 +154,8 @@ static int find_word(const struct schema_row *row, struct slice text)
 static enum status value_set_text(struct memory *memory, const struct schema_row *row,
                                   struct slice text, void *at)
 {
-    bool is_fine = row->kind == KIND_PATH  ? text_is_path(text)
+    bool is_free = row->kind == KIND_PATH || row->kind == KIND_NAME;
+    bool is_fine = is_free                 ? text_is_path(text)
                    : row->words[0] != NULL ? find_word(row, text) >= 0
                                            : text_is_word(text);
     if (!is_fine || text.len < row->min || (row->max > 0 && text.len > row->max))
@@ -469,6 +470,7 @@ enum status value_set(struct memory *memory, void *object, const struct schema_r
     case KIND_BANDWIDTH:
     case KIND_SIZE: return value_set_number(row, text, at);
     case KIND_PATH:
+    case KIND_NAME:
     case KIND_WORD:
     case KIND_CSTRING: return value_set_text(memory, row, text, at);
     case KIND_BOOL:

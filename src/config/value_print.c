@@ -234,6 +234,7 @@ void value_print(const void *object, const struct schema_row *row, FILE *out)
     case KIND_RATE:
     case KIND_BANDWIDTH: print_rate(*(const uint64_t *)at, row, out); break;
     case KIND_PATH:
+    case KIND_NAME:
     case KIND_WORD: value_print_quoted(*(const struct slice *)at, out); break;
     case KIND_CSTRING: value_print_quoted(slice_from_string(*(const char *const *)at), out); break;
     case KIND_BOOL:
@@ -271,6 +272,7 @@ bool value_is_said(const void *object, const struct schema_row *row)
     case KIND_RATE:
     case KIND_BANDWIDTH: return *(const uint64_t *)(const void *)list > 0;
     case KIND_PATH:
+    case KIND_NAME:
     case KIND_WORD: return ((const struct slice *)(const void *)list)->len > 0;
     case KIND_CHOICE: memcpy(&index, list, sizeof(index)); return index != 0 || row->key[0] == 'a';
     default: return list->count > 0 || (row->kind == KIND_TARGETS && second->count > 0);

@@ -102,3 +102,9 @@ def test_the_reference_names_every_key(program):
         if line.rstrip()[-1] != ":" and not line.lstrip().startswith("-"):
             wanted.append(".".join(path))
     assert wanted and set(wanted) <= set(keys) and len(keys) == len(set(keys))
+
+
+def test_a_name_is_no_path(program):
+    """What rules and listeners are called is described as a name."""
+    rows = dict(re.match(r"\| `([^`]+)` \| [^|]*\| ([^|]*)\|", line).groups() for line in told(program, "--reference").splitlines()[2:])
+    assert all(rows[key].startswith("a name") for key in ("policy.rules[].name", "listen[].name")), rows
