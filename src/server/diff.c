@@ -333,7 +333,8 @@ static int compare_forms(struct form *before, struct form *after, size_t *ret_co
     if (status != ST_OK)
         return complain("out of memory");
     if (count + limits_count == 0)
-        (void)fputs("  no difference\n", stdout);
+        (void)fputs("  no difference (listeners, timeouts and the like are not compared)\n",
+                    stdout);
     *ret_count = count;
     return 0;
 }
@@ -381,14 +382,16 @@ static int diff_file(int argc, const char *const *argv, const char *path, struct
     return code;
 }
 
-/* The rules of the process that runs. Said where they cannot be had. */
-static int diff_running(const struct admin_client *client, struct form *after, size_t *ret_count)
+/* The rules of the process that runs. Said where they cannot be had; `ret_is_there`: it answers. */
+static int diff_running(const struct admin_client *client, struct form *after, size_t *ret_count,
+                        bool *ret_is_there)
 {
     char words[DIFF_FAULT];
     struct text fault = text_on(words, sizeof(words));
     struct admin_reply reply = {.status = 0};
     struct form before = {.has_failed = false};
     enum status status = admin_ask(client, "GET", "/api/v1/policy", &fault, &reply);
+    *ret_is_there = status == ST_OK;
     if (status != ST_OK)
         return complain(text_string(&fault));
     if (reply.status != 200) {
@@ -418,7 +421,10 @@ static int diff_process(const struct snapshot *snapshot, struct form *after, boo
                         "--admin ADDRESS, or a file to compare with");
     if (kills && client.token.len == 0)
         return complain("--kill-refused needs admin.token_file");
-    int code = diff_running(&client, after, &count);
+    bool is_there = false;
+    int code = diff_running(&client, after, &count, &is_there);
+    if (!is_there)
+        return code;
     if (kills && (code != 0 || count > 0))
         (void)fputs("fairlead: check: --diff: the running process has other rules, or nobody knows "
                     "them: what is ended may come back until it reloads\n",
