@@ -3,6 +3,7 @@
 
 #include "admin/asked.h"
 
+#include "http/syntax.h"
 #include "http/target.h"
 #include "policy/explain.h"
 #include "policy/explain_json.h"
@@ -59,6 +60,10 @@ enum asked_target asked_read_target(struct asked *asked, const char **ret_why)
     if (question->method.len == 0)
         question->method = is_url ? SLICE("GET") : SLICE("CONNECT");
     enum method method = method_of(question->method);
+    if (!syntax_is_token(question->method)) {
+        *ret_why = "the method holds a byte that is not allowed";
+        return ASKED_WRONG;
+    }
     if (is_url == (method == METHOD_CONNECT)) {
         *ret_why = is_url ? "CONNECT goes to HOST:PORT, not to a URL"
                           : "a method other than CONNECT needs a URL";
@@ -67,6 +72,10 @@ enum asked_target asked_read_target(struct asked *asked, const char **ret_why)
     enum target_fault fault = target_parse(asked->target, method, &target);
     if (fault != TARGET_FAULT_NONE) {
         bool is_host = target.host_fault != HOST_FINE;
+        if (fault == TARGET_FAULT_NO_PORT) { /* such as "example.com": nobody would ask so */
+            *ret_why = "name a URL or HOST:PORT";
+            return ASKED_WRONG;
+        }
         *ret_why = is_host ? host_fault_text(target.host_fault) : target_fault_text(fault);
         return ASKED_REFUSED;
     }

@@ -34,6 +34,11 @@ enum status aim_init(struct aim *aim, const char *word, const char *method, stru
     if (!syntax_is_token(aim->method)) /* else it could end the request line */
         return fail("the method holds a byte that is not allowed, or is empty", fault);
     enum target_fault wrong = target_parse(slice_from_string(word), method_of(aim->method), target);
+    if (wrong != TARGET_FAULT_NONE && aim->is_tunnel && target->host_fault == HOST_FINE) {
+        text_add(fault, SLICE("name a URL or HOST:PORT; did you mean http://"));
+        text_add_log(fault, slice_first(slice_from_string(word), 60), '\0');
+        return fail(strchr(word, '/') != NULL ? "?" : "/?", fault);
+    }
     if (wrong != TARGET_FAULT_NONE) {
         bool is_host = target->host_fault != HOST_FINE;
         return fail(is_host ? host_fault_text(target->host_fault) : target_fault_text(wrong),

@@ -159,6 +159,7 @@ def test_who_does_not_read_keeps_nobody_from_asking(life, stage):
     (["ftp://a.example/"], 2, "only http and https are forwarded"),
     (["--method", "GET", "a.example:443"], 2, "a method other than CONNECT needs a URL"),
     (["http://a..example/"], 2, "empty label"), (["x" * 7000], 2, "the question is too long"),
+    (["--method", "GE T", "http://a.example/"], 2, "the method holds a byte that is not allowed"),
     (["--admin", "off", "a.example:443"], 2, "names no admin listener"),
     (["--group=x", "a.example:443"], 2, "unknown"),
     (["--json", "--method", "CONNECT", "http://a.example/"], 2, "CONNECT goes to HOST:PORT, not to a URL"),

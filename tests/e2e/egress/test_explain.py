@@ -184,6 +184,8 @@ def test_json_lists_as_many_rules_as_the_text(stage):
     (["--method", "CONNECT", "http://a/"], "CONNECT goes to HOST:PORT"),
     (["ftp://a/"], "only http and https are forwarded"),
     (["http://a/", "--nonsense"], "unknown option"),
+    (["example.com"], "explain: name a URL or HOST:PORT\n"),
+    (["--method", "GE T", "http://a/"], "the method holds a byte that is not allowed"),
     (["--nonsense", "http://a/"], "explain: --nonsense: unknown option; --help lists them\n"),
     (["-k", "http://a/"], "explain: -k: unknown option; --help lists them\n"),
     (["--allow", "127.0.0.1", "--allow"], "explain: --allow: needs a value\n"),

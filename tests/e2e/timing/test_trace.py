@@ -156,7 +156,8 @@ def test_the_exit_status_tells(stage):
 
 @pytest.mark.parametrize("words, reason", [
     ([], "name a URL or HOST:PORT"),
-    (["example.com"], "CONNECT needs a host and a port"),
+    (["example.com"], "name a URL or HOST:PORT; did you mean http://example.com/?\n"),
+    (["localhost:18101/a.txt"], "did you mean http://localhost:18101/a.txt?\n"),
     (["ftp://example.com/"], "a URL begins with http:// or https://"),
     (["http://user:secret@example.com/"], "user name"),
     (["http://exa mple.com/"], "byte"),

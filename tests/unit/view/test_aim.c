@@ -32,7 +32,10 @@ static void other_words_are_told(void **state)
     static char word[50000];
     assert_string_equal(fault_of("ftp://a.example/", NULL),
                         "a URL begins with http:// or https://");
-    assert_string_equal(fault_of("a.example", NULL), target_fault_text(TARGET_FAULT_NO_PORT));
+    assert_string_equal(fault_of("a.example", NULL),
+                        "name a URL or HOST:PORT; did you mean http://a.example/?");
+    assert_string_equal(fault_of("a.example:80/\x1b", NULL),
+                        "name a URL or HOST:PORT; did you mean http://a.example:80/\\x1b?");
     assert_string_equal(fault_of("http://u:p@a.example/", NULL),
                         target_fault_text(TARGET_FAULT_USERINFO));
     assert_string_equal(fault_of("http://0x7f.1/", NULL), host_fault_text(HOST_IPV4_SPELLING));
