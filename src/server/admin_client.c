@@ -17,7 +17,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ASK_MS = 10000, STREAM_BYTES = 65536, ASK_HEAD = ADMIN_PATH_MAX + 1024, ASK_FIRST = 65536 };
+enum {
+    STATUS_UNAUTHORIZED = 401,
+    ASK_MS = 10000,
+    STREAM_BYTES = 65536,
+    ASK_HEAD = ADMIN_PATH_MAX + 1024,
+    ASK_FIRST = 65536
+};
 
 bool admin_client_can_ask(const struct config *config)
 {
@@ -251,6 +257,19 @@ enum status admin_ask(const struct admin_client *client, const char *method, con
     explicit_bzero(request, sizeof(request));
     socket_close(&fd);
     return status;
+}
+
+void admin_reply_add_why(const struct admin_client *client, const struct admin_reply *reply,
+                         const char *how, struct text *into)
+{
+    struct slice line = slice_trim(slice_first(reply->body, slice_find(reply->body, '\n')));
+    if (reply->status != STATUS_UNAUTHORIZED)
+        text_add_log(into, line, '\0');
+    else if (client->token.len > 0)
+        text_add(into, SLICE("the admin token is wrong: it is not what the file holds that the "
+                             "admin.token_file of the process names"));
+    else
+        text_add_format(into, "it needs the admin token: %s", how);
 }
 
 /* ---- answers that do not end ---- */

@@ -32,6 +32,11 @@ void admin_path_add(struct text *path, const char *name, struct slice value);
 enum status admin_ask(const struct admin_client *client, const char *method, const char *path,
                       struct text *fault, struct admin_reply *ret_reply) MUST_USE;
 
+/* Why it refused, from the command line's side: the first line of the answer, or of a token what is wrong with it. `how`
+ * says what gives one. */
+void admin_reply_add_why(const struct admin_client *client, const struct admin_reply *reply,
+                         const char *how, struct text *into);
+
 /* An answer that does not end by itself, such as /api/v1/events. */
 struct admin_stream;
 

@@ -396,7 +396,7 @@ static int diff_running(const struct admin_client *client, struct form *after, s
         return complain(text_string(&fault));
     if (reply.status != 200) {
         text_add(&fault, SLICE("the rules of the running process cannot be read: "));
-        text_add_log(&fault, slice_first(reply.body, slice_find(reply.body, '\n')), '\0');
+        admin_reply_add_why(client, &reply, "-c FILE whose admin.token_file names it", &fault);
         status = ST_IO;
     } else if (form_of_json(reply.body, &before) != ST_OK) {
         text_add(&fault, SLICE("the rules of the running process cannot be read"));

@@ -119,7 +119,7 @@ static int ask(const struct snapshot *snapshot, const struct asked *asked)
     if (reply.status == 200) {
         code = print_answer(reply.body, asked->wants_json);
     } else {
-        text_add_log(&fault, slice_first(reply.body, slice_find(reply.body, '\n')), '\0');
+        admin_reply_add_why(&client, &reply, "-c FILE whose admin.token_file names it", &fault);
         (void)complain(text_string(&fault));
     }
     free(reply.text);

@@ -162,7 +162,7 @@ int view_admin_get(const struct view_admin *admin, enum view_command command, co
         return 0;
     }
     text_add_format(&fault, "the admin listener answers %u: ", reply.status);
-    text_add_log(&fault, slice_first(reply.body, slice_find(reply.body, '\n')), '\0');
+    admin_reply_add_why(&admin->client, &reply, VIEW_TOKEN_HOW, &fault);
     free(reply.text);
     (void)view_complain(command, text_string(&fault), "");
     return 1;

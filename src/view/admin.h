@@ -21,6 +21,9 @@ int view_admin_init(struct view_admin *admin, enum view_command command,
                     const struct view_options *options);
 void view_admin_done(struct view_admin *admin);
 
+/* How a view is given the token. */
+#define VIEW_TOKEN_HOW "--token-file FILE, or -c FILE whose admin.token_file names it"
+
 /* Ask with GET; the caller frees ret_reply->text. Says what is wrong. Returns 0, or the exit code. */
 int view_admin_get(const struct view_admin *admin, enum view_command command, const char *path,
                    struct admin_reply *ret_reply);

@@ -324,8 +324,7 @@ static int kill_tunnel(const struct view_admin *admin, uint64_t id)
         (void)printf("%016llx ended\n", (unsigned long long)id);
     } else {
         text_add_format(&fault, "%016llx is not ended: ", (unsigned long long)id);
-        text_add_log(&fault, slice_trim(slice_first(reply.body, slice_find(reply.body, '\n'))),
-                     '\0');
+        admin_reply_add_why(&admin->client, &reply, VIEW_TOKEN_HOW, &fault);
         (void)view_complain(VIEW_TUNNELS, text_string(&fault), "");
     }
     free(reply.text);

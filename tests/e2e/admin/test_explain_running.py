@@ -180,3 +180,15 @@ def test_a_bad_query_is_400(life, query):
         assert proxy.ask_admin("/api/v1/explain" + query, BEARER).status in (400, 414)
     got = proxy.ask_admin("/api/v1/explain?target=127.0.0.1:443", BEARER)
     assert got.status == 200 and got.body.endswith(b"\nrefused\n")
+
+
+@pytest.mark.parametrize("command", [["explain", "--running", "a.example:443"], ["check", "--diff"]], ids=lambda words: words[0])
+def test_what_is_wrong_with_the_token_is_said(life, stage, command):
+    """In words of the command line: none, or another one."""
+    admin = "%s:%d" % life("").admin
+    _, _, errors = told(stage, *command, "--admin", admin)
+    assert "it needs the admin token: -c FILE whose admin.token_file names it" in errors
+    other = users.write(stage.folder, "another" * 5 + "\n", "other")
+    config = users.write(stage.folder, f"admin: {{ token_file: {other}, address: '{admin}' }}\n", "other.yaml")
+    _, _, errors = told(stage, *command[:1], "-c", config, *command[1:])
+    assert "the admin token is wrong" in errors and "Authorization" not in errors

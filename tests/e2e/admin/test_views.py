@@ -306,7 +306,11 @@ def test_a_tunnel_is_ended(stage):
     code, out, _ = told(stage, "tunnels", "--json", "--admin", admin_of(proxy))
     number = json.loads(out)["id"]
     code, out, said = told(stage, "tunnels", "--kill", number, "--admin", admin_of(proxy))
-    assert (code, out) == (1, "") and "token" in said
+    assert (code, out) == (1, "") and "is not ended: it needs the admin token: --token-file FILE, or -c FILE" in said
+    wrong = stage.folder / "wrong"
+    wrong.write_text("another" * 5)
+    code, out, said = told(stage, "tunnels", "--kill", number, "--admin", admin_of(proxy), "--token-file", wrong)
+    assert (code, out) == (1, "") and "is not ended: the admin token is wrong" in said and "Authorization" not in said
     words = ["tunnels", "--kill", number, "--admin", admin_of(proxy), "--token-file", stage.folder / "token"]
     assert told(stage, *words) == (0, f"{number} ended\n", "")
     client.expect_end("rst")
