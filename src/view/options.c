@@ -152,7 +152,8 @@ static int take_max_time(struct reader *reader, const char *value)
     bool is_good = filter_read_duration(slice_from_string(value), &ns) ||
                    (!seconds.is_cut && filter_read_duration(text_slice(&seconds), &ns));
     if (!is_good || ns == 0 || ns > VIEW_MAX_TIME_S * NS_PER_S)
-        return complain(reader, "--max-time expects seconds, more than 0 and at most a week; got", value);
+        return complain(reader, "--max-time expects seconds, more than 0 and at most a week; got",
+                        value);
     reader->options->max_time_ns = ns;
     return 0;
 }
