@@ -167,7 +167,7 @@ def test_a_trickle_ends_in_time(stage, is_through):
     check_log(out.splitlines())
     record = Record(out)
     assert (code, record.status, record.end, record.ended_by, record.cause) == (1, 200, "timeout", "client", "client_gone")
-    assert record["bytes"]["response_body"] > 0 and 290_000 <= record.phases["total"] < BOUND * 1_000_000
+    assert record["bytes"]["response_body"] > 0 and record.phases["total"] < BOUND * 1_000_000
     code, out, said = told(stage, "trace", "--har", *words)
     assert code == 1 and len(check_har(out)) == 1
 
