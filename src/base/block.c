@@ -6,6 +6,7 @@
 
 #include "base/block.h"
 
+#include "base/cache.h"
 #include "base/check.h"
 #include "base/fault.h"
 
@@ -118,6 +119,8 @@ static struct block *block_pool_take(struct block_pool *pool, int class)
     if (block == NULL)
         return NULL;
     blocks->first = block->next_free;
+    if (blocks->first != NULL)
+        cache_want(blocks->first, sizeof(struct block)); /* by whoever comes next */
     if (--blocks->count < blocks->spare)
         blocks->spare = blocks->count;
     pool->kept_bytes -= block->size;

@@ -7,26 +7,30 @@
 
 #include "base/check.h"
 
-static void host_store(struct host *host, enum host_kind kind, const char *text, size_t len)
+/* No more than there is: most of `text` stays as it was. */
+static void host_store(struct host *host, enum host_kind kind, const struct inet_addr *addr,
+                       struct slice text)
 {
     host->kind = kind;
-    memcpy(host->text, text, len);
-    host->text[len] = '\0';
-    host->len = (uint8_t)len;
+    host->addr = *addr;
+    memcpy(host->text, text.at, text.len);
+    host->text[text.len] = '\0';
+    host->len = (uint8_t)text.len;
 }
 
-static enum host_fault host_parse_v6(struct slice spelling, struct host *host)
+static enum host_fault host_parse_v6(struct slice spelling, struct host *ret_host)
 {
     if (spelling.len < 2 || spelling.at[spelling.len - 1] != ']')
         return HOST_BAD_IPV6;
+    struct inet_addr addr;
     struct slice inner = slice_first(slice_from(spelling, 1), spelling.len - 2);
     if (slice_find(inner, '%') < inner.len)
         return HOST_ZONE_ID;
-    if (slice_find(inner, ':') == inner.len || inet_addr_parse(inner, &host->addr) != ST_OK)
+    if (slice_find(inner, ':') == inner.len || inet_addr_parse(inner, &addr) != ST_OK)
         return HOST_BAD_IPV6;
     char text[INET_ADDR_TEXT];
-    size_t len = inet_addr_format(&host->addr, text);
-    host_store(host, HOST_IPV6, text, len);
+    size_t len = inet_addr_format(&addr, text);
+    host_store(ret_host, HOST_IPV6, &addr, slice_of(text, len));
     return HOST_FINE;
 }
 
@@ -75,16 +79,10 @@ static enum host_fault host_wrong_byte(struct slice spelling)
 
 enum host_fault host_parse(struct slice spelling, struct host *ret_host)
 {
-    struct host host = {0};
-    enum host_fault fault;
     if (spelling.len == 0)
         return HOST_EMPTY;
-    if (spelling.at[0] == '[') {
-        fault = host_parse_v6(spelling, &host);
-        if (fault == HOST_FINE)
-            *ret_host = host;
-        return fault;
-    }
+    if (spelling.at[0] == '[')
+        return host_parse_v6(spelling, ret_host);
     char text[HOST_MAX + 1];
     if (spelling.at[spelling.len - 1] == '.' && spelling.len > 1)
         spelling.len--;
@@ -96,13 +94,12 @@ enum host_fault host_parse(struct slice spelling, struct host *ret_host)
         text[i] = char_lower(spelling.at[i]);
     }
     struct slice name = slice_of(text, spelling.len);
-    bool is_v4 = inet_addr_parse(name, &host.addr) == ST_OK;
-    fault = is_v4 ? HOST_FINE : host_check_labels(name);
-    if (fault != HOST_FINE)
-        return fault;
-    host_store(&host, is_v4 ? HOST_IPV4 : HOST_NAME, text, name.len);
-    *ret_host = host;
-    return HOST_FINE;
+    struct inet_addr addr = {.family = INET_NONE};
+    bool is_v4 = inet_addr_parse(name, &addr) == ST_OK;
+    enum host_fault fault = is_v4 ? HOST_FINE : host_check_labels(name);
+    if (fault == HOST_FINE)
+        host_store(ret_host, is_v4 ? HOST_IPV4 : HOST_NAME, &addr, name);
+    return fault;
 }
 
 const char *host_fault_text(enum host_fault fault)

@@ -12,6 +12,7 @@
 
 #include "base/slab.h"
 
+#include "base/cache.h"
 #include "base/check.h"
 #include "base/fault.h"
 
@@ -145,6 +146,8 @@ static void *slab_take(struct slab *slab)
         page->free = object->next;
     else
         object = (void *)(page->objects + page->cut++ * slab->object_bytes);
+    if (page->free != NULL)
+        cache_want(page->free, slab->front_bytes); /* by whoever comes next */
     if (++page->used == slab->page_objects)
         link_remove(&page->link);
     if (--slab->free_count < slab->spare)

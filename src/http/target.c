@@ -15,6 +15,9 @@
 #include "base/check.h"
 #include "http/syntax.h"
 
+#include <stddef.h>
+#include <string.h>
+
 static const char *const fault_texts[] = {
 #define X(name, sentence) [TARGET_FAULT_##name] = sentence,
     TARGET_FAULTS(X)
@@ -170,9 +173,15 @@ static enum target_fault parse_absolute_form(struct slice raw, struct target *ta
     return fault != TARGET_FAULT_NONE ? fault : set_path(target, slice_from(rest, end));
 }
 
+/* All but the text of a host: most of the bytes, and has_host tells whether they are there. */
+void target_init(struct target *target)
+{
+    memset(target, 0, offsetof(struct target, host));
+}
+
 enum target_fault target_parse(struct slice raw, enum method method, struct target *ret_target)
 {
-    *ret_target = (struct target){.form = TARGET_ORIGIN};
+    target_init(ret_target);
     enum target_fault fault = check_bytes(raw);
     if (fault != TARGET_FAULT_NONE)
         return fault;
@@ -211,7 +220,9 @@ enum target_fault target_of_head(const struct head *head, struct target *ret_tar
     enum target_fault fault = target_parse(head->target, head->method, ret_target);
     if (fault != TARGET_FAULT_NONE)
         return fault;
-    struct target from_field = {.form = ret_target->form};
+    struct target from_field;
+    target_init(&from_field);
+    from_field.form = ret_target->form;
     fault = read_host_field(head, ret_target, &from_field);
     if (fault != TARGET_FAULT_NONE) {
         ret_target->host_fault = from_field.host_fault;

@@ -56,12 +56,15 @@ struct target {
     struct slice scheme_name;    /* as written; empty without one */
     struct slice authority;      /* host and port as written; empty without one */
     struct slice host_name;      /* host as written, with the brackets of IPv6 */
-    bool has_host;               /* `host` is filled */
-    struct host host;            /* canonical */
-    uint16_t port;               /* 0: not written; target_port gives the default */
     struct slice path_and_query; /* as written, never normalised; may be empty or begin with '?' */
+    uint16_t port;               /* 0: not written; target_port gives the default */
+    bool has_host;               /* `host` is set */
     enum host_fault host_fault;  /* closer reason of BAD_HOST and HOST_FIELD_BAD */
+    struct host host;            /* canonical */
 };
+
+/* Of nothing: in origin-form, without a host. */
+void target_init(struct target *target);
 
 /* Understand a raw target alone, without Host. On a fault only ret_target->host_fault is meant. */
 enum target_fault target_parse(struct slice raw, enum method method,

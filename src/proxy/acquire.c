@@ -123,7 +123,7 @@ enum next step_acquire(struct exchange *x)
     timeline_mark_at(&x->timeline, MARK_P_SLOT, x->timeline.at_ns[MARK_P_POLICY]);
     bool may_reuse = !is_tunnel && !x->is_upgrade && !x->has_retried;
     if (may_reuse &&
-        pool_take(engine->pool, &x->host, x->port, x->is_tls, acquire_permit, x, &x->lease)) {
+        pool_take(engine->pool, x->host, x->port, x->is_tls, acquire_permit, x, &x->lease)) {
         counter_add(engine->counters, COUNT_POOL_REUSES, 1);
         acquire_begin(x, /* is_reused= */ true);
         return exchange_enter(x, STEP_send);
@@ -132,7 +132,7 @@ enum next step_acquire(struct exchange *x)
     reach_init(reach);
     reach->engine = engine;
     reach->snapshot = x->snapshot;
-    reach->host = &x->host;
+    reach->host = x->host;
     reach->port = x->port;
     reach->is_tls = x->is_tls;
     reach->permit = acquire_permit;

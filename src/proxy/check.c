@@ -47,7 +47,7 @@ static enum next check_target(struct exchange *x)
         return exchange_refuse(x, CAUSE_NOT_HERE, "send requests in absolute-form, or CONNECT");
     if (x->target.scheme == SCHEME_OTHER)
         return exchange_refuse(x, CAUSE_SCHEME, "");
-    x->host = x->target.host;
+    x->host = &x->target.host;
     x->port = target_port(&x->target);
     x->is_tls = x->target.scheme == SCHEME_HTTPS;
     return NEXT_WAIT;
@@ -93,7 +93,7 @@ struct gate_question exchange_question(const struct exchange *x)
     bool is_connect = x->target.form == TARGET_AUTHORITY;
     const struct config_listen *listen = x->client->listen;
     return (struct gate_question){
-        .host = &x->host,
+        .host = x->host,
         .port = x->port,
         .is_connect = is_connect,
         .client = x->client->peer.addr,
@@ -127,7 +127,7 @@ enum next step_decide(struct exchange *x)
     exchange_note_answer(x, &answer);
     timeline_mark(&x->timeline, MARK_P_POLICY);
     if (is_allowed && x->request_body.kind == FRAMING_CHUNKED &&
-        versions_is_old(&x->proxy->engine->versions, &x->host, x->port))
+        versions_is_old(&x->proxy->engine->versions, x->host, x->port))
         return exchange_refuse(x, CAUSE_LENGTH_REQUIRED, ""); /* RFC 9112 §6.1 */
     if (is_allowed)
         return exchange_enter(x, STEP_charge);

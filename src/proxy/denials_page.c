@@ -103,7 +103,7 @@ void denials_note_exchange(const struct exchange *x)
         .cause = (uint8_t)x->cause, .status = failure_row(x->cause)->status, .port = x->port};
     denial_set(denial.scheme, sizeof(denial.scheme), scheme_word(x));
     denial_set(denial.method, sizeof(denial.method), x->request->method_name);
-    denial_set(denial.host, sizeof(denial.host), host_slice(&x->host));
+    denial_set(denial.host, sizeof(denial.host), exchange_host_name(x));
     denial_set(denial.rule, sizeof(denial.rule), slice_from_string(x->rule));
     denial_set(denial.detail, sizeof(denial.detail), slice_from_string(exchange_detail(x)));
     denial_set(denial.remedy, sizeof(denial.remedy), slice_from_string(x->remedy));

@@ -24,6 +24,7 @@
 
 #include "proxy/exchange_internal.h"
 
+#include "base/cache.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "upstream/versions.h"
@@ -31,7 +32,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The arena holds heads and trailers both ways, each with as many fields as limits.head_fields can be. */
+/* The arena holds a head that is written, or trailers, with as many fields as limits.head_fields can be. */
 enum { EXCHANGE_ARENA_BYTES = 1024 * 1024 };
 
 static enum next (*const steps[])(struct exchange *) = {
@@ -101,10 +102,12 @@ static void exchange_run_task(struct task *task)
     exchange_run(x);
 }
 
+/* Others come first, mostly: what it will look at is there by then. */
 void exchange_wake(struct exchange *x)
 {
     CHECK_TAG(x, EXCHANGE_TAG);
     loop_queue(exchange_loop(x), &x->task);
+    cache_want(x, EXCHANGE_FRONT + sizeof(x->timeline));
 }
 
 void exchange_wake_later(struct exchange *x)
@@ -255,6 +258,8 @@ static struct exchange *exchange_create(struct client *client, struct stream *do
     x->request = head;
     x->method = head->method;
     x->id = engine_conn_id(proxy->engine);
+    target_init(&x->target);
+    exchange_leg_init(&x->leg);
     x->detail[0] = x->rule[0] = x->remedy[0] = '\0';
     task_init(&x->task, exchange_run_task);
     timer_init(&x->timer, exchange_time_out);
@@ -414,7 +419,7 @@ enum next step_open(struct exchange *x)
  * nothing: it gets one from here, and Expect is not passed on (RFC 9110 §10.1.1). */
 static enum status send_continue(struct exchange *x)
 {
-    if (!versions_is_old(&x->proxy->engine->versions, &x->host, x->port))
+    if (!versions_is_old(&x->proxy->engine->versions, x->host, x->port))
         return ST_OK;
     struct head head = {.is_request = false, .status = 100, .major = 1, .minor = 1};
     x->wants_continue = false;
@@ -448,6 +453,7 @@ enum next step_send(struct exchange *x)
         status = rewrite_request(x, &head, &body);
     if (status == ST_OK)
         status = up->ops->send_head(up, &head, body);
+    arena_done(&x->arena);
     if (status != ST_OK)
         return exchange_give_up(x, CAUSE_SHED, "");
     timeline_mark(&x->timeline, MARK_U_TX0);

@@ -41,16 +41,21 @@ STEPS(X)
 /* What the record tells of the connection to the origin, which may be closed before it is written. The bytes
  * are those of all connections that were tried. */
 struct exchange_leg {
+    uint64_t in_bytes, out_bytes;
+    uint64_t conn_id; /* 0: there was none, and what follows is not set */
     struct inet_endpoint peer;
     struct inet_endpoint source;
     struct record_tls tls;
-    uint64_t conn_id; /* 0: there was none */
     uint32_t use;
     uint64_t age_ns; /* when it was taken */
     uint64_t paid_dns_ns, paid_connect_ns, paid_tls_ns;
-    uint64_t in_bytes, out_bytes;
     struct record_tcp tcp; /* where the exchange was slow */
 };
+
+static inline void exchange_leg_init(struct exchange_leg *leg)
+{
+    leg->in_bytes = leg->out_bytes = leg->conn_id = 0;
+}
 
 /* What the metrics know of so far. */
 struct exchange_bytes {
@@ -81,7 +86,7 @@ struct exchange {
     struct task task;
     struct timer timer;
     struct grave grave;
-    struct arena arena;
+    struct arena arena; /* of a head while it is written, of an answer of ours; else empty */
     uint64_t id;
 
     /* the request */
@@ -90,8 +95,8 @@ struct exchange {
     bool is_head_bad; /* at fault or late: `request` is what was understood of it */
     struct framing request_body;
     enum method method;
-    struct target target;
-    struct host host;
+    const struct host
+        *host; /* of `target`, where that is for an origin; NULL: it is not, or not known to be */
     uint16_t port;
     bool is_tls;
     bool is_upgrade;     /* the client asks for one, and it is passed on */
@@ -110,7 +115,6 @@ struct exchange {
 
     /* upstream */
     struct lease lease;
-    struct exchange_leg leg;
     bool has_reached; /* `reach` was begun */
     bool is_reaching; /* and is not done with */
     bool may_retry; /* an idempotent method on a pooled connection, and all that went out at hand */
@@ -165,6 +169,8 @@ struct exchange {
 
     /* not cleared from here on: what begins otherwise, or is set where a flag above says so */
     struct timeline timeline;
+    struct exchange_leg leg;
+    struct target target;
     char detail[256];   /* of the failure, "" where there is nothing to add */
     char rule[160];     /* of the refusal, "" where none */
     char remedy[160];   /* what would change it */
@@ -176,6 +182,10 @@ enum { EXCHANGE_FRONT = offsetof(struct exchange, timeline) }; /* what is cleare
 static inline const struct config *exchange_config(const struct exchange *x)
 {
     return x->snapshot->config;
+}
+static inline struct slice exchange_host_name(const struct exchange *x)
+{
+    return x->host != NULL ? host_slice(x->host) : SLICE_NONE;
 }
 static inline struct loop *exchange_loop(const struct exchange *x)
 {

@@ -375,16 +375,10 @@ static enum next forward_pass_head(struct exchange *x, const struct head *respon
         timeline_mark(&x->timeline, MARK_D_TX0);
         x->status = response->status;
     }
-    struct arena kept = x->arena;
-    if (is_interim) /* there may be any number of them */
-        arena_init(&x->arena, kept.pool, kept.cap);
     enum status status = rewrite_response(x, response, body, &head, &down_body);
     if (status == ST_OK)
         status = down->ops->send_head(down, &head, down_body);
-    if (is_interim) {
-        arena_done(&x->arena);
-        x->arena = kept;
-    }
+    arena_done(&x->arena);
     if (status != ST_OK)
         return exchange_give_up(x, CAUSE_SHED, "");
     if (is_interim)
@@ -416,7 +410,7 @@ static void forward_learn(struct exchange *x, const struct head *response)
         x->waiting_ns = loop_now_ns(exchange_loop(x));
     retry_forget(x);
     if (!head_is_interim(response))
-        versions_note(&x->proxy->engine->versions, &x->host, x->port, !head_is_modern(response));
+        versions_note(&x->proxy->engine->versions, x->host, x->port, !head_is_modern(response));
 }
 
 /* After an interim response: the next one only once the client's kernel has this one, or a client that does

@@ -24,7 +24,7 @@ static void tell_request(const struct exchange *x, struct record *record)
     record->client_minor = request->minor;
     record_set(record, &record->method, request->method_name, 32);
     record_set_url(record, request->target, keeps_query);
-    record_set(record, &record->host, host_slice(&x->host), HOST_MAX);
+    record_set(record, &record->host, exchange_host_name(x), HOST_MAX);
     record_set_referer(record, tell_field(x, TOKEN_REFERER), keeps_query);
     record_set(record, &record->user_agent, tell_field(x, TOKEN_USER_AGENT), TELL_FIELD_MAX);
 }

@@ -11,6 +11,8 @@
 
 #include "record/ring.h"
 
+#include "base/cache.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +92,8 @@ bool ring_put(struct ring *ring, const void *message, uint32_t len)
     memcpy(ring->bytes + at, &len, sizeof(len));
     memcpy(ring->bytes + at + RING_ALIGN, message, len);
     atomic_store_explicit(&ring->written, written + skip + need, memory_order_release);
+    if (ring->size - (at + need) >= need)
+        cache_want(ring->bytes + at + need, need); /* the next one is about as long */
     return true;
 }
 
