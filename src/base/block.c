@@ -1,12 +1,13 @@
-/* Refcounted blocks in four sizes with a free list each.
+/* Refcounted blocks in four sizes with a stack of free ones each.
  *
  * Sizes are rounded up to a class so that a returned block serves the next request of its kind; the
- * newest is given first, since it is still in the cache. Under AddressSanitizer the data of a kept block is
+ * newest is given first, since it may still be in the cache. Where it is not, whoever takes it does not wait: the stack
+ * is an array, since a list through the blocks would have to be read from each. That was a twentieth of what a small
+ * request costs outside of the kernel. Under AddressSanitizer the data of a kept block is
  * poisoned, so that a use after the last block_unref is seen. */
 
 #include "base/block.h"
 
-#include "base/cache.h"
 #include "base/check.h"
 #include "base/fault.h"
 
@@ -26,14 +27,15 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, len) ((void)(at), (void)(len))
 #endif
 
-enum { BLOCK_TAG = TAG('b', 'l', 'c', 'k'), BLOCK_CLASSES = 4 };
+enum { BLOCK_TAG = TAG('b', 'l', 'c', 'k'), BLOCK_CLASSES = 4, BLOCK_ROOM_FIRST = 16 };
 
 static const uint32_t class_bytes[BLOCK_CLASSES] = {BLOCK_SMALL, BLOCK_MEDIUM, BLOCK_LARGE,
                                                     BLOCK_HUGE};
 
 /* The free blocks of a size. */
 struct block_class {
-    struct block *first;
+    struct block **free; /* the newest last */
+    size_t room;
     size_t count;
     size_t spare; /* the least of `count` since block_pool_tidy: these were not needed */
 };
@@ -45,7 +47,7 @@ struct block_pool {
     size_t kept_bytes;
     /* NULL: nobody asks. Written by the pool's thread, relaxed, read by any. */
     _Atomic uint64_t *published;
-    struct block_class free[BLOCK_CLASSES];
+    struct block_class classes[BLOCK_CLASSES];
 };
 
 struct block_pool *block_pool_create(size_t keep_bytes, size_t limit_bytes)
@@ -64,11 +66,10 @@ void block_pool_destroy(struct block_pool **pool)
         return;
     CHECK((*pool)->used_bytes == 0);
     for (int i = 0; i < BLOCK_CLASSES; i++) {
-        struct block *next;
-        for (struct block *block = (*pool)->free[i].first; block != NULL; block = next) {
-            next = block->next_free;
-            free(block);
-        }
+        struct block_class *blocks = &(*pool)->classes[i];
+        while (blocks->count > 0)
+            free(blocks->free[--blocks->count]);
+        free((void *)blocks->free);
     }
     free(*pool);
     *pool = NULL;
@@ -114,25 +115,42 @@ static int block_class(size_t min_bytes)
 /* A kept block, or NULL. */
 static struct block *block_pool_take(struct block_pool *pool, int class)
 {
-    struct block_class *blocks = &pool->free[class];
-    struct block *block = blocks->first;
-    if (block == NULL)
+    struct block_class *blocks = &pool->classes[class];
+    if (blocks->count == 0)
         return NULL;
-    blocks->first = block->next_free;
-    if (blocks->first != NULL)
-        cache_want(blocks->first, sizeof(struct block)); /* by whoever comes next */
-    if (--blocks->count < blocks->spare)
+    struct block *block = blocks->free[--blocks->count];
+    if (blocks->count < blocks->spare)
         blocks->spare = blocks->count;
-    pool->kept_bytes -= block->size;
-    ASAN_UNPOISON_MEMORY_REGION(block->data, block->size);
+    pool->kept_bytes -= class_bytes[class];
+    ASAN_UNPOISON_MEMORY_REGION(block->data, class_bytes[class]);
     return block;
+}
+
+/* False: there is no place for it. */
+static bool block_pool_keep(struct block_pool *pool, struct block *block)
+{
+    struct block_class *blocks = &pool->classes[block_class(block->size)];
+    if (pool->kept_bytes + block->size > pool->keep_bytes)
+        return false;
+    if (blocks->count == blocks->room) {
+        size_t room = blocks->room == 0 ? BLOCK_ROOM_FIRST : blocks->room * 2;
+        struct block **grown = realloc((void *)blocks->free, room * sizeof(*grown));
+        if (grown == NULL)
+            return false;
+        blocks->free = grown;
+        blocks->room = room;
+    }
+    blocks->free[blocks->count++] = block;
+    pool->kept_bytes += block->size;
+    ASAN_POISON_MEMORY_REGION(block->data, block->size);
+    return true;
 }
 
 size_t block_pool_tidy(struct block_pool *pool, bool *ret_has_more)
 {
     size_t kept = pool->kept_bytes;
     for (int class = 0; class < BLOCK_CLASSES; class ++) {
-        struct block_class *blocks = &pool->free[class];
+        struct block_class *blocks = &pool->classes[class];
         for (size_t spare = blocks->spare; spare > 0; spare--)
             free(block_pool_take(pool, class));
         blocks->spare = blocks->count;
@@ -159,7 +177,6 @@ struct block *block_create(struct block_pool *pool, size_t min_bytes)
     block->refs = 1;
     block->size = (uint32_t)size;
     block->pool = pool;
-    block->next_free = NULL;
     block_pool_set_used(pool, pool->used_bytes + size);
     return block;
 }
@@ -183,14 +200,6 @@ void block_unref(struct block **unref)
     struct block_pool *pool = block->pool;
     block_pool_set_used(pool, pool->used_bytes - block->size);
     block->tag = 0;
-    if (pool->kept_bytes + block->size > pool->keep_bytes) {
+    if (!block_pool_keep(pool, block))
         free(block);
-        return;
-    }
-    int class = block_class(block->size);
-    block->next_free = pool->free[class].first;
-    pool->free[class].first = block;
-    pool->free[class].count++;
-    pool->kept_bytes += block->size;
-    ASAN_POISON_MEMORY_REGION(block->data, block->size);
 }

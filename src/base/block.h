@@ -22,7 +22,6 @@ struct block {
     uint32_t refs;
     uint32_t size;           /* usable bytes at `data` */
     struct block_pool *pool; /* where it goes back to */
-    struct block *next_free; /* private */
     char data[];
 };
 

@@ -24,8 +24,12 @@ static const uint8_t places[256] = {
 #undef X
 };
 
-static const struct slice names[TOKEN_COUNT] = {
-#define X(name, spelling, length, first, last) [TOKEN_##name] = {spelling, length},
+/* Two to a cache line, since each head looks up a dozen of them: no pointer to a text elsewhere. */
+static const struct {
+    uint8_t len;
+    char text[31];
+} names[TOKEN_COUNT] = {
+#define X(name, spelling, length, first, last) [TOKEN_##name] = {length, spelling},
     FIELD_TOKENS(X)
 #undef X
 };
@@ -90,10 +94,10 @@ enum token token_of(struct slice name)
     enum token token = (enum token)places[HASH(name.len, first, last)];
     if (token == TOKEN_OTHER || names[token].len != name.len)
         return TOKEN_OTHER;
-    return names_equal(name.at, names[token].at, name.len) ? token : TOKEN_OTHER;
+    return names_equal(name.at, names[token].text, name.len) ? token : TOKEN_OTHER;
 }
 
 struct slice token_name(enum token token)
 {
-    return names[token];
+    return slice_of(names[token].text, names[token].len);
 }

@@ -11,6 +11,7 @@
 
 #include "io/loop_internal.h"
 
+#include "base/cache.h"
 #include "base/check.h"
 #include "base/clock.h"
 
@@ -120,6 +121,8 @@ static size_t loop_dispatch(struct loop *loop)
     size_t ran = 0;
     while (poller->at < poller->count) {
         struct poller_event *event = &poller->events[poller->at++];
+        if (poller->at < poller->count)
+            cache_want(poller->events[poller->at].watch, CACHE_LINE);
         if (event->watch == NULL)
             continue;
         ran += event->watch != &loop->mailbox_watch; /* our own is not counted */

@@ -6,6 +6,7 @@
 
 #include "proxy/client.h"
 
+#include "base/cache.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "identity/peer.h"
@@ -62,10 +63,12 @@ static void client_enter(struct client *client, enum client_state state, uint64_
         timer_set_in(client_loop(client), &client->timer, limit_ns);
 }
 
+/* Others come first, mostly: what it will look at is there by then. */
 static void client_wake(struct client *client)
 {
     CHECK_TAG(client, CLIENT_TAG);
     loop_queue(client_loop(client), &client->task);
+    cache_want(client, sizeof(*client));
 }
 
 static void client_on_ready(struct transport *transport)
