@@ -32,10 +32,11 @@ enum { BLOCK_TAG = TAG('b', 'l', 'c', 'k'), BLOCK_CLASSES = 4, BLOCK_ROOM_FIRST 
 static const uint32_t class_bytes[BLOCK_CLASSES] = {BLOCK_SMALL, BLOCK_MEDIUM, BLOCK_LARGE,
                                                     BLOCK_HUGE};
 
-/* The free blocks of a size. */
+/* The blocks of a size. */
 struct block_class {
-    struct block **free; /* the newest last */
+    struct block **free; /* the newest last; has room for all that there are */
     size_t room;
+    size_t made; /* all, free or not */
     size_t count;
     size_t spare; /* the least of `count` since block_pool_tidy: these were not needed */
 };
@@ -126,24 +127,33 @@ static struct block *block_pool_take(struct block_pool *pool, int class)
     return block;
 }
 
-/* False: there is no place for it. */
-static bool block_pool_keep(struct block_pool *pool, struct block *block)
+/* False: out of memory, and all is as it was. */
+static bool block_class_resize(struct block_class *blocks, size_t room)
 {
-    struct block_class *blocks = &pool->classes[block_class(block->size)];
-    if (pool->kept_bytes + block->size > pool->keep_bytes)
+    struct block **resized = realloc((void *)blocks->free, room * sizeof(*resized));
+    if (resized == NULL)
         return false;
-    if (blocks->count == blocks->room) {
-        size_t room = blocks->room == 0 ? BLOCK_ROOM_FIRST : blocks->room * 2;
-        struct block **grown = realloc((void *)blocks->free, room * sizeof(*grown));
-        if (grown == NULL)
-            return false;
-        blocks->free = grown;
-        blocks->room = room;
-    }
-    blocks->free[blocks->count++] = block;
-    pool->kept_bytes += block->size;
-    ASAN_POISON_MEMORY_REGION(block->data, block->size);
+    blocks->free = resized;
+    blocks->room = room;
     return true;
+}
+
+/* A new block, and the place in which it will be free; NULL out of memory. */
+static struct block *block_pool_make(struct block_pool *pool, int class)
+{
+    struct block_class *blocks = &pool->classes[class];
+    if (blocks->made == blocks->room &&
+        !block_class_resize(blocks, 2 * blocks->room + BLOCK_ROOM_FIRST))
+        return NULL;
+    struct block *block = malloc(sizeof(*block) + class_bytes[class]);
+    blocks->made += block != NULL;
+    return block;
+}
+
+static void block_pool_drop(struct block_pool *pool, struct block *block)
+{
+    pool->classes[block->class].made--;
+    free(block);
 }
 
 size_t block_pool_tidy(struct block_pool *pool, bool *ret_has_more)
@@ -152,8 +162,10 @@ size_t block_pool_tidy(struct block_pool *pool, bool *ret_has_more)
     for (int class = 0; class < BLOCK_CLASSES; class ++) {
         struct block_class *blocks = &pool->classes[class];
         for (size_t spare = blocks->spare; spare > 0; spare--)
-            free(block_pool_take(pool, class));
+            block_pool_drop(pool, block_pool_take(pool, class));
         blocks->spare = blocks->count;
+        if (blocks->made < blocks->room / 4)
+            (void)block_class_resize(blocks, blocks->made + BLOCK_ROOM_FIRST);
     }
     *ret_has_more = pool->kept_bytes > 0;
     return kept - pool->kept_bytes;
@@ -168,14 +180,14 @@ struct block *block_create(struct block_pool *pool, size_t min_bytes)
     if (pool->limit_bytes > 0 && pool->used_bytes + size > pool->limit_bytes)
         return NULL;
     struct block *block = block_pool_take(pool, class);
-    if (block == NULL) {
-        block = malloc(sizeof(*block) + size);
-        if (block == NULL)
-            return NULL;
-    }
+    if (block == NULL)
+        block = block_pool_make(pool, class);
+    if (block == NULL)
+        return NULL;
     block->tag = BLOCK_TAG;
     block->refs = 1;
     block->size = (uint32_t)size;
+    block->class = (uint32_t) class;
     block->pool = pool;
     block_pool_set_used(pool, pool->used_bytes + size);
     return block;
@@ -200,6 +212,12 @@ void block_unref(struct block **unref)
     struct block_pool *pool = block->pool;
     block_pool_set_used(pool, pool->used_bytes - block->size);
     block->tag = 0;
-    if (!block_pool_keep(pool, block))
-        free(block);
+    if (pool->kept_bytes + block->size > pool->keep_bytes) {
+        block_pool_drop(pool, block);
+        return;
+    }
+    struct block_class *blocks = &pool->classes[block->class];
+    blocks->free[blocks->count++] = block;
+    pool->kept_bytes += block->size;
+    ASAN_POISON_MEMORY_REGION(block->data, block->size);
 }

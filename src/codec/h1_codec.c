@@ -3,6 +3,7 @@
 
 #include "codec/h1_internal.h"
 
+#include "base/cache.h"
 #include "base/check.h"
 
 enum { H1_ARENA_CAP = 512 * 1024 };
@@ -19,6 +20,7 @@ static struct h1_codec *h1_of(struct codec *codec)
 static void h1_on_ready(struct transport *transport)
 {
     struct h1_codec *codec = transport->owner;
+    cache_want(codec, sizeof(*codec)); /* by whoever hears of it, once the events are dispatched */
     if (codec->is_leased && codec->stream.on_ready != NULL)
         codec->stream.on_ready(&codec->stream);
     else if (!codec->is_leased && codec->codec.on_ready != NULL)

@@ -68,7 +68,7 @@ static void client_wake(struct client *client)
 {
     CHECK_TAG(client, CLIENT_TAG);
     loop_queue(client_loop(client), &client->task);
-    cache_want(client, sizeof(*client));
+    cache_want(client, offsetof(struct client, h1)); /* of that its transport asked */
 }
 
 static void client_on_ready(struct transport *transport)

@@ -324,6 +324,9 @@ uint64_t denials_asker(const struct exchange *x);
 
 /* Note what is to be told of the lease, once before it is given away. Takes an exchange without one. */
 void exchange_note_upstream(struct exchange *x);
+/* The record may be made in this turn, and tells of the head of the request, which nobody looked at since it went out: ask
+ * for that memory. */
+void exchange_tell_soon(const struct exchange *x);
 /* Fill a record from the exchange; the lease, if there is one, is noted. */
 void exchange_tell(struct exchange *x, struct record *record);
 

@@ -409,6 +409,7 @@ static void forward_learn(struct exchange *x, const struct head *response)
     if (!head_is_interim(response) || x->request->minor > 0)
         x->waiting_ns = loop_now_ns(exchange_loop(x));
     retry_forget(x);
+    exchange_tell_soon(x);
     if (!head_is_interim(response))
         versions_note(&x->proxy->engine->versions, x->host, x->port, !head_is_modern(response));
 }

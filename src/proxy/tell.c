@@ -2,13 +2,14 @@
 
 #include "proxy/exchange_internal.h"
 
+#include "base/cache.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "net/tcp_info.h"
 
 #include <string.h>
 
-enum { TELL_FIELD_MAX = 256, TELL_MESSAGE_MAX = 320, TELL_NAMES_MAX = 1024 };
+enum { TELL_FIELD_MAX = 256, TELL_MESSAGE_MAX = 320, TELL_NAMES_MAX = 1024, TELL_HEAD_USUAL = 512 };
 
 static struct slice tell_field(const struct exchange *x, enum token token)
 {
@@ -196,6 +197,13 @@ static void tell_facts(const struct exchange *x, struct record *record)
     failure_add_message(x->cause, exchange_detail(x), &text);
     record_set(record, &record->detail, text_slice(&text), sizeof(message));
     tell_client(x, record);
+}
+
+void exchange_tell_soon(const struct exchange *x)
+{
+    const struct fields *fields = &x->request->fields;
+    cache_want(fields->at, fields->count * sizeof(fields->at[0]));
+    cache_want(x->request->method_name.at, TELL_HEAD_USUAL);
 }
 
 void exchange_tell(struct exchange *x, struct record *record)

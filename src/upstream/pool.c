@@ -6,6 +6,7 @@
 
 #include "upstream/pool.h"
 
+#include "base/cache.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/slab.h"
@@ -231,6 +232,7 @@ static bool upstream_lease(struct upstream *upstream, struct lease *ret_lease)
     if (upstream->codec->ops->open(upstream->codec, &stream) != ST_OK)
         return false;
     upstream->uses++;
+    cache_want(upstream, sizeof(*upstream)); /* the head that goes out is made first */
     *ret_lease = (struct lease){upstream, stream, upstream->uses};
     return true;
 }
