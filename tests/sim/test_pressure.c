@@ -224,6 +224,20 @@ static void test_idle_clients_and_tunnels_hold_nothing(void **state)
     assert_int_equal(world_held_bytes(world), 0);
 }
 
+/* A request that waits for its answer holds its head and the list of its fields, and nothing of the head that went out. */
+static void test_a_request_in_flight_holds_its_head(void **state)
+{
+    (void)state;
+    struct world *world = world_create("");
+    struct peer *client = world_client(world);
+    peer_say(client, GET);
+    struct peer *origin = world_origin(world);
+    (void)peer_hears_head(origin, "GET / HTTP/1.1");
+    assert_int_equal(world_held_bytes(world), BLOCK_MEDIUM + BLOCK_SMALL);
+    peer_say(origin, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(world_held_bytes(world), 0);
+}
+
 /* An idle pooled connection holds no block either, neither of its last head nor of its last body. */
 static void test_idle_pooled_connections_hold_nothing(void **state)
 {
@@ -283,6 +297,7 @@ int main(void)
         PLAY(test_pipelined_requests_wait_outside),
         PLAY(test_answers_nobody_reads),
         PLAY(test_idle_clients_and_tunnels_hold_nothing),
+        PLAY(test_a_request_in_flight_holds_its_head),
         PLAY(test_idle_pooled_connections_hold_nothing),
         PLAY(test_out_of_buffers_turns_newcomers_away),
     };
