@@ -153,6 +153,8 @@ enum status h1_recv_head(struct stream *stream, struct head **ret_head, struct f
     CHECK(codec->receiving == H1_RECV_HEAD);
     size_t used = 0;
     enum status status = ST_AGAIN;
+    uint64_t came_ns = 0;
+    codec->stream.head_ns = 0;
     if (codec->head.fields.arena == NULL)
         head_init(&codec->head, &codec->arena);
     for (;;) {
@@ -177,6 +179,7 @@ enum status h1_recv_head(struct stream *stream, struct head **ret_head, struct f
         }
         if (status != ST_OK)
             return h1_head_cut(codec, status);
+        came_ns = wire->received_ns;
         status = ST_AGAIN;
     }
     status = h1_frame(codec);
@@ -187,6 +190,7 @@ enum status h1_recv_head(struct stream *stream, struct head **ret_head, struct f
     block_unref(&codec->head_block);
     codec->head_block = block_ref(wire->block);
     wire_consume(wire, used);
+    codec->stream.head_ns = came_ns;
     codec->progress = (struct h1_progress){0};
     h1_begin_body(codec);
     if (codec->role == H1_CLIENT && codec->head.status < 200 && codec->head.status != 101) {

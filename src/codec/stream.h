@@ -99,6 +99,8 @@ struct stream {
     bool may_persist;
     /* When the first bytes of a head came that was not whole at once; 0 otherwise. */
     uint64_t begun_ns;
+    /* When the last bytes of the head came, which was understood at once then; 0 where they lay there before. */
+    uint64_t head_ns;
 };
 
 /* Bytes as on the wire, above TLS; bodies without their framing. */

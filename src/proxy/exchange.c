@@ -268,7 +268,7 @@ static struct exchange *exchange_create(struct client *client, struct stream *do
     link_init(&x->running_link);
     down->owner = x;
     down->on_ready = exchange_on_stream_ready;
-    timeline_begin(&x->timeline);
+    timeline_begin_at(&x->timeline, down->head_ns != 0 ? down->head_ns : clock_monotonic_ns());
     if (client->uses == 1) {
         timeline_mark_at(&x->timeline, MARK_C_ACCEPT, client->accepted_ns);
         timeline_mark_at(&x->timeline, MARK_C_TLS, client->tls_done_ns);

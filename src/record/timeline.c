@@ -36,8 +36,13 @@ static_assert(COUNT_OF(phase_words) == PHASE_COUNT, "every phase has a name");
 
 void timeline_begin(struct timeline *timeline)
 {
+    timeline_begin_at(timeline, clock_monotonic_ns());
+}
+
+void timeline_begin_at(struct timeline *timeline, uint64_t base_ns)
+{
     memset(timeline, 0, sizeof(*timeline));
-    timeline->base_ns = clock_monotonic_ns();
+    timeline->base_ns = base_ns;
     timeline->wall_ns = clock_wall_ns();
 }
 

@@ -87,12 +87,14 @@ enum phase {
 
 struct timeline {
     uint64_t wall_ns;           /* wall time at `base_ns` */
-    uint64_t base_ns;           /* monotonic time of timeline_begin */
+    uint64_t base_ns;           /* monotonic time of the begin */
     uint64_t at_ns[MARK_COUNT]; /* monotonic; 0 never happened */
 };
 
 /* Clear and note both clocks. */
 void timeline_begin(struct timeline *timeline);
+/* The same for what began at `base_ns`, a moment ago. */
+void timeline_begin_at(struct timeline *timeline, uint64_t base_ns);
 /* Set a mark now, unless it is set. */
 void timeline_mark(struct timeline *timeline, enum mark mark);
 /* Set a mark at a given monotonic time, unless it is set or `at_ns` is 0. */

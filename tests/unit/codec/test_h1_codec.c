@@ -194,6 +194,7 @@ static void a_head_may_come_in_pieces(void **state)
         say(test, (char[]){text[i], '\0'});
         assert_int_equal(head_status(test), ST_AGAIN);
         assert_true(test->stream->begun_ns > 0);
+        assert_int_equal(test->stream->head_ns, 0);
         settle(test);
     }
     assert_true(test->news >= sizeof(text) - 2);
@@ -202,6 +203,7 @@ static void a_head_may_come_in_pieces(void **state)
     assert_true(slice_equals(head->target, SLICE("http://a/")));
     assert_int_equal(head->fields.count, 2);
     assert_true(test->stream->is_read_out);
+    assert_int_equal(test->stream->head_ns, test->codec->wire.received_ns);
     test_end(test);
 }
 
@@ -227,6 +229,7 @@ static void a_counted_body_leaves_the_next_message_alone(void **state)
     lease(test);
     struct head *head = head_comes(test, FRAMING_NONE);
     assert_true(slice_equals(head->target, SLICE("http://b/")));
+    assert_int_equal(test->stream->head_ns, 0); /* it came long ago */
     test->stream->ops->tally(test->stream, &tally);
     assert_int_equal(tally.received_bytes, strlen("GET http://b/ HTTP/1.1\r\nHost: b\r\n\r\n"));
     assert_int_equal(tally.sent_bytes, 0);
