@@ -1,13 +1,12 @@
-/* Refcounted blocks in four sizes with a stack of free ones each.
+/* Refcounted blocks in four sizes with a free list each.
  *
  * Sizes are rounded up to a class so that a returned block serves the next request of its kind; the
- * newest is given first, since it may still be in the cache. Where it is not, whoever takes it does not wait: the stack
- * is an array, since a list through the blocks would have to be read from each. That was a twentieth of what a small
- * request costs outside of the kernel. Under AddressSanitizer the data of a kept block is
+ * newest is given first, since it is still in the cache. Under AddressSanitizer the data of a kept block is
  * poisoned, so that a use after the last block_unref is seen. */
 
 #include "base/block.h"
 
+#include "base/cache.h"
 #include "base/check.h"
 #include "base/fault.h"
 
@@ -27,16 +26,14 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, len) ((void)(at), (void)(len))
 #endif
 
-enum { BLOCK_TAG = TAG('b', 'l', 'c', 'k'), BLOCK_CLASSES = 4, BLOCK_ROOM_FIRST = 16 };
+enum { BLOCK_TAG = TAG('b', 'l', 'c', 'k'), BLOCK_CLASSES = 4 };
 
 static const uint32_t class_bytes[BLOCK_CLASSES] = {BLOCK_SMALL, BLOCK_MEDIUM, BLOCK_LARGE,
                                                     BLOCK_HUGE};
 
-/* The blocks of a size. */
+/* The free blocks of a size. */
 struct block_class {
-    struct block **free; /* the newest last; has room for all that there are */
-    size_t room;
-    size_t made; /* all, free or not */
+    struct block *first;
     size_t count;
     size_t spare; /* the least of `count` since block_pool_tidy: these were not needed */
 };
@@ -48,7 +45,7 @@ struct block_pool {
     size_t kept_bytes;
     /* NULL: nobody asks. Written by the pool's thread, relaxed, read by any. */
     _Atomic uint64_t *published;
-    struct block_class classes[BLOCK_CLASSES];
+    struct block_class free[BLOCK_CLASSES];
 };
 
 struct block_pool *block_pool_create(size_t keep_bytes, size_t limit_bytes)
@@ -67,10 +64,11 @@ void block_pool_destroy(struct block_pool **pool)
         return;
     CHECK((*pool)->used_bytes == 0);
     for (int i = 0; i < BLOCK_CLASSES; i++) {
-        struct block_class *blocks = &(*pool)->classes[i];
-        while (blocks->count > 0)
-            free(blocks->free[--blocks->count]);
-        free((void *)blocks->free);
+        struct block *next;
+        for (struct block *block = (*pool)->free[i].first; block != NULL; block = next) {
+            next = block->next_free;
+            free(block);
+        }
     }
     free(*pool);
     *pool = NULL;
@@ -116,56 +114,27 @@ static int block_class(size_t min_bytes)
 /* A kept block, or NULL. */
 static struct block *block_pool_take(struct block_pool *pool, int class)
 {
-    struct block_class *blocks = &pool->classes[class];
-    if (blocks->count == 0)
+    struct block_class *blocks = &pool->free[class];
+    struct block *block = blocks->first;
+    if (block == NULL)
         return NULL;
-    struct block *block = blocks->free[--blocks->count];
-    if (blocks->count < blocks->spare)
+    blocks->first = block->next_free;
+    cache_want(blocks->first, CACHE_LINE); /* by whoever takes it next */
+    if (--blocks->count < blocks->spare)
         blocks->spare = blocks->count;
-    pool->kept_bytes -= class_bytes[class];
-    ASAN_UNPOISON_MEMORY_REGION(block->data, class_bytes[class]);
+    pool->kept_bytes -= block->size;
+    ASAN_UNPOISON_MEMORY_REGION(block->data, block->size);
     return block;
-}
-
-/* False: out of memory, and all is as it was. */
-static bool block_class_resize(struct block_class *blocks, size_t room)
-{
-    struct block **resized = realloc((void *)blocks->free, room * sizeof(*resized));
-    if (resized == NULL)
-        return false;
-    blocks->free = resized;
-    blocks->room = room;
-    return true;
-}
-
-/* A new block, and the place in which it will be free; NULL out of memory. */
-static struct block *block_pool_make(struct block_pool *pool, int class)
-{
-    struct block_class *blocks = &pool->classes[class];
-    if (blocks->made == blocks->room &&
-        !block_class_resize(blocks, 2 * blocks->room + BLOCK_ROOM_FIRST))
-        return NULL;
-    struct block *block = malloc(sizeof(*block) + class_bytes[class]);
-    blocks->made += block != NULL;
-    return block;
-}
-
-static void block_pool_drop(struct block_pool *pool, struct block *block)
-{
-    pool->classes[block->class].made--;
-    free(block);
 }
 
 size_t block_pool_tidy(struct block_pool *pool, bool *ret_has_more)
 {
     size_t kept = pool->kept_bytes;
     for (int class = 0; class < BLOCK_CLASSES; class ++) {
-        struct block_class *blocks = &pool->classes[class];
+        struct block_class *blocks = &pool->free[class];
         for (size_t spare = blocks->spare; spare > 0; spare--)
-            block_pool_drop(pool, block_pool_take(pool, class));
+            free(block_pool_take(pool, class));
         blocks->spare = blocks->count;
-        if (blocks->made < blocks->room / 4)
-            (void)block_class_resize(blocks, blocks->made + BLOCK_ROOM_FIRST);
     }
     *ret_has_more = pool->kept_bytes > 0;
     return kept - pool->kept_bytes;
@@ -180,15 +149,16 @@ struct block *block_create(struct block_pool *pool, size_t min_bytes)
     if (pool->limit_bytes > 0 && pool->used_bytes + size > pool->limit_bytes)
         return NULL;
     struct block *block = block_pool_take(pool, class);
-    if (block == NULL)
-        block = block_pool_make(pool, class);
-    if (block == NULL)
-        return NULL;
+    if (block == NULL) {
+        block = malloc(sizeof(*block) + size);
+        if (block == NULL)
+            return NULL;
+    }
     block->tag = BLOCK_TAG;
     block->refs = 1;
     block->size = (uint32_t)size;
-    block->class = (uint32_t) class;
     block->pool = pool;
+    block->next_free = NULL;
     block_pool_set_used(pool, pool->used_bytes + size);
     return block;
 }
@@ -213,11 +183,13 @@ void block_unref(struct block **unref)
     block_pool_set_used(pool, pool->used_bytes - block->size);
     block->tag = 0;
     if (pool->kept_bytes + block->size > pool->keep_bytes) {
-        block_pool_drop(pool, block);
+        free(block);
         return;
     }
-    struct block_class *blocks = &pool->classes[block->class];
-    blocks->free[blocks->count++] = block;
+    int class = block_class(block->size);
+    block->next_free = pool->free[class].first;
+    pool->free[class].first = block;
+    pool->free[class].count++;
     pool->kept_bytes += block->size;
     ASAN_POISON_MEMORY_REGION(block->data, block->size);
 }

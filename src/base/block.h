@@ -21,8 +21,8 @@ struct block {
     uint32_t tag;
     uint32_t refs;
     uint32_t size;           /* usable bytes at `data` */
-    uint32_t class;          /* private */
     struct block_pool *pool; /* where it goes back to */
+    struct block *next_free; /* private */
     char data[];
 };
 

@@ -121,34 +121,6 @@ static void blocks_nobody_needed_are_freed(void **state)
     block_pool_destroy(&pool);
 }
 
-/* The pool has a place for each block there is, also once a crowd of them has gone. */
-static void a_crowd_of_blocks_comes_and_goes(void **state)
-{
-    (void)state;
-    enum { CROWD = 200 };
-    struct block_pool *pool = pool_of(1 << 20, 0);
-    struct block *blocks[CROWD];
-    bool has_more = true;
-    for (int time = 0; time < 2; time++) {
-        for (size_t i = 0; i < CROWD; i++) {
-            blocks[i] = block_create(pool, 1);
-            assert_non_null(blocks[i]);
-        }
-        struct block *last = blocks[CROWD - 1];
-        for (size_t i = 0; i < CROWD; i++)
-            block_unref(&blocks[i]);
-        assert_int_equal(block_pool_kept(pool), CROWD * BLOCK_SMALL);
-        blocks[0] = block_create(pool, 1);
-        assert_ptr_equal(blocks[0], last); /* the newest */
-        block_unref(&blocks[0]);
-        while (has_more)
-            (void)block_pool_tidy(pool, &has_more);
-        assert_int_equal(block_pool_kept(pool), 0);
-        has_more = true;
-    }
-    block_pool_destroy(&pool);
-}
-
 /* A kept block serves only requests of its own class. */
 static void a_kept_block_serves_its_own_class(void **state)
 {
@@ -233,7 +205,6 @@ int main(void)
         cmocka_unit_test(the_last_reference_gives_the_block_back),
         cmocka_unit_test(returned_blocks_are_kept_up_to_the_bound),
         cmocka_unit_test(blocks_nobody_needed_are_freed),
-        cmocka_unit_test(a_crowd_of_blocks_comes_and_goes),
         cmocka_unit_test(a_kept_block_serves_its_own_class),
         cmocka_unit_test(blocks_in_use_stay_within_the_limit),
         cmocka_unit_test(what_is_handed_out_is_published),
