@@ -185,7 +185,7 @@ def test_the_time_is_each_ones(stage):
 @pytest.mark.parametrize("value", ["0", "", "-1", "x", "1e3", "604801", "9" * 40])
 def test_a_wrong_time_is_told(stage, value):
     code, out, said = told(stage, "trace", "--max-time", value, "http://a.example/")
-    assert (code, out) == (2, "") and "--max-time expects seconds, at most a week" in said
+    assert (code, out) == (2, "") and "--max-time expects seconds, more than 0 and at most a week; got" in said
 
 
 def test_the_proxy_tells_the_same_of_a_client_that_goes(stage, proxy):
