@@ -95,8 +95,7 @@ struct exchange {
     bool is_head_bad; /* at fault or late: `request` is what was understood of it */
     struct framing request_body;
     enum method method;
-    const struct host
-        *host; /* of `target`, where that is for an origin; NULL: it is not, or not known to be */
+    const struct host *host; /* of `target`; NULL: not for an origin, as far as is known */
     uint16_t port;
     bool is_tls;
     bool is_upgrade;     /* the client asks for one, and it is passed on */
