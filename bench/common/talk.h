@@ -17,8 +17,8 @@ struct talk {
     unsigned count; /* 0: there is none */
 };
 
-/* Read a file of lines: a length of two bytes, of which the highest bit is set where the origin speaks, and as many bytes.
- * (Corpora of the fuzz target of tls_watch are such files.) Ends the program where it is none. */
+/* Read a file of lines: a length of two bytes, of which the highest bit is set where the origin speaks, and as many
+ * bytes. (Corpora of the fuzz target of tls_watch are such files.) Ends the program where it is none. */
 struct talk talk_load(const char *path);
 
 #endif

@@ -1,5 +1,5 @@
-/* The parts of a question and of its answer, in the order in which both sides use them. What an answer says is the gate's
- * (policy/explain). */
+/* The parts of a question and of its answer, in the order in which both sides use them. What an answer says is the
+ * gate's (policy/explain). */
 
 #include "admin/asked.h"
 

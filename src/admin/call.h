@@ -6,8 +6,8 @@
 #include "http/target.h"
 #include "report/filter.h"
 
-/* How long a part of an answer may keep the admin worker from what else it is asked: each turn of its loop has one such part,
- * and that of each reader of events. */
+/* How long a part of an answer may keep the admin worker from what else it is asked: each turn of its loop has one such
+ * part, and that of each reader of events. */
 #define CALL_PART_NS (2 * NS_PER_MS)
 
 /* One request to the admin surface, while it is being answered. What the files of src/admin share. */

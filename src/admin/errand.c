@@ -1,6 +1,7 @@
 /* One message that travels, instead of one for each worker that must be counted in: what it carries belongs to
  * one thread at a time, so no atomics are needed, and a bound on its memory holds for all workers together.
- * The price is that a look takes the sum of the workers' turns instead of the longest; inquiry.c bounds what a list takes of each.
+ * The price is that a look takes the sum of the workers' turns instead of the longest; inquiry.c bounds what a list
+ * takes of each.
  *
  * Posting gives and taking delivery gets all that was written before, by the mailbox's lock. */
 

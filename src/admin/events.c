@@ -30,8 +30,8 @@ struct event_stream {
     struct admin *admin;
     struct exchange *exchange;
     uint64_t read; /* sequence of the last record that was looked at */
-    uint64_t
-        left_out; /* as the store counted when that was kept; UINT64_MAX: it is not in the store any more, so that is not known */
+    /* As the store counted when that was kept; UINT64_MAX: it is not in the store any more, so that is not known. */
+    uint64_t left_out;
     uint64_t untold; /* left out, and not said yet */
     uint64_t second; /* of the overview, told last */
     unsigned quiet_ticks;

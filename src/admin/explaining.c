@@ -1,14 +1,14 @@
-/* One question at a time, since each may ask a name server; what that takes is bounded. The answer is lent (lent.c), so that
- * whoever reads it slowly keeps nobody from asking.
+/* One question at a time, since each may ask a name server; what that takes is bounded. The answer is lent (lent.c), so
+ * that whoever reads it slowly keeps nobody from asking.
  *
  *   asked --(target, words)--> request stage --(refused)--> answered
  *     |                            `--(passes)--> looked up --(all answers)--> address stage --> answered
  *     `--(the exchange ends)--> forgotten, until it is answered
  *
- * What is asked stands in the query, with escapes (RFC 3986 §2.1), as the options of `fairlead explain` have it: target,
- * method, user, group, from, listener, certificate, at, all, json. Groups that are not named are those that the users of
- * this process give the user. The command takes its exit status from the verdict, which is the last line of a text and a
- * member of an object. */
+ * What is asked stands in the query, with escapes (RFC 3986 §2.1), as the options of `fairlead explain` have it:
+ * target, method, user, group, from, listener, certificate, at, all, json. Groups that are not named are those that the
+ * users of this process give the user. The command takes its exit status from the verdict, which is the last line of a
+ * text and a member of an object. */
 
 #include "admin/explaining.h"
 

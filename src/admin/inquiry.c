@@ -9,8 +9,8 @@
  * What a list costs is paid by workers that forward, whatever filter somebody thought of. So a visit ends after LOOK_NS
  * of processor time, and the answer tells where to go on; one list at a time goes round; and none sets out before the
  * workers had REST times as long for themselves as the longest visit of the one before. Work in smaller parts was
- * considered: what a worker has changes between two turns, so a place in the middle of it is hard to keep, and the whole
- * would cost as much.
+ * considered: what a worker has changes between two turns, so a place in the middle of it is hard to keep, and the
+ * whole would cost as much.
  *
  * Memory: an inquiry keeps at most `limit` records while it is asked, and gives at most INQUIRY_ANSWER_BYTES of text to
  * lent.c, which bounds what clients have not taken yet; there are at most INQUIRIES lists at once, and as many of all

@@ -30,7 +30,8 @@ struct inquiry_kind {
 
 struct inquiry {
     struct errand errand;
-    /* Writer: the admin worker, once; reader: whoever has the errand, which may stop then; relaxed, nothing hangs on it. */
+    /* Writer: the admin worker, once; reader: whoever has the errand, which may stop then; relaxed, nothing hangs on
+     * it. */
     _Atomic bool is_orphan;
     /* The workers': which of them, errand.h says. */
     uint64_t id;   /* of a single one */
@@ -71,9 +72,11 @@ void inquiry_init(struct admin *admin);
 void inquiry_list(const struct call *call, const struct inquiry_kind *kind);
 /* At a worker: is one that stands there asked for, as far as that tells? */
 bool inquiry_wants(const struct inquiry *inquiry, struct inquiry_place place, uint64_t now_ns);
-/* At a worker: go past one more of what it has; `steps` begins with 0. False: that took too long; the rest is left out. */
+/* At a worker: go past one more of what it has; `steps` begins with 0. False: that took too long; the rest is left
+ * out. */
 bool inquiry_walks_on(struct inquiry *inquiry, unsigned *steps);
-/* At a worker, behind a look at the one that stands there: may the next one be looked at? False: the list ends there. */
+/* At a worker, behind a look at the one that stands there: may the next one be looked at? False: the list ends
+ * there. */
 bool inquiry_looks_on(struct inquiry *inquiry, struct inquiry_place place);
 /* At a worker: what stands behind is not looked at. */
 void inquiry_end_at(struct inquiry *inquiry, struct inquiry_place place);

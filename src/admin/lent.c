@@ -1,7 +1,7 @@
 /* A list of what is lent, the oldest first, so that an exchange that ends finds its own.
  *
- * Whoever reads slowly is cut only where somebody else waits for the place: a slow line alone is no reason. Bytes do not
- * buy time, or a reader that takes one each second would keep its place. */
+ * Whoever reads slowly is cut only where somebody else waits for the place: a slow line alone is no reason. Bytes do
+ * not buy time, or a reader that takes one each second would keep its place. */
 
 #include "admin/lent.h"
 

@@ -4,7 +4,8 @@
 #include "admin/call.h"
 
 /* Long answers: made whole, lent to their exchange, and freed when that has ended. A client that takes its time keeps
- * one, so few may be on their way at once; after LENT_GRACE_NS it loses it to whoever asks next and would find no place. */
+ * one, so few may be on their way at once; after LENT_GRACE_NS it loses it to whoever asks next and would find no
+ * place. */
 
 #define LENT_GRACE_NS (2 * NS_PER_S)
 
@@ -23,8 +24,8 @@ enum lent_kind {
 
 /* May one more be made, where `making` others are being made? False: the exchange was told to ask again. */
 bool lent_has_room(const struct call *call, enum lent_kind kind, size_t making);
-/* Answer 200 with `body`, malloc'd, which is taken. NULL: out of memory or too long, and the exchange is told. Of `call`
- * those members count that outlive it: `admin`, `exchange`, `wants_json`. */
+/* Answer 200 with `body`, malloc'd, which is taken. NULL: out of memory or too long, and the exchange is told. Of
+ * `call` those members count that outlive it: `admin`, `exchange`, `wants_json`. */
 void lent_answer(const struct call *call, enum lent_kind kind, const char *type, char *body,
                  size_t len);
 /* The exchange has ended. */

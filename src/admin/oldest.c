@@ -1,6 +1,6 @@
-/* Slots for the records that are kept, and one for the record that is being looked at: where that one is kept, the slot of
- * the one that makes room for it is free next. Slots that were never written cost no memory, since the kernel gives pages
- * at the first write. */
+/* Slots for the records that are kept, and one for the record that is being looked at: where that one is kept, the slot
+ * of the one that makes room for it is free next. Slots that were never written cost no memory, since the kernel gives
+ * pages at the first write. */
 
 #include "admin/oldest.h"
 

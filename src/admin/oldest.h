@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The N oldest of much that is open, by the mark that it begins with, in memory that does not grow. Ownership: its own. */
+/* The N oldest of much that is open, by the mark that it begins with, in memory that does not grow. Ownership: its
+ * own. */
 struct oldest {
     enum mark begin;
     bool is_cut;        /* there were more */

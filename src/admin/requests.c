@@ -1,5 +1,6 @@
-/* A request is on no list of its own, since that would cost each of them: whoever asks has the clients looked through, which
- * stand in the order in which they came. So there are two passes, and a list that is cut can tell where it goes on:
+/* A request is on no list of its own, since that would cost each of them: whoever asks has the clients looked through,
+ * which stand in the order in which they came. So there are two passes, and a list that is cut can tell where it goes
+ * on:
  *
  *   walk  past all clients, idle ones among them, to the oldest requests by when they began; nothing else is read.
  *   look  at these in that order: a record is made, and held against the filter, until the time is over.

@@ -1,12 +1,12 @@
-/* From the newest back, as many as were asked for; then in the order in which they came. One walk, and two forms in which
- * it is written: our own, and HAR.
+/* From the newest back, as many as were asked for; then in the order in which they came. One walk, and two forms in
+ * which it is written: our own, and HAR.
  *
  *   finds --(enough, or no more)--> writes --(all)--> given to its exchange
  *                                    |   ^
  *                                    `---' (too long: the newer half)
  *
- * The store may be long and the filter costly, and the admin worker has other things to do: a part of it is made in each
- * turn. Records that go meanwhile are missing. */
+ * The store may be long and the filter costly, and the admin worker has other things to do: a part of it is made in
+ * each turn. Records that go meanwhile are missing. */
 
 #include "admin/transactions.h"
 

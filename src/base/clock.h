@@ -23,8 +23,8 @@ void clock_freeze(uint64_t monotonic_ns, uint64_t wall_ns);
 void clock_advance(uint64_t ns);
 /* Move them forward while others have the processor: the thread's stands. */
 void clock_lose(uint64_t ns);
-/* Each reading of a frozen monotonic clock moves it and the thread's forward by this from now on: work that looks at the
- * clock takes time. */
+/* Each reading of a frozen monotonic clock moves it and the thread's forward by this from now on: work that looks at
+ * the clock takes time. */
 void clock_creep(uint64_t ns);
 void clock_restore(void);
 

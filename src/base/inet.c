@@ -1,5 +1,5 @@
-/* Addresses as values. Parsing is strict: one spelling of IPv4, RFC 4291 spellings of IPv6. A prefix is unmapped when it
- * is parsed, since addresses are before they are held against it. */
+/* Addresses as values. Parsing is strict: one spelling of IPv4, RFC 4291 spellings of IPv6. A prefix is unmapped when
+ * it is parsed, since addresses are before they are held against it. */
 
 #include "base/inet.h"
 

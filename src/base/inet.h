@@ -38,8 +38,8 @@ enum { INET_ADDR_TEXT = 46, INET_ENDPOINT_TEXT = 54, INET_PREFIX_TEXT = 50 };
 enum status inet_addr_parse(struct slice text, struct inet_addr *ret_addr) MUST_USE;
 /* "1.2.3.4:80" or "[::1]:80"; a port is required. Errors: ST_BAD. */
 enum status inet_endpoint_parse(struct slice text, struct inet_endpoint *ret_endpoint) MUST_USE;
-/* "10.0.0.0/8", "::1/128"; a bare address is a whole-length prefix. Host bits set are ST_BAD. Unmaps: ::ffff:10.0.0.0/104
- * is 10.0.0.0/8; one that holds more than mapped addresses stays. */
+/* "10.0.0.0/8", "::1/128"; a bare address is a whole-length prefix. Host bits set are ST_BAD. Unmaps:
+ * ::ffff:10.0.0.0/104 is 10.0.0.0/8; one that holds more than mapped addresses stays. */
 enum status inet_prefix_parse(struct slice text, struct inet_prefix *ret_prefix) MUST_USE;
 
 /* Canonical text (RFC 5952), terminated; returns its length. `into` holds at least INET_..._TEXT bytes. */

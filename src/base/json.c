@@ -1,5 +1,5 @@
-/* A scanner that steps over one value, whatever is nested in it, and what is made of it. The open brackets are bits of a
- * word, so that depth is bounded and no stack grows with the input.
+/* A scanner that steps over one value, whatever is nested in it, and what is made of it. The open brackets are bits of
+ * a word, so that depth is bounded and no stack grows with the input.
  *
  *     value  = scalar | "{" members "}" | "[" elements "]"
  *     opening  goes down to the next scalar or empty bracket: "[[{"a":" 1

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Reading JSON (RFC 8259) in place: a text is checked as a whole once, then its members are views of it that are walked.
- * Nothing is allocated, and nothing recurses. */
+/* Reading JSON (RFC 8259) in place: a text is checked as a whole once, then its members are views of it that are
+ * walked. Nothing is allocated, and nothing recurses. */
 
 enum json_kind {
     JSON_NULL,

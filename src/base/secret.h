@@ -4,8 +4,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Memory for keys: locked, so that it is never written to swap; in no core dump; not with children of a fork; wiped when
- * it is given back. There is little of it, and who gets none takes ordinary memory. Thread: any but where it says. */
+/* Memory for keys: locked, so that it is never written to swap; in no core dump; not with children of a fork; wiped
+ * when it is given back. There is little of it, and who gets none takes ordinary memory. Thread: any but where it
+ * says. */
 
 enum { SECRET_BYTES = 256 << 10 }; /* all of it: what an ordinary user may lock many times over */
 

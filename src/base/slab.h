@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 /* Fixed-size objects of one kind, for one thread, in pages of SLAB_PAGE_BYTES from the kernel.
- * Returned objects are used again, newest first. Pages go back with slab_tidy and slab_done. Under AddressSanitizer each
- * object is of the heap and goes back at once, so that a use after free is seen.
+ * Returned objects are used again, newest first. Pages go back with slab_tidy and slab_done. Under AddressSanitizer
+ * each object is of the heap and goes back at once, so that a use after free is seen.
  * The slab stays where it is from slab_init to slab_done: its pages link to it. */
 enum { SLAB_PAGE_BYTES = 64 * 1024, SLAB_OBJECT_MAX = SLAB_PAGE_BYTES - 64 };
 

@@ -4,8 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How much of a thread one piece of work may take: counted in processor time, so that a machine which gives the processor to
- * others meanwhile does not cut the work short. While a stint may not be over yet it is asked at no system call. */
+/* How much of a thread one piece of work may take: counted in processor time, so that a machine which gives the
+ * processor to others meanwhile does not cut the work short. While a stint may not be over yet it is asked at no system
+ * call. */
 struct stint {
     uint64_t span_ns;  /* processor time that it may take */
     uint64_t begin_ns; /* the thread's processor time when it began */

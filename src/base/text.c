@@ -112,8 +112,8 @@ static bool json_byte_is_plain(unsigned char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-/* What a terminal obeys or that turns the order of what is shown, of two and three bytes: C1 control characters, line and
- * paragraph separators, marks and overrides of direction, what has no width. 0: it is none of these. */
+/* What a terminal obeys or that turns the order of what is shown, of two and three bytes: C1 control characters, line
+ * and paragraph separators, marks and overrides of direction, what has no width. 0: it is none of these. */
 static uint32_t utf8_hidden(struct slice unit)
 {
     const unsigned char *at = (const unsigned char *)unit.at;

@@ -36,8 +36,8 @@ size_t utf8_length(struct slice s);
 /* The JSON escape of a UTF-16 code unit, "\u202e". False: it had no room, and the text is marked as cut. */
 bool text_add_unicode(struct text *text, uint32_t unit);
 /* The inside of a JSON string: quotes, backslash and control characters escaped, those beyond ASCII and what turns the
- * direction of text too; bytes that are not valid UTF-8 become U+00XX escapes of their value. So the output is always valid
- * JSON, and a terminal may show it. */
+ * direction of text too; bytes that are not valid UTF-8 become U+00XX escapes of their value. So the output is always
+ * valid JSON, and a terminal may show it. */
 void text_add_json(struct text *text, struct slice s);
 /* HTML text and attribute content: & < > " ' as references, control bytes dropped. */
 void text_add_html(struct text *text, struct slice s);
@@ -55,7 +55,8 @@ struct text_wrap {
     size_t indent;  /* of all lines but the first; below `columns` */
     size_t at;      /* where the first one begins */
 };
-/* Break them at blanks, each of which stands for any number of them; within a word only where it is longer than a line. */
+/* Break them at blanks, each of which stands for any number of them; within a word only where it is longer than a
+ * line. */
 void text_add_wrapped(struct text *text, struct slice words, const struct text_wrap *wrap);
 /* Terminate (cutting the last byte where it is full) and return the string. `cap` must not be 0. */
 const char *text_string(struct text *text);

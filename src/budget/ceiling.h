@@ -17,8 +17,8 @@ enum status ceiling_create(uint64_t bytes, struct ceiling **ret_ceiling) MUST_US
 /* *ceiling is NULL afterwards. Takes a pointer to NULL. */
 void ceiling_destroy(struct ceiling **ceiling);
 
-/* How much of it is taken, in percent, and above 100 where it was exceeded; `grown` bytes were taken since the last call,
- * as far as the caller knows. NULL: there is no ceiling, and 0 of it is taken. */
+/* How much of it is taken, in percent, and above 100 where it was exceeded; `grown` bytes were taken since the last
+ * call, as far as the caller knows. NULL: there is no ceiling, and 0 of it is taken. */
 unsigned ceiling_look(struct ceiling *ceiling, uint64_t now_ns, size_t grown);
 /* What is kept for what is seldom needed, but then must be had (a password being hashed); and what of it is taken, and
  * with a negative number given back. Both take NULL. */

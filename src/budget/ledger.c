@@ -354,8 +354,8 @@ static uint32_t range_of_account(const struct budget_rules *rules, const struct 
     return 0;
 }
 
-/* Not more ahead than an empty bucket is: a debt of minutes at a slow rate may be one of milliseconds at a fast one. May
- * be repeated, since all that share the account do so. */
+/* Not more ahead than an empty bucket is: a debt of minutes at a slow rate may be one of milliseconds at a fast one.
+ * May be repeated, since all that share the account do so. */
 static void bucket_forgive(atomic_uint_fast64_t *full_ns, uint64_t most_ns)
 {
     uint64_t before = atomic_load_explicit(full_ns, memory_order_relaxed);

@@ -68,10 +68,11 @@ enum status budget_join(struct ledger *ledger, const struct budget_rules *rules,
                         struct budget *ret_budget) MUST_USE;
 /* Give back what is held, and close the accounts. May be repeated, and takes one that was not joined. */
 void budget_leave(struct budget *budget);
-/* Other rules from now on. What is open stays counted, also beyond a lower limit, and moves to the range that `addr` has
- * now. Without an address it stays in its range, by name, or is in none any more. Gives whether a bandwidth changed: what
- * was owed at the old one is owed no longer than a full bucket takes, and who waits may ask again. `keeps`: `rules` outlives
- * the budget, which may take more; else as after budget_move. Out of memory it is in no range. */
+/* Other rules from now on. What is open stays counted, also beyond a lower limit, and moves to the range that `addr`
+ * has now. Without an address it stays in its range, by name, or is in none any more. Gives whether a bandwidth
+ * changed: what was owed at the old one is owed no longer than a full bucket takes, and who waits may ask again.
+ * `keeps`: `rules` outlives the budget, which may take more; else as after budget_move. Out of memory it is in no
+ * range. */
 bool budget_use_rules(struct budget *budget, const struct budget_rules *rules, bool keeps,
                       const struct inet_addr *addr, uint64_t now_ns);
 /* All of it has another owner from now on, which takes nothing more, and may outlive the rules; *from is all zero. */

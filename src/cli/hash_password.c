@@ -1,8 +1,8 @@
 /* fairlead hash-password: makes a line for the users file.
  *
  * The password is never an argument, where every user of the machine would see it. On a terminal it is asked for on
- * /dev/tty, so that the output can go to a file, and the echo comes back also when a signal ends us: it is blocked until
- * then. */
+ * /dev/tty, so that the output can go to a file, and the echo comes back also when a signal ends us: it is blocked
+ * until then. */
 
 #include "cli/hash_password.h"
 

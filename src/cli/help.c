@@ -1,5 +1,5 @@
-/* Each command has its usage, what it is for, its flags, its exit statuses and an example. The flags are told by whoever reads
- * them; in the help of the program they say which command they go with, which its own help leaves out. */
+/* Each command has its usage, what it is for, its flags, its exit statuses and an example. The flags are told by
+ * whoever reads them; in the help of the program they say which command they go with, which its own help leaves out. */
 
 #include "cli/help.h"
 

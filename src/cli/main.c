@@ -25,8 +25,8 @@ static int finish(int code)
     return code != 0 ? code : 1;
 }
 
-/* Its own options may stand anywhere; the rest is for the configuration. A word behind --diff that is no option is the old
- * file. */
+/* Its own options may stand anywhere; the rest is for the configuration. A word behind --diff that is no option is the
+ * old file. */
 static int check(int argc, char **argv)
 {
     enum serve_check what = SERVE_CHECK_VERDICT;

@@ -86,7 +86,8 @@ static inline void wire_commit(struct wire *wire, size_t len)
 /* Send what is queued and then as much of `body` as is taken. Small bodies are queued, so that one send
  * carries head and body. Errors: ST_AGAIN nothing of `body` was taken; ST_IO, ST_BAD, ST_NOMEM. */
 enum status wire_send(struct wire *wire, struct slice body, size_t *ret_taken) MUST_USE;
-/* Send what is queued and then from the `len` bytes of a kernel pipe; only to a plain transport. Errors: as wire_send. */
+/* Send what is queued and then from the `len` bytes of a kernel pipe; only to a plain transport. Errors: as
+ * wire_send. */
 enum status wire_send_splice(struct wire *wire, int pipe, size_t len, size_t *ret_taken) MUST_USE;
 /* Send what is queued. ST_OK: all of it reached the kernel. Errors: ST_AGAIN, ST_IO, ST_BAD. */
 enum status wire_flush(struct wire *wire) MUST_USE;

@@ -210,8 +210,8 @@ void config_print(const struct config *config, FILE *out);
 void config_print_rule(const struct rule *rule, FILE *out);
 /* The same of a range of clients. */
 void config_print_range(const struct budget_range *range, FILE *out);
-/* Call `report` for each setting that has a part in what is allowed to whom, with its value as a file would have it; for
- * all but the rules themselves. Errors: ST_NOMEM. */
+/* Call `report` for each setting that has a part in what is allowed to whom, with its value as a file would have it;
+ * for all but the rules themselves. Errors: ST_NOMEM. */
 enum status config_each_decisive(const struct config *config,
                                  void (*report)(void *owner, const char *key, const char *words),
                                  void *owner) MUST_USE;

@@ -81,8 +81,8 @@ static inline uint64_t load8(const char *at)
     return le64toh(word);
 }
 
-/* The top bit of each byte that is below `bound` (at most 0x80) or DEL, at least of the first one; not of bytes from 0x80
- * on. */
+/* The top bit of each byte that is below `bound` (at most 0x80) or DEL, at least of the first one; not of bytes from
+ * 0x80 on. */
 static inline uint64_t controls_of(uint64_t word, unsigned char bound)
 {
     uint64_t below = (word - ones * bound) & ~word & (ones * 0x80);

@@ -1,5 +1,5 @@
-/* Base64. The value of a character is computed and not looked up, and the other way round: a table that is read at places
- * which a password chooses leaves traces in the cache, and the texts are short. */
+/* Base64. The value of a character is computed and not looked up, and the other way round: a table that is read at
+ * places which a password chooses leaves traces in the cache, and the texts are short. */
 
 #include "identity/base64.h"
 

@@ -26,8 +26,8 @@ struct roster_member {
     const struct slice *groups;
     size_t group_count;
     const char *hash; /* terminated; NULL: it has a token, or no password is right */
-    /* Of name and hash or token, and of nothing else of the line: the same in every roster in which the same credentials
-     * are right. */
+    /* Of name and hash or token, and of nothing else of the line: the same in every roster in which the same
+     * credentials are right. */
     struct digest proof;
     /* private */
     size_t first_group; /* while it is made */
@@ -50,13 +50,14 @@ void roster_unref(struct roster **roster);
 
 /* The user of this name in the users file, or NULL. Takes NULL for the roster. */
 const struct roster_member *roster_user(const struct roster *roster, struct slice name);
-/* The member of this name in either file, the users file first; or NULL. Takes NULL for the roster. For commands: it may
- * look at all of them. */
+/* The member of this name in either file, the users file first; or NULL. Takes NULL for the roster. For commands: it
+ * may look at all of them. */
 const struct roster_member *roster_find(const struct roster *roster, struct slice name);
 /* Whose token this is, or NULL. */
 const struct roster_member *roster_token(const struct roster *roster, struct slice token);
 /* The hash to compute for a name that nobody has, or that has no password: that of some user, always the same one for
- * the name, so that unknown names cost what known ones do also where the file has hashes of several kinds. Never NULL. */
+ * the name, so that unknown names cost what known ones do also where the file has hashes of several kinds. Never
+ * NULL. */
 const char *roster_decoy(const struct roster *roster, struct slice name);
 
 /* Members by number, which stays the same in rosters of one digest; NULL beyond the last one. */

@@ -1,5 +1,5 @@
-/* The command: options, files, and what is said of lines that are no good. The proposal goes to standard output when all
- * is read, so that what stops it half-way leaves nothing that looks whole. */
+/* The command: options, files, and what is said of lines that are no good. The proposal goes to standard output when
+ * all is read, so that what stops it half-way leaves nothing that looks whole. */
 
 #include "learn/learn.h"
 

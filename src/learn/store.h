@@ -62,8 +62,8 @@ struct store {
 void store_init(struct store *store, enum store_by by);
 void store_done(struct store *store);
 
-/* Count a line. Errors: ST_LIMIT: a destination too many, which was not counted in; ST_BAD: no rule can say this, with a
- * sentence in *ret_fault; ST_NOMEM. */
+/* Count a line. Errors: ST_LIMIT: a destination too many, which was not counted in; ST_BAD: no rule can say this, with
+ * a sentence in *ret_fault; ST_NOMEM. */
 enum status store_add(struct store *store, const struct log_line *line,
                       const char **ret_fault) MUST_USE;
 /* By who, scheme, method and port. */

@@ -15,9 +15,9 @@ enum status suffixes_create(struct slice text, struct suffixes **ret_suffixes) M
 /* *suffixes is NULL afterwards. Takes a pointer to NULL. */
 void suffixes_destroy(struct suffixes **suffixes);
 
-/* Does one owner stand behind all names below `name` (canonical)? That is, it is longer than its public suffix, and the list has none below
- * it. False also
- * for what the list cannot tell here: its rules are UTF-8, and no name with an "xn--" label is compared with them. */
+/* Does one owner stand behind all names below `name` (canonical)? That is, it is longer than its public suffix, and the
+ * list has none below it. False also for what the list cannot tell here: its rules are UTF-8, and no name with an
+ * "xn--" label is compared with them. */
 bool suffixes_has_owner(const struct suffixes *suffixes, struct slice name);
 
 #endif

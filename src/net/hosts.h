@@ -20,8 +20,8 @@ struct hosts *hosts_create(const char *path) MUST_USE;
 /* Takes a pointer to NULL. */
 void hosts_destroy(struct hosts **hosts);
 
-/* Could `path` be read as a table now? Never waits for another process. Errors: ST_IO with errno; ST_BAD no regular file,
- * which is not opened; ST_LIMIT too long. */
+/* Could `path` be read as a table now? Never waits for another process. Errors: ST_IO with errno; ST_BAD no regular
+ * file, which is not opened; ST_LIMIT too long. */
 enum status hosts_check(const char *path) MUST_USE;
 /* Look whether the file changed, and read it again where it did. ST_OK: it was read, or is gone. All else leaves the
  * table as it was. Errors: ST_AGAIN nothing new; ST_LIMIT it has grown too long, which is told once until it was

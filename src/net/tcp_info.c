@@ -19,7 +19,8 @@ static uint32_t measured_us(uint32_t us)
     return us == UINT32_MAX ? 0 : us;
 }
 
-/* The kernel estimates it by the longest segment that came; a peer that only ever wrote little had none that was full. */
+/* The kernel estimates it by the longest segment that came; a peer that only ever wrote little had none that was
+ * full. */
 static uint32_t full_segment(const struct tcp_info *info)
 {
     bool is_likely = info->tcpi_rcv_mss >= info->tcpi_advmss / 4 * 3;

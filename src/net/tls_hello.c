@@ -209,8 +209,9 @@ static unsigned number_at(struct slice bytes, size_t at)
     return (unsigned)((unsigned char)bytes.at[at] << 8 | (unsigned char)bytes.at[at + 1]);
 }
 
-/* The hello of SSL 2, with which some servers begin TLS as well (RFC 5246 Appendix E.2). Masked frames of WebSocket begin
- * with the same bits, and one in 256 of them has the type in its third byte: all that servers check is looked at. */
+/* The hello of SSL 2, with which some servers begin TLS as well (RFC 5246 Appendix E.2). Masked frames of WebSocket
+ * begin with the same bits, and one in 256 of them has the type in its third byte: all that servers check is looked
+ * at. */
 static enum tls_hello_result judge_ssl2(struct slice bytes)
 {
     if (bytes.len >= 3 && bytes.at[2] != MESSAGE_CLIENT_HELLO)
@@ -231,8 +232,8 @@ static enum tls_hello_result judge_ssl2(struct slice bytes)
     return parts + SSL2_HEAD - 2 == len ? TLS_HELLO_MALFORMED : TLS_HELLO_NOT_TLS;
 }
 
-/* What begins as no record of a handshake. Another record of TLS, or the hello of SSL 2, is not for us, and not something
- * else. */
+/* What begins as no record of a handshake. Another record of TLS, or the hello of SSL 2, is not for us, and not
+ * something else. */
 static enum tls_hello_result judge_other(struct slice bytes)
 {
     unsigned char type = (unsigned char)bytes.at[0];

@@ -40,8 +40,9 @@ struct tls_hello {
 };
 
 /* `bytes` is all that came so far; `scratch` holds TLS_HELLO_MAX. Both stay while ret_hello is used, which is written
- * where the result is TLS_HELLO_WHOLE; the scratch memory is used only where the hello lies in several records. A name that
- * is no text of letters, digits, '-', '_' and '.', a second one, and a second extension of the same kind are malformed. */
+ * where the result is TLS_HELLO_WHOLE; the scratch memory is used only where the hello lies in several records. A name
+ * that is no text of letters, digits, '-', '_' and '.', a second one, and a second extension of the same kind are
+ * malformed. */
 enum tls_hello_result tls_hello_read(struct slice bytes, char *scratch,
                                      struct tls_hello *ret_hello);
 /* The same where one record holds all of it, which is usual, and without copying. TLS_HELLO_MORE: one does not, or not

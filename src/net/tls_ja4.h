@@ -3,8 +3,8 @@
 
 #include "net/tls_hello.h"
 
-/* JA4, the fingerprint of a TLS client: what its ClientHello offers, in an order of its own, so that clients with the same
- * library and settings share it. As FoxIO defines it in "JA4: TLS Client Fingerprinting". */
+/* JA4, the fingerprint of a TLS client: what its ClientHello offers, in an order of its own, so that clients with the
+ * same library and settings share it. As FoxIO defines it in "JA4: TLS Client Fingerprinting". */
 
 enum { TLS_JA4_TEXT = 10 + 1 + 12 + 1 + 12 }; /* t13d1516h2_8daaf6152771_d8a2da3f94cd */
 

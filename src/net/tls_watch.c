@@ -1,14 +1,15 @@
 /* Records to moments. Three readers are stacked for each direction: record headers, heads of handshake messages, and of
- * the ServerHello its fields; what is in between is passed over. Each takes any number of bytes, so that it does not matter
- * how they were cut on their way. Only the ClientHello is read as a whole (net/tls_hello), since much is wanted of it.
+ * the ServerHello its fields; what is in between is passed over. Each takes any number of bytes, so that it does not
+ * matter how they were cut on their way. Only the ClientHello is read as a whole (net/tls_hello), since much is wanted
+ * of it.
  *
  * TLS 1.3 hides the handshake behind its ServerHello in records of data. This is how it is seen all the same:
  *
  *   Finished     has a length that follows from the cipher's hash and tag, and is the client's first record, or follows
  *                its certificate; with 0-RTT, the end of the early data
  *   tickets      small records of the server soon after, but for what they hold of a client's certificate. HTTP/2 sends
- *                its settings there as well, which are no response either. When the client goes on and nothing else came,
- *                the last of them was the response
+ *                its settings there as well, which are no response either. When the client goes on and nothing else
+ *                came, the last of them was the response
  *   alert        a record of 19 bytes; a good-bye is as long
  *
  * Java's TLS puts 16 zeros behind the content of each record (RFC 8446 §5.4): its lengths are so much more.
@@ -216,7 +217,8 @@ static bool watch_is_hidden_alert(const struct tls_watch *watch, enum tls_watch_
     return len == HIDDEN_ALERT + (watch->readers[side].pads ? (unsigned)HIDDEN_PADDING : 0);
 }
 
-/* The client's records before the end of its flight, which is known once a Finished came, or as many as there can be. */
+/* The client's records before the end of its flight, which is known once a Finished came, or as many as there can
+ * be. */
 static void watch_client_flight(struct tls_watch *watch, unsigned len, uint64_t now_ns)
 {
     struct tls_watch_facts *facts = &watch->facts;

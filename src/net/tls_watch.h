@@ -4,14 +4,14 @@
 #include "base/block.h"
 #include "net/tls_hello.h"
 
-/* What can be seen of TLS without taking part in it: the bytes of both directions go in, each with the time when they came,
- * and the moments of the handshake come out. Nothing is decrypted; record headers and the clear messages of the handshake
- * tell (RFC 8446 §5, RFC 5246 §6.2).
+/* What can be seen of TLS without taking part in it: the bytes of both directions go in, each with the time when they
+ * came, and the moments of the handshake come out. Nothing is decrypted; record headers and the clear messages of the
+ * handshake tell (RFC 8446 §5, RFC 5246 §6.2).
  *
  *   hello --(a whole ClientHello)--> answer --(ServerHello)--> handshake --(Finished)--> request --> response: KNOWS
  *     |                                |  ^
  *     |                                +--+ HelloRetryRequest
- *     +--(something else)--> NOT_TLS                   any --(a fatal alert)--> KNOWS   any --(too much, nonsense)--> LOST
+ *     +--(something else)--> NOT_TLS           any --(a fatal alert)--> KNOWS   any --(too much, nonsense)--> LOST
  *
  * How sure what it says is, stands in docs/timing.md: after the ServerHello of TLS 1.3 all records look alike, and what
  * they are is told by their order and length.
@@ -112,8 +112,8 @@ struct tls_watch_means {
 
 /* May these bytes, the first of a connection, be TLS? Where not, there is nothing to watch. */
 bool tls_watch_may_begin(enum tls_watch_side side, struct slice bytes);
-/* `quiet_ns`, at most an hour: records of the server that come this soon after the handshake, and are small, are taken for session tickets
- * (two round trips, say). */
+/* `quiet_ns`, at most an hour: records of the server that come this soon after the handshake, and are small, are taken
+ * for session tickets (two round trips, say). */
 void tls_watch_init(struct tls_watch *watch, uint64_t quiet_ns);
 /* Give the block back. */
 void tls_watch_done(struct tls_watch *watch);

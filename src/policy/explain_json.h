@@ -10,8 +10,8 @@
 
 /* A string with its quotes, whatever bytes it has; `null` where it is empty. */
 void explain_json_string(struct slice text, FILE *out);
-/* The request stage: members "rules", "rules_not_listed", "default", "mode" and "request", without a comma behind. True:
- * it passes. */
+/* The request stage: members "rules", "rules_not_listed", "default", "mode" and "request", without a comma behind.
+ * True: it passes. */
 bool explain_json_request(const struct gate *gate, const struct gate_question *question,
                           bool wants_all, FILE *out);
 /* The address stage for one address, as an object. True: it passes. */

@@ -7,10 +7,10 @@
  * Clients choose what is looked for, and the operator what is stored: no client can make chains longer, so the hash
  * needs no secret.
  *
- * While names come, a set is a step: one that exists, and one owner more. Steps are remembered, so that a million names of
- * one list share one, and so do those that two lists hold. Only the sets that names have in the end are written out, so
- * that all of them together are no longer than what was added: a name of a thousand rules has one set of a thousand, and
- * not one of each length. */
+ * While names come, a set is a step: one that exists, and one owner more. Steps are remembered, so that a million names
+ * of one list share one, and so do those that two lists hold. Only the sets that names have in the end are written out,
+ * so that all of them together are no longer than what was added: a name of a thousand rules has one set of a thousand,
+ * and not one of each length. */
 
 #include "policy/name_index.h"
 
@@ -57,7 +57,8 @@ struct name_index {
     size_t owner_count, owner_room;
     struct name_set *sets;
     size_t set_count, set_room;
-    /* Gone when finished: steps, of which number 0 is the empty set, and a table of their numbers; 0: an empty place. */
+    /* Gone when finished: steps, of which number 0 is the empty set, and a table of their numbers; 0: an empty
+     * place. */
     struct name_step *steps;
     size_t step_count, step_room;
     uint32_t *places;

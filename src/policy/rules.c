@@ -1,9 +1,10 @@
 /* The operator's rules.
  *
  * Each rule is filed under what it asks for: under its names, else (or where it asks for ranges of literal addresses,
- * too) its users, else its groups, else the ranges of its clients; one that has none of these is looked at always. A request collects what is filed under its host
- * (and the names above it), its user, groups and client, and compares only that. So ten thousand rules for ten
- * thousand hosts cost what one does. Names of egress.allow and egress.deny are filed too, under owners of their own.
+ * too) its users, else its groups, else the ranges of its clients; one that has none of these is looked at always. A
+ * request collects what is filed under its host (and the names above it), its user, groups and client, and compares
+ * only that. So ten thousand rules for ten thousand hosts cost what one does. Names of egress.allow and egress.deny are
+ * filed too, under owners of their own.
  *
  * Which of them decides is a matter of order alone: the first that denies, else the first that allows. So candidates
  * may be compared in any order; the lowest number of each kind is kept. */

@@ -34,7 +34,8 @@ static bool take_byte(struct slice *rest, char *ret_byte)
     return true;
 }
 
-/* May this byte follow that one? Not where the two begin a longer form than needed of another character (RFC 3629 §3). */
+/* May this byte follow that one? Not where the two begin a longer form than needed of another character (RFC 3629
+ * §3). */
 static bool is_utf8_fine(char before, char c)
 {
     unsigned char one = (unsigned char)before;

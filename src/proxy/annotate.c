@@ -1,6 +1,6 @@
-/* What a forwarded response, and the answer to a CONNECT, tell of how they came about, where the configuration asks for it:
- * Server-Timing (W3C) with the phases that can be over when the head leaves, from `client_tls` to `wait`; Proxy-Status
- * (RFC 9209). Lines of the origin stay, and ours comes behind them: both fields are lists.
+/* What a forwarded response, and the answer to a CONNECT, tell of how they came about, where the configuration asks for
+ * it: Server-Timing (W3C) with the phases that can be over when the head leaves, from `client_tls` to `wait`;
+ * Proxy-Status (RFC 9209). Lines of the origin stay, and ours comes behind them: both fields are lists.
  *
  * Names are the log's words with "fairlead-" in front, since the origin names its own phases in the same field. */
 

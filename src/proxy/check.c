@@ -1,5 +1,5 @@
-/* Whether the request is sound, and whether it may pass: what is decided of it before anything goes to an origin, but for
- * who asks (identify.c) and what that one may have (admit.c). */
+/* Whether the request is sound, and whether it may pass: what is decided of it before anything goes to an origin, but
+ * for who asks (identify.c) and what that one may have (admit.c). */
 
 #include "proxy/exchange_internal.h"
 

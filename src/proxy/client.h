@@ -81,7 +81,8 @@ void client_adopt(struct proxy *proxy, const struct client_door *door, struct tr
 void client_exchange_done(struct client *client, struct stream *stream);
 /* Take no request after those that are open. */
 void client_drain(struct client *client);
-/* Other limits from now on, which outlive the client or are replaced before they go. True: a bandwidth is another one. */
+/* Other limits from now on, which outlive the client or are replaced before they go. True: a bandwidth is another
+ * one. */
 bool client_take_limits(struct client *client, const struct budget_rules *rules);
 /* Count it as open in its accounts, where it was not: false where there is no room. */
 bool client_count(struct client *client, struct budget_refusal *ret_refusal);

@@ -1,8 +1,9 @@
 /* A table of askers, looked through from end to end: it is read and written when somebody is refused, or asks why, and
- * then costs some microseconds. A hash table with a list by age would be faster and would be the larger part of this file.
+ * then costs some microseconds. A hash table with a list by age would be faster and would be the larger part of this
+ * file.
  *
- * One lock for all. Refusals of several workers at the same time wait for each other; a worker holds it while it compares
- * and copies one refusal, and neither allocates nor calls anybody. */
+ * One lock for all. Refusals of several workers at the same time wait for each other; a worker holds it while it
+ * compares and copies one refusal, and neither allocates nor calls anybody. */
 
 #include "proxy/denials.h"
 

@@ -11,8 +11,8 @@
  * that is refused later they hear nothing, so whoever was refused may ask why.
  *
  *   D1  an asker is a number (denials_asker_...), and gets what was noted under that number alone.
- *   D2  memory is fixed: DENIALS_ASKERS askers with DENIALS_EACH refusals each. Of one asker the oldest goes first; a new
- *       asker takes the place of the one who was refused the longest time ago. So one asker drives out nobody else.
+ *   D2  memory is fixed: DENIALS_ASKERS askers with DENIALS_EACH refusals each. Of one asker the oldest goes first; a
+ *       new asker takes the place of the one who was refused the longest time ago. So one asker drives out nobody else.
  *   D3  the same refusal again is counted, and not kept twice.
  *   D4  no path, query, credential or body is kept: what was asked for is scheme, host and port.
  *
@@ -40,8 +40,8 @@ struct denial {
 void denial_set(char *into, size_t room, struct slice text);
 
 /* Who asks, as a number that is not 0: a user, whichever way it was proven; else an address, IPv6 by its /64; else the
- * owner of the process behind a Unix socket. No two of these are the same but by a chance of 2^-63, and a client cannot look
- * for it: the hash has a secret of the process. */
+ * owner of the process behind a Unix socket. No two of these are the same but by a chance of 2^-63, and a client cannot
+ * look for it: the hash has a secret of the process. */
 uint64_t denials_asker_user(struct slice user);
 uint64_t denials_asker_addr(const struct inet_addr *addr);
 uint64_t denials_asker_uid(uint32_t uid);
@@ -51,8 +51,8 @@ struct denials *denials_create(void) MUST_USE;
 /* *denials is NULL afterwards. Takes a pointer to NULL. */
 void denials_destroy(struct denials **denials);
 
-/* Note a refusal; `denial` is copied, its time and count are not looked at. Equal is what was asked for and refused by the
- * same rule; the rest is that of the last time. */
+/* Note a refusal; `denial` is copied, its time and count are not looked at. Equal is what was asked for and refused by
+ * the same rule; the rest is that of the last time. */
 void denials_note(struct denials *denials, uint64_t asker, const struct denial *denial,
                   uint64_t now_ns);
 /* The asker's refusals, newest first. Gives how many. */

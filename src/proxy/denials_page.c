@@ -1,12 +1,12 @@
 /* What an asker sees of its own refusals: which are noted, under whom, and the page that shows them.
  *
- * The page is asked for as the rest of the proxy is: who must show credentials shows them here (step identify), and gets
- * 407 otherwise. Only then is it known whose refusals are looked up.
+ * The page is asked for as the rest of the proxy is: who must show credentials shows them here (step identify), and
+ * gets 407 otherwise. Only then is it known whose refusals are looked up.
  *
  * A page of another site could have its own name resolve to our address (DNS rebinding), make a browser ask, and read
- * the answer, which tells where this client was refused. The browser then sends that name in Host, and by itself it sends
- * no credentials for a proxy. So in clear the name must be an address or localhost, unless credentials were shown; over
- * TLS the certificate would not fit. */
+ * the answer, which tells where this client was refused. The browser then sends that name in Host, and by itself it
+ * sends no credentials for a proxy. So in clear the name must be an address or localhost, unless credentials were
+ * shown; over TLS the certificate would not fit. */
 
 #include "proxy/exchange_internal.h"
 

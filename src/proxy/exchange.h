@@ -27,7 +27,8 @@ bool exchange_begin(struct client *client, struct stream *down, const struct hea
  * says it; `head` as with a fault. False: out of memory. */
 bool exchange_begin_late(struct client *client, struct stream *down, const struct head *head,
                          enum cause cause, const char *rule);
-/* Memory is short, and nothing of its bodies moves: where that is so still, it is given up, with 503 if there was no head. */
+/* Memory is short, and nothing of its bodies moves: where that is so still, it is given up, with 503 if there was no
+ * head. */
 void exchange_relieve(struct exchange *exchange);
 /* When the request of an open exchange, a link of client->exchanges, began: monotonic. */
 uint64_t exchange_begun_ns(struct link *link, uint64_t *ret_id);

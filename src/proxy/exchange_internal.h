@@ -13,10 +13,10 @@
 
 #include <stddef.h>
 
-/* What the files of an exchange share: exchange.c (the engine, beginning and end), check.c (may the request pass?), admit.c
- * (limits on who asks), identify.c (who asks), acquire.c (the way to an origin), forward.c (both messages), retry.c (once
- * more on a new connection), rewrite.c (heads), annotate.c (what they tell of themselves), reply.c (answers made here),
- * denials_page.c (the asker's last refusals), tell.c (record). */
+/* What the files of an exchange share: exchange.c (the engine, beginning and end), check.c (may the request pass?),
+ * admit.c (limits on who asks), identify.c (who asks), acquire.c (the way to an origin), forward.c (both messages),
+ * retry.c (once more on a new connection), rewrite.c (heads), annotate.c (what they tell of themselves), reply.c
+ * (answers made here), denials_page.c (the asker's last refusals), tell.c (record). */
 
 enum { EXCHANGE_TAG = TAG('x', 'c', 'h', 'g') };
 
@@ -284,8 +284,8 @@ enum status rewrite_trailers(struct exchange *x, const struct hop *hop,
 
 /* ---- annotate.c ---- */
 
-/* Add what the configuration wants a final head from an origin, or the answer to a CONNECT, to tell of itself. The lease is
- * there. Errors: ST_NOMEM. */
+/* Add what the configuration wants a final head from an origin, or the answer to a CONNECT, to tell of itself. The
+ * lease is there. Errors: ST_NOMEM. */
 enum status annotate_response(struct exchange *x, struct head *head) MUST_USE;
 
 /* ---- reply.c ---- */
@@ -323,8 +323,8 @@ uint64_t denials_asker(const struct exchange *x);
 
 /* Note what is to be told of the lease, once before it is given away. Takes an exchange without one. */
 void exchange_note_upstream(struct exchange *x);
-/* The record may be made in this turn, and tells of the head of the request, which nobody looked at since it went out: ask
- * for that memory. */
+/* The record may be made in this turn, and tells of the head of the request, which nobody looked at since it went out:
+ * ask for that memory. */
 void exchange_tell_soon(const struct exchange *x);
 /* Fill a record from the exchange; the lease, if there is one, is noted. */
 void exchange_tell(struct exchange *x, struct record *record);

@@ -233,7 +233,8 @@ static enum pump forward_round(struct exchange *x, struct stream *from, struct s
     return forward_copy(x, from, to, flow, most, moved);
 }
 
-/* Move a body from one stream to the other, as far as the budget lets it. Between two runs only a receiver that is slow makes it hold a pipe. */
+/* Move a body from one stream to the other, as far as the budget lets it. Between two runs only a receiver that is slow
+ * makes it hold a pipe. */
 static enum pump forward_pump(struct exchange *x, struct stream *from, struct stream *to,
                               size_t share, struct flow *flow)
 {

@@ -21,8 +21,8 @@ struct handler_request {
 };
 
 /* What the body of a long answer goes on with, piece by piece: asked when the client has taken the piece before. Nobody
- * says when it ends, so a client that ends its direction is taken for gone, though it might only be half-closed: else its
- * place would be kept until something is said to it. */
+ * says when it ends, so a client that ends its direction is taken for gone, though it might only be half-closed: else
+ * its place would be kept until something is said to it. */
 struct answer_source {
     /* The next piece, never empty, good until the next call. Errors: ST_AGAIN none now, and exchange_go_on will be
      * called when there is; ST_EOF that was all. */

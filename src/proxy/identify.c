@@ -16,8 +16,8 @@
  *   N3  An inquiry comes home whether anybody waits or not, and is freed there. An exchange that ends leaves it.
  *   N4  What was read of credentials is wiped where it lies, in the head too, before the step is left.
  *
- *   N5  A client certificate is judged anew with each request: by its dates, and by whether the authorities that vouched
- *       for it are those of now. What the handshake found holds for no longer than that.
+ *   N5  A client certificate is judged anew with each request: by its dates, and by whether the authorities that
+ *       vouched for it are those of now. What the handshake found holds for no longer than that.
  *
  * Credentials that are shown count, and nothing else of the connection makes up for wrong ones. A scheme that is not
  * asked for is no credentials.

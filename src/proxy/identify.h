@@ -16,7 +16,8 @@ struct verifier {
     struct digest_key key;     /* of the digests under which credentials are remembered */
 };
 
-/* Begins threads. What they take is of the ceiling's reserve; NULL: there is none. Errors: ST_NOMEM, ST_IO; what was begun is still to be ended. */
+/* Begins threads. What they take is of the ceiling's reserve; NULL: there is none. Errors: ST_NOMEM, ST_IO; what was
+ * begun is still to be ended. */
 enum status verifier_init(struct verifier *verifier, struct ceiling *ceiling) MUST_USE;
 /* All workers have ended. Takes one that was not begun. */
 void verifier_done(struct verifier *verifier);

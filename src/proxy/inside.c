@@ -1,6 +1,6 @@
-/* From the watch to the record. A record lies on its shelf while its tunnel is open, so a change of its texts is a copy there
- * and back. It is made once, for those of the ClientHello, which are good only while that is shown. What comes at the end
- * has no text, and is written where the record lies, unless that is packed by then. */
+/* From the watch to the record. A record lies on its shelf while its tunnel is open, so a change of its texts is a copy
+ * there and back. It is made once, for those of the ClientHello, which are good only while that is shown. What comes at
+ * the end has no text, and is written where the record lies, unless that is packed by then. */
 
 #include "proxy/inside.h"
 

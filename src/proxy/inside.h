@@ -5,9 +5,10 @@
 #include "record/shelf.h"
 #include "upstream/engine.h"
 
-/* What is seen of the TLS inside a tunnel, from its first byte to its first response, and how its record comes to know it.
- * One for each tunnel of which bytes came, from a slab, until nothing more is to be seen; most tunnels are rid of it within
- * their first milliseconds. What the ClientHello says goes into the record when it was read, all else at the end. */
+/* What is seen of the TLS inside a tunnel, from its first byte to its first response, and how its record comes to know
+ * it. One for each tunnel of which bytes came, from a slab, until nothing more is to be seen; most tunnels are rid of
+ * it within their first milliseconds. What the ClientHello says goes into the record when it was read, all else at the
+ * end. */
 
 struct inside;
 
@@ -30,8 +31,8 @@ struct inside *inside_create(struct inside_room *room, uint64_t quiet_ns) MUST_U
 /* *inside is NULL afterwards. Takes a pointer to NULL. What it found is lost but for the record that has it. */
 void inside_destroy(struct inside_room *room, struct inside **inside);
 
-/* Bytes of one side, which came at `at_ns`; the scratch of the engine may be written over. `kept` is the tunnel's record.
- * False: there is nothing more to be seen. After an alert it is true: what follows is no exchange. */
+/* Bytes of one side, which came at `at_ns`; the scratch of the engine may be written over. `kept` is the tunnel's
+ * record. False: there is nothing more to be seen. After an alert it is true: what follows is no exchange. */
 bool inside_see(struct inside_room *room, struct inside *inside, enum tls_watch_side side,
                 struct slice bytes, uint64_t at_ns, struct record_kept *kept);
 /* Is there more to be learnt from this side? */

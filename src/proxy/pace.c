@@ -1,11 +1,13 @@
 /* Bytes of one direction are followed by bytes of the same one, or of the other:
  *
- *     up, down     the client had spoken, the origin answered: it was awaited, unless that took so long that nobody waits
+ *     up, down     the client had spoken, the origin answered: it was awaited, unless that took so long that nobody
+ *                  waits
  *     down, up     the client speaks next: what lies between is its own affair
- *     same again   it moves; or it paused, where RECORD_PAUSE_NS lie between; or the answer is still to come, where what
- *                  came down was none (session tickets of TLS)
+ *     same again   it moves; or it paused, where RECORD_PAUSE_NS lie between; or the answer is still to come, where
+ *                  what came down was none (session tickets of TLS)
  *
- * Time in which the receiver took nothing, or a limit let nothing pass, is none of the sender's: the gap begins behind it. */
+ * Time in which the receiver took nothing, or a limit let nothing pass, is none of the sender's: the gap begins behind
+ * it. */
 #include "proxy/pace.h"
 
 #include "base/clock.h"

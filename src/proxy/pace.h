@@ -7,10 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Where the time of a tunnel goes: who was waited for, who stalled the other side, who paused. Fed after each run of its
- * pipes; in the record it is what record/verdict judges.
+/* Where the time of a tunnel goes: who was waited for, who stalled the other side, who paused. Fed after each run of
+ * its pipes; in the record it is what record/verdict judges.
  *
- * Microseconds in 32 bits, since idle tunnels come by the thousand: what is longer than 71 minutes in all stays there. */
+ * Microseconds in 32 bits, since idle tunnels come by the thousand: what is longer than 71 minutes in all stays
+ * there. */
 
 struct pace_way {
     uint64_t turned_ns;  /* a stall or a limit began or ended last; 0: none did */

@@ -40,8 +40,8 @@ struct pipe;
 struct pipe_means {
     struct wire_shared *shared;
     struct kernel_pipe_pool *kernels;
-    /* Shows what came through a pipe that `is_shown`, once its receiver has what it takes of it: nobody waits for whoever
-     * looks. The scratch may be written over. */
+    /* Shows what came through a pipe that `is_shown`, once its receiver has what it takes of it: nobody waits for
+     * whoever looks. The scratch may be written over. */
     void (*show)(struct pipe *pipe, struct slice bytes);
 };
 

@@ -52,7 +52,8 @@ enum status proxy_init(struct proxy *proxy, struct engine *engine) MUST_USE;
 void proxy_done(struct proxy *proxy);
 /* Give memory back that was not needed since the last call; as slab_tidy. */
 bool proxy_tidy(struct proxy *proxy);
-/* The engine has another snapshot: its limits hold for what is open, too. The one before is not needed for them any more. */
+/* The engine has another snapshot: its limits hold for what is open, too. The one before is not needed for them any
+ * more. */
 void proxy_take_limits(struct proxy *proxy);
 /* Close idle clients, and the others after their exchange. */
 void proxy_drain(struct proxy *proxy);

@@ -3,11 +3,11 @@
  * that have waited longest. So a newcomer who speaks at once gets the place of one who does not.
  *
  * Exchanges that run have data in our memory, too, and nobody is let in where they take all of it. Where it is short,
- * those go of which nothing moves, the longest first: soon where their client has more connections than a newcomer could
- * be let in with, and where nobody is let in any more, after a while whoever's they are.
+ * those go of which nothing moves, the longest first: soon where their client has more connections than a newcomer
+ * could be let in with, and where nobody is let in any more, after a while whoever's they are.
  *
- * Two things may run short: the process's memory (budget/ceiling), and the worker's data blocks (limits.buffer_bytes, or
- * its part of the ceiling). */
+ * Two things may run short: the process's memory (budget/ceiling), and the worker's data blocks (limits.buffer_bytes,
+ * or its part of the ceiling). */
 
 #include "proxy/relief.h"
 

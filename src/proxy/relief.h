@@ -9,8 +9,8 @@
 
 struct proxy;
 
-/* What is done when memory runs short (budget/ceiling): first what is idle goes, then newcomers are refused, those first
- * who have much already; what is under way goes on. Thread: the worker's. */
+/* What is done when memory runs short (budget/ceiling): first what is idle goes, then newcomers are refused, those
+ * first who have much already; what is under way goes on. Thread: the worker's. */
 
 /* Look how it stands after `grown` more bytes, and give up what is idle where that is called for. */
 void relief_look(struct proxy *proxy, size_t grown);

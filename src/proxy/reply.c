@@ -1,10 +1,10 @@
-/* Answers made here: refusals, errors, the help page, OPTIONS and TRACE at Max-Forwards 0; and how these and what a handler
- * answers go out.
+/* Answers made here: refusals, errors, the help page, OPTIONS and TRACE at Max-Forwards 0; and how these and what a
+ * handler answers go out.
  *
  * Each names phase, cause, elapsed time and, for a refusal, the rule, the reason and the way to change it: in the
  * reason phrase (all that clients show of a refused CONNECT), in Proxy-Status (RFC 9209), and in a short body
- * as text, JSON or HTML by Accept. A refusal that nothing changes says so. Whatever a peer chose is escaped for where it
- * stands. */
+ * as text, JSON or HTML by Accept. A refusal that nothing changes says so. Whatever a peer chose is escaped for where
+ * it stands. */
 
 #include "proxy/exchange_internal.h"
 
@@ -393,8 +393,8 @@ static enum status reply_send_trace(struct exchange *x)
                .status = 200, .type = "message/http", .body = text_slice(&text), .is_lent = true});
 }
 
-/* The help page, the asker's last refusals; OPTIONS * and OPTIONS or TRACE with Max-Forwards 0: we are the last recipient
- * (RFC 9110 §7.6.2). */
+/* The help page, the asker's last refusals; OPTIONS * and OPTIONS or TRACE with Max-Forwards 0: we are the last
+ * recipient (RFC 9110 §7.6.2). */
 static enum status reply_send_own(struct exchange *x)
 {
     if (x->wants_denials)

@@ -1,5 +1,5 @@
-/* Two round trips are longer than anything that the two sides say to each other without thinking; on a short way the five
- * milliseconds are, within which a program reads what it got and goes on. */
+/* Two round trips are longer than anything that the two sides say to each other without thinking; on a short way the
+ * five milliseconds are, within which a program reads what it got and goes on. */
 
 #include "proxy/rhythm.h"
 

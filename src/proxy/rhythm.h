@@ -4,9 +4,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* When a tunnel speaks, whatever it says: how often its client begins, and how long nobody says anything. A client begins
- * with its first byte, and whenever it speaks after the origin did and it was quiet for a while. With one exchange at a time
- * these turns are its exchanges; where several interleave (HTTP/2) there are fewer turns than exchanges. */
+/* When a tunnel speaks, whatever it says: how often its client begins, and how long nobody says anything. A client
+ * begins with its first byte, and whenever it speaks after the origin did and it was quiet for a while. With one
+ * exchange at a time these turns are its exchanges; where several interleave (HTTP/2) there are fewer turns than
+ * exchanges. */
 struct rhythm {
     uint64_t idle_ns; /* the longest time without a byte of either side */
     uint32_t turns;

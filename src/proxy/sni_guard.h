@@ -74,7 +74,8 @@ void sni_room_done(struct sni_room *room);
 /* As slab_tidy. */
 bool sni_room_tidy(struct sni_room *room);
 
-/* `on_answer` is called in a task when sni_guard_run is worth while although nothing came. Errors: NULL out of memory. */
+/* `on_answer` is called in a task when sni_guard_run is worth while although nothing came. Errors: NULL out of
+ * memory. */
 struct sni_guard *sni_guard_create(struct sni_room *room, struct block_pool *blocks,
                                    const struct sni_wanted *wanted, void *owner,
                                    void (*on_answer)(void *owner)) MUST_USE;

@@ -225,7 +225,8 @@ static uint64_t tell_since(uint64_t begin_ns, uint64_t now_ns)
     return begin_ns != 0 && now_ns > begin_ns ? now_ns - begin_ns : 0;
 }
 
-/* Stalls and pauses that last count as if they ended now, so that it shows whom a transfer that stands still waits for. */
+/* Stalls and pauses that last count as if they ended now, so that it shows whom a transfer that stands still waits
+ * for. */
 static void tell_flow_so_far(const struct flow *flow, uint64_t now_ns, uint64_t *stalled_ns,
                              struct record *record, struct record_pace *pace)
 {

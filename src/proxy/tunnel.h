@@ -63,9 +63,9 @@ void tunnel_room_done(struct tunnel_room *room);
 bool tunnel_room_tidy(struct tunnel_room *room);
 
 /* Start a tunnel. Takes over both transports and copies the record so far; `from_client` and `from_origin` are bytes
- * that were read already; `sni` is what its ClientHello is held against, copied, NULL: nothing; `budget` is moved to it: its
- * places, and the client's connection, are given back at its end. Errors: ST_NOMEM, both transports are closed, and the
- * budget stays with the caller. */
+ * that were read already; `sni` is what its ClientHello is held against, copied, NULL: nothing; `budget` is moved to
+ * it: its places, and the client's connection, are given back at its end. Errors: ST_NOMEM, both transports are closed,
+ * and the budget stays with the caller. */
 enum status tunnel_start(struct tunnel_room *room, struct transport **client,
                          struct transport **origin, struct slice from_client,
                          struct slice from_origin, const struct record *record,

@@ -8,8 +8,8 @@
 
 #include <assert.h>
 
-/* What the files of a tunnel share: tunnel.c (its life: both pipes, ends, limits), tunnel_look.c (who looks at its bytes),
- * tunnel_tell.c (its record). */
+/* What the files of a tunnel share: tunnel.c (its life: both pipes, ends, limits), tunnel_look.c (who looks at its
+ * bytes), tunnel_tell.c (its record). */
 
 enum { TUNNEL_TAG = TAG('t', 'u', 'n', 'l') };
 

@@ -1,8 +1,9 @@
 /* Two look at the bytes of a tunnel, and nobody else does.
  *
- *   the guard   (proxy/sni_guard) has the client's first bytes before the pipe does, until they are a ClientHello that was
- *               judged. Then it hands them over and is gone, or the tunnel is refused.
- *   the inside  (proxy/inside) is shown bytes of both sides after they went on, as long as their TLS shows something. */
+ *   the guard   (proxy/sni_guard) has the client's first bytes before the pipe does, until they are a ClientHello that
+ *               was judged. Then it hands them over and is gone, or the tunnel is refused.
+ *   the inside  (proxy/inside) is shown bytes of both sides after they went on, as long as their TLS shows
+ *               something. */
 
 #include "proxy/tunnel_internal.h"
 

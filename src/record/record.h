@@ -121,8 +121,8 @@ struct record_inside {
     uint64_t idle_ns; /* the longest time in which nothing came, before the last byte */
 };
 
-/* The kernel's figures of one leg (TCP_INFO), read once when the record is made: when the transaction ended, or is told of
- * while it is open. They count from the beginning of the
+/* The kernel's figures of one leg (TCP_INFO), read once when the record is made: when the transaction ended, or is told
+ * of while it is open. They count from the beginning of the
  * connection, which may have served others before. A figure that the kernel does not have is 0. */
 struct record_tcp {
     uint32_t is_known;         /* 0: none was read, and all else is 0 */
@@ -217,7 +217,8 @@ struct record {
     uint64_t stalled_by_limits_ns; /* nothing was read for the sake of a limit on bandwidth */
     struct record_pace client_pace;
     struct record_pace upstream_pace;
-    /* Of tunnels: waits for the origin's next bytes after bytes of the client, below RECORD_IDLE_NS each; their number */
+    /* Of tunnels: waits for the origin's next bytes after bytes of the client, below RECORD_IDLE_NS each; their
+     * number */
     uint64_t awaited_ns;
     uint64_t waits;
 
@@ -295,8 +296,8 @@ const char *record_kind_word(enum record_kind kind); /* "exchange", "tunnel", "u
 const char *record_leg_word(enum record_leg leg);    /* "-", "client", "upstream", "proxy" */
 const char *record_end_word(enum record_end end);
 const char *dns_source_word(enum dns_source source);
-/* How a connect attempt went: "connected", "failed", "cancelled" (it lost the race), "refused" (by the gate, never dialled),
- * "trying" (of what is in progress). */
+/* How a connect attempt went: "connected", "failed", "cancelled" (it lost the race), "refused" (by the gate, never
+ * dialled), "trying" (of what is in progress). */
 const char *record_attempt_word(const struct record_attempt *attempt);
 const char *record_inside_word(enum record_inside_bit bit);
 /* Name of a TLS alert in the words of RFC 8446 §6, "handshake_failure"; NULL for a code that has none. */

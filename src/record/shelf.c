@@ -1,7 +1,8 @@
 /* Packing by words of 8 bytes. A bit for each word of the fixed part says whether it is kept, which it is unless it is
  * zero; of a kept word follow a byte with the place and number of its bytes from the first to the last that is not
- * zero, and those; behind all of them the text. Moments lie close together, so of a word whose upper half is that of the
- * kept one before it only the lower half is written. This knows nothing of the fields: a new one needs no change here.
+ * zero, and those; behind all of them the text. Moments lie close together, so of a word whose upper half is that of
+ * the kept one before it only the lower half is written. This knows nothing of the fields: a new one needs no change
+ * here.
  *
  *     kept | bytes | {place and number, its bytes} of each kept word | text
  *

@@ -115,8 +115,8 @@ bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t 
 bool timeline_phase_now(const struct timeline *timeline, enum phase *ret_phase,
                         uint64_t *ret_since_ns);
 /* The phase that had begun and was not over when it was given up, and from when to when (monotonic): to the begin of an
- * answer of our own, or to the end. False: there is none, or none that lasted a millisecond. Not for tunnels that opened, nor
- * for what went well (record_unfinished). */
+ * answer of our own, or to the end. False: there is none, or none that lasted a millisecond. Not for tunnels that
+ * opened, nor for what went well (record_unfinished). */
 bool timeline_phase_cut_off(const struct timeline *timeline, enum phase *ret_phase,
                             uint64_t *ret_begin_ns, uint64_t *ret_end_ns);
 /* Whole microseconds from the base to `at_ns`, downwards; negative for what lies before it. */
@@ -126,8 +126,8 @@ int64_t timeline_offset_us(const struct timeline *timeline, uint64_t at_ns);
 void timeline_cut(const struct timeline *timeline, struct timeline *ret_cut);
 /* timeline_phase of all phases: of those that happened, whose bits are returned; the rest of *ret_ns is undefined. */
 uint64_t timeline_phases(const struct timeline *timeline, uint64_t ret_ns[PHASE_COUNT]);
-/* All marks and phases in whole microseconds, as timeline_offset_us and timeline_phase of timeline_cut have them. What has
- * no bit in `marks` or `phases` is undefined. */
+/* All marks and phases in whole microseconds, as timeline_offset_us and timeline_phase of timeline_cut have them. What
+ * has no bit in `marks` or `phases` is undefined. */
 struct timeline_spread {
     uint64_t marks;
     uint64_t phases;
@@ -137,8 +137,8 @@ struct timeline_spread {
 void timeline_spread(const struct timeline *timeline, struct timeline_spread *ret_spread);
 /* Wall time of a mark; 0 where it never happened. */
 uint64_t timeline_wall_ns(const struct timeline *timeline, enum mark mark);
-/* Where the phase lies, for views that draw it: both ends monotonic, the second never before the first. Of `blocked` what
- * is within may be `dns`. False where it did not happen. */
+/* Where the phase lies, for views that draw it: both ends monotonic, the second never before the first. Of `blocked`
+ * what is within may be `dns`. False where it did not happen. */
 bool timeline_bounds(const struct timeline *timeline, enum phase phase, uint64_t *ret_begin_ns,
                      uint64_t *ret_end_ns);
 

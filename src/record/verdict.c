@@ -1,17 +1,18 @@
 /* The shares of a transaction's time.
  *
- * A cursor goes from the first byte to the end over the marks in the order in which they happen, so that each microsecond
- * belongs to one piece, and each piece is shared out whole:
+ * A cursor goes from the first byte to the end over the marks in the order in which they happen, so that each
+ * microsecond belongs to one piece, and each piece is shared out whole:
  *
  *     V1  The shares add up to the total, whatever a record holds: marks out of order, counters that went backwards.
  *     V2  A piece that began and did not end lasts until the proxy gave up, and is its side's.
- *     V3  What the kernel says decides between a peer and the way to it, within one piece. It never makes a piece longer.
+ *     V3  What the kernel says decides between a peer and the way to it, within one piece. It never makes a piece
+ *         longer.
  *
  * Marks are cut to microseconds first, and all that follows is whole numbers.
  *
- * What is sent to a peer tells much: the kernel counts how long its window was full (it did not read) and what had to be
- * sent again. What a peer sends tells less, since losses before us are counted by the peer. There the kind of segments
- * decides: a sender whose data wait for the way sends full ones. */
+ * What is sent to a peer tells much: the kernel counts how long its window was full (it did not read) and what had to
+ * be sent again. What a peer sends tells less, since losses before us are counted by the peer. There the kind of
+ * segments decides: a sender whose data wait for the way sends full ones. */
 #include "record/verdict.h"
 
 #include "base/check.h"
@@ -279,8 +280,8 @@ static void judge_reach(struct judge *judge)
     judge_asking(judge, MARK_U_TLS0, MARK_U_TLS1, handshake_rounds(&judge->record->upstream_tls));
 }
 
-/* The request's body on its way. A client that is told to wait for 100 (Continue), or that never sent a byte although it
- * was answered, waited for the origin. */
+/* The request's body on its way. A client that is told to wait for 100 (Continue), or that never sent a byte although
+ * it was answered, waited for the origin. */
 static void judge_send(struct judge *judge)
 {
     const struct record *record = judge->record;
@@ -334,8 +335,8 @@ static void judge_messages(struct judge *judge)
 
 /* ---- tunnels ---- */
 
-/* What lies in send buffers is taken later: how long the kernel was at it, beyond what is shared out already, and beyond what
- * acknowledgements may have been delayed: the last of each of `bursts`. */
+/* What lies in send buffers is taken later: how long the kernel was at it, beyond what is shared out already, and
+ * beyond what acknowledgements may have been delayed: the last of each of `bursts`. */
 static void tunnel_backlog(struct judge *judge, const struct leg *leg, uint64_t sent_bytes,
                            uint64_t bursts, uint64_t *left_us)
 {
@@ -373,7 +374,8 @@ static void tunnel_moving(struct judge *judge, const struct leg *leg,
     (void)give(judge, leg->way, left_us, u64_least(quiet_us, lost_us));
 }
 
-/* How long the client waited for the origin, and how often: also for one that speaks first, and for one that never did. */
+/* How long the client waited for the origin, and how often: also for one that speaks first, and for one that never
+ * did. */
 static uint64_t tunnel_awaited_us(const struct judge *judge, uint64_t *ret_rounds)
 {
     const uint64_t *at = judge->at;

@@ -273,7 +273,8 @@ JSON_INLINE void add_tls(struct text *into, struct slice key, const struct recor
     json_close(into, object);
 }
 
-/* Of what is open: when its record was made, and what passed in a tunnel since the record before; of its last record, too. */
+/* Of what is open: when its record was made, and what passed in a tunnel since the record before; of its last record,
+ * too. */
 static void add_since(const struct record *record, struct text *into)
 {
     if (record->now_ns != 0) {
@@ -319,7 +320,8 @@ static void add_sureness(struct text *into, struct slice key, bool is_there, boo
         json_word(into, key, is_guess ? "estimated" : "passive");
 }
 
-/* In TLS 1.3 these are told by the length of the client's records, but for a refusal that a HelloRetryRequest implies. */
+/* In TLS 1.3 these are told by the length of the client's records, but for a refusal that a HelloRetryRequest
+ * implies. */
 static uint16_t guessed_flags(const struct record_inside *inside)
 {
     uint16_t flags = INSIDE_CERTIFICATE_ASKED | INSIDE_CLIENT_CERTIFICATE;

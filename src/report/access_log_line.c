@@ -6,8 +6,8 @@
  * Time of day, status, method, total, bytes to the client, target, then what matters: the failure where
  * there is one, and the phases. The line is as wide as its style says: the target gives way first, down to
  * TARGET_COLUMNS; where phases still do not fit the shortest are left out (all of them are in the JSON
- * format). A refusal says what would change it, with as many words as fit. On a terminal a failure that does not fit stands
- * below its line, whole, indented and broken at words.
+ * format). A refusal says what would change it, with as many words as fit. On a terminal a failure that does not fit
+ * stands below its line, whole, indented and broken at words.
  *
  *     L1  Text of a peer is escaped first and cut afterwards; colours are added around it, never cut.
  *     L2  Without colours the line is printable ASCII; with them, only the sequences below are added. */
@@ -425,7 +425,8 @@ static void make_target(const struct record *record, struct text *target)
         text_add_char(target, '-');
 }
 
-/* At least `gap` blanks stand behind it, unless it is cut; where something follows that begins in a column of its own. */
+/* At least `gap` blanks stand behind it, unless it is cut; where something follows that begins in a column of its
+ * own. */
 static void add_target(struct slice target, size_t columns, bool is_padded, size_t gap,
                        struct text *into)
 {

@@ -4,8 +4,9 @@
  *     F1  All memory is in the filter; text that nobody kept is not pointed at.
  *     F2  A pattern is compared in steps that its length times the length of the text bounds; nothing recurses.
  *
- * Rejected: "or" and brackets between terms. Several values of a key do most of it, two terminals the rest, and one line
- * can be read without thinking. Regular expressions: a pattern of a person at midnight must not cost a worker its time. */
+ * Rejected: "or" and brackets between terms. Several values of a key do most of it, two terminals the rest, and one
+ * line can be read without thinking. Regular expressions: a pattern of a person at midnight must not cost a worker its
+ * time. */
 
 #include "report/filter.h"
 
@@ -477,8 +478,9 @@ enum status filter_parse(struct slice text, struct filter *ret_filter, struct te
 
 /* ---- Matching ---- */
 
-/* Where `part` stands first; text.len where it does not. The C library goes back over no more than 256 bytes, and so needs
- * some nanoseconds for each byte of the text, whatever the part; whoever matches many records looks at the clock. */
+/* Where `part` stands first; text.len where it does not. The C library goes back over no more than 256 bytes, and so
+ * needs some nanoseconds for each byte of the text, whatever the part; whoever matches many records looks at the
+ * clock. */
 static size_t text_find(struct slice text, struct slice part)
 {
     const char *at = part.len == 0 ? text.at : memmem(text.at, text.len, part.at, part.len);

@@ -11,13 +11,14 @@
 #include <stdint.h>
 
 /* The one language in which records are chosen: `fairlead tail`, `tunnels`, `requests` and `har`, the admin API, the
- * dashboard. docs/live.md is its manual. Terms stand one behind the other and all must hold; one with '!' in front must not:
+ * dashboard. docs/live.md is its manual. Terms stand one behind the other and all must hold; one with '!' in front must
+ * not:
  *
  *     host=*.example.com status>=400 !user=ci wait>100ms
  *
- * A term is KEY OPERATOR VALUE; with '=' there may be several values with commas, of which one must fit, and "KEY=*" asks
- * whether there is one at all. A key is one of these or a phase of record/timeline.h. What a record does not have fits
- * nothing, so that "!user=ci" holds where nobody is known.
+ * A term is KEY OPERATOR VALUE; with '=' there may be several values with commas, of which one must fit, and "KEY=*"
+ * asks whether there is one at all. A key is one of these or a phase of record/timeline.h. What a record does not have
+ * fits nothing, so that "!user=ci" holds where nobody is known.
  * X(NAME, "word", KIND, "example of a value", "meaning") */
 #define FILTER_KEYS(X)                                                                             \
     X(HOST, "host", TEXT, "*.example.com", "host that was asked for")                              \
@@ -89,8 +90,8 @@ struct filter {
  * Errors: ST_BAD it is no filter, ST_LIMIT too long or too many terms or values. */
 enum status filter_parse(struct slice text, struct filter *ret_filter, struct text *why) MUST_USE;
 
-/* Does the record pass? Of a record in progress the phases count that are over; of a request in flight also the one that
- * it is in, and the total, for terms that hold from now on, such as wait>1s. Thread: any. */
+/* Does the record pass? Of a record in progress the phases count that are over; of a request in flight also the one
+ * that it is in, and the total, for terms that hold from now on, such as wait>1s. Thread: any. */
 bool filter_match(const struct filter *filter, const struct record *record);
 
 /* A duration as a filter writes it, "100ms". False where it is none. */

@@ -10,9 +10,9 @@
  *     A2  What lies between the start and `ready` and is neither dns nor connect is `blocked`.
  *     A3  What did not happen is -1, but for send, wait and receive, which must be there: they are 0.
  *
- * Waiting for an answer that never came is `wait`, though the timeline has no such phase: it was waited. What lies outside
- * of the line (the client's own sending, the last bytes to it, closing) is in members with an underscore, and so is what
- * HAR has no word for. */
+ * Waiting for an answer that never came is `wait`, though the timeline has no such phase: it was waited. What lies
+ * outside of the line (the client's own sending, the last bytes to it, closing) is in members with an underscore, and
+ * so is what HAR has no word for. */
 
 #include "report/har.h"
 

@@ -1,5 +1,5 @@
-/* Ten buckets for a factor of ten, from 10 us to 100 s: each is a fourth wider than the one before, or little more, so that a
- * quantile is off by no more than that. */
+/* Ten buckets for a factor of ten, from 10 us to 100 s: each is a fourth wider than the one before, or little more, so
+ * that a quantile is off by no more than that. */
 
 #include "report/histogram.h"
 
@@ -32,8 +32,8 @@ bool histogram_is_coarse(unsigned bucket)
     return step == 0 || step == 4 || step == 7; /* 1, 2.5, 5 */
 }
 
-/* The first bucket whose limit is not below. There are ten for a factor of 10, and so three for a factor of 2, which gives
- * one from which few steps are left: 2^13 ns are in the first one. */
+/* The first bucket whose limit is not below. There are ten for a factor of 10, and so three for a factor of 2, which
+ * gives one from which few steps are left: 2^13 ns are in the first one. */
 unsigned histogram_bucket(uint64_t ns)
 {
     unsigned bits = 63 - (unsigned)__builtin_clzll(ns | 1);

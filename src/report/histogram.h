@@ -33,8 +33,8 @@ static inline void histogram_add_in(struct histogram *histogram, unsigned bucket
 }
 /* Add all that `more` has. */
 void histogram_join(struct histogram *histogram, const struct histogram *more);
-/* Below or at what `permille` of all are, by a straight line in its bucket, and no more than the largest one; 0 where there
- * are none. */
+/* Below or at what `permille` of all are, by a straight line in its bucket, and no more than the largest one; 0 where
+ * there are none. */
 uint64_t histogram_quantile_ns(const struct histogram *histogram, unsigned permille);
 /* Forget half of each bucket, so that what is old counts for less. */
 void histogram_halve(struct histogram *histogram);

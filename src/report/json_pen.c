@@ -1,5 +1,5 @@
-/* Short numbers and plain strings are what a line is made of: digits go four to a step, bytes eight, with no branch on a
- * length that differs from line to line. What is near the end of its room, or needs an escape, goes a slower way. */
+/* Short numbers and plain strings are what a line is made of: digits go four to a step, bytes eight, with no branch on
+ * a length that differs from line to line. What is near the end of its room, or needs an escape, goes a slower way. */
 
 #include "report/json_pen.h"
 
@@ -206,7 +206,8 @@ static bool is_plain(char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-/* Does one of eight bytes need an escape? The lowest one that does is seen; its borrow or carry may spoil what is above it. */
+/* Does one of eight bytes need an escape? The lowest one that does is seen; its borrow or carry may spoil what is above
+ * it. */
 static bool has_odd(uint64_t bytes)
 {
     uint64_t odd = bytes | (bytes - EACH_BYTE(0x20)) | (bytes + EACH_BYTE(1)) |

@@ -6,9 +6,9 @@
 #include <assert.h>
 #include <string.h>
 
-/* JSON members in few instructions, for the log that is meant to be on under load. A line has seventy of them, so what is
- * short is inlined: a key that is known at the call becomes three stores. All of it keeps to the bounds of the text: what
- * does not fit is cut.
+/* JSON members in few instructions, for the log that is meant to be on under load. A line has seventy of them, so what
+ * is short is inlined: a key that is known at the call becomes three stores. All of it keeps to the bounds of the text:
+ * what does not fit is cut.
  *
  * Every key brings the comma before it; json_close turns that of an object's first member into the brace. */
 
@@ -40,8 +40,8 @@ struct json_object {
     size_t body_at;
 };
 
-/* Digits of 10 or more at `at`, which has room for JSON_DIGITS_MAX; returns where they end. What is left of that room may be
- * written on. Private to this header, as the next one. */
+/* Digits of 10 or more at `at`, which has room for JSON_DIGITS_MAX; returns where they end. What is left of that room
+ * may be written on. Private to this header, as the next one. */
 char *json_digits_long(char *at, uint64_t value);
 /* What is near the end of its room, and may be cut. */
 void json_number_near_end(struct text *into, struct slice key, uint64_t value);

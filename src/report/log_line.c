@@ -1,5 +1,5 @@
-/* A line is one object; the members that somebody wants are in a table, the others are stepped over. A member that comes
- * twice makes the line a bad one: which of the two counts would be the choice of whoever forged it. */
+/* A line is one object; the members that somebody wants are in a table, the others are stepped over. A member that
+ * comes twice makes the line a bad one: which of the two counts would be the choice of whoever forged it. */
 
 #include "report/log_line.h"
 

@@ -29,8 +29,8 @@ struct metrics_extra {
  * set, and the text must not be served. Thread: any. */
 void metrics_text_add(const struct counters *const *workers, size_t worker_count,
                       const struct metrics_extra *extras, size_t extra_count, struct text *into);
-/* Add phases as histograms in seconds, those that happened; limits are the coarse ones of report/histogram.h. `into` needs
- * METRICS_PHASES_ROOM. */
+/* Add phases as histograms in seconds, those that happened; limits are the coarse ones of report/histogram.h. `into`
+ * needs METRICS_PHASES_ROOM. */
 void metrics_text_add_phases(const struct histogram phases[PHASE_COUNT], struct text *into);
 enum { METRICS_PHASES_ROOM = 256 + PHASE_COUNT * 26 * 96 };
 /* A room that is always enough for these arguments. */

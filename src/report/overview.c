@@ -1,6 +1,6 @@
 /* A record is counted in the second that is open, and for its destination. When the second is over it is added to the
- * minute that is open and to what there is since the start; of a second and a minute that are over a few figures are kept in
- * rings.
+ * minute that is open and to what there is since the start; of a second and a minute that are over a few figures are
+ * kept in rings.
  *
  *     record --> open second --(over)--> seconds[120], open minute --(over)--> minutes[1440]
  *           |                      `---> phases since the start

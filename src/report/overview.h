@@ -36,15 +36,16 @@ void overview_put(struct overview *overview, const struct record *record);
 
 /* ---- Thread: any ---- */
 
-/* One span of time as JSON: the second that was over last. False: nothing was in it. `into` needs OVERVIEW_SPAN_ROOM. */
+/* One span of time as JSON: the second that was over last. False: nothing was in it. `into` needs
+ * OVERVIEW_SPAN_ROOM. */
 bool overview_add_second(struct overview *overview, struct text *into);
 enum { OVERVIEW_SPAN_ROOM = 4096 };
 /* The number of that second: another one when there is a new one to tell of. */
 uint64_t overview_second(void);
 
-/* Members of the overview as JSON, each with a comma behind: "minutes", the last `minutes` of them, "seconds", "causes",
- * "rules", "destinations", "pool". docs/admin.md says what they mean. Ownership: the caller's, to free. NULL: out of
- * memory. */
+/* Members of the overview as JSON, each with a comma behind: "minutes", the last `minutes` of them, "seconds",
+ * "causes", "rules", "destinations", "pool". docs/admin.md says what they mean. Ownership: the caller's, to free. NULL:
+ * out of memory. */
 char *overview_json(struct overview *overview, unsigned minutes, size_t *ret_len);
 
 /* Transactions since the start, by who was slow. */

@@ -1,6 +1,6 @@
 /* Destinations forget half of what they know each minute: they show how things are, not how they were. Each has a few
- * places behind its hash, of which a new one takes the one with the fewest transactions: so the frequent ones stay, without
- * a walk through all. */
+ * places behind its hash, of which a new one takes the one with the fewest transactions: so the frequent ones stay,
+ * without a walk through all. */
 
 #include "report/overview_internal.h"
 

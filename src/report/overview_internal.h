@@ -7,8 +7,8 @@
 
 #include <pthread.h>
 
-/* What the files of the overview share: overview.c (spans, words, counting), overview_destinations.c (how each destination
- * does), overview_json.c (what is shown of it all). */
+/* What the files of the overview share: overview.c (spans, words, counting), overview_destinations.c (how each
+ * destination does), overview_json.c (what is shown of it all). */
 
 enum { TAG_OVERVIEW = TAG('o', 'v', 'v', 'w'), WORD_MAX = 160, SECONDS_PER_MINUTE = 60 };
 

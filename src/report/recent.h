@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The last records, whole, for views while the proxy runs: in memory that does not grow, so a new one takes the place of
- * the oldest.
+/* The last records, whole, for views while the proxy runs: in memory that does not grow, so a new one takes the place
+ * of the oldest.
  *
  * Nobody reads thousands of lines a second. Of what ends in one second the first RECENT_PLAIN_MAX are kept, and beyond
  * them RECENT_NOTABLE_MAX more that did not go well or took a second. The others are left out and counted, so that
@@ -31,10 +31,11 @@ struct recent_span {
     uint64_t left_out;
 };
 
-/* Numbers begin with `first`, at least 1. Errors: NULL out of memory. `bytes` of at least RECENT_BYTES_MIN are taken as they
- * are used. */
+/* Numbers begin with `first`, at least 1. Errors: NULL out of memory. `bytes` of at least RECENT_BYTES_MIN are taken as
+ * they are used. */
 struct recent *recent_create(size_t bytes, uint64_t first);
-/* A first number for a process that begins at this wall time: above all of any process before, and below 2^53 until 2039. */
+/* A first number for a process that begins at this wall time: above all of any process before, and below 2^53 until
+ * 2039. */
 uint64_t recent_first(uint64_t wall_ns);
 /* Takes a pointer to NULL. */
 void recent_destroy(struct recent **recent);

@@ -1,6 +1,7 @@
 /* Each object of a line has a table: the name of a member, who reads it, and where it goes.
  *
- * A member that comes twice makes the line a bad one: which of the two counts would be the choice of whoever forged it. */
+ * A member that comes twice makes the line a bad one: which of the two counts would be the choice of whoever forged
+ * it. */
 
 #include "report/record_json_internal.h"
 

@@ -4,8 +4,8 @@
 #include "base/json.h"
 #include "report/record_json.h"
 
-/* What the files of record_json share. A line that is being read: each reader puts a value in its place, or says what is
- * wrong with it and gives false. */
+/* What the files of record_json share. A line that is being read: each reader puts a value in its place, or says what
+ * is wrong with it and gives false. */
 
 struct reader {
     struct slice line;

@@ -1,5 +1,5 @@
-/* Marks, attempts and what else of a line of the JSON log is counted from its base, read back. The base may stand behind
- * them: until it is known they are kept as views. */
+/* Marks, attempts and what else of a line of the JSON log is counted from its base, read back. The base may stand
+ * behind them: until it is known they are kept as views. */
 
 #include "report/record_json_internal.h"
 

@@ -2,8 +2,8 @@
  *
  * Of a range the first address, the last and the one in the middle are tried. What carries an IPv4 address is tried
  * with a public one in it, too: then the outer range alone must hold it. Two classes open what stands before, so that
- * what stands behind is seen: with ::/0 allowed the IPv4 address inside must hold a carrier, and with all ranges allowed
- * the floor must hold alone. */
+ * what stands behind is seen: with ::/0 allowed the IPv4 address inside must hold a carrier, and with all ranges
+ * allowed the floor must hold alone. */
 
 #include "selftest/trial.h"
 

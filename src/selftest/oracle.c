@@ -2,14 +2,15 @@
  *
  * The lists are those of the IANA special-purpose registries, of the vendors' documentation of instance metadata and of
  * the Fetch standard, typed in here by themselves: src/policy/egress.txt is not read. A unit test holds the two against
- * each other, and the self-test finds a row that is missing in the gate. Comparing and unwrapping are written anew, too.
- * Only the plain values are shared: addresses as bytes, and their text.
+ * each other, and the self-test finds a row that is missing in the gate. Comparing and unwrapping are written anew,
+ * too. Only the plain values are shared: addresses as bytes, and their text.
  *
  * The order of ranges does not matter: of all that hold an address the narrowest speaks.
  *
- * Rules are known as far as they are plain. Tries are made by nobody, over no listener and from no address, so a rule that
- * asks for one of these does not match. Of the others it is known what one denies that asks for nothing but hosts or
- * addresses, and what may be opened or allowed by one. Where there are rules, what is free may be refused all the same. */
+ * Rules are known as far as they are plain. Tries are made by nobody, over no listener and from no address, so a rule
+ * that asks for one of these does not match. Of the others it is known what one denies that asks for nothing but hosts
+ * or addresses, and what may be opened or allowed by one. Where there are rules, what is free may be refused all the
+ * same. */
 
 #include "selftest/oracle.h"
 

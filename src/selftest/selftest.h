@@ -16,8 +16,8 @@ struct selftest_view {
     bool lists;   /* a line for each try; with JSON, a member */
 };
 
-/* The command, with its output. Flags are those of `run`; they are borrowed. Returns the exit code: 0 no hole, 1 a hole,
- * or something else went wrong, 2 the configuration is wrong. Of the main thread, before there are others. */
+/* The command, with its output. Flags are those of `run`; they are borrowed. Returns the exit code: 0 no hole, 1 a
+ * hole, or something else went wrong, 2 the configuration is wrong. Of the main thread, before there are others. */
 int selftest(int argc, const char *const *argv, const struct selftest_view *view);
 
 /* The same in parts, for tests. Begin the private instance. Faults are said.

@@ -1,6 +1,6 @@
 /* As little of HTTP as this needs: one request with Connection: close, an answer that says how long it is. Whoever
- * listens there may not be the process that was meant, so nothing of an answer is believed but within its bounds; and the
- * token is shown to it, as any client of the admin listener must. */
+ * listens there may not be the process that was meant, so nothing of an answer is believed but within its bounds; and
+ * the token is shown to it, as any client of the admin listener must. */
 
 #include "server/admin_client.h"
 
@@ -83,8 +83,8 @@ static socklen_t make_address(const struct config_listen *listen, struct sockadd
     return sizeof(local);
 }
 
-/* Wait for the descriptor until `until_ns`. False: with errno. What is ready later is late: a peer that always has another
- * byte gets no more time than one that is silent. */
+/* Wait for the descriptor until `until_ns`. False: with errno. What is ready later is late: a peer that always has
+ * another byte gets no more time than one that is silent. */
 static bool wait_for(int fd, short events, uint64_t until_ns)
 {
     struct pollfd polled = {.fd = fd, .events = events};

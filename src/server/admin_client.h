@@ -32,8 +32,8 @@ void admin_path_add(struct text *path, const char *name, struct slice value);
 enum status admin_ask(const struct admin_client *client, const char *method, const char *path,
                       struct text *fault, struct admin_reply *ret_reply) MUST_USE;
 
-/* Why it refused, from the command line's side: the first line of the answer, or of a token what is wrong with it. `how`
- * says what gives one. */
+/* Why it refused, from the command line's side: the first line of the answer, or of a token what is wrong with it.
+ * `how` says what gives one. */
 void admin_reply_add_why(const struct admin_client *client, const struct admin_reply *reply,
                          const char *how, struct text *into);
 
@@ -41,8 +41,8 @@ void admin_reply_add_why(const struct admin_client *client, const struct admin_r
 struct admin_stream;
 
 /* Ask, with GET, and read the head of the answer; the body follows with admin_stream_read.
- * Errors, all with a fault: ST_IO it is not there, or does not answer within ten seconds; ST_BAD it refuses, and says why,
- * or what came is no answer; ST_NOMEM. */
+ * Errors, all with a fault: ST_IO it is not there, or does not answer within ten seconds; ST_BAD it refuses, and says
+ * why, or what came is no answer; ST_NOMEM. */
 enum status admin_stream_open(const struct admin_client *client, const char *path,
                               struct text *fault, struct admin_stream **ret_stream) MUST_USE;
 /* For poll(2): ask again when it can be read. */

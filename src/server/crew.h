@@ -11,8 +11,8 @@
 /* The workers that forward, and how clients are spread over them.
  *
  * The kernel chooses who accepts: by a hash of the addresses where each worker has a socket of its own, by who sleeps
- * where they share one. Of many short connections each gets its part; of a few long ones one worker may get most. So who
- * accepts a client while another has fewer open hands it over, by a message to that loop. */
+ * where they share one. Of many short connections each gets its part; of a few long ones one worker may get most. So
+ * who accepts a client while another has fewer open hands it over, by a message to that loop. */
 
 struct crew_member {
     struct loop *loop;

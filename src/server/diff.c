@@ -1,10 +1,10 @@
 /* Two sides in one form: settings and rules, each a name with its value as a file would have it. One side is always the
  * configuration that is checked; the other is a file, or what a process says of itself (/api/v1/policy).
  *
- * Rules are compared by name and by what they say; their order is not, since it tells only whose name is in the log. A rule
- * without a name is called rules[N], which changes when one is put before it: such rules are compared by what they say
- * alone. Of the files of to_list, users and tokens it is told that they changed, not what in them: a process keeps no
- * texts, but knows the digest of each. */
+ * Rules are compared by name and by what they say; their order is not, since it tells only whose name is in the log. A
+ * rule without a name is called rules[N], which changes when one is put before it: such rules are compared by what they
+ * say alone. Of the files of to_list, users and tokens it is told that they changed, not what in them: a process keeps
+ * no texts, but knows the digest of each. */
 
 #include "server/diff.h"
 

@@ -11,9 +11,9 @@ struct diff_options {
     bool kills_refused; /* end the open tunnels that would be refused; not with `old_path` */
 };
 
-/* `argc`/`argv` are the other arguments of check. Returns the exit code: 0 all was compared (and ended), 1 the process could
- * not be asked or did not look at all its tunnels, or something was not ended, 2 a configuration is wrong. Thread: main,
- * before any other. */
+/* `argc`/`argv` are the other arguments of check. Returns the exit code: 0 all was compared (and ended), 1 the process
+ * could not be asked or did not look at all its tunnels, or something was not ended, 2 a configuration is wrong.
+ * Thread: main, before any other. */
 int diff(int argc, const char *const *argv, const struct diff_options *options);
 
 #endif

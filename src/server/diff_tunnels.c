@@ -1,5 +1,5 @@
-/* The process lists its open tunnels page by page, each as a line of the log (/api/v1/tunnels); here the new gate is asked
- * about each, as the request that opened it was asked about by the old one.
+/* The process lists its open tunnels page by page, each as a line of the log (/api/v1/tunnels); here the new gate is
+ * asked about each, as the request that opened it was asked about by the old one.
  *
  * What may differ from a request that came now, and how that is read:
  *

@@ -1,5 +1,5 @@
-/* The options become a query. A text is printed as it is but for bytes that a terminal may obey, and its last line is the
- * verdict; an object, in which such bytes are escaped, as it is. */
+/* The options become a query. A text is printed as it is but for bytes that a terminal may obey, and its last line is
+ * the verdict; an object, in which such bytes are escaped, as it is. */
 
 #include "server/explain_running.h"
 

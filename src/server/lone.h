@@ -4,8 +4,8 @@
 #include "server/bundle.h"
 #include "server/worker.h"
 
-/* A worker of a command: it decides and forwards as those of a process do, but listens nowhere, and serves only whom the
- * command connects. */
+/* A worker of a command: it decides and forwards as those of a process do, but listens nowhere, and serves only whom
+ * the command connects. */
 
 /* Describe in the bundle the sockets that a start would have, since they belong to the floor. None of them is bound. */
 void lone_describe(struct bundle *bundle);

@@ -34,8 +34,8 @@ enum status maker_make(struct maker *maker, const struct bundle *old,
 enum status maker_make_again(struct maker *maker, const struct bundle *old,
                              struct bundle **ret_bundle) MUST_USE;
 /* Has a file changed that is followed, and come to rest since? Looks once a second at most; `config` is the one that is
- * served. True for each change, and again every ten seconds until maker_settle: whoever was taken out of a file must not
- * stay since another one could not be read. */
+ * served. True for each change, and again every ten seconds until maker_settle: whoever was taken out of a file must
+ * not stay since another one could not be read. */
 bool maker_sees_change(struct maker *maker, const struct config *config, uint64_t now_ns);
 /* What the files hold is served. */
 void maker_settle(struct maker *maker);
@@ -45,8 +45,8 @@ int maker_wait_ms(const struct maker *maker, uint64_t now_ns, int wait_ms);
 enum status maker_make_files(struct maker *maker, struct bundle **ret_bundle) MUST_USE;
 /* Say which settings a reload to `config` leaves as they are. */
 void maker_warn_unchanged(const struct maker *maker, const struct config *config);
-/* Open the log file again; *ret_fd is -1 where the log is no file. Errors: ST_IO, and it was said. Whoever writes to it from
- * then on calls maker_say_reopened. */
+/* Open the log file again; *ret_fd is -1 where the log is no file. Errors: ST_IO, and it was said. Whoever writes to it
+ * from then on calls maker_say_reopened. */
 enum status maker_reopen_log(const struct config *config, int *ret_fd) MUST_USE;
 /* Say that what ends from now on is in the file that was opened again. */
 void maker_say_reopened(void);

@@ -36,8 +36,8 @@ enum status privileges_find_user(const char *name, struct privileges_user *ret_u
 /* Become `user` for good: no other groups, no way back, nothing gained by execve, no core dump of what root
  * had in memory. Errors: ST_IO with a fault; then the process must end. */
 enum status privileges_drop(const struct privileges_user *user, struct text *fault) MUST_USE;
-/* Keep of our capabilities only `kept`, one bit each, and get none through execve(2), for good. *ret_left: those that are
- * left. Errors: ST_IO with a fault. Thread: the only one. */
+/* Keep of our capabilities only `kept`, one bit each, and get none through execve(2), for good. *ret_left: those that
+ * are left. Errors: ST_IO with a fault. Thread: the only one. */
 enum status privileges_shed(uint64_t kept, uint64_t *ret_left, struct text *fault) MUST_USE;
 /* What `question` answers, 0 to 253, in a process of its own that has become `user`; -1 where that cannot be. */
 int privileges_ask_as(const struct privileges_user *user, int (*question)(const void *owner),

@@ -48,7 +48,8 @@ static inline struct h1_limits engine_head_limits(const struct config *config)
                               (uint32_t)config->limits.target_bytes};
 }
 
-/* A number for a connection, unique in the process, and below 2^53: what reads JSON as JavaScript does keeps it whole. */
+/* A number for a connection, unique in the process, and below 2^53: what reads JSON as JavaScript does keeps it
+ * whole. */
 static inline uint64_t engine_conn_id(struct engine *engine)
 {
     return ((uint64_t)engine->worker + 1) << 44 | ++engine->next_conn_id;

@@ -1,8 +1,8 @@
 /* Idle connections by origin, newest first, with caps.
  *
- * An origin's entry lives as long as a connection to it, leased ones included, so that giving one back looks nothing up.
- * All idle connections also stand in one list ordered by the time they became idle; one timer walks its old end. Events
- * of idle connections only mark them stale and queue the sweep. */
+ * An origin's entry lives as long as a connection to it, leased ones included, so that giving one back looks nothing
+ * up. All idle connections also stand in one list ordered by the time they became idle; one timer walks its old end.
+ * Events of idle connections only mark them stale and queue the sweep. */
 
 #include "upstream/pool.h"
 

@@ -1,4 +1,5 @@
-/* A view needs no more of a configuration than where to ask, so none of the files that it names is read but the token. */
+/* A view needs no more of a configuration than where to ask, so none of the files that it names is read but the
+ * token. */
 
 #include "view/admin.h"
 
@@ -87,8 +88,8 @@ static int find_listen(struct view_admin *admin, enum view_command command, cons
 
 /* ---- the token ---- */
 
-/* On loopback and Unix sockets reading is free. A token that is shown all the same could be heard by whoever has taken the
- * port of a process that ended. */
+/* On loopback and Unix sockets reading is free. A token that is shown all the same could be heard by whoever has taken
+ * the port of a process that ended. */
 static bool needs_token(const struct view_admin *admin, const struct view_options *options)
 {
     bool is_remote =

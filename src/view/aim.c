@@ -1,4 +1,5 @@
-/* The word is understood as the worker will understand it, so that what is wrong with it is said before anything begins. */
+/* The word is understood as the worker will understand it, so that what is wrong with it is said before anything
+ * begins. */
 
 #include "view/aim.h"
 

@@ -1,5 +1,5 @@
-/* Pages of errors are made for people and have no form that a program knows. Their first line, or their title, is what most
- * proxies put the reason in. Nothing is decoded, and nothing of it is believed. */
+/* Pages of errors are made for people and have no form that a program knows. Their first line, or their title, is what
+ * most proxies put the reason in. Nothing is decoded, and nothing of it is believed. */
 
 #include "view/body_line.h"
 

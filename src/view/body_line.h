@@ -13,8 +13,8 @@ enum { BODY_LOOK_MAX = 2048, BODY_LINE_MAX = 160 };
 
 /* What a head says of the body: text/plain or HTML, without a content coding. */
 enum body_kind body_kind_of(const struct head *head);
-/* The first line of text that is not blank, or the title of HTML; nothing where there is none. Ends at a control byte; other
- * bytes are as they came, so that whoever shows them escapes them. */
+/* The first line of text that is not blank, or the title of HTML; nothing where there is none. Ends at a control byte;
+ * other bytes are as they came, so that whoever shows them escapes them. */
 void body_line_add(struct slice body, enum body_kind kind, struct text *into);
 
 #endif

@@ -40,8 +40,8 @@ static void keep_record(void *owner, const struct record *record)
     CHECK(pthread_mutex_unlock(&lab->lock) == 0);
 }
 
-/* Everything passes; the lists are only read. Own addresses and listeners are not named to the gate. Nothing is looked at
- * inside of tunnels, and whoever asks for them has limits on time of his own. */
+/* Everything passes; the lists are only read. Own addresses and listeners are not named to the gate. Nothing is looked
+ * at inside of tunnels, and whoever asks for them has limits on time of his own. */
 static void lab_open(struct config *config)
 {
     static const struct inet_prefix every[] = {{.addr = {.family = INET_V4}, .bits = 0},

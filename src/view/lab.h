@@ -10,9 +10,10 @@
 
 #include <pthread.h>
 
-/* A worker of a command that makes real transactions: the configuration is read and compiled as a start does it, all goes
- * through its gate, names are looked up and addresses dialled. It listens nowhere and writes no log; the records are kept.
- * Who asks has no address and no name. Started as root, the process becomes another user before it has a thread. */
+/* A worker of a command that makes real transactions: the configuration is read and compiled as a start does it, all
+ * goes through its gate, names are looked up and addresses dialled. It listens nowhere and writes no log; the records
+ * are kept. Who asks has no address and no name. Started as root, the process becomes another user before it has a
+ * thread. */
 
 struct lab {
     /* private */

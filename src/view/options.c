@@ -202,8 +202,8 @@ static int find_option(enum view_command command, const char *word, const char *
     return -1;
 }
 
-/* The option that is meant, of this command's own; where others of the configuration may be meant, only one that is as near
- * as a slip of the finger. */
+/* The option that is meant, of this command's own; where others of the configuration may be meant, only one that is as
+ * near as a slip of the finger. */
 static const char *find_near(const struct reader *reader, const char *word)
 {
     const char *best = NULL;

@@ -17,7 +17,8 @@ enum view_command {
     VIEW_COMMAND_COUNT
 };
 
-/* X(NAME, "--flag", "ARGUMENT", commands, "help"): commands are letters, t trace, f tail, u tunnels, r requests, h har. */
+/* X(NAME, "--flag", "ARGUMENT", commands, "help"): commands are letters, t trace, f tail, u tunnels, r requests, h
+ * har. */
 #define VIEW_OPTIONS(X)                                                                            \
     X(ADMIN, "--admin", "ADDR|PATH", "furh", "the admin listener of the process [127.0.0.1:3129]") \
     X(CONFIG, "--config", "FILE", "furh", "(or -c) names the admin listener and its token")        \

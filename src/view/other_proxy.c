@@ -1,5 +1,5 @@
-/* User and password are cut out of the URL before anything else looks at it, decoded into memory that is wiped, and kept
- * only as the field that is sent (RFC 7617 §2). */
+/* User and password are cut out of the URL before anything else looks at it, decoded into memory that is wiped, and
+ * kept only as the field that is sent (RFC 7617 §2). */
 
 #include "view/other_proxy.h"
 

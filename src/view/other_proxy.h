@@ -18,9 +18,9 @@ struct other_proxy {
 };
 
 /* None, if `url` is NULL. Else http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before the host (RFC 3986
- * §3.2.1), or USER@ and the password in the first line of `password_file`, which is NULL where there is none. `fault` gets
- * a sentence that holds no part of a user or password. Errors: ST_BAD, also where the file cannot be read; ST_NOMEM.
- * other_proxy_done in any case. */
+ * §3.2.1), or USER@ and the password in the first line of `password_file`, which is NULL where there is none. `fault`
+ * gets a sentence that holds no part of a user or password. Errors: ST_BAD, also where the file cannot be read;
+ * ST_NOMEM. other_proxy_done in any case. */
 enum status other_proxy_init(struct other_proxy *proxy, const char *url, const char *password_file,
                              struct text *fault) MUST_USE;
 /* Wipe it. */

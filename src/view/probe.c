@@ -12,9 +12,9 @@
  *     load          its body
  *     part          the worker ends the connection; who went away just before could look like one who did not stay
  *
- * TLS is a transport over a transport, and HTTP a codec over that, as in the worker; so what a peer may send is bounded as
- * it is there. Each step has the time that the worker has for its like. Only what goes through the worker as a request is
- * left to its limits, which end in an answer. */
+ * TLS is a transport over a transport, and HTTP a codec over that, as in the worker; so what a peer may send is bounded
+ * as it is there. Each step has the time that the worker has for its like. Only what goes through the worker as a
+ * request is left to its limits, which end in an answer. */
 
 #include "view/probe.h"
 

@@ -6,9 +6,9 @@
 #include "view/other_proxy.h"
 #include "view/sight.h"
 
-/* Clients of the lab: each asks for one thing, and reads and drops what comes. Through another proxy they do what a client
- * of it does, and see what the worker does not. Within the limits of the configuration each comes to an end, but for a body
- * that keeps coming; that ends with the time that is set, or with a signal. */
+/* Clients of the lab: each asks for one thing, and reads and drops what comes. Through another proxy they do what a
+ * client of it does, and see what the worker does not. Within the limits of the configuration each comes to an end, but
+ * for a body that keeps coming; that ends with the time that is set, or with a signal. */
 
 enum { PROBES_MAX = 256 };
 
@@ -41,9 +41,10 @@ struct probes_options {
 
 /* Errors: ST_IO, ST_NOMEM. probes_end in any case. */
 enum status probes_begin(struct probes *probes, const struct probes_options *options) MUST_USE;
-/* Go for `count` aims, at most PROBES_MAX and all at once, until each has its whole answer, fails or is given up, which all
- * are when a signal comes; a tunnel is closed as soon as it is open. With another proxy each writes into one of `sights`,
- * whose number, counted from `first`, is the User-Agent of the tunnel's record. Errors: ST_IO, ST_NOMEM: no connection to the worker. */
+/* Go for `count` aims, at most PROBES_MAX and all at once, until each has its whole answer, fails or is given up, which
+ * all are when a signal comes; a tunnel is closed as soon as it is open. With another proxy each writes into one of
+ * `sights`, whose number, counted from `first`, is the User-Agent of the tunnel's record. Errors: ST_IO, ST_NOMEM: no
+ * connection to the worker. */
 enum status probes_run(struct probes *probes, const struct aim *aims, size_t count,
                        struct sight *sights, size_t first) MUST_USE;
 void probes_end(struct probes *probes);

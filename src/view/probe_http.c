@@ -1,5 +1,5 @@
-/* Requests and answers of a probe. A codec lies on what was reached while one is asked for and heard, and its limits are those
- * of the configuration for any head. Interim answers are counted, since they may be sent for ever. */
+/* Requests and answers of a probe. A codec lies on what was reached while one is asked for and heard, and its limits
+ * are those of the configuration for any head. Interim answers are counted, since they may be sent for ever. */
 
 #include "view/probe_internal.h"
 
@@ -262,8 +262,8 @@ void probe_note_answer(struct probe *probe, const struct head *head)
     probe->sight->minor = head->minor;
 }
 
-/* What the other proxy says may be shown to anybody, and it may say what it was told. Of that a part tells as much, which is
- * what is left where the words are cut; so whatever begins like it is covered as far as it goes on like it. */
+/* What the other proxy says may be shown to anybody, and it may say what it was told. Of that a part tells as much,
+ * which is what is left where the words are cut; so whatever begins like it is covered as far as it goes on like it. */
 static void hide_credentials(char *words, const char *field)
 {
     enum { LEAST = 4 }; /* digits of base64: three bytes */

@@ -77,8 +77,8 @@ void probe_note_words(struct probe *probe, const struct head *head);
 /* A piece of its body, and that there was the last one. */
 void probe_note_body(struct probe *probe, struct slice piece);
 void probe_note_body_end(struct probe *probe);
-/* The byte stream that a CONNECT has opened becomes what was reached, for the step `next`. False: it failed, since whoever
- * is there has not been spoken to yet, and has nothing to say. */
+/* The byte stream that a CONNECT has opened becomes what was reached, for the step `next`. False: it failed, since
+ * whoever is there has not been spoken to yet, and has nothing to say. */
 bool probe_take_tunnel(struct probe *probe, enum probe_step next) MUST_USE;
 /* Leave HTTP; what it lies on is closed, unless it was taken. */
 void probe_drop_codec(struct probe *probe, bool is_abort);

@@ -25,8 +25,8 @@ struct screen {
 };
 
 struct screen screen_of_output(void);
-/* `text` in `columns` columns, cut with "..." where it is longer; to the right of blanks where `is_right`. It is escaped
- * before, so that no byte of it reaches a terminal raw. */
+/* `text` in `columns` columns, cut with "..." where it is longer; to the right of blanks where `is_right`. It is
+ * escaped before, so that no byte of it reaches a terminal raw. */
 void screen_add_cell(struct text *into, struct slice text, size_t columns, bool is_right);
 
 #endif

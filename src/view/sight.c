@@ -1,5 +1,5 @@
-/* The worker has seen a tunnel to the other proxy: name, addresses, connect. These stay. What it saw of the tunnel's own
- * life goes, and what the probe saw inside comes in its place. */
+/* The worker has seen a tunnel to the other proxy: name, addresses, connect. These stay. What it saw of the tunnel's
+ * own life goes, and what the probe saw inside comes in its place. */
 
 #include "view/sight.h"
 
@@ -44,8 +44,8 @@ static void show_challenge(const struct other_proxy *proxy, struct record *recor
                    64);
 }
 
-/* What the proxy says of an answer that is none of the good ones. Of its words nothing is believed, and all is shown. An
- * answer to a request that does not say whose it is may be the origin's, and is one like any other. */
+/* What the proxy says of an answer that is none of the good ones. Of its words nothing is believed, and all is shown.
+ * An answer to a request that does not say whose it is may be the origin's, and is one like any other. */
 static void show_answer(const struct sight *sight, const struct aim *aim, struct record *record)
 {
     char room[SIGHT_DETAIL_MAX + 100];

@@ -1,8 +1,8 @@
 #ifndef FAIRLEAD_VIEW_SIGNALS_H
 #define FAIRLEAD_VIEW_SIGNALS_H
 
-/* SIGINT and SIGTERM as bytes to read, so that a command ends in order. Threads that are started after signals_take hear
- * none of them. */
+/* SIGINT and SIGTERM as bytes to read, so that a command ends in order. Threads that are started after signals_take
+ * hear none of them. */
 
 /* The descriptor, -1 on failure; readable when one came. SIGPIPE is ignored from then on. */
 int signals_take(void);

@@ -34,8 +34,8 @@ struct sse_event {
 };
 
 void sse_init(struct sse *sse);
-/* Take bytes from the front of *input up to the end of an event. True: one is whole. One that is larger than there is room
- * for is left out. */
+/* Take bytes from the front of *input up to the end of an event. True: one is whole. One that is larger than there is
+ * room for is left out. */
 bool sse_next(struct sse *sse, struct slice *input, struct sse_event *ret_event);
 
 #endif

@@ -175,7 +175,8 @@ static enum status open_stream(struct follower *follower, struct text *fault)
     return admin_stream_open(&follower->admin.client, text_string(&path), fault, &follower->stream);
 }
 
-/* Wait for the stream, a signal, or that nobody reads standard output. False: the server has been silent for too long. */
+/* Wait for the stream, a signal, or that nobody reads standard output. False: the server has been silent for too
+ * long. */
 static bool wait_for_more(struct follower *follower)
 {
     int fd = follower->stream != NULL ? admin_stream_descriptor(follower->stream) : -1;

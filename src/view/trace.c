@@ -1,5 +1,5 @@
-/* Rounds of requests, then what is shown of their records: waterfalls, lines of the log, or an archive; and percentiles of
- * more than one round. */
+/* Rounds of requests, then what is shown of their records: waterfalls, lines of the log, or an archive; and percentiles
+ * of more than one round. */
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -105,8 +105,8 @@ static int run_rounds(struct trace *trace, struct probes *probes)
     return 0;
 }
 
-/* What the probes know of the records, which are the worker's. Those of one that was given up name no probe, but they tell
- * when. */
+/* What the probes know of the records, which are the worker's. Those of one that was given up name no probe, but they
+ * tell when. */
 static void show_sights(struct trace *trace, const struct probes *probes)
 {
     for (size_t i = 0; i < trace->record_count; i++) {

@@ -1,5 +1,6 @@
-/* All bars of a transaction begin at its first byte, and all transactions that are shown together have one scale, so that
- * bars can be compared down the whole screen. A phase that is shorter than a cell has a thin sign, never nothing. */
+/* All bars of a transaction begin at its first byte, and all transactions that are shown together have one scale, so
+ * that bars can be compared down the whole screen. A phase that is shorter than a cell has a thin sign, never
+ * nothing. */
 
 #include "view/waterfall.h"
 

@@ -5,8 +5,8 @@
 #include "record/record.h"
 #include "view/screen.h"
 
-/* One transaction as a person reads it: what it was, how its connection came about, a bar a phase, and of what took 100 ms
- * or more, who was slow.
+/* One transaction as a person reads it: what it was, how its connection came about, a bar a phase, and of what took 100
+ * ms or more, who was slow.
  *
  *     GET http://a.example/  200  1.23KB in 145ms
  *     new connection to 192.0.2.1:80

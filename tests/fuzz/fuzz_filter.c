@@ -1,5 +1,5 @@
-/* Fuzz target: an expression, a line feed, and what a record holds. An expression that is refused is told with words that
- * are safe for a terminal and fit; one that is taken gives the same answer as its terms one by one. */
+/* Fuzz target: an expression, a line feed, and what a record holds. An expression that is refused is told with words
+ * that are safe for a terminal and fit; one that is taken gives the same answer as its terms one by one. */
 #include "base/check.h"
 #include "report/filter.h"
 

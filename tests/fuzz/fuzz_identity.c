@@ -1,5 +1,6 @@
-/* Fuzz target: who is asking. The first byte chooses: a users file, a file of tokens, a Proxy-Authorization field, or the
- * text of /proc/PID/cgroup. Whatever the bytes are, the readers stay in them; what is taken is sound, and found again. */
+/* Fuzz target: who is asking. The first byte chooses: a users file, a file of tokens, a Proxy-Authorization field, or
+ * the text of /proc/PID/cgroup. Whatever the bytes are, the readers stay in them; what is taken is sound, and found
+ * again. */
 #include "base/check.h"
 #include "identity/credentials.h"
 #include "identity/password.h"

@@ -1,6 +1,6 @@
 /* Fuzz target: lines of an access log that somebody else may have written. The first byte says how they are grouped and
- * folded. Whatever the lines are, what is proposed of them loads as a configuration, has as many rules as were meant, and
- * none of them is for everybody unless that was asked for, or denies, or reaches below a public suffix. */
+ * folded. Whatever the lines are, what is proposed of them loads as a configuration, has as many rules as were meant,
+ * and none of them is for everybody unless that was asked for, or denies, or reaches below a public suffix. */
 #include "base/check.h"
 #include "base/json.h"
 #include "config/config.h"

@@ -1,4 +1,5 @@
-/* Fuzz target: server-sent events. The first byte is the width of the pieces that they come in; whole they are the same. */
+/* Fuzz target: server-sent events. The first byte is the width of the pieces that they come in; whole they are the
+ * same. */
 #include "base/check.h"
 #include "view/sse.h"
 

@@ -1,6 +1,6 @@
-/* Fuzz target: the watch over TLS. The input is both directions of a connection in their order: a length of two bytes, of
- * which the highest bit is the side, and as many bytes. Whatever they are, the watch stays in them, and finds the same when
- * they arrive byte by byte; what it found is in order. */
+/* Fuzz target: the watch over TLS. The input is both directions of a connection in their order: a length of two bytes,
+ * of which the highest bit is the side, and as many bytes. Whatever they are, the watch stays in them, and finds the
+ * same when they arrive byte by byte; what it found is in order. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "net/tls_ja4.h"

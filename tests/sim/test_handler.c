@@ -144,8 +144,8 @@ static void test_a_large_answer_waits_for_its_client(void **state)
     }
 }
 
-/* An answer that its client does not take can be ended, and the handler has back what it lent; one that is taken by then
- * ends as any other, and so does one that was not given yet. */
+/* An answer that its client does not take can be ended, and the handler has back what it lent; one that is taken by
+ * then ends as any other, and so does one that was not given yet. */
 static void test_an_answer_that_is_not_taken_can_be_ended(void **state)
 {
     (void)state;

@@ -343,8 +343,8 @@ static void test_forwarded_is_one_list(void **state)
     assert_ptr_equal(strstr(head, "Forwarded:"), strstr(head, "Forwarded: for=192.0.2.1, for="));
 }
 
-/* An origin that was found to take no more of the request before its answer was read: nothing but the end of the client's
- * connection can follow, and the answer says so (RFC 9110 §10.1.1, RFC 9112 §9.6). */
+/* An origin that was found to take no more of the request before its answer was read: nothing but the end of the
+ * client's connection can follow, and the answer says so (RFC 9110 §10.1.1, RFC 9112 §9.6). */
 static void test_an_answer_of_a_deaf_origin_says_close(void **state)
 {
     (void)state;

@@ -224,7 +224,8 @@ static void test_idle_clients_and_tunnels_hold_nothing(void **state)
     assert_int_equal(world_held_bytes(world), 0);
 }
 
-/* A request that waits for its answer holds its head and the list of its fields, and nothing of the head that went out. */
+/* A request that waits for its answer holds its head and the list of its fields, and nothing of the head that went
+ * out. */
 static void test_a_request_in_flight_holds_its_head(void **state)
 {
     (void)state;

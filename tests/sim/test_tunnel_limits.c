@@ -29,8 +29,8 @@ static void test_an_idle_tunnel_ends(void **state)
     peer_reset_at(s.origin, 5000);
 }
 
-/* Told of at multiples of the interval from its opening on, and only where bytes came; each record has the bytes of the one
- * before it. */
+/* Told of at multiples of the interval from its opening on, and only where bytes came; each record has the bytes of the
+ * one before it. */
 static void test_an_open_tunnel_is_told_of(void **state)
 {
     (void)state;

@@ -222,8 +222,8 @@ static void play_reset(struct cell *cell)
     assert_int_equal(mark_ms(record, MARK_X_END), is_waiting ? 140 : 120);
 }
 
-/* A reset passes in its own turn, also behind an end in order. Where bytes of that side are held they go first, unless the proxy meets the reset
- * with bytes for that side: then nothing is left to wait for. */
+/* A reset passes in its own turn, also behind an end in order. Where bytes of that side are held they go first, unless
+ * the proxy meets the reset with bytes for that side: then nothing is left to wait for. */
 static void test_reset(void **state)
 {
     (void)state;

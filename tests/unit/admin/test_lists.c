@@ -116,8 +116,8 @@ static void workers_rest(struct play *play)
     (void)loop_turn(play->home, 0);
 }
 
-/* A worker stops when its time is over, whatever was found, and the answer tells where to go on: nothing is listed twice, nothing
- * is left out, and what stands behind a place that was not looked at comes later. */
+/* A worker stops when its time is over, whatever was found, and the answer tells where to go on: nothing is listed
+ * twice, nothing is left out, and what stands behind a place that was not looked at comes later. */
 static void a_costly_look_ends_and_goes_on(void **state)
 {
     struct play *play = *state;
@@ -234,8 +234,8 @@ static void clients_that_rest_hide_nothing(void **state)
     crowd_end(crowd, CLIENTS);
 }
 
-/* Of so many that even to go past them takes long the rest is left out. That is said, and no place to go on at, since what
- * was left out may stand anywhere. */
+/* Of so many that even to go past them takes long the rest is left out. That is said, and no place to go on at, since
+ * what was left out may stand anywhere. */
 static void a_walk_that_takes_long_is_told(void **state)
 {
     struct play *play = *state;
@@ -354,8 +354,8 @@ static void too_many_at_once_are_refused(void **state)
     assert_answer(play, 200, "tunnels");
 }
 
-/* Readers that do not read keep their places for two seconds; after that whoever asks next gets the oldest one. Kills and
- * other kinds of answers do not wait for them at all. */
+/* Readers that do not read keep their places for two seconds; after that whoever asks next gets the oldest one. Kills
+ * and other kinds of answers do not wait for them at all. */
 static void readers_that_do_not_read_lose_their_place(void **state)
 {
     struct play *play = *state;

@@ -175,7 +175,8 @@ static void valid_utf8_passes_in_json(void **state)
     }
 }
 
-/* CSI and OSC of C1, separators, overrides and isolates of direction, the byte order mark; and what stands beside them. */
+/* CSI and OSC of C1, separators, overrides and isolates of direction, the byte order mark; and what stands beside
+ * them. */
 static void what_a_terminal_obeys_is_escaped_in_json(void **state)
 {
     (void)state;

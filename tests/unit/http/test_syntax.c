@@ -111,7 +111,8 @@ static void words_are_measured(void **state)
     assert_int_equal(syntax_token_span(SLICE("\"a\"")), 0);
 }
 
-/* The first colon is found wherever in its words of eight it stands, and nothing that looks like one is taken for it. */
+/* The first colon is found wherever in its words of eight it stands, and nothing that looks like one is taken for
+ * it. */
 static void the_first_colon_is_found(void **state)
 {
     (void)state;

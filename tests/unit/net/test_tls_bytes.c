@@ -109,7 +109,8 @@ static void decrypted_bytes_that_did_not_fit_keep_the_read_bit(void **state)
     end_pair(&f);
 }
 
-/* The end that came in one receive with the last bytes is known before anybody asks for more, and without the kernel. */
+/* The end that came in one receive with the last bytes is known before anybody asks for more, and without the
+ * kernel. */
 static void an_end_behind_bytes_is_no_quiet(void **state)
 {
     struct fixture f;

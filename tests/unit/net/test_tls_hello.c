@@ -287,7 +287,8 @@ static void what_readers_may_see_differently_is_malformed(void **state)
     }
 }
 
-/* Each byte of a hello cut out, doubled, or set to its extremes: never a read beyond the end, and never another name. */
+/* Each byte of a hello cut out, doubled, or set to its extremes: never a read beyond the end, and never another
+ * name. */
 static void no_spoilt_hello_names_another_host(void **state)
 {
     struct bytes extensions = {.len = 0};

@@ -578,8 +578,8 @@ static void formats_that_count_lines_leave_snapshots_out(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 
-/* On a terminal a failure that has no room stands below its line, whole and at words; in a file a record is a line. Before
- * what stands in the line there are two blanks. */
+/* On a terminal a failure that has no room stands below its line, whole and at words; in a file a record is a line.
+ * Before what stands in the line there are two blanks. */
 static void what_went_wrong_is_apart(void **state)
 {
     (void)state;

@@ -82,7 +82,8 @@ static void ssl_is_inside_of_connect(void **state)
     assert_has(entry, "\"connect\":19.000,\"ssl\":7.000,\"send\":1.000,\"wait\":20.000");
 }
 
-/* TLS with a parent proxy, the CONNECT and TLS with the origin: all are needed to be connected, and `ssl` is the last one. */
+/* TLS with a parent proxy, the CONNECT and TLS with the origin: all are needed to be connected, and `ssl` is the last
+ * one. */
 static void a_parent_proxy_is_inside_of_connect(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* The pen of the JSON log: numbers of every length, objects without a member, and no byte behind the end of the text. */
+/* The pen of the JSON log: numbers of every length, objects without a member, and no byte behind the end of the
+ * text. */
 
 #include <setjmp.h>
 #include <stdarg.h>

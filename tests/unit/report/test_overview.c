@@ -91,7 +91,8 @@ static void what_happened_is_told_by_second_and_minute(void **state)
     assert_has(text, "\"pool\":{\"opened\":1,\"reused\":2,\"saved_us\":14000}");
 }
 
-/* An exchange that took so long, of which the origin was waited for in the last `wait_ms`, and the name server before. */
+/* An exchange that took so long, of which the origin was waited for in the last `wait_ms`, and the name server
+ * before. */
 static void slow_exchange(uint64_t total_ms, uint64_t wait_ms)
 {
     uint64_t now_ns = clock_monotonic_ns();

@@ -129,8 +129,8 @@ static void every_member_comes_back(void **state)
     assert_string_equal(again.client_tls.cipher_name, "TLS_AES_256_GCM_SHA384");
 }
 
-/* What is written at once where there is much room is the same where there is just enough, and is cut where there is less;
- * sanitizers see the byte behind. */
+/* What is written at once where there is much room is the same where there is just enough, and is cut where there is
+ * less; sanitizers see the byte behind. */
 static void each_room_has_what_fits(void **state)
 {
     (void)state;
