@@ -14,7 +14,7 @@ import pytest
 
 from support.bounds import BOUND
 from support.message import ok, request
-from support.ops import Config, answers, both, fails, needs_others, needs_root, reload, status_of, works
+from support.ops import Config, answers, both, fails, get, needs_others, needs_root, reload, status_of, works
 from support.origin import replies
 from support.proxy import NOBODY, clean_environment, is_root, parse_address
 from support.wire import connect
@@ -217,6 +217,27 @@ def test_a_reload_within_the_folders_of_the_start(stage, certs, whole):
     reload(proxy, listeners=2)
     plain = next(url for url in proxy.addresses if url.startswith("http://"))
     works(parse_address(plain), origin)
+
+
+@pytest.mark.parametrize("whose", ["machine", "ours"])
+def test_authorities_of_the_system_are_read_at_the_start_and_in_a_reload(stage, certs, whose):
+    """Wherever they are: those of the machine, which do not know ours, or a file that SSL_CERT_FILE names. The sandbox leaves
+    them open; a reload would have nobody to trust without."""
+    config = Config(stage).write("127.0.0.1:0")
+    trusted = config.folder / "trust" / "ca.pem"
+    trusted.parent.mkdir()
+    shutil.copy(certs.ca, trusted)
+    environment = unmanaged() | {"SSL_CERT_FILE": str(trusted)}
+    if whose == "machine":
+        del environment["SSL_CERT_FILE"]
+    proxy = config.start(environment=environment)
+    for _ in range(2):
+        origin = stage.origin(answers(), tls=certs.server_context())
+        assert get(proxy.address, origin).status == (200 if whose == "ours" else 502)
+        if whose == "machine":
+            origin.wait_failure()
+        reload(proxy)
+    assert {record.cause for record in proxy.records(2)} == {None if whose == "ours" else "tls_certificate"}
 
 
 @needs_landlock

@@ -40,8 +40,10 @@ static void the_whole_table_has_no_hole(void **state)
     selftest_run(trials, UINT32_MAX);
     struct trial_tally sum = trial_sum(&trials->results);
     for (size_t i = 0; i < trials->results.hole_count; i++)
-        print_error("%s: should be %s\n", trials->results.holes[i].request,
-                    trials->results.holes[i].should);
+        print_error("%s: should be %s, fault %d, status %u, rule '%s'\n",
+                    trials->results.holes[i].request, trials->results.holes[i].should,
+                    (int)trials->results.holes[i].fault, trials->results.holes[i].status,
+                    trials->results.holes[i].rule);
     assert_int_equal(sum.holes, 0);
     assert_int_equal(sum.blocked, 0);
     assert_false(trials->is_broken);
