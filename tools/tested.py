@@ -9,7 +9,6 @@ import csource
 # part of a whole which is tested as such, or whose work shows only between real processes or in whole exchanges.
 ELSEWHERE = {
     # Parts of one thing, whose header has the test.
-    "src/admin/call.c": ["tests/unit/admin/test_routes.c"],
     "src/admin/metrics.c": ["tests/unit/admin/test_routes.c"],
     "src/admin/events.c": ["tests/unit/admin/test_routes.c"],
     "src/admin/lent.c": ["tests/unit/admin/test_lists.c"],

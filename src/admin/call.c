@@ -4,9 +4,8 @@
 #include "admin/call.h"
 
 #include "base/text.h"
+#include "http/media.h"
 #include "proxy/handler.h"
-
-#define TEXT_TYPE "text/plain; charset=utf-8"
 
 enum { CALL_TEXT_MAX = 2048 };
 
@@ -14,7 +13,7 @@ enum { CALL_TEXT_MAX = 2048 };
 
 void call_answer_text(const struct call *call, unsigned status, struct slice body)
 {
-    struct answer answer = {.status = status, .type = TEXT_TYPE, .body = body};
+    struct answer answer = {.status = status, .type = MEDIA_TEXT, .body = body};
     exchange_answer(call->exchange, &answer);
 }
 
@@ -24,7 +23,7 @@ void call_fail(struct exchange *exchange, bool wants_json, const struct answer *
     char body[CALL_TEXT_MAX];
     struct text text = text_on(body, sizeof(body));
     struct answer whole = *answer;
-    whole.type = wants_json ? "application/json" : TEXT_TYPE;
+    whole.type = wants_json ? MEDIA_JSON : MEDIA_TEXT;
     if (wants_json) {
         text_add_format(&text, "{\"v\":1,\"status\":%u,\"error\":\"%s\",\"message\":\"",
                         answer->status, word);
@@ -54,11 +53,10 @@ bool query_find(struct slice query, struct slice name, struct slice *ret_value)
     return false;
 }
 
-/* Percent-decoded, with '+' for a blank as forms write it. False: a '%' without its two digits, or too long. */
-static bool query_decode(struct slice value, struct text *into)
+bool query_decode(struct slice value, bool is_form, struct text *into)
 {
     for (size_t i = 0; i < value.len; i++) {
-        char c = value.at[i] == '+' ? ' ' : value.at[i];
+        char c = is_form && value.at[i] == '+' ? ' ' : value.at[i];
         uint64_t byte = 0;
         if (c == '%') {
             struct slice digits = slice_first(slice_from(value, i + 1), 2);
@@ -80,7 +78,7 @@ bool query_filter(const struct call *call, struct filter *ret_filter)
     struct text reason = text_on(why, sizeof(why));
     struct slice value = SLICE_NONE;
     (void)query_find(call->query, SLICE("filter"), &value);
-    if (!query_decode(value, &text))
+    if (!query_decode(value, /* is_form= */ true, &text))
         text_add(&reason,
                  SLICE("the filter is too long, or a '%' in it has no two digits behind it"));
     else if (filter_parse(text_slice(&text), ret_filter, &reason) == ST_OK)

@@ -16,6 +16,7 @@
 #include "admin/lent.h"
 #include "base/check.h"
 #include "config/snapshot.h"
+#include "http/media.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,8 +35,8 @@ struct explaining {
     size_t body_len;
     struct asked asked;
     struct question lookup;
-    char room[ROOM]; /* what was asked, without escapes */
-    size_t room_len;
+    struct text words; /* what was asked, without escapes; in `room` */
+    char room[ROOM];
 };
 
 static void explaining_bury(struct grave *grave)
@@ -66,19 +67,11 @@ void explaining_forget(struct admin *admin, struct exchange *exchange)
 /* A value without its escapes. False: one is none, or there is no room. */
 static bool unescape(struct explaining *explaining, struct slice value, struct slice *ret_text)
 {
-    size_t begin = explaining->room_len;
-    while (value.len > 0) {
-        uint64_t byte = (unsigned char)value.at[0];
-        bool is_escape = value.at[0] == '%';
-        if (is_escape && (value.len < 3 || slice_hex_to_u64(slice_first(slice_from(value, 1), 2),
-                                                            0xff, &byte) != ST_OK))
-            return false;
-        if (explaining->room_len == ROOM)
-            return false;
-        explaining->room[explaining->room_len++] = (char)byte;
-        value = slice_from(value, is_escape ? 3 : 1);
-    }
-    *ret_text = slice_of(explaining->room + begin, explaining->room_len - begin);
+    struct text *words = &explaining->words;
+    size_t begin = words->len;
+    if (!query_decode(value, /* is_form= */ false, words))
+        return false;
+    *ret_text = slice_from(text_slice(words), begin);
     return true;
 }
 
@@ -163,8 +156,7 @@ static void explaining_answer(struct explaining *explaining)
         explaining->body = NULL; /* lent */
     explaining_end(explaining);
     if (is_whole)
-        lent_answer(&call, LENT_EXPLANATIONS,
-                    is_json ? "application/json" : "text/plain; charset=utf-8", body, len);
+        lent_answer(&call, LENT_EXPLANATIONS, is_json ? MEDIA_JSON : MEDIA_TEXT, body, len);
     else
         answer_failure(&call, 503, "memory", "out of memory, or too long: ask without all");
 }
@@ -238,6 +230,7 @@ static struct explaining *explaining_create(const struct call *call)
     }
     admin->explaining = explaining;
     explaining->admin = admin;
+    explaining->words = text_on(explaining->room, sizeof(explaining->room));
     explaining->loop = call->request->loop;
     explaining->fails_as_json = call->wants_json;
     explaining->exchange = call->exchange;

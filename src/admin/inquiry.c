@@ -21,6 +21,7 @@
 #include "admin/lent.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "http/media.h"
 #include "report/access_log.h"
 
 #include <stdlib.h>
@@ -221,7 +222,7 @@ static void list_answer(struct inquiry *inquiry)
         page_add_records(&page, inquiry);
         page_add_rest(&page, inquiry);
     }
-    lent_answer(&call, LENT_LISTS, "application/json", page.text.at, page.text.len);
+    lent_answer(&call, LENT_LISTS, MEDIA_JSON, page.text.at, page.text.len);
 }
 
 static void list_set_out(struct admin *admin);

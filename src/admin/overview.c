@@ -5,6 +5,7 @@
 
 #include "admin/lent.h"
 #include "base/clock.h"
+#include "http/media.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,5 +79,5 @@ void overview_show(const struct call *call)
         add_workers(admin, &text);
     }
     free(members);
-    lent_answer(call, LENT_LONG, "application/json", text.at, text.len);
+    lent_answer(call, LENT_LONG, MEDIA_JSON, text.at, text.len);
 }

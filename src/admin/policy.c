@@ -11,6 +11,7 @@
 
 #include "admin/lent.h"
 #include "config/snapshot.h"
+#include "http/media.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,5 +120,5 @@ void policy_show(const struct call *call)
     if (!lent_has_room(call, LENT_LONG, call->admin->listing_count))
         return;
     char *body = write_body(call->request->snapshot, &len);
-    lent_answer(call, LENT_LONG, "application/json", body, len);
+    lent_answer(call, LENT_LONG, MEDIA_JSON, body, len);
 }

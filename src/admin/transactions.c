@@ -13,6 +13,7 @@
 #include "admin/lent.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "http/media.h"
 #include "report/access_log.h"
 #include "report/har.h"
 #include "report/recent.h"
@@ -228,7 +229,7 @@ static void listing_answer(struct listing *listing, enum listing_fate fate)
     else
         text.at = NULL;
     listing_free(listing);
-    lent_answer(&call, LENT_LONG, "application/json", text.at, text.len);
+    lent_answer(&call, LENT_LONG, MEDIA_JSON, text.at, text.len);
 }
 
 static void listing_fail_late(struct listing *listing)

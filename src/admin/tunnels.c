@@ -3,6 +3,7 @@
 #include "admin/tunnels.h"
 
 #include "admin/inquiry.h"
+#include "http/media.h"
 #include "report/diag.h"
 
 /* False: that is enough. */
@@ -55,7 +56,7 @@ static void kill_answer(struct inquiry *inquiry)
     char body[64];
     struct text text = text_on(body, sizeof(body));
     text_add_format(&text, "{\"v\":1,\"killed\":\"%016llx\"}\n", (unsigned long long)inquiry->id);
-    struct answer answer = {.status = 200, .type = "application/json", .body = text_slice(&text)};
+    struct answer answer = {.status = 200, .type = MEDIA_JSON, .body = text_slice(&text)};
     exchange_answer(inquiry->exchange, &answer);
 }
 

@@ -5,6 +5,8 @@
  * hellos are neither, and are refused by whoever parses them. */
 #include "net/tls_sniff.h"
 
+#include "http/media.h"
+
 enum { RECORD_HANDSHAKE = 0x16, VERSION_MAJOR = 0x03 };
 
 bool tls_sniff_is_tls(struct slice first)
@@ -22,7 +24,7 @@ bool tls_sniff_is_http(struct slice first)
 struct slice tls_sniff_clear_answer(void)
 {
     return SLICE("HTTP/1.1 400 Bad Request (this port speaks TLS)\r\n"
-                 "Content-Type: text/plain; charset=utf-8\r\n"
+                 "Content-Type: " MEDIA_TEXT "\r\n"
                  "Content-Length: 91\r\n"
                  "Connection: close\r\n"
                  "\r\n"

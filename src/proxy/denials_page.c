@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "http/media.h"
 #include "io/socket.h"
 #include "net/tcp.h"
 #include "proxy/denials.h"
@@ -291,9 +292,9 @@ enum status denials_page_send(struct exchange *x)
         void (*add)(struct slice who, const struct denial *denials, size_t count,
                     struct text *text);
     } forms[] = {
-        [REPLY_TEXT] = {"text/plain; charset=utf-8", add_text},
-        [REPLY_JSON] = {"application/json", add_json},
-        [REPLY_HTML] = {"text/html; charset=utf-8", add_html},
+        [REPLY_TEXT] = {MEDIA_TEXT, add_text},
+        [REPLY_JSON] = {MEDIA_JSON, add_json},
+        [REPLY_HTML] = {MEDIA_HTML, add_html},
     };
     char words[PAGE_WHO];
     struct text who = text_on(words, sizeof(words));

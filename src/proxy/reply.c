@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "http/media.h"
 #include "http/proxy_status.h"
 #include "http/status_code.h"
 
@@ -353,8 +354,7 @@ static enum status reply_send_help(struct exchange *x)
         text_add_format(&text, "curl --proxy %s://%s http://example.com/", scheme, address);
     text_add(&text, is_html ? SLICE("</pre></body></html>\n") : SLICE("\n"));
     return reply_send(x, &(struct answer){.status = 200,
-                                          .type = is_html ? "text/html; charset=utf-8"
-                                                          : "text/plain; charset=utf-8",
+                                          .type = is_html ? MEDIA_HTML : MEDIA_TEXT,
                                           .body = text_slice(&text)});
 }
 
@@ -417,15 +417,15 @@ static enum status reply_send_failure(struct exchange *x)
     char body[REPLY_BODY_MAX];
     struct text text = text_on(body, sizeof(body));
     uint64_t elapsed_ns = clock_monotonic_ns() - x->timeline.at_ns[MARK_C_FIRST];
-    const char *type = "text/plain; charset=utf-8";
+    const char *type = MEDIA_TEXT;
     switch (reply_format_for(x)) {
     case REPLY_TEXT: reply_text_body(x, &text, elapsed_ns); break;
     case REPLY_JSON:
-        type = "application/json";
+        type = MEDIA_JSON;
         reply_json_body(x, &text, elapsed_ns);
         break;
     case REPLY_HTML:
-        type = "text/html; charset=utf-8";
+        type = MEDIA_HTML;
         reply_html_body(x, &text, elapsed_ns);
         break;
     }
