@@ -30,8 +30,8 @@ void call_fail(struct exchange *exchange, bool wants_json, const struct answer *
                const char *word, struct slice message);
 /* The value of `name` in a query such as "a=1&b=2"; false where it is not there. Nothing is decoded. */
 bool query_find(struct slice query, struct slice name, struct slice *ret_value);
-/* `value` of a query without its escapes (RFC 3986 §2.1), put behind `into`; `is_form`: a '+' is a blank, as forms write
- * it. False: a '%' without its two digits, or it had no room. */
+/* `value` of a query without its escapes (RFC 3986 §2.1), put behind `into`; `is_form`: a '+' is a blank, as forms
+ * write it. False: a '%' without its two digits, or it had no room. */
 bool query_decode(struct slice value, bool is_form, struct text *into);
 /* What the query chooses records by (report/filter.h), all where it has no "filter=". False: that is no filter, and the
  * exchange was told. */

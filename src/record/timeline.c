@@ -1,8 +1,8 @@
 /* Marks, and the one place where they are subtracted.
  *
  * A mark is the monotonic time of an event and is written once; 0 says that the event never happened. A
- * phase is a span between two marks. Each phase states its ends in phase_points; timeline_phase and timeline_spread
- * do the rest, so that the two promises of a phase hold for all of them:
+ * phase is a span between two marks. Each phase states its ends in phase_points; span_length and blocked_length do the
+ * rest, of nanoseconds and of microseconds, so that the two promises of a phase hold for all of them:
  *
  *     T1  A phase of which one end never happened is absent, never zero.
  *     T2  A phase is never negative: a span whose end lies before its begin has length 0.
@@ -118,46 +118,54 @@ static inline uint64_t point_ns(const uint64_t *at, unsigned point)
     return at[MARK_C_FIRST] != 0 ? at[MARK_C_FIRST] : at[MARK_C_ACCEPT];
 }
 
-/* From `begin_ns` to `end_ns`; absent where one of them is 0. */
+/* Both ends of a phase that are there, in one unit or another: monotonic nanoseconds, or microseconds from the base,
+ * which may be negative. */
 struct span {
-    uint64_t begin_ns;
-    uint64_t end_ns;
+    int64_t begin;
+    int64_t end;
 };
 
-static inline struct span timeline_span(const uint64_t *at, enum phase phase)
+/* T2. */
+static inline int64_t span_length(struct span span)
 {
-    return (struct span){point_ns(at, phase_points[phase].begin),
-                         point_ns(at, phase_points[phase].end)};
+    return span.end > span.begin ? span.end - span.begin : 0;
 }
 
-static uint64_t span_length(struct span span)
+static inline int64_t span_overlap(struct span a, struct span b)
 {
-    return span.end_ns > span.begin_ns ? span.end_ns - span.begin_ns : 0;
-}
-
-static uint64_t span_overlap(struct span a, struct span b)
-{
-    if (b.begin_ns == 0 || b.end_ns == 0)
-        return 0;
     return span_length(
-        (struct span){u64_most(a.begin_ns, b.begin_ns), u64_least(a.end_ns, b.end_ns)});
+        (struct span){a.begin > b.begin ? a.begin : b.begin, a.end < b.end ? a.end : b.end});
 }
 
-static inline bool phase_length(const uint64_t *at, enum phase phase, uint64_t *ret_ns)
+/* How long PHASE_BLOCKED is where PHASE_DNS happened. */
+static inline int64_t blocked_length(struct span blocked, struct span dns)
 {
-    struct span span = timeline_span(at, phase);
-    if (span.begin_ns == 0 || span.end_ns == 0)
+    return span_length(blocked) - span_overlap(blocked, dns);
+}
+
+/* T1: false where one end is missing. */
+static inline bool phase_span(const uint64_t *at, enum phase phase, struct span *ret_span)
+{
+    uint64_t begin_ns = point_ns(at, phase_points[phase].begin);
+    uint64_t end_ns = point_ns(at, phase_points[phase].end);
+    *ret_span = (struct span){(int64_t)begin_ns, (int64_t)end_ns};
+    return begin_ns != 0 && end_ns != 0;
+}
+
+static inline bool phase_ns(const uint64_t *at, enum phase phase, uint64_t *ret_ns)
+{
+    struct span span;
+    struct span dns;
+    if (!phase_span(at, phase, &span))
         return false;
-    uint64_t length = span_length(span);
-    if (phase == PHASE_BLOCKED)
-        length -= span_overlap(span, timeline_span(at, PHASE_DNS));
-    *ret_ns = length;
+    bool is_less = phase == PHASE_BLOCKED && phase_span(at, PHASE_DNS, &dns);
+    *ret_ns = (uint64_t)(is_less ? blocked_length(span, dns) : span_length(span));
     return true;
 }
 
 bool timeline_phase(const struct timeline *timeline, enum phase phase, uint64_t *ret_ns)
 {
-    return phase_length(timeline->at_ns, phase, ret_ns);
+    return phase_ns(timeline->at_ns, phase, ret_ns);
 }
 
 /* The phases of a request that can be under way, the last ones first: each from its first mark to its second. */
@@ -221,19 +229,15 @@ uint64_t timeline_phases(const struct timeline *timeline, uint64_t ret_ns[PHASE_
 {
     uint64_t phases = 0;
     for (unsigned phase = 0; phase < PHASE_COUNT; phase++) {
-        if (phase_length(timeline->at_ns, (enum phase)phase, &ret_ns[phase]))
+        if (phase_ns(timeline->at_ns, (enum phase)phase, &ret_ns[phase]))
             phases |= 1ULL << phase;
     }
     return phases;
 }
 
-static int64_t spread_overlap(const int64_t *at, enum phase a, enum phase b)
+static inline struct span spread_span(const int64_t *at, unsigned phase)
 {
-    int64_t begin_a = at[phase_points[a].begin], begin_b = at[phase_points[b].begin];
-    int64_t end_a = at[phase_points[a].end], end_b = at[phase_points[b].end];
-    int64_t begin = begin_a > begin_b ? begin_a : begin_b;
-    int64_t end = end_a < end_b ? end_a : end_b;
-    return end > begin ? end - begin : 0;
+    return (struct span){at[phase_points[phase].begin], at[phase_points[phase].end]};
 }
 
 /* `points` has a bit for each whose time is there. */
@@ -245,13 +249,13 @@ static void spread_phases(struct timeline_spread *spread, uint64_t points)
         uint64_t both = phase_points[phase].both;
         if ((points & both) != both)
             continue;
-        int64_t length = at[phase_points[phase].end] - at[phase_points[phase].begin];
         spread->phases |= 1ULL << phase;
-        spread->phase_us[phase] = length > 0 ? length : 0;
+        spread->phase_us[phase] = span_length(spread_span(at, phase));
     }
     uint64_t overlapping = 1ULL << PHASE_BLOCKED | 1ULL << PHASE_DNS;
     if ((spread->phases & overlapping) == overlapping)
-        spread->phase_us[PHASE_BLOCKED] -= spread_overlap(at, PHASE_BLOCKED, PHASE_DNS);
+        spread->phase_us[PHASE_BLOCKED] =
+            blocked_length(spread_span(at, PHASE_BLOCKED), spread_span(at, PHASE_DNS));
 }
 
 void timeline_spread(const struct timeline *timeline, struct timeline_spread *ret_spread)
@@ -293,11 +297,11 @@ uint64_t timeline_wall_ns(const struct timeline *timeline, enum mark mark)
 bool timeline_bounds(const struct timeline *timeline, enum phase phase, uint64_t *ret_begin_ns,
                      uint64_t *ret_end_ns)
 {
-    struct span span = timeline_span(timeline->at_ns, phase);
-    if (span.begin_ns == 0 || span.end_ns == 0)
+    struct span span;
+    if (!phase_span(timeline->at_ns, phase, &span))
         return false;
-    *ret_begin_ns = span.begin_ns;
-    *ret_end_ns = u64_most(span.begin_ns, span.end_ns);
+    *ret_begin_ns = (uint64_t)span.begin;
+    *ret_end_ns = (uint64_t)(span.begin + span_length(span));
     return true;
 }
 
