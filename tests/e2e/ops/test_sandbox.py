@@ -224,7 +224,7 @@ def test_authorities_of_the_system_are_read_at_the_start_and_in_a_reload(stage, 
     """Wherever they are: those of the machine, which do not know ours, or a file that SSL_CERT_FILE names. The sandbox leaves
     them open; a reload would have nobody to trust without."""
     config = Config(stage).write("127.0.0.1:0")
-    trusted = config.folder / "trust" / "ca.pem"
+    trusted = stage.folder.parent / f"{stage.folder.name}-trust" / "ca.pem"  # that of the configuration is open anyway
     trusted.parent.mkdir()
     shutil.copy(certs.ca, trusted)
     environment = unmanaged() | {"SSL_CERT_FILE": str(trusted)}
