@@ -214,6 +214,8 @@ void text_add_duration(struct text *text, uint64_t ns)
         text_add_scaled(text, ns, NS_PER_MS, "ms");
     else if (ns >= NS_PER_US)
         text_add_scaled(text, ns, NS_PER_US, "us");
+    else if (ns == 0)
+        text_add(text, SLICE("0us"));
     else
         text_add_scaled(text, ns, 1, "ns");
 }

@@ -43,7 +43,7 @@ void text_add_json(struct text *text, struct slice s);
 void text_add_html(struct text *text, struct slice s);
 /* Safe for a terminal or a log line: control bytes and non-ASCII as \xHH, `quote` and backslash escaped. */
 void text_add_log(struct text *text, struct slice s, char quote);
-/* 1.23ms, 45s ...: three significant digits with a unit, for people. */
+/* 1.23ms, 45s, 0us ...: three significant digits with a unit, for people. */
 void text_add_duration(struct text *text, uint64_t ns);
 /* 420us, 1.2ms, 45ms, 12m ...: two or three digits with a unit, for columns. */
 void text_add_short_duration(struct text *text, uint64_t ns);

@@ -22,17 +22,17 @@ enum access_log_format {
         ACCESS_LOG_FORMAT_COUNT
 };
 
-/* Room that any record needs in any format, line feed included. */
-enum { ACCESS_LOG_LINE_MAX = 32768 };
+enum {
+    ACCESS_LOG_LINE_MAX = 32768, /* room that any record needs in any format, line feed included */
+    ACCESS_LOG_TERMINAL_COLUMNS = 80, /* of a terminal that does not tell its width */
+};
 
 struct access_log_style {
     enum access_log_format format;
     bool has_color; /* only for ACCESS_LOG_LINE, as is what follows */
-    /* Width of the line, 60 to 200; 0: 110. The recorder asks a terminal for its own. */
+    /* Width of a terminal, 60 to 500; what has no room in the line is cut, or goes on below it. The recorder asks a terminal
+     * for its own. 0: no terminal; nothing is cut, and a record is a line. */
     unsigned columns;
-    /* A failure that has no room in the line goes on below it, whole: for terminals. Else it is cut, and a record is a
-     * line. */
-    bool wraps;
 };
 
 /* Add the line for `record`, with its line feed. No byte that a peer chose reaches it raw: control bytes

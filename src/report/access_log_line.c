@@ -4,10 +4,11 @@
  *     14:03:28 403 CONNECT 420us      - 127.0.0.1:443           refused: default-deny 127.0.0.0/8; --allow 127.0.0.1
  *
  * Time of day, status, method, total, bytes to the client, target, then what matters: the failure where
- * there is one, and the phases. The line is as wide as its style says: the target gives way first, down to
- * TARGET_COLUMNS; where phases still do not fit the shortest are left out (all of them are in the JSON
- * format). A refusal says what would change it, with as many words as fit. On a terminal a failure that does not fit
- * stands below its line, whole, indented and broken at words.
+ * there is one, and the phases. In a file or a pipe all of that is whole, since a program may read it. On a terminal the line
+ * is as wide as its style says: the target gives way first, down to TARGET_COLUMNS; where phases still do not fit the
+ * shortest are left out (all of them are in the JSON format), and where none does they stand below the line. A refusal says
+ * what would change it, with as many words as fit. A failure that does not fit stands below its line, whole, indented and
+ * broken at words.
  *
  *     L1  Text of a peer is escaped first and cut afterwards; colours are added around it, never cut.
  *     L2  Without colours the line is printable ASCII; with them, only the sequences below are added. */
@@ -20,21 +21,20 @@
 #include <time.h>
 
 enum {
-    LINE_COLUMNS = 110, /* where nobody says another width */
     LINE_COLUMNS_MIN = 60,
-    LINE_COLUMNS_MAX = 200,
+    LINE_COLUMNS_MAX = 500,
     METHOD_COLUMNS = 7,
     TOTAL_COLUMNS = 5,
     SIZE_COLUMNS = 6,
     HEAD_COLUMNS = 9 + 4 + METHOD_COLUMNS + 1 + TOTAL_COLUMNS + 1 + SIZE_COLUMNS + 1,
     TARGET_COLUMNS = 25,
-    BELOW_COLUMN = 9,       /* where a note below a line begins: under the status */
+    BELOW_COLUMN = 9,       /* where what is below a line begins: under the status */
     USER_COLUMNS = 21,      /* "user " and as much of the name */
     USER_ROOM_COLUMNS = 24, /* what must be left of the tail beside it */
     /* Room for what is cut afterwards: longer than any column. */
-    METHOD_TEXT = 64,
-    TARGET_TEXT = 256,
-    NOTE_TEXT = 256,
+    METHOD_TEXT = 128, /* four a byte of the longest that a record holds */
+    TARGET_TEXT = LINE_COLUMNS_MAX + 4,
+    NOTE_TEXT = LINE_COLUMNS_MAX + 4,
     BELOW_TEXT = 700,
     PIECE_TEXT = 40,
     SLOW_TEXT = 32,
@@ -194,16 +194,21 @@ static void tail_user(struct tail *tail, const struct record *record, size_t col
 }
 
 /* The whole of it, of any length. */
+static void add_whole_failure(const struct record *record, struct text *note)
+{
+    add_failure(record, note);
+    if (record->end == END_REFUSED && record->remedy.len > 0) {
+        text_add(note, SLICE("; to allow it: "));
+        text_add_log(note, record_get(record, record->remedy), '\0');
+    }
+}
+
 static void add_below(const struct record *record, const struct pen *pen, size_t columns)
 {
     char room[BELOW_TEXT];
     struct text words = text_on(room, sizeof(room));
     struct text_wrap wrap = {.columns = columns, .indent = BELOW_COLUMN, .at = BELOW_COLUMN};
-    add_failure(record, &words);
-    if (record->end == END_REFUSED && record->remedy.len > 0) {
-        text_add(&words, SLICE("; to allow it: "));
-        text_add_log(&words, record_get(record, record->remedy), '\0');
-    }
+    add_whole_failure(record, &words);
     add_spaces(pen->into, BELOW_COLUMN);
     pen_color(pen, RED);
     text_add_wrapped(pen->into, text_slice(&words), &wrap);
@@ -211,34 +216,33 @@ static void add_below(const struct record *record, const struct pen *pen, size_t
     text_add_char(pen->into, '\n');
 }
 
+/* What is to be said beside a failure. */
+static void add_state(const struct record *record, struct text *note)
+{
+    if (record->is_in_progress)
+        text_add(note, SLICE("open"));
+    else if (note->len == 0 && record->upstream_use > 1)
+        text_add(note, SLICE("reused"));
+    if (record->would_deny.len > 0) {
+        text_add(note, note->len > 0 ? SLICE(", would deny: ") : SLICE("would deny: "));
+        text_add_log(note, record_get(record, record->would_deny), '\0');
+    }
+    if (record_is_tunnel(record) && !has_failed(record)) {
+        text_add(note, note->len > 0 ? SLICE(" up ") : SLICE("up "));
+        text_add_size(note, record->client_in_bytes);
+    }
+}
+
 static void tail_note(struct tail *tail, const struct record *record, size_t columns, size_t spare)
 {
     struct text whole = text_on(tail->note, sizeof(tail->note));
     bool has_remedy = record->end == END_REFUSED && record->remedy.len > 0;
     tail->is_alarm = has_failed(record);
-    if (record->is_in_progress)
-        text_add(&whole, SLICE("open"));
-    else if (tail->is_alarm && !(has_remedy && add_remedy(record, columns, spare, &whole)))
+    if (tail->is_alarm && !record->is_in_progress &&
+        !(has_remedy && add_remedy(record, columns, spare, &whole)))
         add_failure(record, &whole);
-    else if (record->upstream_use > 1)
-        text_add(&whole, SLICE("reused"));
-    if (record->would_deny.len > 0) {
-        text_add(&whole, whole.len > 0 ? SLICE(", would deny: ") : SLICE("would deny: "));
-        text_add_log(&whole, record_get(record, record->would_deny), '\0');
-    }
-    if (record_is_tunnel(record) && !tail->is_alarm) {
-        text_add(&whole, whole.len > 0 ? SLICE(" up ") : SLICE("up "));
-        text_add_size(&whole, record->client_in_bytes);
-    }
+    add_state(record, &whole);
     tail->note_len = whole.len;
-}
-
-/* What does not fit into the line goes below it. */
-static void tail_lower(struct tail *tail, size_t columns)
-{
-    tail->is_below = tail->is_alarm && tail->note_len > columns;
-    if (tail->is_below)
-        tail->note_len = 0;
 }
 
 /* What is too short to be shown. Phases that open a connection tell by being there that it was a new one, so
@@ -314,6 +318,32 @@ static size_t tail_longest(const struct tail *tail)
     return longest;
 }
 
+/* A failure that does not fit into the line goes below it. */
+static void tail_lower(struct tail *tail, size_t columns)
+{
+    tail->is_below = tail->is_alarm && tail->note_len > columns;
+    if (tail->is_below)
+        tail->note_len = 0;
+}
+
+/* And so does all else, where there is no room for the longest phase: on narrow terminals. */
+static void tail_split(struct tail *tail, size_t columns, struct tail *ret_below)
+{
+    size_t needed = tail->is_alarm ? 0 : tail->note_len;
+    if (tail->count > 0)
+        needed = tail->pieces[tail_longest(tail)].len;
+    ret_below->count = ret_below->note_len = ret_below->user_len = ret_below->slow_len = 0;
+    if (needed <= columns)
+        return;
+    *ret_below = *tail;
+    tail->count = 0;
+    if (tail->is_alarm)
+        ret_below->note_len = 0;
+    else
+        tail->note_len = 0;
+    ret_below->is_alarm = false;
+}
+
 /* Leave out the shortest phases, and then the end of the note, until the tail is no wider than `columns`. */
 static void tail_fit(struct tail *tail, size_t columns)
 {
@@ -367,8 +397,8 @@ static const char *status_color(const struct record *record)
     return record->status >= 300 ? CYAN : GREEN;
 }
 
-/* Everything before the target: HEAD_COLUMNS. */
-static void add_head(const struct record *record, const struct pen *pen)
+/* Everything before the target: HEAD_COLUMNS, where the method is not longer than its column or is cut. */
+static void add_head(const struct record *record, const struct pen *pen, bool is_whole)
 {
     char space[METHOD_TEXT];
     struct text method = text_on(space, sizeof(space));
@@ -388,8 +418,10 @@ static void add_head(const struct record *record, const struct pen *pen)
 
     text_add_log(&method, record_get(record, record->method), '\0');
     size_t before = pen->into->len;
-    add_cut(pen->into, method.len > 0 ? text_slice(&method) : SLICE("-"), METHOD_COLUMNS);
-    add_spaces(pen->into, METHOD_COLUMNS + 1 - (pen->into->len - before));
+    add_cut(pen->into, method.len > 0 ? text_slice(&method) : SLICE("-"),
+            is_whole ? METHOD_TEXT : METHOD_COLUMNS);
+    size_t written = pen->into->len - before;
+    add_spaces(pen->into, written < METHOD_COLUMNS ? METHOD_COLUMNS + 1 - written : 1);
 }
 
 static void add_figures(const struct record *record, const struct pen *pen)
@@ -420,9 +452,7 @@ static void make_target(const struct record *record, struct text *target)
     struct slice url = record_get(record, record->url);
     if (slice_starts_with_nocase(url, SLICE("http://")))
         url = slice_from(url, sizeof("http://") - 1);
-    text_add_log(target, url, '\0');
-    if (target->len == 0)
-        text_add_char(target, '-');
+    text_add_log(target, url.len > 0 ? url : SLICE("-"), '\0');
 }
 
 /* At least `gap` blanks stand behind it, unless it is cut; where something follows that begins in a column of its
@@ -440,21 +470,9 @@ static void add_target(struct slice target, size_t columns, bool is_padded, size
         add_spaces(into, padded - written);
 }
 
-static void add_tail(const struct tail *tail, const struct pen *pen)
+static void add_phases(const struct tail *tail, const struct pen *pen)
 {
     size_t longest = tail_longest(tail);
-    if (tail->user_len > 0) {
-        text_add_char(pen->into, ' ');
-        pen_color(pen, DIM);
-        text_add(pen->into, slice_of(tail->user, tail->user_len));
-        pen_color(pen, RESET);
-    }
-    if (tail->note_len > 0) {
-        text_add_char(pen->into, ' ');
-        pen_color(pen, tail->is_alarm ? RED : DIM);
-        text_add(pen->into, slice_of(tail->note, tail->note_len));
-        pen_color(pen, RESET);
-    }
     for (size_t i = 0; i < tail->count; i++) {
         text_add_char(pen->into, ' ');
         pen_color(pen, i == longest ? BOLD : DIM);
@@ -469,20 +487,80 @@ static void add_tail(const struct tail *tail, const struct pen *pen)
     }
 }
 
+static void add_tail(const struct tail *tail, const struct pen *pen)
+{
+    if (tail->user_len > 0) {
+        text_add_char(pen->into, ' ');
+        pen_color(pen, DIM);
+        text_add(pen->into, slice_of(tail->user, tail->user_len));
+        pen_color(pen, RESET);
+    }
+    if (tail->note_len > 0) {
+        text_add_char(pen->into, ' ');
+        pen_color(pen, tail->is_alarm ? RED : DIM);
+        text_add(pen->into, slice_of(tail->note, tail->note_len));
+        pen_color(pen, RESET);
+    }
+    add_phases(tail, pen);
+}
+
 static size_t line_columns(unsigned columns)
 {
-    if (columns == 0)
-        return LINE_COLUMNS;
     if (columns < LINE_COLUMNS_MIN)
         return LINE_COLUMNS_MIN;
     return columns < LINE_COLUMNS_MAX ? columns : LINE_COLUMNS_MAX;
 }
 
-void access_log_add_line(const struct record *record, const struct access_log_style *style,
-                         struct text *into)
+/* What no terminal holds to a width. It is written in place, since it may be as long as the texts of a record. */
+static void add_whole(const struct record *record, const struct pen *pen)
 {
-    struct pen pen = {into, style->has_color};
-    size_t columns = line_columns(style->columns);
+    struct text *into = pen->into;
+    struct tail tail = {.count = 0};
+    add_head(record, pen, /* is_whole= */ true);
+    add_figures(record, pen);
+    size_t target_at = into->len;
+    make_target(record, into);
+    size_t target_end = into->len;
+    bool is_alarm = has_failed(record) && !record->is_in_progress;
+    size_t padded = target_end - target_at + (is_alarm ? GAP_COLUMNS : 0);
+    add_spaces(into,
+               (padded > TARGET_COLUMNS ? padded : TARGET_COLUMNS) - (target_end - target_at));
+    size_t begin = into->len;
+    if (record->user.len > 0) {
+        text_add(into, SLICE(" user "));
+        text_add_log(into, record_get(record, record->user), '\0');
+    }
+    struct text note = text_on(into->at + into->len + 1, into->cap - into->len - 1);
+    if (is_alarm)
+        add_whole_failure(record, &note);
+    add_state(record, &note);
+    if (note.len > 0) {
+        text_add_char(into, ' ');
+        into->len += note.len; /* which stands there */
+    }
+    tail_phases(&tail, &record->timeline);
+    tail_slow(&tail, record, SIZE_MAX);
+    add_phases(&tail, pen);
+    if (into->len == begin)
+        into->len = target_end;
+    text_add_char(into, '\n');
+}
+
+/* What a narrow terminal has below the line. */
+static void add_rest(struct tail *rest, const struct record *record, const struct pen *pen,
+                     size_t columns)
+{
+    if (rest->count == 0 && rest->note_len == 0)
+        return;
+    tail_slow(rest, record, columns - BELOW_COLUMN);
+    tail_fit(rest, columns - BELOW_COLUMN - (rest->slow_len > 0 ? rest->slow_len + 1 : 0));
+    add_spaces(pen->into, BELOW_COLUMN - 1); /* a blank is before each part */
+    add_tail(rest, pen);
+    text_add_char(pen->into, '\n');
+}
+
+static void add_fitted(const struct record *record, const struct pen *pen, size_t columns)
+{
     char space[TARGET_TEXT];
     struct text target = text_on(space, sizeof(space));
     make_target(record, &target);
@@ -492,29 +570,42 @@ void access_log_add_line(const struct record *record, const struct access_log_st
                        ? TARGET_COLUMNS - GAP_COLUMNS - target.len
                        : 0;
     struct tail tail;
+    struct tail rest;
     tail.count = 0;
-    tail.is_below = false;
     tail_user(&tail, record, room);
     size_t user_columns = tail.user_len > 0 ? tail.user_len + 1 : 0;
     room -= user_columns;
     tail_note(&tail, record, room, spare);
     tail_phases(&tail, &record->timeline);
-    if (style->wraps)
-        tail_lower(&tail, room + spare);
+    tail_split(&tail, room, &rest);
+    tail_lower(&tail, room + spare);
     if (tail.note_len > room)
         room = tail.note_len < room + spare ? tail.note_len : room + spare;
-    tail_slow(&tail, record, room);
+    tail.slow_len = 0;
+    if (tail.count > 0)
+        tail_slow(&tail, record, room);
     size_t slow_columns = tail.slow_len > 0 ? tail.slow_len + 1 : 0;
     tail_fit(&tail, room - slow_columns);
     size_t used = HEAD_COLUMNS + 1 + user_columns + tail_columns(&tail) + slow_columns;
 
-    add_head(record, &pen);
-    add_figures(record, &pen);
+    add_head(record, pen, /* is_whole= */ false);
+    add_figures(record, pen);
     add_target(text_slice(&target), columns - used,
                user_columns + slow_columns + tail_columns(&tail) > 0,
-               tail.is_alarm && tail.note_len > 0 ? GAP_COLUMNS : 0, into);
-    add_tail(&tail, &pen);
-    text_add_char(into, '\n');
+               tail.is_alarm && tail.note_len > 0 ? GAP_COLUMNS : 0, pen->into);
+    add_tail(&tail, pen);
+    text_add_char(pen->into, '\n');
+    add_rest(&rest, record, pen, columns);
     if (tail.is_below)
-        add_below(record, &pen, columns);
+        add_below(record, pen, columns);
+}
+
+void access_log_add_line(const struct record *record, const struct access_log_style *style,
+                         struct text *into)
+{
+    struct pen pen = {into, style->has_color};
+    if (style->columns == 0)
+        add_whole(record, &pen);
+    else
+        add_fitted(record, &pen, line_columns(style->columns));
 }

@@ -353,9 +353,12 @@ static bool take_orders(struct recorder *recorder)
 static void measure_terminal(struct recorder *recorder)
 {
     struct winsize size;
-    if (recorder->is_terminal && ioctl(recorder->fd, TIOCGWINSZ, &size) == 0)
+    if (!recorder->is_terminal)
+        recorder->style.columns = 0;
+    else if (ioctl(recorder->fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         recorder->style.columns = size.ws_col;
-    recorder->style.wraps = recorder->is_terminal;
+    else
+        recorder->style.columns = ACCESS_LOG_TERMINAL_COLUMNS;
 }
 
 static void *recorder_main(void *argument)

@@ -6,7 +6,8 @@
  *     ID                  AGE   PHASE SLOW             TARGET
  *     0001000000000009    17s    wait origin           GET a.example/slow (ci)
  *
- * Who is slow takes the room of bytes and client, where there is not enough for all. */
+ * Who is slow takes the room of bytes and client, where there is not enough for all. A row is as wide as the terminal; in a
+ * pipe or a file it is as long as what it says, and columns are wider where what is in them is. */
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -20,7 +21,7 @@
 #include <stdlib.h>
 
 enum {
-    ROW_TEXT = 1024,
+    ROW_TEXT = 4 * RECORD_TEXT_MAX + 1024, /* an escape a byte, and the figures */
     PATH_TEXT = 200,
     FAULT_TEXT = 900,
     NEXT_MAX = 64,
@@ -31,6 +32,8 @@ enum {
     SLOW_COLUMNS = 16,
     CLIENT_COLUMNS = 15,
     TARGET_LEAST = 10,
+    TARGET_MOST = 500, /* of a terminal: no screen is wider */
+    ASKER_MOST = 100,
     STATE_AT = ID_COLUMNS + FIGURE_COLUMNS + 2,
     MORE_COLUMNS = 2 * FIGURE_COLUMNS + CLIENT_COLUMNS + 3, /* bytes and client */
     WIDE_COLUMNS = 100, /* has room for these beside who is slow */
@@ -61,6 +64,7 @@ struct table {
     char next[NEXT_MAX]; /* of the page that follows; empty: there is none */
     bool is_cut;         /* the last page says that there is more */
     struct record record;
+    char row[ROW_TEXT];
 };
 
 /* ---- rows ---- */
@@ -145,13 +149,15 @@ static const char *client_text(const struct record *record, char room[INET_ADDR_
     return room;
 }
 
-static void add_more(const struct record *record, struct text *row)
+static void add_more(const struct table *table, struct text *row)
 {
     char room[INET_ADDR_TEXT];
-    add_bytes(row, record->client_in_bytes);
-    add_bytes(row, record->client_out_bytes);
+    struct slice client = slice_from_string(client_text(&table->record, room));
+    bool is_whole = !table->screen.is_terminal && client.len > CLIENT_COLUMNS;
+    add_bytes(row, table->record.client_in_bytes);
+    add_bytes(row, table->record.client_out_bytes);
     text_add_char(row, ' ');
-    screen_add_cell(row, slice_from_string(client_text(record, room)), CLIENT_COLUMNS, false);
+    screen_add_cell(row, client, is_whole ? client.len : CLIENT_COLUMNS, false);
 }
 
 /* Whose it is: the user, or the client where it has no column. */
@@ -162,7 +168,7 @@ static void add_asker(const struct table *table, struct text *text)
     if (record->user.len == 0 && table->has_more)
         return;
     text_add(text, SLICE(" ("));
-    text_add(text, record->user.len > 0 ? slice_first(record_get(record, record->user), 100)
+    text_add(text, record->user.len > 0 ? record_get(record, record->user)
                                         : slice_from_string(client_text(record, room)));
     text_add_char(text, ')');
 }
@@ -181,23 +187,40 @@ static size_t target_columns(const struct table *table)
     return table->screen.columns > at + TARGET_LEAST ? table->screen.columns - at : TARGET_LEAST;
 }
 
-/* And whose it is, for which the target is cut as far as that leaves something of it. */
-static void add_target(const struct table *table, struct text *row)
+/* "GET a.example/path", or of a tunnel "a.example:443". */
+static void add_asked(const struct table *table, struct text *text)
 {
-    char room[600];
-    char asker_room[200];
-    struct text text = text_on(room, sizeof(room));
-    struct text asker = text_on(asker_room, sizeof(asker_room));
     const struct record *record = &table->record;
-    size_t columns = target_columns(table);
     struct slice url = record_get(record, record->url);
     if (table->kind == &requests) {
-        text_add(&text, slice_first(record_get(record, record->method), 30));
-        text_add_char(&text, ' ');
+        text_add(text, record_get(record, record->method));
+        text_add_char(text, ' ');
         if (slice_starts_with_nocase(url, SLICE("http://")))
             url = slice_from(url, sizeof("http://") - 1);
     }
-    text_add(&text, slice_first(url, 300));
+    text_add(text, url);
+}
+
+/* Neither is cut. */
+static void add_whole_target(const struct table *table, struct text *row)
+{
+    char room[RECORD_TEXT_MAX + INET_ADDR_TEXT];
+    struct text text = text_on(room, sizeof(room));
+    add_asked(table, &text);
+    add_asker(table, &text);
+    text_add_char(row, ' ');
+    text_add_log(row, text_slice(&text), '\0');
+}
+
+/* And whose it is, for which the target is cut as far as that leaves something of it. */
+static void add_target(const struct table *table, struct text *row)
+{
+    char room[TARGET_MOST];
+    char asker_room[ASKER_MOST];
+    struct text text = text_on(room, sizeof(room));
+    struct text asker = text_on(asker_room, sizeof(asker_room));
+    size_t columns = target_columns(table);
+    add_asked(table, &text);
     add_asker(table, &asker);
     text_add_char(row, ' ');
     if (asker.len + TARGET_LEAST <= columns) {
@@ -218,8 +241,7 @@ static void print_head(const struct table *table)
 
 static void print_row(struct table *table)
 {
-    char room[ROW_TEXT];
-    struct text row = text_on(room, sizeof(room));
+    struct text row = text_on(table->row, sizeof(table->row));
     const struct record *record = &table->record;
     if (table->count++ == 0)
         print_head(table);
@@ -227,8 +249,11 @@ static void print_row(struct table *table)
     add_since(table, &row, table->kind->begin, FIGURE_COLUMNS);
     table->kind->add_state(table, &row);
     if (table->has_more)
-        add_more(record, &row);
-    add_target(table, &row);
+        add_more(table, &row);
+    if (table->screen.is_terminal)
+        add_target(table, &row);
+    else
+        add_whole_target(table, &row);
     text_add_char(&row, '\n');
     (void)fwrite(row.at, 1, row.len, stdout);
 }
@@ -353,7 +378,8 @@ static int open_command(const struct kind *kind, const struct view_options *opti
     table->kind = kind;
     table->options = options;
     table->screen = screen_of_output();
-    table->has_more = kind == &tunnels || table->screen.columns >= WIDE_COLUMNS;
+    table->has_more =
+        kind == &tunnels || !table->screen.is_terminal || table->screen.columns >= WIDE_COLUMNS;
     table->now_ns = clock_wall_ns();
     int code = view_admin_init(&admin, kind->command, options);
     if (code == 0)

@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { COLUMNS = 80, COLUMNS_MIN = 60, COLUMNS_MAX = 200, CELL_TEXT = 512 };
+enum { COLUMNS = 80, COLUMNS_MIN = 60, COLUMNS_MAX = 500, CELL_TEXT = COLUMNS_MAX + 4 };
 
 struct screen screen_of_output(void)
 {

@@ -71,10 +71,10 @@ static void show_record(struct follower *follower, const struct sse_event *event
     char words[RECORD_JSON_WHY_MAX];
     struct text why = text_on(words, sizeof(words));
     struct text line = text_on(follower->line, sizeof(follower->line));
-    struct access_log_style style = {.format = ACCESS_LOG_LINE,
-                                     .has_color = follower->screen.has_color,
-                                     .columns = follower->screen.columns,
-                                     .wraps = follower->screen.is_terminal};
+    struct access_log_style style = {
+        .format = ACCESS_LOG_LINE,
+        .has_color = follower->screen.has_color,
+        .columns = follower->screen.is_terminal ? follower->screen.columns : 0};
     if (record_json_read(event->data, &follower->record, &why) != ST_OK) {
         text_add(&why, SLICE("; left out"));
         (void)view_complain(VIEW_TAIL, text_string(&why), "");

@@ -258,7 +258,7 @@ static void print_figure(uint64_t ns)
     char room[32];
     struct text text = text_on(room, sizeof(room));
     text_add_duration(&text, ns);
-    (void)printf(" %9s", text_string(&text));
+    (void)printf(" %7s", text_string(&text));
 }
 
 static void print_phase(struct trace *trace, const char *word, enum phase phase)
@@ -273,7 +273,7 @@ static void print_phase(struct trace *trace, const char *word, enum phase phase)
         phase == PHASE_RECEIVE)
         return;
     qsort(trace->values, count, sizeof(*trace->values), compare_u64);
-    (void)printf("  %-10s %7zu", phase_word(phase), count);
+    (void)printf("  %-10s %5zu", phase_word(phase), count);
     print_figure(trace->values[0]);
     print_figure(percentile(trace->values, count, 50));
     print_figure(percentile(trace->values, count, 90));
@@ -297,7 +297,7 @@ static void print_table(struct trace *trace, const char *word)
     }
     (void)printf("%zu times: %zu succeeded, %zu failed; %zu on a reused connection\n", count, good,
                  count - good, reused);
-    (void)printf("%s  %-10s %7s %9s %9s %9s %9s %9s%s\n", trace->screen.has_color ? SCREEN_DIM : "",
+    (void)printf("%s  %-10s %5s %7s %7s %7s %7s %7s%s\n", trace->screen.has_color ? SCREEN_DIM : "",
                  "phase", "n", "min", "p50", "p90", "p99", "max",
                  trace->screen.has_color ? SCREEN_RESET : "");
     for (int phase = 0; phase < PHASE_COUNT; phase++)

@@ -16,9 +16,10 @@ enum {
     FIGURE_COLUMNS = 7,
     NOTE_COLUMNS = 24,
     FIXED_COLUMNS = 2 + LABEL_COLUMNS + 1 + 1 + FIGURE_COLUMNS + 2 + NOTE_COLUMNS,
+    BAR_COLUMNS = 200 - FIXED_COLUMNS, /* the most */
     NOTE_TEXT = 120,
-    WORDS_TEXT = 700,
-    WRAP_INDENT = 4, /* beyond that of the bars */
+    WORDS_TEXT = 4 * RECORD_URL_MAX + 1, /* an escape a byte */
+    WRAP_INDENT = 4,                     /* beyond that of the bars */
 };
 
 struct pen {
@@ -87,11 +88,11 @@ static void add_title(const struct pen *pen)
 
     struct slice method = record_get(record, record->method);
     size_t taken = figures.len + method.len + 1;
+    size_t most = pen->screen->columns > taken + 20 ? pen->screen->columns - taken : 20;
     color(pen, SCREEN_BOLD);
     add_words(pen, method, 20);
     text_add_char(pen->into, ' ');
-    add_words(pen, record_get(record, record->url),
-              pen->screen->columns > taken + 20 ? pen->screen->columns - taken : 20);
+    add_words(pen, record_get(record, record->url), pen->screen->is_terminal ? most : WORDS_TEXT);
     color(pen, SCREEN_RESET);
     color(pen, waterfall_is_good(record) ? SCREEN_GREEN : SCREEN_RED);
     text_add(pen->into, text_slice(&figures));
@@ -187,7 +188,8 @@ static const char *color_of(enum phase phase)
 /* The cells from the begin to the end of what was there. */
 static void add_bar(const struct pen *pen, uint64_t begin_ns, uint64_t end_ns, const char *sequence)
 {
-    size_t cells = pen->screen->columns - FIXED_COLUMNS;
+    size_t room = pen->screen->columns - FIXED_COLUMNS;
+    size_t cells = room < BAR_COLUMNS ? room : BAR_COLUMNS;
     uint64_t from = begin_ns > pen->start_ns ? begin_ns - pen->start_ns : 0;
     uint64_t to = end_ns > pen->start_ns ? end_ns - pen->start_ns : 0;
     double scale = (double)cells / (double)(pen->axis_ns > 0 ? pen->axis_ns : 1);
@@ -229,7 +231,8 @@ static void add_row(const struct pen *pen, struct slice label, uint64_t begin_ns
     text_add_char(pen->into, '\n');
 }
 
-static void add_note(const struct record *record, enum phase phase, struct text *note)
+static void add_note(const struct record *record, enum phase phase, uint64_t length_ns,
+                     struct text *note)
 {
     bool is_parent = phase == PHASE_PARENT_TLS;
     const struct record_tls *tls = is_parent ? &record->parent_tls : &record->upstream_tls;
@@ -241,6 +244,8 @@ static void add_note(const struct record *record, enum phase phase, struct text 
     if ((is_parent || phase == PHASE_TLS) && tls->version >= 0x0301)
         text_add_format(note, "TLS 1.%u%s", tls->version - 0x0301u,
                         tls->resumed ? ", resumed" : "");
+    if (phase == PHASE_LOAD && length_ns == 0) /* which is not the same as none */
+        text_add(note, SLICE("came in one piece"));
 }
 
 /* One word for how an attempt ended; NULL: it is connected. */
@@ -317,7 +322,7 @@ static void add_phases(const struct pen *pen)
         const struct timeline *timeline = &pen->record->timeline;
         if (is_drawn(pen->record, phase) && timeline_phase(timeline, phase, &length_ns) &&
             timeline_bounds(timeline, phase, &begin_ns, &end_ns)) {
-            add_note(pen->record, phase, &note);
+            add_note(pen->record, phase, length_ns, &note);
             add_row(pen, slice_from_string(phase_word(phase)), begin_ns, begin_ns + length_ns,
                     length_ns, color_of(phase), text_slice(&note));
         }

@@ -214,8 +214,8 @@ def test_a_list_that_is_not_whole_is_not_taken_for_one(stage, words):
 
 
 def test_requests_in_a_terminal(stage, proxy):
-    """A table, at most 80 columns wide, that names who is slow so far; --json has the records, and a filter is asked of
-    the process."""
+    """A table that names who is slow so far, as wide as the terminal, and whole in a pipe; --json has the records, and a
+    filter is asked of the process."""
     words = ["requests", "--admin", "%s:%d" % proxy.admin]
     assert told(stage, *words) == (0, "no request is in flight\n", "")
     assert told(stage, *words, "--filter", "wait>1s") == (0, "no request in flight passes the filter\n", "")
@@ -225,7 +225,13 @@ def test_requests_in_a_terminal(stage, proxy):
     wait_until(lambda: in_flight(proxy, "?filter=slow=origin")["requests"], "the origin to be named")
     code, out, said = told(stage, *words)
     head, row = out.splitlines()
-    assert code == 0 and said == "" and head.split() == ["ID", "AGE", "PHASE", "SLOW", "TARGET"]
+    assert code == 0 and said == "" and head.split() == ["ID", "AGE", "PHASE", "SLOW", "UP", "DOWN", "CLIENT", "TARGET"]
+    assert row.endswith("/slow" * 20)
+    terminal = Terminal(80)
+    stage.others.append(terminal)
+    subprocess.run([stage.program, *words], stdout=terminal.its, env=clean_environment(), timeout=BOUND, check=True)
+    assert seen(terminal.line()).split() == ["ID", "AGE", "PHASE", "SLOW", "TARGET"]
+    row = seen(terminal.line())
     assert re.fullmatch(rf"{listed['id']} +\S+ +wait origin +GET 127\.0\S* \(127\.0\.0\.1\)", row) and len(row) <= 80
     code, out, _ = told(stage, *words, "--json", "--filter", "host=127.0.0.1 wait>1ms")
     assert code == 0 and json.loads(out)["id"] == listed["id"]

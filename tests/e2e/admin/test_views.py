@@ -16,8 +16,9 @@ from support.bounds import BOUND, Signal, wait_until
 from support.har import check_har
 from support.message import ok, request
 from support.ops import told
-from support.origin import echoes, replies_forever
+from support.origin import echoes, replies, replies_forever
 from support.proxy import clean_environment
+from support.terminal import Terminal, seen
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -90,13 +91,36 @@ def followed(stage, proxy, follow, *words):
 # ---- tail
 
 def test_tail_shows_what_the_log_line_shows(stage, proxy, follow):
-    """One line a transaction, as --log-format line has it, without colours in a pipe."""
+    """One line a transaction, as --log-format line has it; in a pipe without colours, and whole however long."""
     follower, origin = followed(stage, proxy, follow)
-    ask(stage, proxy, origin.url + "/last")
+    path = "/" + "long" * 400 + "/last"
+    ask(stage, proxy, origin.url + path)
     line = wait_until(lambda: next((line for line in follower.lines if "/last" in line), None), "the last line")
-    assert re.match(r"\d\d:\d\d:\d\d 200 GET +\S+ +\S+ 127\.0\.0\.1:\d+/last ", line)
-    assert len(line) <= 81 and "\x1b" not in line
+    assert re.match(r"\d\d:\d\d:\d\d 200 GET +\S+ +\S+ 127\.0\.0\.1:\d+/long", line)
+    assert path + " " in line and "\x1b" not in line
+    ask(stage, proxy, "http://10.0.0.1/" + "x" * 300)
+    line = wait_until(lambda: next((line for line in follower.lines if "10.0.0.1/x" in line), None), "the refusal")
+    assert "x" * 300 + "  refused: default-deny 10.0.0.0/8 (" in line and "; to allow it: --allow 10.0.0.1" in line
     assert follower.end() == 0 and follower.said == []
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 300])
+def test_tail_is_as_wide_as_its_terminal(stage, proxy, columns):
+    """What has no room in a line is cut or stands below, and what a person looks for is there."""
+    origin = stage.origin(replies_forever(ok(b"fine")))
+    terminal = Terminal(columns)
+    stage.others.append(terminal)
+    process = subprocess.Popen([stage.program, "tail", "--admin", admin_of(proxy)], stdout=terminal.its,
+                               stderr=subprocess.DEVNULL, env=clean_environment())
+    try:
+        wait_until(lambda: ask(stage, proxy, origin.url + "/" + "long" * 200).status == 200 and terminal.is_readable(), "a line")
+        line = seen(terminal.line())
+        assert columns - 30 <= len(line) <= columns and "/long" in line
+        if columns == 60:
+            assert re.match(r" {9}[a-z]+ \d\S+", seen(terminal.line()))
+    finally:
+        process.kill()
+        process.wait(BOUND)
 
 
 def test_tail_json_is_the_line_of_the_log(stage, proxy, follow):
@@ -282,7 +306,7 @@ def with_token_file(stage, *more):
 
 
 def test_tunnels_are_listed(stage, proxy):
-    """A table of what is open, at most 80 columns wide."""
+    """A table of what is open: in a pipe whole, on a terminal as wide as that."""
     origin = stage.origin(echoes)
     client, _ = open_tunnels(stage, proxy, origin, 2)
     client.send(b"x" * 2000)
@@ -291,6 +315,25 @@ def test_tunnels_are_listed(stage, proxy):
                              and any("2.0" in line for line in lines) and lines, "the bytes to be listed")
     assert head.split() == ["ID", "AGE", "IDLE", "UP", "DOWN", "CLIENT", "TARGET"] and len(rows) == 2
     assert all(re.match(r"[0-9a-f]{16} +\d", row) and origin.authority in row and len(row) <= 80 for row in rows)
+
+
+@pytest.mark.parametrize("command", ["tunnels", "requests"])
+def test_long_names_are_whole_in_a_pipe(stage, proxy, command):
+    """On a terminal the target is cut; a program that reads the table gets all of it, whose it is, and any client."""
+    open_tunnels(stage, proxy, stage.origin(echoes), 1)
+    one = json.loads(told(stage, "tunnels", "--json", "--admin", admin_of(proxy))[1])
+    one |= {"url": "x" * 1000 + ".example:443", "user": "user" * 30, "client": "[2001:db8:1111:2222:3333:4444:5555:6666]:1"}
+    page = ok(json.dumps({"v": 1, command: [one]}).encode(), "Connection: close")
+    fake = stage.origin([replies(page), replies(page)])
+    _, row = told(stage, command, "--admin", fake.authority)[1].splitlines()
+    assert row.endswith(f" 2001:db8:1111:2222:3333:4444:5555:6666 {'CONNECT ' * (command == 'requests')}{one['url']} ({one['user']})")
+    terminal = Terminal(300)
+    stage.others.append(terminal)
+    subprocess.run([stage.program, command, "--admin", fake.authority], stdout=terminal.its, env=clean_environment(),
+                   timeout=BOUND, check=True)
+    assert "TARGET" in terminal.line()
+    row = seen(terminal.line())
+    assert len(row) == 300 and "xxx... (useruser" in row
 
 
 def test_no_tunnel_is_told(stage, proxy):

@@ -1,6 +1,7 @@
 """The access log on a terminal: colours, where they are wanted, and lines that fit."""
 import json
 import os
+import re
 
 import pytest
 
@@ -89,18 +90,34 @@ def test_lines_elsewhere_have_no_colours(stage, ask, to_file):
 
 
 def test_lines_fit_the_terminal(start, terminal, ask):
-    """Whatever its width, and also when it changes: no line is longer, down to 72 columns and up to 200."""
+    """Whatever its width, and also when it changes: no line is longer, down to 60 columns and up to 500. Where it has no
+    room for phases they stand below it."""
     proxy = start()
-    for columns, most in ((80, 80), (200, 200), (500, 200), (100, 100), (72, 72), (20, 72), (1, 72), (0, 110)):
+
+    def shown(path):
+        ask(proxy, path)
+        while (text := seen(terminal.line()))[:9].isspace():
+            pass  # what is below one that was laid out just before
+        return text
+    for columns, most in ((80, 80), (200, 200), (900, 500), (100, 100), (72, 72), (20, 60), (1, 60), (0, 80)):
         terminal.resize(columns)
-        ask(proxy)
-        terminal.line()  # which may have been laid out just before
+        shown("/")  # which may have been laid out just before
         for path in ("/", "/" + "long" * 200):
-            ask(proxy, path)
-            text = seen(terminal.line())
+            text = shown(path)
             assert len(text) <= most, (columns, text)
             assert path == "/" or len(text) > most - 30, (columns, text)
             assert text[8:17] == " 200 GET "
+            if most == 60:
+                assert re.match(r" {9}(reused )?[a-z]+ \d\S+", seen(terminal.line()))
+
+
+def test_lines_elsewhere_are_whole(stage, ask):
+    """A file of lines is searched by programs: a target stands in it to its end."""
+    path = stage.folder / "proxy0" / "lines.log"
+    proxy = stage.proxy(*FLAGS, "--log-format", "line", "--log-file", path, defaults=False)
+    ask(proxy, "/" + "long" * 200 + "/end")
+    line, = wait_until(lambda: path.read_text().splitlines(), "a line")
+    assert "long/end " in line
 
 
 def test_a_terminal_that_goes_away_ends_nothing(start, terminal, ask):

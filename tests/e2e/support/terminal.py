@@ -19,6 +19,9 @@ class Terminal:
     def resize(self, columns, lines=24):
         termios.tcsetwinsize(self.its, (lines, columns))
 
+    def is_readable(self):
+        return bool(self.rest) or bool(select.select([self.mine], [], [], 0)[0])
+
     def line(self, bound=BOUND):
         """The next line with its colours, without its end."""
         while b"\n" not in self.rest:

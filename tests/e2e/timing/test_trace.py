@@ -2,15 +2,19 @@
 import json
 import os
 import re
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from support.bounds import BOUND
 from support.har import check_har
 from support.message import ok, request
 from support.ops import closed_port, told
 from support.origin import replies_forever
+from support.proxy import clean_environment
+from support.terminal import Terminal, seen
 
 LOOPBACK = ("--allow", "127.0.0.0/8")
 BAR = r"[ |#]+"
@@ -30,7 +34,7 @@ def test_a_waterfall_is_drawn(stage):
     assert re.fullmatch(rf"GET {re.escape(origin.url)}/a  200  1\.00KB in \S+s", title)
     assert connection == f"new connection to {origin.authority}"
     assert [row.split()[0] for row in rows] == ["blocked", "connect", "send", "wait", "load"]
-    assert all(re.fullmatch(rf"  [a-z]+ {BAR} +[\d.]+[num]?s", row) and len(row) <= 80 for row in rows)
+    assert all(re.fullmatch(rf"  [a-z]+ {BAR} +[\d.]+[num]?s(  came in one piece)?", row) and len(row) <= 80 for row in rows)
     asked, = origin.requests
     assert (asked.method, asked.target, asked.get("User-Agent")) == ("GET", "/a", stage_version(stage))
 
@@ -92,6 +96,27 @@ def test_repeated_requests_reuse_the_connection(stage):
     rows = {line.split()[0]: line.split()[1:] for line in out.split("max\n")[1].splitlines()}
     assert rows["connect"][0] == "1" and rows["wait"][0] == rows["total"][0] == "20" and "dns" not in rows
     assert all(len(line) <= 80 for line in out.splitlines())
+
+
+@pytest.mark.parametrize("columns", [60, 80, 500])
+def test_no_line_is_wider_than_its_terminal(stage, columns):
+    """Waterfall and percentiles, down to 60 columns."""
+    origin = stage.origin(replies_forever(ok(b"fine")))
+    terminal = Terminal(columns)
+    stage.others.append(terminal)
+    subprocess.run([stage.program, "trace", *LOOPBACK, "--repeat", "3", origin.url + "/" + "long" * 200], stdout=terminal.its,
+                   env=clean_environment(LC_ALL="C"), timeout=BOUND, check=True)
+    lines = [seen(terminal.line())]
+    while not lines[-1].startswith("  total "):
+        lines.append(seen(terminal.line()))
+    assert [line for line in lines if len(line) > columns] == [] and "..." in lines[0]
+    assert len(lines[lines.index(next(line for line in lines if line.startswith("  phase ")))].split()) == 7
+
+
+def test_a_long_target_is_whole_in_a_pipe(stage):
+    origin = stage.origin(replies_forever(ok(b"fine")))
+    _, out, _ = trace(stage, origin.url + "/" + "long" * 300)
+    assert out.startswith(f"GET {origin.url}/{'long' * 300}  200 ")
 
 
 def test_a_reused_connection_says_what_it_had_paid(stage):

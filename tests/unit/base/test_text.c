@@ -295,7 +295,7 @@ static void durations_are_for_people(void **state)
         uint64_t ns;
         const char *text;
     } rows[] = {
-        {0, "0ns"},
+        {0, "0us"},
         {999, "999ns"},
         {NS_PER_US, "1.00us"},
         {1230, "1.23us"},

@@ -3,6 +3,7 @@
 #include "report/access_log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <time.h>
 
 static struct record record;
@@ -12,11 +13,20 @@ static char space[ACCESS_LOG_LINE_MAX + 1];
 static const char *line_of(enum access_log_format format, bool has_color)
 {
     struct text text = text_on(space, ACCESS_LOG_LINE_MAX);
-    struct access_log_style style = {.format = format, .has_color = has_color};
+    struct access_log_style style = {.format = format, .has_color = has_color, .columns = 110};
     access_log_add(&record, &style, &text);
     assert_false(text.is_cut);
     space[text.len] = '\0';
     return space;
+}
+
+static const char *fitted(unsigned columns)
+{
+    struct text text = text_on(space, ACCESS_LOG_LINE_MAX);
+    struct access_log_style style = {.format = ACCESS_LOG_LINE, .columns = columns};
+    access_log_add(&record, &style, &text);
+    assert_false(text.is_cut);
+    return text_string(&text);
 }
 
 static void assert_lacks(const char *line, const char *part)
@@ -32,6 +42,19 @@ static void assert_is_clean(const char *line)
     for (size_t i = 0; i + 1 < len; i++)
         assert_in_range((unsigned char)line[i], 0x20, 0x7e);
     assert_int_equal(line[len - 1], '\n');
+}
+
+/* The same of what a terminal of `columns` shows of a record, over any lines. */
+static void assert_fits(const char *lines, size_t columns)
+{
+    while (*lines != '\0') {
+        size_t len = strcspn(lines, "\n");
+        assert_in_range(len, 1, columns);
+        for (size_t i = 0; i < len; i++)
+            assert_in_range((unsigned char)lines[i], 0x20, 0x7e);
+        lines += len;
+        assert_int_equal(*lines++, '\n');
+    }
 }
 
 static int begin(void **state)
@@ -68,9 +91,7 @@ static void a_line_never_exceeds_its_columns(void **state)
         for (uint64_t scale = 1; scale < NS_PER_S * 1000; scale *= 10) {
             for (int mark = 0; mark < MARK_COUNT; mark++)
                 record.timeline.at_ns[mark] = TEST_BASE_NS + (uint64_t)mark * scale;
-            const char *line = line_of(ACCESS_LOG_LINE, false);
-            assert_is_clean(line);
-            assert_in_range(strlen(line), 1, 111);
+            assert_fits(line_of(ACCESS_LOG_LINE, false), 110);
         }
     }
 }
@@ -143,7 +164,9 @@ static void a_refusal_names_its_flag_where_there_is_room(void **state)
         {110, "http://127.0.0.1:8080/",
          "127.0.0.1:8080/         refused: default-deny 127.0.0.0/8; --allow 127.0.0.1"},
         {80, "http://127.0.0.1:8080/", "127.0.0.1:8080/     refused; --allow 127.0.0.1"},
-        {80, "http://a-rather-long-name.example/path", " refused: default-..."},
+        {80, "http://a-rather-long-name.example/path",
+         "\n         refused: default-deny 127.0.0.0/8 (loopback, RFC 1122); to allow it:\n"
+         "         --allow 127.0.0.1\n"},
         {110, "http://a-rather-long-name.example/path", "... refused; --allow 127.0.0.1"},
     };
     record.kind = RECORD_LOCAL;
@@ -159,7 +182,7 @@ static void a_refusal_names_its_flag_where_there_is_room(void **state)
         access_log_add(&record, &style, &text);
         space[text.len] = '\0';
         assert_has(space, rows[i].note);
-        assert_in_range(text.len, 40, rows[i].columns + 1);
+        assert_fits(space, rows[i].columns);
     }
 }
 
@@ -333,7 +356,9 @@ static void no_peer_can_forge_a_line_or_reach_the_terminal(void **state)
             test_exchange(&record);
             record.end = (uint8_t)end;
             set_all_texts(evils[i]);
-            for (int format = 0; format < ACCESS_LOG_FORMAT_COUNT; format++)
+            assert_fits(fitted(110), 110);
+            assert_is_clean(fitted(0));
+            for (int format = ACCESS_LOG_JSON; format < ACCESS_LOG_FORMAT_COUNT; format++)
                 assert_is_clean(line_of((enum access_log_format)format, false));
         }
     }
@@ -578,8 +603,8 @@ static void formats_that_count_lines_leave_snapshots_out(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 
-/* On a terminal a failure that has no room stands below its line, whole and at words; in a file a record is a line.
- * Before what stands in the line there are two blanks. */
+/* On a terminal a failure that has no room stands below its line, whole and at words. Before what stands in the line there
+ * are two blanks. */
 static void what_went_wrong_is_apart(void **state)
 {
     (void)state;
@@ -594,8 +619,7 @@ static void what_went_wrong_is_apart(void **state)
                SLICE("The name does not exist: some.long.name.example.invalid"), 160);
     record_seal(&record);
     for (size_t i = 0; i < COUNT_OF(widths); i++) {
-        struct access_log_style style = {
-            .format = ACCESS_LOG_LINE, .columns = widths[i], .wraps = true};
+        struct access_log_style style = {.format = ACCESS_LOG_LINE, .columns = widths[i]};
         struct text text = text_on(space, ACCESS_LOG_LINE_MAX);
         access_log_add(&record, &style, &text);
         const char *at = text_string(&text);
@@ -607,21 +631,73 @@ static void what_went_wrong_is_apart(void **state)
             assert_has(at, "\n         error: the name does not exist:\n         some.long.name");
         for (; *at != '\0'; at += strcspn(at, "\n") + 1)
             assert_in_range(strcspn(at, "\n"), 1, widths[i]);
-        style.wraps = false;
-        text = text_on(space, ACCESS_LOG_LINE_MAX);
-        access_log_add(&record, &style, &text);
-        at = text_string(&text);
-        assert_int_equal(strcspn(at, "\n") + 1, text.len);
-        if (widths[i] == 80)
-            assert_has(at, "... error: the name...\n");
     }
 }
 
-/* A line is no wider than its style says, within 60 and 200 columns, and uses a wide one for what it says. */
+/* Where a line has no room for the longest phase, all stand below it. */
+static void a_narrow_terminal_has_phases_below(void **state)
+{
+    (void)state;
+    assert_string_equal(fitted(60), "02:12:23 200 GET      45ms 1.23KB a.example/path\n"
+                                    "         dns 2.8ms connect 12ms wait 27ms load 2.0ms\n");
+    record.upstream_use = 2;
+    assert_has(fitted(60), "path\n         reused dns 2.8ms connect 12ms wait 27ms load 2.0ms\n");
+    assert_has(fitted(80), "a.example/path            reused wait 27ms\n");
+    record.end = END_ERROR;
+    test_text(&record, &record.detail, "The name does not exist");
+    assert_has(fitted(60), "path\n         dns 2.8ms connect 12ms wait 27ms load 2.0ms\n"
+                           "         error: the name does not exist\n");
+}
+
+/* In a file or a pipe all is told, however long: the target, the method, whose it is, the reason and what would change it. */
+static void a_line_elsewhere_is_whole(void **state)
+{
+    (void)state;
+    char url[RECORD_URL_MAX];
+    char line[RECORD_URL_MAX + 200];
+    assert_string_equal(fitted(0), "02:12:23 200 GET      45ms 1.23KB a.example/path            "
+                                   "dns 2.8ms connect 12ms wait 27ms load 2.0ms\n");
+    memset(url, 'x', sizeof(url) - 1);
+    url[sizeof(url) - 1] = '\0';
+    test_text(&record, &record.url, url);
+    test_text(&record, &record.method, "A-LONG-METHOD");
+    test_text(&record, &record.user, "a-user-of-many-letters-indeed");
+    test_text(&record, &record.rule, "default-deny 127.0.0.0/8 (loopback, RFC 1122)");
+    test_text(&record, &record.remedy, "--allow 127.0.0.1");
+    test_text(&record, &record.would_deny, "rule no uploads");
+    (void)snprintf(line, sizeof(line), "02:12:23 200 A-LONG-METHOD  45ms 1.23KB %s user a-user",
+                   url);
+    assert_has(fitted(0), line);
+    record.end = END_REFUSED;
+    assert_has(
+        fitted(0),
+        "x  user a-user-of-many-letters-indeed refused: default-deny 127.0.0.0/8 (loopback, RFC "
+        "1122); to allow it: --allow 127.0.0.1, would deny: rule no uploads dns 2.8ms");
+    assert_is_clean(space);
+}
+
+/* Every byte of a record may need an escape. */
+static void a_whole_line_fits_its_room(void **state)
+{
+    (void)state;
+    char bytes[RECORD_TEXT_MAX];
+    memset(bytes, '\x01', sizeof(bytes));
+    record_begin(&record);
+    record.end = END_ERROR;
+    record_set(&record, &record.method, slice_of(bytes, 32), 32);
+    record_set(&record, &record.user, slice_of(bytes, 1000), 1000);
+    record_set(&record, &record.url, slice_of(bytes, RECORD_URL_MAX), RECORD_URL_MAX);
+    record_set(&record, &record.detail, slice_of(bytes, 1000), 1000);
+    const char *line = fitted(0);
+    assert_is_clean(line);
+    assert_in_range(strlen(line), 4 * 4000, ACCESS_LOG_LINE_MAX);
+}
+
+/* A line is no wider than its style says, within 60 and 500 columns, and uses a wide one for what it says. */
 static void a_line_is_as_wide_as_it_may_be(void **state)
 {
     (void)state;
-    static const unsigned asked[] = {1, 60, 72, 80, 110, 120, 160, 500};
+    static const unsigned asked[] = {1, 60, 72, 80, 110, 120, 160, 900};
     record_begin(&record);
     record.kind = RECORD_LOCAL;
     record.end = END_REFUSED;
@@ -633,11 +709,12 @@ static void a_line_is_as_wide_as_it_may_be(void **state)
     for (size_t i = 0; i < COUNT_OF(asked); i++) {
         struct text text = text_on(space, ACCESS_LOG_LINE_MAX);
         struct access_log_style style = {.format = ACCESS_LOG_LINE, .columns = asked[i]};
-        size_t limit = asked[i] < 60 ? 60 : asked[i] > 200 ? 200 : asked[i];
+        size_t limit = asked[i] < 60 ? 60 : asked[i] > 500 ? 500 : asked[i];
         access_log_add(&record, &style, &text);
         space[text.len] = '\0';
-        assert_in_range(text.len, 40, limit + 1);
-        assert_int_equal(strstr(space, "RFC 1122") != NULL, limit >= 120);
+        assert_in_range(strcspn(space, "\n"), 40, limit);
+        assert_int_equal(text.len > strcspn(space, "\n") + 1, limit < 120);
+        assert_has(space, limit == 60 ? "         1122)" : "RFC 1122)");
     }
 }
 
@@ -646,6 +723,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_is_as_wide_as_it_may_be),
         cmocka_unit_test(what_went_wrong_is_apart),
+        TEST(a_narrow_terminal_has_phases_below),
+        TEST(a_line_elsewhere_is_whole),
+        TEST(a_whole_line_fits_its_room),
         TEST(a_line_shows_what_happened_and_where_the_time_went),
         TEST(a_line_never_exceeds_its_columns),
         TEST(a_line_without_marks_or_texts_is_still_a_line),

@@ -66,12 +66,23 @@ static void bars_lie_on_the_axis(void **state)
                         "new connection to 192.0.2.1:80\n"
                         "  dns        #######                            20.0ms  query, 2 found\n"
                         "  connect          #######                      20.0ms\n"
-                        "  send                    |                        0ns\n"
+                        "  send                    |                        0us\n"
                         "  wait                    #################     50.0ms\n"
                         "  load                                    ###   10.0ms\n"
                         "  slow: origin 60.0ms of 100ms\n");
     assert_true(waterfall_is_good(&record));
     assert_int_equal(waterfall_length(&record), MS(100));
+}
+
+/* It happened, and took no time. */
+static void a_load_of_no_length_says_why(void **state)
+{
+    (void)state;
+    make_exchange();
+    record.timeline.at_ns[MARK_U_RX1] = record.timeline.at_ns[MARK_U_RX0];
+    assert_non_null(strstr(draw(&plain, MS(100)), " 0us  came in one piece\n"));
+    record.timeline.at_ns[MARK_U_RX1] = 0;
+    assert_null(strstr(draw(&plain, MS(100)), "load"));
 }
 
 /* Nobody was slow of what took less than 100 ms, or of a tunnel that was idle. */
@@ -179,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bars_lie_on_the_axis),
+        cmocka_unit_test(a_load_of_no_length_says_why),
         cmocka_unit_test(what_was_quick_names_nobody),
         cmocka_unit_test(any_axis_keeps_the_width),
         cmocka_unit_test(attempts_and_failures_are_told),
