@@ -213,20 +213,20 @@ static void explain_all(struct explaining *explaining, struct resolver *resolver
         explain_found(explaining);
 }
 
-/* NULL: the exchange was told why. */
-static struct explaining *explaining_create(const struct call *call)
+/* The place of one that is asked. False: the exchange was told why. */
+static bool explaining_begin(struct explaining *explaining, const struct call *call)
 {
     struct admin *admin = call->admin;
     if (admin->explaining != NULL) {
         answer_failure(call, 503, "busy", "one such question at a time; ask again");
-        return NULL;
+        return false;
     }
     if (!lent_has_room(call, LENT_EXPLANATIONS, 0))
-        return NULL;
-    struct explaining *explaining = calloc(1, sizeof(*explaining));
-    if (explaining == NULL) {
+        return false;
+    explaining->out = open_memstream(&explaining->body, &explaining->body_len);
+    if (explaining->out == NULL) {
         answer_failure(call, 503, "memory", "out of memory");
-        return NULL;
+        return false;
     }
     admin->explaining = explaining;
     explaining->admin = admin;
@@ -235,32 +235,34 @@ static struct explaining *explaining_create(const struct call *call)
     explaining->fails_as_json = call->wants_json;
     explaining->exchange = call->exchange;
     explaining->snapshot = call->request->snapshot;
-    explaining->out = open_memstream(&explaining->body, &explaining->body_len);
-    if (explaining->out != NULL)
-        return explaining;
-    explaining_end(explaining);
-    answer_failure(call, 503, "memory", "out of memory");
-    return NULL;
+    return true;
 }
 
+/* What is no question is refused before it takes a place that another may wait for. */
 void explaining_show(const struct call *call)
 {
-    struct explaining *explaining = explaining_create(call);
-    if (explaining == NULL)
-        return;
+    struct explaining *explaining = calloc(1, sizeof(*explaining));
     const char *fault = "name a target, and beside it only what fairlead explain knows";
     enum asked_target is = ASKED_WRONG;
+    if (explaining == NULL) {
+        answer_failure(call, 503, "memory", "out of memory");
+        return;
+    }
     if (take_query(explaining, call->query))
         is = asked_read_target(&explaining->asked, &fault);
-    if (is == ASKED_REFUSED && explaining->asked.wants_json) {
+    bool is_answered = is == ASKED_FINE || (is == ASKED_REFUSED && explaining->asked.wants_json);
+    if (!is_answered)
+        answer_failure(call, 400, "bad_question", fault);
+    if (!is_answered || !explaining_begin(explaining, call)) {
+        free(explaining);
+        return;
+    }
+    if (is == ASKED_FINE) {
+        find_groups(explaining);
+        explain_all(explaining, call->request->resolver);
+    } else {
         asked_put_question(&explaining->asked, explaining->out);
         asked_put_refusal(fault, explaining->out);
         explaining_answer(explaining);
-    } else if (is != ASKED_FINE) {
-        explaining_end(explaining);
-        answer_failure(call, 400, "bad_question", fault);
-    } else {
-        find_groups(explaining);
-        explain_all(explaining, call->request->resolver);
     }
 }

@@ -117,7 +117,7 @@ def test_as_json_it_says_what_the_command_would(life, stage, words):
 
 
 def test_it_needs_the_token_and_one_asks_at_a_time(life, stage):
-    """401 without it; 503 while another question waits for a name server; who leaves makes room."""
+    """401 without it; 503 while another question waits for a name server, 400 for what is none; who leaves makes room."""
     stage.dns.add("slow.example", drop=True)
     proxy = life("policy: { default: allow }\n")
     assert proxy.ask_admin("/api/v1/explain?target=a.example:443").status == 401
@@ -127,6 +127,8 @@ def test_it_needs_the_token_and_one_asks_at_a_time(life, stage):
     wait_until(lambda: [each for each in stage.dns.questions if "slow.example" in each], "the name to be asked for")
     got = proxy.ask_admin("/api/v1/explain?target=127.0.0.1:443", BEARER)
     assert got.status == 503 and b"one such question at a time" in got.body
+    got = proxy.ask_admin("/api/v1/explain?target=", BEARER)
+    assert got.status == 400, "what is no question waits for no place"
     first.reset()
     wait_until(lambda: proxy.ask_admin("/api/v1/explain?target=127.0.0.1:443", BEARER).status == 200, "room for another")
 
