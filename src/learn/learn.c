@@ -111,9 +111,14 @@ static int take_option(struct lesson *lesson, enum option option, const char *va
 static int take_arguments(struct lesson *lesson, int argc, const char *const *argv,
                           const char **files, int *ret_count)
 {
+    bool has_no_more = false; /* options: "--" was read */
     for (int i = 0; i < argc; i++) {
         int option = 0;
-        if (argv[i][0] != '-' || argv[i][1] == '\0') {
+        if (!has_no_more && strcmp(argv[i], "--") == 0) {
+            has_no_more = true;
+            continue;
+        }
+        if (has_no_more || argv[i][0] != '-' || argv[i][1] == '\0') {
             files[(*ret_count)++] = argv[i];
             continue;
         }

@@ -18,11 +18,11 @@
 #include <unistd.h>
 
 enum {
-    STATUS_UNAUTHORIZED = 401,
     ASK_MS = 10000,
     STREAM_BYTES = 65536,
     ASK_HEAD = ADMIN_PATH_MAX + 1024,
-    ASK_FIRST = 65536
+    ASK_FIRST = 65536,
+    REFUSAL_BYTES = 300,
 };
 
 bool admin_client_can_ask(const struct config *config)
@@ -263,7 +263,7 @@ void admin_reply_add_why(const struct admin_client *client, const struct admin_r
                          const char *how, struct text *into)
 {
     struct slice line = slice_trim(slice_first(reply->body, slice_find(reply->body, '\n')));
-    if (reply->status != STATUS_UNAUTHORIZED)
+    if (reply->status != ADMIN_UNAUTHORIZED)
         text_add_log(into, line, '\0');
     else if (client->token.len > 0)
         text_add(into, SLICE("the admin token is wrong: it is not what the file holds that the "
@@ -323,56 +323,62 @@ static bool stream_fill(struct admin_stream *stream, uint64_t until_ns)
     return false;
 }
 
-/* The sentence of a refusal, which is short and ends with the connection. */
+/* What a refusal says. */
 static enum status stream_refuse(const struct admin_client *client, struct admin_stream *stream,
-                                 unsigned status, size_t head, uint64_t until_ns,
-                                 struct text *fault)
+                                 struct admin_reply *reply, const char *how, struct text *fault)
 {
-    while (stream_fill(stream, until_ns))
-        continue;
-    struct slice body = slice_from(slice_of(stream->buffer, stream->len), head);
-    struct slice line = slice_trim(slice_first(body, slice_find(body, '\n')));
+    reply->body = slice_from(slice_of(stream->buffer, stream->len), stream->at);
+    reply->body = slice_first(slice_trim(reply->body), REFUSAL_BYTES);
     text_add(fault, SLICE("the admin listener at "));
     admin_client_name(client, fault);
-    text_add_format(fault, " answers %u", status);
-    text_add(fault, line.len > 0 ? SLICE(": ") : SLICE(""));
-    text_add_log(fault, slice_first(line, 300), '\0');
+    text_add_format(fault, " answers %u", reply->status);
+    if (reply->body.len == 0 && reply->status != ADMIN_UNAUTHORIZED)
+        return ST_BAD;
+    text_add(fault, SLICE(": "));
+    admin_reply_add_why(client, reply, how, fault);
     return ST_BAD;
 }
 
 static enum status stream_begin(const struct admin_client *client, struct admin_stream *stream,
-                                const char *path, uint64_t until_ns, struct text *fault)
+                                const char *path, uint64_t until_ns, struct text *fault,
+                                unsigned *ret_answer)
 {
     char request[ASK_HEAD];
     unsigned status = 0;
-    size_t head = 0;
     size_t len = add_request(client, "GET", path, request, sizeof(request));
     bool is_sent = send_all(stream->fd, slice_of(request, len), until_ns);
     explicit_bzero(request, sizeof(request));
-    while (is_sent && head == 0 && stream_fill(stream, until_ns))
-        head = read_head(slice_of(stream->buffer, stream->len), &status, &stream->is_chunked);
-    if (head == 0 && errno != 0)
+    while (is_sent && stream->at == 0 && stream_fill(stream, until_ns))
+        stream->at = read_head(slice_of(stream->buffer, stream->len), &status, &stream->is_chunked);
+    if (stream->at == 0 && errno != 0)
         return fail(client, ST_IO, strerror(errno), fault);
-    if (head == 0 || status == 0)
+    if (stream->at == 0 || status == 0)
         return fail(client, ST_BAD, "what answers there is no admin listener, or broke off", fault);
-    if (status != 200)
-        return stream_refuse(client, stream, status, head, until_ns, fault);
-    stream->at = head;
+    *ret_answer = status;
+    while (status != 200 && stream_fill(stream, until_ns)) /* the sentence of a refusal is short */
+        continue;
     return ST_OK;
 }
 
-enum status admin_stream_open(const struct admin_client *client, const char *path,
-                              struct text *fault, struct admin_stream **ret_stream)
+enum status admin_stream_open(const struct admin_client *client, const char *path, const char *how,
+                              struct text *fault, unsigned *ret_answer,
+                              struct admin_stream **ret_stream)
 {
     uint64_t until_ns = clock_monotonic_ns() + ASK_MS * NS_PER_MS;
+    struct admin_reply reply = {.status = 0};
     struct admin_stream *stream = calloc(1, sizeof(*stream));
     CHECK(strlen(path) <= ADMIN_PATH_MAX);
+    *ret_answer = 0;
     if (stream == NULL)
         return fail(client, ST_NOMEM, "out of memory", fault);
     h1_chunk_init(&stream->chunk);
     stream->fd = connect_to(client->listen, until_ns);
-    enum status status = stream->fd < 0 ? fail(client, ST_IO, strerror(errno), fault)
-                                        : stream_begin(client, stream, path, until_ns, fault);
+    enum status status = stream->fd < 0
+                             ? fail(client, ST_IO, strerror(errno), fault)
+                             : stream_begin(client, stream, path, until_ns, fault, &reply.status);
+    *ret_answer = reply.status;
+    if (status == ST_OK && reply.status != 200)
+        status = stream_refuse(client, stream, &reply, how, fault);
     if (status != ST_OK)
         admin_stream_close(&stream);
     else

@@ -5,6 +5,8 @@
 
 /* Questions of a command to the admin listener of a process that runs. One connection each; they wait. */
 
+enum { ADMIN_UNAUTHORIZED = 401 }; /* the status where a token is missing or wrong */
+
 struct admin_client {
     const struct config_listen *listen; /* where it is */
     struct slice token;                 /* shown where it is not empty */
@@ -40,11 +42,13 @@ void admin_reply_add_why(const struct admin_client *client, const struct admin_r
 /* An answer that does not end by itself, such as /api/v1/events. */
 struct admin_stream;
 
-/* Ask, with GET, and read the head of the answer; the body follows with admin_stream_read.
+/* Ask, with GET, and read the head of the answer; the body follows with admin_stream_read. `how` says what gives a
+ * token. *ret_answer is the status of the answer, 0 where there is none.
  * Errors, all with a fault: ST_IO it is not there, or does not answer within ten seconds; ST_BAD it refuses, and says
  * why, or what came is no answer; ST_NOMEM. */
-enum status admin_stream_open(const struct admin_client *client, const char *path,
-                              struct text *fault, struct admin_stream **ret_stream) MUST_USE;
+enum status admin_stream_open(const struct admin_client *client, const char *path, const char *how,
+                              struct text *fault, unsigned *ret_answer,
+                              struct admin_stream **ret_stream) MUST_USE;
 /* For poll(2): ask again when it can be read. */
 int admin_stream_descriptor(const struct admin_stream *stream);
 /* The next bytes, a view until the next call. Never waits.

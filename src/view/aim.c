@@ -23,10 +23,18 @@ void aim_write_authority(const struct target *target, char into[AIM_AUTHORITY_MA
                    target->host.text, target_port(target));
 }
 
+/* What stands behind '#' is for whoever shows the answer, and is not sent (RFC 9110 §4.2.5, RFC 3986 §3.5). */
+static struct slice without_fragment(const char *word, bool is_tunnel)
+{
+    struct slice whole = slice_from_string(word);
+    return is_tunnel ? whole : slice_first(whole, slice_find(whole, '#'));
+}
+
 enum status aim_init(struct aim *aim, const char *word, const char *method, struct text *fault)
 {
     struct target *target = &aim->target;
-    *aim = (struct aim){.word = word, .is_tunnel = strstr(word, "://") == NULL};
+    bool is_tunnel = strstr(word, "://") == NULL;
+    *aim = (struct aim){.word = without_fragment(word, is_tunnel), .is_tunnel = is_tunnel};
     aim->method = aim->is_tunnel   ? SLICE("CONNECT")
                   : method != NULL ? slice_from_string(method)
                                    : SLICE("GET");
@@ -34,7 +42,7 @@ enum status aim_init(struct aim *aim, const char *word, const char *method, stru
         return fail("it is too long", fault);
     if (!syntax_is_token(aim->method)) /* else it could end the request line */
         return fail("the method holds a byte that is not allowed, or is empty", fault);
-    enum target_fault wrong = target_parse(slice_from_string(word), method_of(aim->method), target);
+    enum target_fault wrong = target_parse(aim->word, method_of(aim->method), target);
     if (wrong != TARGET_FAULT_NONE && aim->is_tunnel && target->host_fault == HOST_FINE) {
         text_add(fault, SLICE("name a URL or HOST:PORT; did you mean http://"));
         text_add_log(fault, slice_first(slice_from_string(word), 60), '\0');

@@ -11,7 +11,7 @@
 enum { AIM_AUTHORITY_MAX = HOST_MAX + 10 };
 
 struct aim {
-    const char *word; /* as it was given; borrowed */
+    struct slice word; /* as it was given, without a fragment; borrowed */
     struct target target;
     struct slice method; /* borrowed; of a tunnel CONNECT */
     bool is_tunnel;      /* HOST:PORT */

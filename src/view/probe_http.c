@@ -138,14 +138,14 @@ static bool ask_for_it(struct probe *probe, struct arena *arena)
     bool is_inside = probe_has_via(probe) && aim_is_tls(aim);
     enum method method = method_of(aim->method);
     struct slice origin_form = target_origin_form(&aim->target, method, arena);
-    struct probe_request request = {
-        .method = method,
-        .method_name = aim->method,
-        .target = is_inside ? origin_form : slice_from_string(aim->word),
-        .host = aim->is_tunnel ? aim->target.authority : target_host_field(&aim->target),
-        .user_agent = SLICE("fairlead/" FAIRLEAD_VERSION),
-        .is_for_proxy = probe_has_via(probe) && !is_inside,
-        .is_final = !aim->is_tunnel};
+    struct probe_request request = {.method = method,
+                                    .method_name = aim->method,
+                                    .target = is_inside ? origin_form : aim->word,
+                                    .host = aim->is_tunnel ? aim->target.authority
+                                                           : target_host_field(&aim->target),
+                                    .user_agent = SLICE("fairlead/" FAIRLEAD_VERSION),
+                                    .is_for_proxy = probe_has_via(probe) && !is_inside,
+                                    .is_final = !aim->is_tunnel};
     timeline_mark(&probe->sight->timeline, MARK_U_TX0);
     return begin_asking(probe, PROBE_ASK, &request, arena);
 }

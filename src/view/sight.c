@@ -126,7 +126,7 @@ void sight_show(const struct sight *sight, const struct aim *aim, const struct o
 {
     record->user_agent.len = record->rule.len = record->would_deny.len = 0;
     record_set(record, &record->method, aim->method, 32);
-    record_set_url(record, slice_from_string(aim->word), /* keep_query= */ true);
+    record_set_url(record, aim->word, /* keep_query= */ true);
     record_set(record, &record->host, host_slice(&aim->target.host), HOST_MAX);
     if (record->kind != RECORD_TUNNEL) {
         show_unreached(record);

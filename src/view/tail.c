@@ -41,7 +41,8 @@ struct follower {
     uint64_t last; /* sequence of the newest one that was seen */
     bool has_last;
     bool has_lost; /* it was said that the connection is gone */
-    bool is_over;  /* a signal came, or nobody reads */
+    bool is_over;  /* a signal came, nobody reads, or the token is not taken */
+    int code;
     struct screen screen;
     struct record record;
     struct sse sse;
@@ -161,7 +162,7 @@ static enum status read_events(struct follower *follower)
 
 /* ---- the connection ---- */
 
-static enum status open_stream(struct follower *follower, struct text *fault)
+static enum status open_stream(struct follower *follower, struct text *fault, unsigned *ret_answer)
 {
     char room[ADMIN_PATH_MAX];
     struct text path = text_on(room, sizeof(room));
@@ -172,7 +173,8 @@ static enum status open_stream(struct follower *follower, struct text *fault)
                         follower->options->filter_text[0] != '\0' ? '&' : '?',
                         (unsigned long long)follower->last);
     sse_init(&follower->sse);
-    return admin_stream_open(&follower->admin.client, text_string(&path), fault, &follower->stream);
+    return admin_stream_open(&follower->admin.client, text_string(&path), VIEW_TOKEN_HOW, fault,
+                             ret_answer, &follower->stream);
 }
 
 /* Wait for the stream, a signal, or that nobody reads standard output. False: the server has been silent for too
@@ -208,11 +210,17 @@ static void reconnect(struct follower *follower)
 {
     char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
+    unsigned answer = 0;
     (void)wait_for_more(follower); /* a while is all that is wanted */
-    if (follower->is_over || open_stream(follower, &fault) != ST_OK)
+    if (follower->is_over)
         return;
-    follower->has_lost = false;
-    (void)view_complain(VIEW_TAIL, "connected again", "");
+    if (open_stream(follower, &fault, &answer) == ST_OK) {
+        follower->has_lost = false;
+        (void)view_complain(VIEW_TAIL, "connected again", "");
+    } else if (answer == ADMIN_UNAUTHORIZED) { /* as it will be the next time, too */
+        follower->code = view_complain(VIEW_TAIL, text_string(&fault), "") - 1;
+        follower->is_over = true;
+    }
 }
 
 static void follow(struct follower *follower)
@@ -241,6 +249,7 @@ static int begin(struct follower *follower)
 {
     char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
+    unsigned answer = 0;
     if (follower->options->word_count > 0)
         return view_complain(VIEW_TAIL, "no word is expected; a filter stands behind --filter", "");
     int code = view_admin_init(&follower->admin, VIEW_TAIL, follower->options);
@@ -249,7 +258,7 @@ static int begin(struct follower *follower)
     follower->signals = signals_take();               /* a reader that went away is an error */
     (void)setvbuf(stdout, NULL, _IOFBF, PIECE_BYTES); /* where it fails the one before does */
     follower->screen = screen_of_output();
-    if (open_stream(follower, &fault) == ST_OK)
+    if (open_stream(follower, &fault, &answer) == ST_OK)
         return 0;
     return view_complain(VIEW_TAIL, text_string(&fault), "") - 1;
 }
@@ -262,8 +271,10 @@ int tail_command(const struct view_options *options)
     follower->options = options;
     follower->signals = -1;
     int code = begin(follower);
-    if (code == 0)
+    if (code == 0) {
         follow(follower);
+        code = follower->code;
+    }
     admin_stream_close(&follower->stream);
     view_admin_done(&follower->admin);
     if (follower->signals >= 0)

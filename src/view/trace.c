@@ -193,15 +193,14 @@ static void print_har(struct trace *trace)
     print_text(&text);
 }
 
-static bool is_of(const struct record *record, const char *word)
+static bool is_of(const struct record *record, struct slice word)
 {
     struct slice url = record_get(record, record->url);
-    struct slice asked = slice_from_string(word);
-    return slice_equals(record->url_is_cut ? slice_first(asked, url.len) : asked, url);
+    return slice_equals(record->url_is_cut ? slice_first(word, url.len) : word, url);
 }
 
 /* The first record of a word. */
-static const struct record *first_of(const struct trace *trace, const char *word)
+static const struct record *first_of(const struct trace *trace, struct slice word)
 {
     for (size_t i = 0; i < trace->record_count; i++) {
         if (is_of(&trace->records[i], word))
@@ -215,7 +214,7 @@ static size_t count_before(const struct trace *trace, size_t at)
 {
     size_t count = 0;
     for (size_t i = 0; i < at; i++)
-        count += strcmp(trace->aims[i].word, trace->aims[at].word) == 0 ? 1 : 0;
+        count += slice_equals(trace->aims[i].word, trace->aims[at].word) ? 1 : 0;
     return count;
 }
 
@@ -261,7 +260,7 @@ static void print_figure(uint64_t ns)
     (void)printf(" %7s", text_string(&text));
 }
 
-static void print_phase(struct trace *trace, const char *word, enum phase phase)
+static void print_phase(struct trace *trace, struct slice word, enum phase phase)
 {
     size_t count = 0;
     for (size_t i = 0; i < trace->record_count; i++) {
@@ -282,7 +281,7 @@ static void print_phase(struct trace *trace, const char *word, enum phase phase)
     (void)putchar('\n');
 }
 
-static void print_table(struct trace *trace, const char *word)
+static void print_table(struct trace *trace, struct slice word)
 {
     size_t count = 0;
     size_t good = 0;
@@ -324,7 +323,7 @@ static int print_people(struct trace *trace)
         (void)printf("through the proxy %s%s\n", trace->proxy.authority,
                      trace->proxy.is_tls ? " over TLS" : "");
     for (size_t i = 0; i < count; i++) {
-        const char *word = trace->aims[i].word;
+        struct slice word = trace->aims[i].word;
         bool is_many = trace->options->repeat > 1;
         const struct record *record = is_many ? first_of(trace, word) : record_of(trace, i);
         if (record == NULL || (is_many && count_before(trace, i) > 0))

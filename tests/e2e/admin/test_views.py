@@ -281,7 +281,10 @@ def test_tail_shows_nothing_raw(stage, follow):
 
 
 @pytest.mark.parametrize("answer, reason", [
-    (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 8\r\n\r\nno token", "answers 401: no token"),
+    (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 8\r\n\r\nno token",
+     "answers 401: it needs the admin token: --token-file FILE, or -c FILE whose admin.token_file names it\n"),
+    (b"HTTP/1.1 404 Not Found\r\n\r\n", "answers 404\n"),
+    (b"HTTP/1.1 503 Busy\r\n\r\nlater\nor not", "answers 503: later\n"),
     (b"SSH-2.0-x\r\n\r\n", "no admin listener"),
     (b"", "no admin listener"),
 ])
@@ -289,6 +292,14 @@ def test_a_refusal_is_told(stage, answer, reason):
     script = Script(answer)
     code, out, said = told(stage, "tail", "--admin", script.address)
     assert (code, out) == (1, "") and reason in said
+
+
+def test_tail_ends_where_its_token_is_not_taken(stage, follow):
+    """A process that came back with a token: another try would change nothing, so it says what would."""
+    script = Script(HEAD + chunks(event(7, "one"), 4000), b"HTTP/1.1 401 Unauthorized\r\n\r\n")
+    follower = follow("--admin", script.address)
+    assert "it needs the admin token: --token-file FILE" in follower.hears("401")
+    assert follower.process.wait(BOUND) == 1 and "a.example/one" in follower.wait(1)[0]
 
 
 # ---- tunnels

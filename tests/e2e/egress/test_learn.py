@@ -49,6 +49,14 @@ def rules(stage, text):
     return re.findall(r"^    - (\{ .* \})$", checks(stage, text), re.MULTILINE)
 
 
+def test_files_may_begin_with_a_dash(stage):
+    """What stands behind -- is a file, as with every command."""
+    (stage.folder / "--by").write_text(line() + "\n")
+    done = subprocess.run([stage.program, "learn", "--min-count", "1", "--", "--by"], capture_output=True, text=True,
+                          timeout=BOUND, env=clean_environment(), cwd=stage.folder)
+    assert done.returncode == 0 and "a.example" in done.stdout, done.stderr
+
+
 # ---- round trip
 
 USERS = f"alice:{users.SHA256}\nbob:{users.SHA256}\n"

@@ -113,6 +113,14 @@ def test_no_line_is_wider_than_its_terminal(stage, columns):
     assert len(lines[lines.index(next(line for line in lines if line.startswith("  phase ")))].split()) == 7
 
 
+def test_a_fragment_is_not_sent(stage):
+    """RFC 3986 §3.5: it is for whoever shows the answer. Who copies a URL out of a browser has one."""
+    origin = stage.origin(replies_forever(ok(b"fine")))
+    code, out, said = trace(stage, origin.url + "/a?b#c", origin.url + "#top")
+    assert (code, said) == (0, "") and f"GET {origin.url}/a?b  200" in out and "#top" not in out
+    assert {asked.target for asked in origin.requests} == {"/a?b", "/"}
+
+
 def test_a_long_target_is_whole_in_a_pipe(stage):
     origin = stage.origin(replies_forever(ok(b"fine")))
     _, out, _ = trace(stage, origin.url + "/" + "long" * 300)

@@ -18,12 +18,28 @@ static void a_word_is_a_url_or_a_tunnel(void **state)
     assert_true(aim_is_tls(&aim) && !aim.is_tunnel);
     assert_true(slice_equals(aim.method, SLICE("GET")));
     assert_string_equal(aim.authority, "a.example:443");
+    assert_true(slice_equals(aim.word, SLICE("https://A.example/x?y")));
     assert_string_equal(fault_of("http://[::1]:8080", "PUT"), "");
     assert_true(!aim_is_tls(&aim) && slice_equals(aim.method, SLICE("PUT")));
     assert_string_equal(aim.authority, "[::1]:8080");
     assert_string_equal(fault_of("a.example:22", "PUT"), "");
     assert_true(aim.is_tunnel && !aim_is_tls(&aim));
     assert_true(slice_equals(aim.method, SLICE("CONNECT")));
+}
+
+/* RFC 3986 §3.5: a fragment is not sent. */
+static void a_fragment_is_left_out(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"http://a.example#x", "http://a.example/p?q#a?b#c",
+                                        "http://a.example/#"};
+    static const char *const without[] = {"http://a.example", "http://a.example/p?q",
+                                          "http://a.example/"};
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        assert_string_equal(fault_of(words[i], NULL), "");
+        assert_true(slice_equals(aim.word, slice_from_string(without[i])));
+    }
+    assert_true(fault_of("a.example:443#x", NULL)[0] != '\0');
 }
 
 static void other_words_are_told(void **state)
@@ -58,6 +74,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_word_is_a_url_or_a_tunnel),
+        cmocka_unit_test(a_fragment_is_left_out),
         cmocka_unit_test(other_words_are_told),
         cmocka_unit_test(a_method_is_a_token),
     };
