@@ -32,16 +32,47 @@ static void print_check(config_flag_printer *print)
 
 static void print_self_test(config_flag_printer *print)
 {
-    if (print == config_print_own_flag) /* else with those of explain */
-        print("--json", "", "what is told, as JSON", NULL, stdout);
+    print("--json", "", "with self-test: what is told, as JSON", NULL, stdout);
     print("--list", "", "with self-test: every try", NULL, stdout);
+}
+
+/* Flags of more than one command, which the help of the program tells of once: with those of the first. */
+static const struct {
+    const char *flag, *help;
+} shared[] = {
+    {"--user", "with explain: who asks; with hash-password: whose line it becomes"},
+    {"--method",
+     "with explain and trace: of a URL [GET]; with hash-password: yescrypt, bcrypt, sha512 "
+     "or sha256 [yescrypt]"},
+    {"--json", "with explain and self-test: what is told, as JSON; with trace, tail, tunnels and "
+               "requests: lines of the JSON access log"},
+};
+
+static void print_first(const char *flag, const char *argument, const char *help,
+                        const char *initial, FILE *out)
+{
+    for (size_t i = 0; i < COUNT_OF(shared); i++) {
+        if (strcmp(flag, shared[i].flag) == 0)
+            help = shared[i].help;
+    }
+    config_print_flag(flag, argument, help, initial, out);
+}
+
+static void print_others(const char *flag, const char *argument, const char *help,
+                         const char *initial, FILE *out)
+{
+    for (size_t i = 0; i < COUNT_OF(shared); i++) {
+        if (strcmp(flag, shared[i].flag) == 0)
+            return;
+    }
+    config_print_flag(flag, argument, help, initial, out);
 }
 
 /* ---- the table ---- */
 
 struct command {
     const char *word;
-    const char *usage[2]; /* behind the word */
+    const char *usage[2]; /* behind the word; a line feed where it goes on below */
     const char *purpose;
     void (*print_flags)(config_flag_printer *print); /* NULL: those of view/options, or none */
     const char *exits;
@@ -53,6 +84,8 @@ static void print_none(config_flag_printer *print)
 {
     (void)print;
 }
+
+#define USAGE_ADMIN "[--admin ADDR|PATH] [-c FILE] [--token-file FILE]"
 
 static const struct command commands[] = {
     {.word = "run",
@@ -68,8 +101,9 @@ static const struct command commands[] = {
                "[-c FILE] [options] --diff [OLD] [--kill-refused]"},
      .purpose = "Says whether a configuration is right, without serving.",
      .print_flags = print_check,
-     .exits = "0 it is right; 1 a file is not, the sandbox cannot be had, or the process could "
-              "not be asked; 2 it is wrong, or the usage is.",
+     .exits = "0 it is right; 1 the sandbox or this machine's addresses cannot be had, or the "
+              "process could not be asked; 2 it "
+              "is wrong, or a file that it names, or the usage.",
      .example = "fairlead check -c fairlead.yaml --diff",
      .takes_flags = true},
     {.word = "explain",
@@ -87,36 +121,39 @@ static const struct command commands[] = {
      .example = "fairlead self-test -c fairlead.yaml",
      .takes_flags = true},
     {.word = "learn",
-     .usage = {"[--by WHO] [--min-count N] [--suffixes N] [LOG ...]"},
+     .usage = {"[--by WHO] [--min-count N] [--suffixes N]\n[--public-suffixes FILE] [LOG ...]"},
      .purpose = "Makes rules that allow what JSON access logs have seen.",
      .print_flags = learn_print_options,
      .exits = "0 all is in it but what --min-count leaves out; 1 lines or destinations were left "
               "out that it does not; 2 wrong usage, or a file cannot be read.",
      .example = "fairlead learn --suffixes 3 access.log"},
     {.word = "trace",
-     .usage = {"[--repeat N] [--serial] [--json|--har] URL|HOST:PORT ..."},
+     .usage = {"[options] [--proxy URL] [--proxy-password-file FILE]\n[--method METHOD] "
+               "[--repeat N] [--serial]\n[--max-time SECONDS] [--json|--har] URL|HOST:PORT ..."},
      .purpose = "Makes requests as the proxy would, and shows where their time goes.",
      .exits = "0 all succeeded; 1 one did not; 2 wrong usage, or a wrong configuration; 130 and "
               "143 ended by SIGINT and SIGTERM.",
      .example = "fairlead trace --repeat 100 --serial https://example.com/",
      .takes_flags = true},
     {.word = "tail",
-     .usage = {"[--admin ADDR|PATH] [--filter EXPR] [--json]"},
+     .usage = {USAGE_ADMIN "\n[--filter EXPR] [--json]"},
      .purpose = "Shows the transactions of a running process, each when it ends.",
-     .exits = "0 ended by a signal, or nobody reads it; 1 the process is not there; 2 wrong usage.",
+     .exits =
+         "0 ended by a signal, or nobody reads it; 1 the process is not there, or wants another "
+         "token; 2 wrong usage.",
      .example = "fairlead tail --filter 'status>=400'"},
     {.word = "tunnels",
-     .usage = {"[--admin ADDR|PATH] [--filter EXPR] [--json] [--kill ID]"},
+     .usage = {USAGE_ADMIN "\n[--filter EXPR] [--json] [--kill ID]"},
      .purpose = "Lists the open tunnels of a running process, or ends some.",
      .exits = "0 all are told; 1 some are not, or the process is not there; 2 wrong usage.",
      .example = "fairlead tunnels"},
     {.word = "requests",
-     .usage = {"[--admin ADDR|PATH] [--filter EXPR] [--json]"},
+     .usage = {USAGE_ADMIN "\n[--filter EXPR] [--json]"},
      .purpose = "Lists the requests that a running process has in flight.",
      .exits = "0 all are told; 1 some are not, or the process is not there; 2 wrong usage.",
      .example = "fairlead requests"},
     {.word = "har",
-     .usage = {"[--filter EXPR] [--since TIME] [LOG ...]"},
+     .usage = {USAGE_ADMIN "\n[--filter EXPR] [--since TIME] [--open] [LOG ...]"},
      .purpose = "Makes an HTTP Archive of JSON logs, or of what a running process remembers.",
      .exits = "0 all is in it; 1 a line could not be read, or the process is not there; 2 wrong "
               "usage.",
@@ -140,11 +177,24 @@ static void print_words(const char *head, const char *words)
     (void)printf("%s%s\n", head, text_string(&text));
 }
 
+/* All forms of a command. What goes on below stands where its flags begin. */
+static void print_usage(const struct command *command, const char *head, bool is_optional)
+{
+    for (size_t i = 0; i < COUNT_OF(command->usage) && command->usage[i] != NULL; i++) {
+        int indent = printf("%s fairlead %s%s%s ", i == 0 ? head : "      ", is_optional ? "[" : "",
+                            command->word, is_optional ? "]" : "");
+        for (const char *at = command->usage[i]; *at != '\0'; at++) {
+            (void)putchar(*at);
+            if (*at == '\n')
+                (void)printf("%*s", indent, "");
+        }
+        (void)putchar('\n');
+    }
+}
+
 static void print_command(const struct command *command)
 {
-    for (size_t i = 0; i < COUNT_OF(command->usage) && command->usage[i] != NULL; i++)
-        (void)printf("%s fairlead %s %s\n", i == 0 ? "usage:" : "      ", command->word,
-                     command->usage[i]);
+    print_usage(command, "usage:", /* is_optional= */ false);
     (void)printf("\n%s\n\n", command->purpose);
     if (command->print_flags != NULL)
         command->print_flags(config_print_own_flag);
@@ -163,22 +213,16 @@ static void print_command(const struct command *command)
 
 static void print_program(void)
 {
-    for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        const struct command *command = &commands[i];
-        bool is_first = i == 0; /* its word may be left out */
-        for (size_t u = 0; u < COUNT_OF(command->usage) && command->usage[u] != NULL; u++)
-            (void)printf("%s fairlead %s%s%s %s\n", is_first ? "usage:" : "      ",
-                         is_first ? "[" : "", command->word, is_first ? "]" : "",
-                         command->usage[u]);
-    }
+    for (size_t i = 0; i < COUNT_OF(commands); i++) /* the word of the first may be left out */
+        print_usage(&commands[i], i == 0 ? "usage:" : "      ", i == 0);
     (void)fputs("\nAn HTTP(S) forward proxy that shows the anatomy of every transaction.\n\n",
                 stdout);
     config_print_flags(stdout);
     print_check(config_print_flag);
-    explain_print_options(config_print_flag);
+    explain_print_options(print_first);
     learn_print_options(config_print_flag);
     view_print_options();
-    print_self_test(config_print_flag);
+    print_self_test(print_others);
     config_print_flag("--reference", "", "all keys of a configuration file, as Markdown", NULL,
                       stdout);
     config_print_flag("--help, --version", "", "this, or that of a command; which one it is", NULL,

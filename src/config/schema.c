@@ -447,7 +447,7 @@ static const struct schema_row main_rows[] = {
      .argument = "FORMAT",
      .words = {ACCESS_LOG_FORMATS(FORMAT_WORD) "auto"},
      .also = "log_format",
-     .help = "one entry a transaction; auto: line on a terminal, else json"},
+     .help = "entries as line, json, combined or squid; auto: line on a terminal, else json"},
     {.key = "log.access.file",
      .kind = KIND_PATH,
      AT(log.file),
@@ -491,7 +491,8 @@ static const struct schema_row main_rows[] = {
      .argument = "LEVEL",
      .words = {DIAG_LEVELS(LEVEL_WORD)},
      .also = "loglevel log_level verbosity level",
-     .help = "what is said on standard error, and what is graver"},
+     .help =
+         "what is said on standard error, and what is graver: error, warning, notice, info, debug"},
 
     {.key = "sandbox.seccomp",
      .kind = KIND_CHOICE,

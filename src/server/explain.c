@@ -25,7 +25,7 @@
       "with explain: subject or dns:, uri:, email: name of the client's certificate")          \
     X(AT, "--at", "SECONDS", "with explain: the time, in seconds since 1970")                  \
     X(ALL, "--all", "", "with explain: also rules that do not match")                          \
-    X(JSON, "--json", "", "with explain and self-test: what is told, as JSON")                 \
+    X(JSON, "--json", "", "with explain: what is told, as JSON")                               \
     X(RUNNING, "--running", "", "with explain: what the running process would make of it")
 
 enum option {
@@ -282,8 +282,8 @@ int explain(int argc, const char *const *argv)
     }
     if (code == 0)
         code = read_target(&command.asked);
-    if (code == 0 && serve_compile(count, rest, &snapshot) != 0)
-        code = 2;
+    if (code == 0)
+        code = serve_compile(count, rest, &snapshot);
     free(rest);
     if (code != 0)
         return code;

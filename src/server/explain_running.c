@@ -131,7 +131,7 @@ int explain_running(int argc, const char *const *argv, const struct asked *asked
     struct snapshot *snapshot = NULL;
     int code = serve_compile(argc, argv, &snapshot);
     if (code != 0)
-        return 2;
+        return code;
     code = ask(snapshot, asked);
     snapshot_unref(&snapshot);
     return code;

@@ -480,16 +480,16 @@ static void say_advice(const char *line)
     (void)fprintf(stderr, "fairlead: warning: %s\n", line);
 }
 
-/* Compile with the addresses of this machine; faults are said. */
+/* Compile with the addresses of this machine; faults are said. ST_BAD: of the configuration; others are of the machine. */
 static enum status compile_here(struct bundle *bundle, struct snapshot **ret_snapshot)
 {
     struct interfaces interfaces = {0};
     char words[FAULT_TEXT];
     struct text fault = text_on(words, sizeof(words));
     enum status status = interfaces_read(&interfaces, &fault);
-    if (status == ST_OK)
-        status = compile_snapshot(bundle, &interfaces, NULL, NULL, SLICE("fairlead"), &fault,
-                                  ret_snapshot);
+    if (status == ST_OK && compile_snapshot(bundle, &interfaces, NULL, NULL, SLICE("fairlead"),
+                                            &fault, ret_snapshot) != ST_OK)
+        status = ST_BAD;
     interfaces_done(&interfaces);
     if (status != ST_OK)
         (void)fprintf(stderr, "fairlead: %s\n", text_string(&fault));
@@ -504,10 +504,10 @@ int serve_compile(int argc, const char *const *argv, struct snapshot **ret_snaps
     enum status status = maker_make_files(&maker, &bundle);
     maker_done(&maker);
     if (status != ST_OK)
-        return status == ST_BAD ? 2 : 1;
+        return 2;
     status = compile_here(bundle, ret_snapshot);
     bundle_destroy(&bundle);
-    return status == ST_OK ? 0 : 1;
+    return status == ST_OK ? 0 : 2;
 }
 
 static int check_sandbox(const struct config *config, const char *path)
@@ -529,14 +529,14 @@ int serve_check(int argc, const char *const *argv, enum serve_check what)
     const char *path = config_path(&maker);
     maker_done(&maker);
     if (status != ST_OK)
-        return status == ST_BAD ? 2 : 1;
+        return 2;
     struct privileges_user user;
     config_add_origin(bundle->config, &bundle->config->run_as, &fault);
     if (privileges_are_held() &&
         privileges_find_user(run_as(bundle->config), &user, &fault) != ST_OK) {
         (void)fprintf(stderr, "fairlead: %s\n", text_string(&fault));
         bundle_destroy(&bundle);
-        return 1;
+        return 2;
     }
     fault.len = 0;
     advice_give(bundle->config, say_advice);
@@ -550,5 +550,5 @@ int serve_check(int argc, const char *const *argv, enum serve_check what)
         (void)fputs("fairlead: the configuration is good\n", stdout);
     snapshot_unref(&snapshot);
     bundle_destroy(&bundle);
-    return status == ST_OK ? code : 1;
+    return status == ST_OK ? code : status == ST_BAD ? 2 : 1;
 }

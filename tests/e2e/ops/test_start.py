@@ -362,14 +362,25 @@ def test_check_does_not_bind(stage, program):
 
 
 def test_check_reads_what_is_named(stage, program, certs):
-    """Exit code 1: a file that the configuration names is missing, or its key is another certificate's."""
+    """Exit code 2: a file that the configuration names is missing, or its key is another certificate's."""
     config = Config(stage)
     config.write(config.tls(certs.server, config.folder / "missing.key"))
     got = check(program, "-c", config.path)
-    assert got.returncode == 1 and "missing.key: No such file or directory" in got.stderr
+    assert got.returncode == 2 and "missing.key: No such file or directory" in got.stderr
     config.write(config.tls(certs.server, certs.other_key))
     got = check(program, "-c", config.path)
-    assert got.returncode == 1 and f"{certs.other_key}: the private key does not match" in got.stderr
+    assert got.returncode == 2 and f"{certs.other_key}: the private key does not match" in got.stderr
+
+
+@pytest.mark.parametrize("flag", ["--upstream-ca", "--users", "--config"])
+@pytest.mark.parametrize("words", [["check"], ["check", "--diff"], ["explain"], ["explain", "--running"], ["self-test"], ["trace"]],
+                         ids=" ".join)
+def test_a_file_that_is_not_there_is_2(program, words, flag):
+    """Of all commands that only look at a configuration: 1 is what they find, such as a refusal or a hole."""
+    target = ["http://127.0.0.1:1/"] if words[0] in ("explain", "trace") else []
+    got = subprocess.run([program, *words, flag, "/nope", *target], capture_output=True, text=True, timeout=BOUND,
+                         env=clean_environment())
+    assert (got.returncode, got.stdout) == (2, "") and f"{flag}: /nope: No such file or directory" in got.stderr
 
 
 NAMED = {  # key: (what follows the address or stands alone, line and column of the value)
@@ -402,7 +413,7 @@ def test_who_named_a_bad_file_is_said(stage, program, certs, key, as_root):
     if section != "log":
         got = check(program, "-c", config.path)
         assert (got.returncode, got.stderr.splitlines()) == (
-            1, [f"fairlead: {words}: No such file or directory"])
+            2, [f"fairlead: {words}: No such file or directory"])
 
 
 EMPTY = {"listen[0].tls.client_ca": "the client authority", "tls_upstream.ca_file": "the file of authorities"}
@@ -431,7 +442,7 @@ def test_an_empty_file_of_authorities_is_an_error(stage, program, certs, key, as
     ended = stage.run("-c", config.path, as_root=as_root)
     assert ended.wait_exit() == 1 and words in ended.stderr
     got = check(program, "-c", config.path)
-    assert got.returncode == 1 and words in got.stderr
+    assert got.returncode == 2 and words in got.stderr
 
 
 @pytest.mark.parametrize("flag", ["--tls-cert", "--tls-key", "--client-ca", "--upstream-ca", "--config"])

@@ -49,11 +49,15 @@ def test_a_command_has_help_of_its_own(program, command):
     text = told(program, command, "--help")
     usage, purpose, flags, end = text.split("\n\n")
     listed = {flag for line in flags.splitlines() if line.startswith("  -") for flag in flags_of(line[:30])}
-    assert all(line[7:].startswith(f"fairlead {command} ") for line in usage.splitlines())
+    begins = " " * len(f"usage: fairlead {command} ")
+    assert all(line[7:].startswith(f"fairlead {command} ") or line.startswith(begins) for line in usage.splitlines())
     assert re.fullmatch(r"[A-Z][^\n]*\.", purpose) and "with " + command not in flags and flags_of(usage) <= listed
     assert (len(listed) > 20) == (command == "run")
     in_synopsis, page = page_of(command)
     assert in_synopsis <= listed and listed - {"--help"} <= flags_of(told(program, "--help")) | {"--help"}
+    if command in ("learn", "trace", "tail", "tunnels", "requests", "har"):
+        others = {"--help", "--config", "--allow"}  # -c, and "[options]"
+        assert flags_of(usage) == in_synopsis == listed - others, "the usage has all of its flags"
     words, example = re.fullmatch(r"Exit status: (0 .*;\s+2\s.*)\nExample: (fairlead .*)\n", end, re.S).groups()
     assert f"{command} " in example + " " and flags_of(example) <= listed | flags_of(told(program, "--help"))
     assert f".Dl $ {example}\n" in page, "fairlead(1) has the same example"
@@ -69,6 +73,21 @@ def test_words_that_cannot_be_written_are_a_failure(program, words):
         done = subprocess.run([program, *words.split()], stdout=full, stderr=subprocess.PIPE, text=True,
                               timeout=BOUND, env=clean_environment())
     assert (done.returncode, done.stderr) == (1, "fairlead: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("flag", ["--json", "--method", "--user", "--filter", "--token-file"])
+def test_a_flag_of_many_commands_names_all(program, flag):
+    """The help of the program says of each flag which commands have it, and the help of these says so, too."""
+    have = {words[0] for words in COMMANDS if words and re.search(rf"^  {flag} ", told(program, *words, "--help"), re.M)}
+    line = re.search(rf"^  {flag} .*?(?=\n  -)", told(program, "--help"), re.M | re.S)[0]
+    assert {c[0] for c in COMMANDS if c and re.search(rf"\b{c[0]}\b", re.sub(r"\s+", " ", line))} == have and have
+
+
+@pytest.mark.parametrize("flag, words", [("--log-level", "error, warning, notice, info, debug"),
+                                         ("--log-format", "line, json, combined or squid; auto")])
+def test_choices_are_listed(program, flag, words):
+    line = re.search(rf"^  {flag} .*?(?=\n  -)", told(program, "--help"), re.M | re.S)[0]
+    assert words in re.sub(r"\s+", " ", line)
 
 
 def test_every_command_is_in_the_usage(program):
