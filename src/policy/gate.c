@@ -429,6 +429,56 @@ bool gate_judge_port(const struct gate *gate, const struct gate_question *questi
     return writer_refuse(writer);
 }
 
+/* ---- more than one step ---- */
+
+/* What follows a first remedy; one that does not fit is not begun. */
+static void writer_add_step(struct writer *writer, struct slice step)
+{
+    struct text *remedy = &writer->remedy;
+    size_t before = remedy->len;
+    bool was_cut = remedy->is_cut;
+    remedy_join(remedy, slice_starts_with(step, SLICE("--")));
+    text_add(remedy, step);
+    if (remedy->is_cut || remedy->len == remedy->cap) {
+        remedy->len = before;
+        remedy->is_cut = was_cut;
+    }
+}
+
+/* A port that would be refused next. */
+static void add_port_step(const struct gate *gate, const struct gate_question *question,
+                          const struct rules_decision *decision, struct writer *writer)
+{
+    struct gate_answer next;
+    struct writer aside = writer_on(&next);
+    if (gate_judge_port(gate, question, decision, &aside))
+        return;
+    if (aside.remedy.len == 0)
+        writer->remedy.len = 0; /* nothing opens it */
+    else
+        writer_add_step(writer, text_slice(&aside.remedy));
+}
+
+/* An address that would be refused last, where the request names one; what a name leads to is not known yet. */
+static void add_address_step(const struct gate *gate, const struct gate_question *question,
+                             struct writer *writer)
+{
+    struct gate_answer next;
+    struct inet_endpoint plain = {.port = question->port};
+    if (question->host->kind == HOST_NAME || writer->remedy.len == 0)
+        return;
+    plain.addr = inet_addr_unmap(&question->host->addr);
+    if (gate_address(gate, question, &plain, &next))
+        return;
+    struct writer aside = writer_on(&next);
+    bool is_possible = gate_add_remedies(gate, &plain, &aside.remedy);
+    struct slice step = text_slice(&aside.remedy);
+    if (!is_possible)
+        writer->remedy.len = 0;
+    else if (step.len > 0 && !slice_starts_with(text_slice(&writer->remedy), step))
+        writer_add_step(writer, step); /* else what allows the host opens it, too */
+}
+
 bool gate_request(const struct gate *gate, const struct gate_question *question,
                   struct gate_answer *ret_answer)
 {
@@ -440,9 +490,14 @@ bool gate_request(const struct gate *gate, const struct gate_question *question,
     if (host->kind == HOST_NAME && !gate_judge_floor_name(gate, host_slice(host), &writer))
         return false;
     struct rules_decision decision = {.port_opener = NULL};
-    if (gate->rules != NULL && !gate_judge_rules(gate, question, NULL, &decision, &writer))
-        return false;
-    return gate_judge_port(gate, question, &decision, &writer);
+    bool is_ruled_out =
+        gate->rules != NULL && !gate_judge_rules(gate, question, NULL, &decision, &writer);
+    if (is_ruled_out)
+        add_port_step(gate, question, &decision, &writer);
+    else if (gate_judge_port(gate, question, &decision, &writer))
+        return true;
+    add_address_step(gate, question, &writer);
+    return writer_refuse(&writer);
 }
 
 bool gate_denies_names(const struct gate *gate)

@@ -169,8 +169,7 @@ static bool gate_judge_inner(const struct gate *gate, const struct gate_question
 
 /* ---- what would open it ---- */
 
-/* Between two remedies; flags stand side by side. */
-static void remedy_join(struct text *remedy, bool is_flag)
+void remedy_join(struct text *remedy, bool is_flag)
 {
     bool follows_key = remedy->len > 0 && remedy->at[remedy->len - 1] == ']';
     bool follows_words = slice_ends_with_nocase(text_slice(remedy), SLICE("egress.deny"));
@@ -208,9 +207,8 @@ static bool gate_add_remedy(const struct gate *gate, const struct inet_endpoint 
     return true;
 }
 
-/* All that it takes: an address that carries another one is open when both are. */
-static void gate_add_remedies(const struct gate *gate, const struct inet_endpoint *endpoint,
-                              struct text *remedy)
+bool gate_add_remedies(const struct gate *gate, const struct inet_endpoint *endpoint,
+                       struct text *remedy)
 {
     bool is_possible = true;
     for (size_t i = 0; i < gate->tables->carrier_count && has_inner(&endpoint->addr); i++) {
@@ -224,6 +222,7 @@ static void gate_add_remedies(const struct gate *gate, const struct inet_endpoin
     is_possible = gate_add_remedy(gate, endpoint, /* is_guess= */ false, remedy) && is_possible;
     if (!is_possible)
         remedy->len = 0;
+    return is_possible;
 }
 
 bool gate_address(const struct gate *gate, const struct gate_question *question,
@@ -239,7 +238,7 @@ bool gate_address(const struct gate *gate, const struct gate_question *question,
     if (gate_judge_inner(gate, question, &plain, &writer) &&
         gate_judge(gate, question, &plain, /* is_inner= */ false, &writer))
         return true;
-    if (!writer.is_rule) /* what would open it is known */
-        gate_add_remedies(gate, &plain, &writer.remedy);
+    if (!writer.is_rule)                                       /* what would open it is known */
+        (void)gate_add_remedies(gate, &plain, &writer.remedy); /* none is the answer, too */
     return writer_refuse(&writer);
 }

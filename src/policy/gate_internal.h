@@ -43,6 +43,12 @@ bool gate_refuse_by_rule(const struct gate *gate, const struct rule *rule, struc
 bool gate_judge_rules(const struct gate *gate, const struct gate_question *question,
                       const struct inet_addr *addr, struct rules_decision *ret_decision,
                       struct writer *writer);
+/* Between two remedies; flags stand side by side. */
+void remedy_join(struct text *remedy, bool is_flag);
+/* All that opens an address: one that carries another is open when both are. False where nothing opens it; `remedy` is empty
+ * then. */
+bool gate_add_remedies(const struct gate *gate, const struct inet_endpoint *endpoint,
+                       struct text *remedy);
 /* The row of the default deny list that holds this address, or NULL. */
 const struct egress_range *gate_find_default(const struct gate *gate, const struct inet_addr *addr);
 /* The port, which a rule may have opened. */

@@ -539,6 +539,47 @@ static void connect_goes_to_named_ports_only(void **state)
     assert_false(ask(&defaults, "a.example", 0, true).is_fine);
 }
 
+/* Whoever follows the remedy is not refused once more, as far as the request tells. */
+static void the_remedy_names_all_steps(void **state)
+{
+    (void)state;
+    struct slice allowed[] = {SLICE("a.example")};
+    struct inet_prefix ranges[] = {prefix("10.0.0.0/8")};
+    struct gate_options options = defaults;
+    assert_string_equal(ask(&options, "127.0.0.1", 8443, true).answer.remedy,
+                        "--connect-port 8443 --allow 127.0.0.1");
+    assert_string_equal(ask(&options, "10.0.0.1", 6379, false).answer.remedy,
+                        "egress.plain_ports: [6379] and --allow 10.0.0.1");
+    assert_string_equal(ask(&options, "1.1.1.1", 22, true).answer.remedy, "--connect-port 22");
+    options.deny = (struct gate_prefixes){ranges, 1};
+    assert_string_equal(ask(&options, "10.0.0.1", 8443, true).answer.remedy,
+                        "--connect-port 8443 and take 10.0.0.0/8 out of egress.deny and "
+                        "--allow 10.0.0.1");
+    options.deny = (struct gate_prefixes){NULL, 0};
+    options.allow_names = (struct gate_names){allowed, 1};
+    assert_string_equal(ask(&options, "b.example", 22, true).answer.remedy,
+                        "--allow b.example --connect-port 22");
+    assert_string_equal(ask(&options, "10.0.0.1", 22, true).answer.remedy,
+                        "--allow 10.0.0.1 --connect-port 22");
+    assert_string_equal(ask(&options, "10.0.0.1", 443, true).answer.remedy, "--allow 10.0.0.1");
+    assert_string_equal(ask(&options, "10.0.0.1", 0, true).answer.remedy, "");
+    options.has_default = options.denies_by_default = true;
+    assert_string_equal(ask(&options, "10.0.0.1", 8443, true).answer.remedy,
+                        "policy.rules: [{ action: allow, to: [\"10.0.0.1\"] }] and "
+                        "--connect-port 8443 --allow 10.0.0.1");
+}
+
+/* Nothing opens the proxy to itself, so no step on the way there is named. */
+static void what_nothing_opens_has_no_first_step(void **state)
+{
+    (void)state;
+    struct inet_endpoint own[] = {endpoint("127.0.0.1", 3128)};
+    struct gate_options options = defaults;
+    options.own = own;
+    options.own_count = 1;
+    assert_string_equal(ask(&options, "127.0.0.1", 3128, true).answer.remedy, "");
+}
+
 static void any_port_is_any_but_the_bad_ones(void **state)
 {
     (void)state;
@@ -673,6 +714,8 @@ int main(void)
         cmocka_unit_test(names_match_on_label_boundaries),
         cmocka_unit_test(allowed_names_shut_out_all_others),
         cmocka_unit_test(connect_goes_to_named_ports_only),
+        cmocka_unit_test(the_remedy_names_all_steps),
+        cmocka_unit_test(what_nothing_opens_has_no_first_step),
         cmocka_unit_test(any_port_is_any_but_the_bad_ones),
         cmocka_unit_test(plain_requests_avoid_the_bad_ports),
         cmocka_unit_test(clients_outside_of_the_ranges_are_refused),

@@ -147,7 +147,7 @@ static void any_that_denies_wins_else_the_first_that_allows(void **state)
     refused_by(gate, (struct ask){.host = "example"}, "policy.default: no rule allows it",
                "policy.rules: [{ action: allow, to: [\"example\"] }]");
     refused_by(gate, (struct ask){.host = "192.0.2.1"}, "policy.default: no rule allows it",
-               "policy.rules: [{ action: allow, to: [\"192.0.2.1\"] }]");
+               "policy.rules: [{ action: allow, to: [\"192.0.2.1\"] }] and --allow 192.0.2.1");
     gate_destroy(&gate);
     gate = GATE(rules, allow);
     assert_true(passes(gate, (struct ask){.host = "example"}));
