@@ -20,7 +20,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PAGES_MAX = 100000, NEXT_MAX = 64, WORDS = 1024, PATH_ROOM = 128 };
+enum {
+    PAGES_MAX = 100000,
+    EMPTY_MAX =
+        16, /* in a row: nothing is filtered, so a process has few of them, and others could have them for ever */
+    NEXT_MAX = 64,
+    WORDS = 1024,
+    PATH_ROOM = 128
+};
 
 /* ---- the question ---- */
 
@@ -196,7 +203,8 @@ struct inspection {
     const struct admin_client *client;
     const struct snapshot *snapshot;
     bool kills;
-    bool is_cut; /* the last page is not the end of the list */
+    bool is_cut;          /* the last page is not the end of the list */
+    unsigned empty_pages; /* the last ones */
     struct count count;
     struct log_line line; /* large */
 };
@@ -238,6 +246,7 @@ static enum status inspect_page(struct inspection *inspection, struct slice body
     memcpy(before, next, NEXT_MAX);
     inspection->is_cut = false;
     bool is_list = false;
+    size_t open_before = inspection->count.open;
     if (json_check(body, &page) != ST_OK)
         return ST_BAD;
     while (json_next_member(&page, &key, &value)) {
@@ -259,7 +268,10 @@ static enum status inspect_page(struct inspection *inspection, struct slice body
             return ST_BAD;
     }
     next[said.len] = '\0';
-    bool goes_on = said.len == 0 || strcmp(next, before) > 0; /* else this would never end */
+    inspection->empty_pages =
+        inspection->count.open == open_before ? inspection->empty_pages + 1 : 0;
+    bool goes_on = said.len == 0 || (strcmp(next, before) > 0 && /* else this would never end */
+                                     inspection->empty_pages <= EMPTY_MAX);
     return is_list && goes_on ? ST_OK : ST_BAD;
 }
 

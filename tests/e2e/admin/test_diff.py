@@ -428,6 +428,21 @@ def test_what_is_no_list_is_refused(life, stage, body):
     assert "\x1b" not in out + errors
 
 
+def test_empty_pages_come_to_an_end(life, stage):
+    """Somebody else could say for ever that there is more; a few in a row may be, and then a tunnel."""
+    def page(number, tunnel=""):
+        return '{"tunnels":[%s],"next":"%016x-0000000000000002"}' % (tunnel, number)
+    pages = [page(number) for number in range(1, 12)]
+    fake = stage.origin(admin_that(PAGE, *pages, page(20, OPEN % (1, "a.example:443")), NO_TUNNELS))
+    file = life.write("policy: { default: deny }\n", name="x.yaml", admin=fake.authority)
+    code, out, _ = told(stage, "check", "-c", file, "--diff")
+    assert code == 0 and [target for target, _ in refused(out)] == ["a.example:443"]
+    fake = stage.origin(admin_that(PAGE, *[page(number) for number in range(1, 50)], NO_TUNNELS))
+    file = life.write("", name="y.yaml", admin=fake.authority)
+    code, out, errors = told(stage, "check", "-c", file, "--diff")
+    assert code == 1 and "the list of open tunnels cannot be read" in errors and len(fake.requests) < 20
+
+
 @pytest.mark.parametrize("body", ["", "[]", '{"rules":{}}', '{"settings":7}', '{"rules":[7]}', '{"rules":[{"name":""}]}'])
 def test_what_is_no_policy_is_refused(life, stage, body):
     """Else all that the file says would look new."""
