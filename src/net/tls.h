@@ -62,8 +62,8 @@ struct record_tls tls_record(const struct transport *transport);
 struct slice tls_sni(const struct transport *transport);
 /* The protocol chosen by ALPN; empty where none. Owned by the transport. */
 struct slice tls_alpn(const struct transport *transport);
-/* In the verdict on a certificate that would be another if its authority were trusted. */
-#define TLS_UNTRUSTED "not trusted here"
+/* Would another certificate authority have made the peer's certificate a good one? Only where it was refused. */
+bool tls_is_untrusted(const struct transport *transport);
 /* Why the peer's certificate was refused, NULL where it was not. Static storage. */
 const char *tls_verify_error(const struct transport *transport);
 /* The number of the fatal alert that the peer sent (RFC 8446 §6), -1 for none. */

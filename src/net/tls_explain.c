@@ -37,15 +37,27 @@ static const char *explain_verdict(long verdict)
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-        return "its issuer is " TLS_UNTRUSTED ", or a certificate of its chain was not sent";
+        return "its issuer is not trusted here, or a certificate of its chain was not sent";
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-        return "the authority at the end of its chain is " TLS_UNTRUSTED;
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return "it is self-signed, and " TLS_UNTRUSTED;
+        return "the authority at the end of its chain is not trusted here";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return "it is self-signed, and not trusted here";
     case X509_V_ERR_CERT_HAS_EXPIRED: return "it has expired";
     case X509_V_ERR_CERT_NOT_YET_VALID: return "it is not valid yet";
     case X509_V_ERR_HOSTNAME_MISMATCH: return "it is not valid for this name";
     case X509_V_ERR_IP_ADDRESS_MISMATCH: return "it is not valid for this address";
     default: return X509_verify_cert_error_string(verdict);
+    }
+}
+
+bool tls_lacks_trust(const SSL *ssl)
+{
+    switch (SSL_get_verify_result(ssl)) {
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return true;
+    default: return false;
     }
 }
 

@@ -37,6 +37,11 @@ const char *tls_verify_error(const struct transport *transport)
     return tls_explain_verdict(tls_of_const(transport)->ssl);
 }
 
+bool tls_is_untrusted(const struct transport *transport)
+{
+    return tls_lacks_trust(tls_of_const(transport)->ssl);
+}
+
 int tls_peer_alert(const struct transport *transport)
 {
     return tls_of_const(transport)->peer_alert;

@@ -72,6 +72,8 @@ void tls_sessions_give(struct tls_sessions *sessions, const uint8_t digest[TLS_S
  * name that a client verified, "" on the server's side. Returns the number of the fatal alert that the
  * peer sent, -1 for none. */
 int tls_explain(SSL *ssl, const char *host, struct text *into);
+/* Was the peer's certificate refused for want of a trusted authority? */
+bool tls_lacks_trust(const SSL *ssl);
 /* The verdict on the peer's certificate in words; NULL where it was good or none was shown. */
 const char *tls_explain_verdict(const SSL *ssl);
 

@@ -135,6 +135,7 @@ static void tell_reach(const struct reach *reach, struct record *record)
     record->dns_source = reach->dns_source;
     record->dns_answers = reach->dns_answers;
     record->attempt_count = reach->attempt_count;
+    record->is_untrusted = reach->is_untrusted;
     memcpy(record->attempts, reach->attempts, reach->attempt_count * sizeof(reach->attempts[0]));
 }
 

@@ -181,6 +181,8 @@ struct record {
     uint8_t retries;
     bool retry_was_stale_pool;
     bool certificate_is_cut; /* there was no room for all of it: both texts are empty */
+    bool
+        is_untrusted; /* of the certificate of the other side; for who made the request, and in no log */
 
     /* As the kernel or the PROXY header says; INET_NONE for Unix sockets. */
     struct inet_endpoint client;

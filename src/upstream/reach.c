@@ -145,6 +145,7 @@ static void reach_shake_hands(struct reach *reach)
     }
     const char *verdict = tls_verify_error(reach->transport);
     bool is_alert = tls_peer_alert(reach->transport) >= 0;
+    reach->is_untrusted = tls_is_untrusted(reach->transport);
     reach->tls_end_ns = clock_monotonic_ns();
     const char *fault = verdict != NULL ? verdict : transport_fault(reach->transport);
     (void)snprintf(reach->detail, sizeof(reach->detail), "%.60s: %.90s", reach->host->text,

@@ -56,6 +56,8 @@ struct reach {
     uint8_t dns_source;
     uint8_t dns_answers;
     uint8_t attempt_count;
+    bool
+        is_untrusted; /* the certificate was refused, and another authority would make it a good one */
 
     /* private */
     bool is_started;

@@ -174,6 +174,7 @@ static bool probe_shake(struct probe *probe)
         return true;
     }
     const char *verdict = tls_verify_error(probe->transport);
+    probe->sight->is_untrusted = tls_is_untrusted(probe->transport);
     if (verdict != NULL)
         probe_fail(probe, CAUSE_TLS_CERTIFICATE, verdict);
     else

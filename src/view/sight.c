@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "net/tls.h"
 
 #include <string.h>
 
@@ -135,6 +134,7 @@ void sight_show(const struct sight *sight, const struct aim *aim, const struct o
     forget_tunnel(record);
     record->kind = aim->is_tunnel ? RECORD_TUNNEL : RECORD_EXCHANGE;
     record->response_body_bytes = sight->body_bytes;
+    record->is_untrusted = sight->is_untrusted;
     record->parent_tls = sight->proxy_tls;
     record->upstream_tls = sight->tls;
     for (int mark = 0; mark < MARK_COUNT; mark++)
@@ -144,10 +144,7 @@ void sight_show(const struct sight *sight, const struct aim *aim, const struct o
 
 void sight_show_hint(struct record *record)
 {
-    struct slice cause = slice_from_string(failure_row(CAUSE_TLS_CERTIFICATE)->word);
-    struct slice detail = record_get(record, record->detail);
-    if (slice_equals(record_get(record, record->cause), cause) &&
-        find_words(detail, SLICE(TLS_UNTRUSTED)) < detail.len)
+    if (record->is_untrusted)
         record_set(record, &record->remedy, SLICE("--upstream-ca FILE"), 64);
 }
 

@@ -20,6 +20,7 @@ struct sight {
     struct record_tls tls;         /* with the origin */
     enum cause cause;              /* CAUSE_NONE: an answer came, to its end */
     bool is_late;                  /* a time limit was met */
+    bool is_untrusted;             /* another authority would make the certificate a good one */
     bool is_of_proxy;              /* not of the origin: who failed */
     char detail[SIGHT_DETAIL_MAX]; /* beyond the cause, or of the answer: words */
 };

@@ -140,8 +140,7 @@ static void add_remedy(const struct pen *pen, const struct text_wrap *wrap)
     char room[WORDS_TEXT];
     struct text words = text_on(room, sizeof(room));
     struct slice remedy = record_get(pen->record, pen->record->remedy);
-    bool is_trust = slice_starts_with(remedy, SLICE("--upstream-ca"));
-    text_add(&words, is_trust ? SLICE("to trust it: ") : SLICE("to allow it: "));
+    text_add(&words, pen->record->is_untrusted ? SLICE("to trust it: ") : SLICE("to allow it: "));
     text_add_log(&words, remedy, '\0');
     text_add_wrapped(pen->into, text_slice(&words), wrap);
     text_add_char(pen->into, '\n');

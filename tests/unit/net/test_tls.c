@@ -54,6 +54,7 @@ static void check_client_refuses(struct tls_client_context *context, struct slic
     assert_int_equal(client, ST_BAD);
     check_fault(f.client, words);
     assert_non_null(tls_verify_error(f.client));
+    assert_int_equal(tls_is_untrusted(f.client), context != client_context); /* foreign ones */
     assert_int_equal(server, ST_BAD);
     assert_true(tls_peer_alert(f.server) > 0);
     check_fault(f.server, "the peer sent the alert");
@@ -109,6 +110,7 @@ static void the_reason_of_a_refusal_is_told(void **state)
         shake(&f, &server_status, &client_status);
         assert_int_equal(client_status, ST_BAD);
         check_fault(f.client, cases[i].words);
+        assert_true(tls_is_untrusted(f.client));
         end_pair(&f);
         tls_server_context_unref(&server);
         pki_free(&pair);
