@@ -100,9 +100,14 @@ void probe_end(struct probe *probe)
 void probe_fail(struct probe *probe, enum cause cause, const char *detail)
 {
     struct sight *sight = probe->sight;
+    char said[SIGHT_DETAIL_MAX];
     sight->cause = cause;
     sight->is_of_proxy = probe->step <= PROBE_CONNECT || !aim_is_tls(probe->aim);
-    (void)snprintf(sight->detail, sizeof(sight->detail), "%s", detail);
+    if (probe->step == PROBE_LOAD)
+        probe_note_body_end(probe); /* as far as it came */
+    memcpy(said, sight->detail, sizeof(said));
+    (void)snprintf(sight->detail, sizeof(sight->detail), "%s%s%.240s", detail,
+                   detail[0] != '\0' && said[0] != '\0' ? "; its answer: " : "", said);
     probe_end(probe);
 }
 

@@ -156,7 +156,7 @@ bool sight_was_left(const struct record *record)
 
 void sight_show_end(const struct sight_end *end, struct record *record)
 {
-    char room[100];
+    char room[SIGHT_DETAIL_MAX + 100];
     struct text words = text_on(room, sizeof(room));
     if (end->is_interrupted) {
         text_add(&words, SLICE("It was interrupted"));
@@ -164,6 +164,8 @@ void sight_show_end(const struct sight_end *end, struct record *record)
         text_add(&words, SLICE("It was not over after --max-time "));
         text_add_duration(&words, end->max_time_ns);
     }
+    if (end->said[0] != '\0')
+        text_add_format(&words, "; its answer: %s", end->said);
     record->end = end->is_interrupted ? END_KILLED : END_TIMEOUT;
     record->ended_by = LEG_CLIENT;
     record_set(record, &record->detail, text_slice(&words), sizeof(room));

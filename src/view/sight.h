@@ -29,6 +29,7 @@ struct sight {
 struct sight_end {
     bool is_interrupted; /* by a signal; else its time was over, which is */
     uint64_t max_time_ns;
+    const char *said; /* what is known of an answer by then, "" for nothing */
 };
 
 /* The record of the worker's tunnel to the proxy becomes that of what went through it. The record of one that was never

@@ -82,14 +82,17 @@ static int make_aims(struct trace *trace)
     return 0;
 }
 
-/* The record of the worker's tunnel to the other proxy has the number of what went through it for a user agent. */
-static void show_sight(const struct trace *trace, struct record *record)
+/* The record of the worker's tunnel to the other proxy has the number of what went through it for a user agent. Gives what
+ * that said. */
+static const char *show_sight(const struct trace *trace, struct record *record)
 {
     uint64_t number = 0;
     size_t count = trace->aim_count * trace->options->repeat;
-    if (slice_to_u64(record_get(record, record->user_agent), count - 1, &number) == ST_OK)
-        sight_show(&trace->sights[number], &trace->aims[number % trace->aim_count], &trace->proxy,
-                   record);
+    if (slice_to_u64(record_get(record, record->user_agent), count - 1, &number) != ST_OK)
+        return "";
+    const struct sight *sight = &trace->sights[number];
+    sight_show(sight, &trace->aims[number % trace->aim_count], &trace->proxy, record);
+    return sight->detail;
 }
 
 static int run_rounds(struct trace *trace, struct probes *probes)
@@ -111,9 +114,9 @@ static void show_sights(struct trace *trace, const struct probes *probes)
 {
     for (size_t i = 0; i < trace->record_count; i++) {
         struct record *record = &trace->records[i];
-        struct sight_end end = {.max_time_ns = trace->options->max_time_ns};
+        struct sight_end end = {.max_time_ns = trace->options->max_time_ns, .said = ""};
         if (other_proxy_is_there(&trace->proxy))
-            show_sight(trace, record);
+            end.said = show_sight(trace, record);
         end.is_interrupted =
             probes->signal != 0 && record->timeline.at_ns[MARK_X_END] >= probes->stopped_ns;
         if (sight_was_left(record))

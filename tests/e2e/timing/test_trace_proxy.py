@@ -347,6 +347,24 @@ def test_a_refused_request_shows_the_proxys_words(stage, answer, end, words):
     assert out.isascii() and "\x1b" not in out and all(len(line) <= 80 for line in out.splitlines())
 
 
+@pytest.mark.parametrize("more, end", [(["--timeout", "body_stall=300ms"], "timeout"), (["--max-time", "300ms"], "timeout"),
+                                       ([], "error")], ids=["stall", "max-time", "cut"])
+@pytest.mark.parametrize("head, words", [(SAYS, 'error=http_request_denied; details="no entry"'), (TEXT, "403 Forbidden: no entry")],
+                         ids=["head", "body"])
+def test_a_refusal_whose_body_does_not_end_says_why(stage, head, words, more, end):
+    """The reason came with the head, or with what there was of the body, and is shown all the same."""
+    def script(conn):
+        conn.read_request()
+        conn.send(b"HTTP/1.1 403 Forbidden\r\n" + head + b"Content-Length: 100\r\n\r\nno entry\n")
+        if more:
+            conn.hold()
+    other = stage.origin(script)
+    code, record = record_of(stage, other.url, "http://a.example/", *more)
+    assert (code, record.status, record.end) == (1, 403, end) and words in record.detail, record.detail
+    _, out, _ = trace(stage, other.url, "http://a.example/", *more)
+    assert "".join(words.split()) in "".join(out.split())
+
+
 def test_our_own_refusal_of_a_request_is_shown(stage, proxy):
     """And what would allow it."""
     code, out, _ = trace(stage, url_of(proxy), "http://10.0.0.1/")

@@ -154,7 +154,7 @@ static void what_was_left_says_why(void **state)
     sight.cause = CAUSE_CLIENT_GONE;
     show();
     assert_true(sight_was_left(&record));
-    struct sight_end end = {.max_time_ns = 1500000000};
+    struct sight_end end = {.max_time_ns = 1500000000, .said = ""};
     sight_show_end(&end, &record);
     assert_int_equal(record.end, END_TIMEOUT);
     assert_int_equal(record.ended_by, LEG_CLIENT);
@@ -163,6 +163,9 @@ static void what_was_left_says_why(void **state)
     sight_show_end(&end, &record);
     assert_int_equal(record.end, END_KILLED);
     assert_text(record.detail, "It was interrupted");
+    end.said = "403 Forbidden; p; error=x";
+    sight_show_end(&end, &record);
+    assert_text(record.detail, "It was interrupted; its answer: 403 Forbidden; p; error=x");
 }
 
 /* What another authority would change names the flag for one; a wrong name does not. */
