@@ -45,8 +45,8 @@ bool gate_judge_rules(const struct gate *gate, const struct gate_question *quest
                       struct writer *writer);
 /* Between two remedies; flags stand side by side. */
 void remedy_join(struct text *remedy, bool is_flag);
-/* All that opens an address: one that carries another is open when both are. False where nothing opens it; `remedy` is empty
- * then. */
+/* All that opens an address: one that carries another is open when both are. False where nothing opens it; `remedy` is
+ * empty then. */
 bool gate_add_remedies(const struct gate *gate, const struct inet_endpoint *endpoint,
                        struct text *remedy);
 /* The row of the default deny list that holds this address, or NULL. */

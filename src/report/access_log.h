@@ -30,8 +30,8 @@ enum {
 struct access_log_style {
     enum access_log_format format;
     bool has_color; /* only for ACCESS_LOG_LINE, as is what follows */
-    /* Width of a terminal, 60 to 500; what has no room in the line is cut, or goes on below it. The recorder asks a terminal
-     * for its own. 0: no terminal; nothing is cut, and a record is a line. */
+    /* Width of a terminal, 60 to 500; what has no room in the line is cut, or goes on below it. The recorder asks a
+     * terminal for its own. 0: no terminal; nothing is cut, and a record is a line. */
     unsigned columns;
 };
 

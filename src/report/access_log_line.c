@@ -4,11 +4,11 @@
  *     14:03:28 403 CONNECT 420us      - 127.0.0.1:443           refused: default-deny 127.0.0.0/8; --allow 127.0.0.1
  *
  * Time of day, status, method, total, bytes to the client, target, then what matters: the failure where
- * there is one, and the phases. In a file or a pipe all of that is whole, since a program may read it. On a terminal the line
- * is as wide as its style says: the target gives way first, down to TARGET_COLUMNS; where phases still do not fit the
- * shortest are left out (all of them are in the JSON format), and where none does they stand below the line. A refusal says
- * what would change it, with as many words as fit. A failure that does not fit stands below its line, whole, indented and
- * broken at words.
+ * there is one, and the phases. In a file or a pipe all of that is whole, since a program may read it. On a terminal
+ * the line is as wide as its style says: the target gives way first, down to TARGET_COLUMNS; where phases still do not fit
+ * the shortest are left out (all of them are in the JSON format), and where none does they stand below the line. A
+ * refusal says what would change it, with as many words as fit. A failure that does not fit stands below its line,
+ * whole, indented and broken at words.
  *
  *     L1  Text of a peer is escaped first and cut afterwards; colours are added around it, never cut.
  *     L2  Without colours the line is printable ASCII; with them, only the sequences below are added. */

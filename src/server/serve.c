@@ -480,7 +480,8 @@ static void say_advice(const char *line)
     (void)fprintf(stderr, "fairlead: warning: %s\n", line);
 }
 
-/* Compile with the addresses of this machine; faults are said. ST_BAD: of the configuration; others are of the machine. */
+/* Compile with the addresses of this machine; faults are said. ST_BAD: of the configuration; others are of the
+ * machine. */
 static enum status compile_here(struct bundle *bundle, struct snapshot **ret_snapshot)
 {
     struct interfaces interfaces = {0};

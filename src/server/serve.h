@@ -15,11 +15,13 @@ enum serve_check {
 };
 
 /* Validate the configuration, and read and compile the files that it names; nothing is bound or made.
- * Returns the exit code: 0 good, 1 the sandbox or the machine's addresses cannot be had, 2 the configuration is wrong, or a file that it names. */
+ * Returns the exit code: 0 good, 1 the sandbox or the machine's addresses cannot be had, 2 the configuration is wrong,
+ * or a file that it names. */
 int serve_check(int argc, const char *const *argv, enum serve_check what);
 
 /* The same, for what is asked of the configuration: compiled as a start would, errors said. The caller unrefs it.
- * Returns the exit code, 0 or 2, so that 1 is left for what the command finds; *ret_snapshot is written where it is 0. */
+ * Returns the exit code, 0 or 2, so that 1 is left for what the command finds; *ret_snapshot is written where it
+ * is 0. */
 int serve_compile(int argc, const char *const *argv, struct snapshot **ret_snapshot);
 
 #endif

@@ -6,8 +6,8 @@
  *     ID                  AGE   PHASE SLOW             TARGET
  *     0001000000000009    17s    wait origin           GET a.example/slow (ci)
  *
- * Who is slow takes the room of bytes and client, where there is not enough for all. A row is as wide as the terminal; in a
- * pipe or a file it is as long as what it says, and columns are wider where what is in them is. */
+ * Who is slow takes the room of bytes and client, where there is not enough for all. A row is as wide as the terminal;
+ * in a pipe or a file it is as long as what it says, and columns are wider where what is in them is. */
 
 #include "base/clock.h"
 #include "base/json.h"

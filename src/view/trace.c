@@ -82,8 +82,8 @@ static int make_aims(struct trace *trace)
     return 0;
 }
 
-/* The record of the worker's tunnel to the other proxy has the number of what went through it for a user agent. Gives what
- * that said. */
+/* The record of the worker's tunnel to the other proxy has the number of what went through it for a user agent. Gives
+ * what that said. */
 static const char *show_sight(const struct trace *trace, struct record *record)
 {
     uint64_t number = 0;

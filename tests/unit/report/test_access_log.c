@@ -603,8 +603,8 @@ static void formats_that_count_lines_leave_snapshots_out(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 
-/* On a terminal a failure that has no room stands below its line, whole and at words. Before what stands in the line there
- * are two blanks. */
+/* On a terminal a failure that has no room stands below its line, whole and at words. Before what stands in the line
+ * there are two blanks. */
 static void what_went_wrong_is_apart(void **state)
 {
     (void)state;
@@ -649,7 +649,8 @@ static void a_narrow_terminal_has_phases_below(void **state)
                            "         error: the name does not exist\n");
 }
 
-/* In a file or a pipe all is told, however long: the target, the method, whose it is, the reason and what would change it. */
+/* In a file or a pipe all is told, however long: the target, the method, whose it is, the reason and what would change
+ * it. */
 static void a_line_elsewhere_is_whole(void **state)
 {
     (void)state;
