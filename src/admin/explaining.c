@@ -230,7 +230,6 @@ static bool explaining_begin(struct explaining *explaining, const struct call *c
     }
     admin->explaining = explaining;
     explaining->admin = admin;
-    explaining->words = text_on(explaining->room, sizeof(explaining->room));
     explaining->loop = call->request->loop;
     explaining->fails_as_json = call->wants_json;
     explaining->exchange = call->exchange;
@@ -248,6 +247,7 @@ void explaining_show(const struct call *call)
         answer_failure(call, 503, "memory", "out of memory");
         return;
     }
+    explaining->words = text_on(explaining->room, sizeof(explaining->room));
     if (take_query(explaining, call->query))
         is = asked_read_target(&explaining->asked, &fault);
     bool is_answered = is == ASKED_FINE || (is == ASKED_REFUSED && explaining->asked.wants_json);

@@ -5,8 +5,8 @@
  *
  * Time of day, status, method, total, bytes to the client, target, then what matters: the failure where
  * there is one, and the phases. In a file or a pipe all of that is whole, since a program may read it. On a terminal
- * the line is as wide as its style says: the target gives way first, down to TARGET_COLUMNS; where phases still do not fit
- * the shortest are left out (all of them are in the JSON format), and where none does they stand below the line. A
+ * the line is as wide as its style says: the target gives way first, down to TARGET_COLUMNS; where phases still do not
+ * fit the shortest are left out (all of them are in the JSON format), and where none does they stand below the line. A
  * refusal says what would change it, with as many words as fit. A failure that does not fit stands below its line,
  * whole, indented and broken at words.
  *
