@@ -20,7 +20,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { LOOP_TASK_ROUNDS = 4, LOOP_LATER_RUNS = 64 };
+enum { LOOP_TASK_ROUNDS = 4, LOOP_LATER_RUNS = 64, LOOP_CROWD = 4 };
 
 static const uint64_t loop_later_ns = NS_PER_MS / 2;
 
@@ -225,6 +225,11 @@ uint64_t loop_now_ns(const struct loop *loop)
 uint64_t loop_turn_count(const struct loop *loop)
 {
     return loop->turn_count;
+}
+
+bool loop_is_crowded(const struct loop *loop)
+{
+    return loop->poller.count >= LOOP_CROWD;
 }
 
 uint64_t loop_next_deadline_ns(const struct loop *loop)

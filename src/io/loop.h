@@ -73,6 +73,8 @@ void loop_stop(struct loop *loop);
 uint64_t loop_now_ns(const struct loop *loop);
 /* How many turns began; tells whether two things happened in the same turn or in one and the next. */
 uint64_t loop_turn_count(const struct loop *loop);
+/* Did this turn's poll bring so many events that it is worth while to receive all before sending (docs/loop.md)? */
+bool loop_is_crowded(const struct loop *loop);
 /* The earliest timer deadline, or UINT64_MAX; for simulated loops. */
 uint64_t loop_next_deadline_ns(const struct loop *loop);
 

@@ -129,6 +129,7 @@ struct exchange {
     bool is_up_deaf;      /* the origin takes no more of it */
     bool is_request_cut; /* the client ended it behind the head of an early answer, which goes on */
     bool is_bulk;        /* its last run moved SHARE_FIRST of a body or more */
+    bool sends_next;     /* what is queued goes out in the turn's next round */
     bool response_head_done;
     bool response_done;
     bool response_sent;

@@ -323,6 +323,19 @@ static enum next forward_request_failed(struct exchange *x)
 }
 
 /* The request body and its last flush. */
+/* Where the turn brought several things, what is small is sent once all of them were received. A send runs the receiver's
+ * side in the kernel and wakes it: several in a row find it awake, and their code in the cache. True: not yet, and the
+ * task is queued for the next round of this turn. */
+static bool forward_sends_next(struct exchange *x)
+{
+    bool is_queued = link_is_linked(&x->task.link); /* perhaps for a later turn */
+    x->sends_next =
+        !x->sends_next && !is_queued && !x->is_bulk && loop_is_crowded(exchange_loop(x));
+    if (x->sends_next)
+        exchange_wake(x);
+    return x->sends_next;
+}
+
 static enum next forward_request(struct exchange *x, size_t share)
 {
     struct stream *up = x->lease.stream;
@@ -342,7 +355,7 @@ static enum next forward_request(struct exchange *x, size_t share)
         if (x->request_done)
             forward_mark_body(x);
     }
-    if (x->request_sent)
+    if (x->request_sent || forward_sends_next(x))
         return NEXT_WAIT;
     enum status status = up->ops->flush(up);
     if (status != ST_OK && status != ST_AGAIN)
@@ -544,6 +557,8 @@ static enum next forward_response(struct exchange *x, size_t share)
         if (x->response_done)
             forward_mark_received(x, MARK_U_RX1);
     }
+    if (forward_sends_next(x))
+        return NEXT_WAIT;
     enum status status = down->ops->flush(down);
     if (status != ST_OK && status != ST_AGAIN)
         return exchange_give_up(x, CAUSE_CLIENT_GONE, "");

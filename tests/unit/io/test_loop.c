@@ -290,6 +290,30 @@ static void more_events_than_a_batch_are_all_reported(void **state)
     }
 }
 
+static void a_turn_with_several_events_is_crowded(void **state)
+{
+    struct loop *loop = *state;
+    struct seen seen[4];
+    for (int i = 0; i < 4; i++) {
+        seen_init(&seen[i], loop);
+        int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        assert_int_equal(loop_watch(loop, &seen[i].watch, fd, WATCH_READ), ST_OK);
+    }
+    for (int count = 1; count <= 4; count += 3) {
+        for (int i = 0; i < count; i++)
+            assert_int_equal(eventfd_write(seen[i].watch.fd, 1), 0);
+        assert_int_equal(loop_turn(loop, UINT64_MAX), count);
+        assert_int_equal(loop_is_crowded(loop), count == 4);
+    }
+    assert_int_equal(loop_turn(loop, 0), 0);
+    assert_false(loop_is_crowded(loop));
+    for (int i = 0; i < 4; i++) {
+        int fd = seen[i].watch.fd;
+        loop_unwatch(loop, &seen[i].watch, /* is_closing= */ true);
+        (void)close(fd);
+    }
+}
+
 static void what_cannot_be_watched_is_an_error(void **state)
 {
     struct loop *loop = *state;
@@ -698,6 +722,7 @@ int main(void)
         REAL(nothing_is_reported_after_unwatch_even_if_it_was_polled),
         REAL(a_watch_may_unwatch_itself_and_be_watched_again),
         REAL(more_events_than_a_batch_are_all_reported),
+        REAL(a_turn_with_several_events_is_crowded),
         REAL(what_cannot_be_watched_is_an_error),
         REAL(two_loops_may_watch_one_descriptor_exclusively),
         REAL(a_task_runs_once_however_often_it_is_queued),
