@@ -323,9 +323,9 @@ static enum next forward_request_failed(struct exchange *x)
 }
 
 /* The request body and its last flush. */
-/* Where the turn brought several things, what is small is sent once all of them were received. A send runs the receiver's
- * side in the kernel and wakes it: several in a row find it awake, and their code in the cache. True: not yet, and the
- * task is queued for the next round of this turn. */
+/* Where the turn brought several things, what is small is sent once all of them were received. A send runs the
+ * receiver's side in the kernel and wakes it: several in a row find it awake, and their code in the cache. True: not
+ * yet, and the task is queued for the next round of this turn. */
 static bool forward_sends_next(struct exchange *x)
 {
     bool is_queued = link_is_linked(&x->task.link); /* perhaps for a later turn */
