@@ -70,7 +70,7 @@ class Stage:
             thing.close()
         for proxy in self.proxies:
             try:
-                proxy.stop() if hasattr(proxy, "served_by") else proxy.kill()
+                proxy.stop() if proxy.has_served else proxy.kill()
             except AssertionError as failure:
                 failures.append(failure)
         for thing in [*self.sites, *self.others]:
