@@ -22,8 +22,7 @@
 
 enum {
     PAGES_MAX = 100000,
-    EMPTY_MAX =
-        16, /* in a row: nothing is filtered, so a process has few of them, and others could have them for ever */
+    EMPTY_MAX = 16, /* pages in a row; nothing is filtered, so a process has few */
     NEXT_MAX = 64,
     WORDS = 1024,
     PATH_ROOM = 128
