@@ -1,7 +1,8 @@
 """What is measured, against whom, and which ratios are asked for.
 
 A ratio is work for each CPU second of the proxy, the subject's by the other's. A goal is met when the lower end of
-the ratio's 95 % interval reaches 0.95 of it: machines scatter, and that much is granted."""
+the ratio's 95 % interval reaches 0.95 of it: machines scatter, and that much is granted. The same holds for the tail of
+latency, where the ratio is the other's p99 by the subject's."""
 import dataclasses
 
 KIB, MIB = 1024, 1024 * 1024
@@ -36,6 +37,13 @@ class Case:
     @property
     def is_bulk(self):
         return self.kind in ("down", "up")
+
+    @property
+    def tail_goal(self):
+        """At a fixed rate p99 is no worse than the best peer's. The floor is none, nor a bare relay where tunnels are
+        opened, which it does not do."""
+        bare = ("floor", "haproxy-relay") if self.kind == "open" else ("floor",)
+        return Goal(1.0, tuple(name for name in self.others if name not in bare))
 
 
 def _get(name, title, body, others, goals, **more):

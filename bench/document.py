@@ -3,7 +3,7 @@ import pathlib
 import statistics
 
 import judge
-from report import duration, short
+from report import duration, goal_words, short
 
 DOCUMENT = pathlib.Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- figures: ./dev bench --document -->\n", "<!-- end of figures -->\n"
@@ -33,8 +33,7 @@ def _case(case):
     if case["goals"]:
         yield ""
     for goal in case["goals"]:
-        who = goal["against"] if len(goal["of"]) == 1 else f"the best peer ({goal['against']})"
-        yield f"- at least {goal['goal']:.2f} of {who}: {goal['ratio']:.2f}, {goal['verdict']}"
+        yield f"- {goal_words(goal)} {goal['ratio']:.2f} ({goal['low']:.2f} to {goal['high']:.2f}), {goal['verdict']}"
     yield ""
 
 

@@ -26,8 +26,9 @@ def spread(values):
     return (high - low) / 2 / statistics.median(values)
 
 
-def judge(goal, ratios):
-    """The goal's row: the strongest of those it names that took part, and the verdict. None: nobody did."""
+def judge(goal, ratios, measure="work"):
+    """The goal's row: the strongest of those it names that took part, and the verdict. None: nobody did. `measure`:
+    "work" for each CPU second, or "p99"; the larger the ratio, the better the subject."""
     present = [name for name in goal.against if ratios.get(name)]
     if not present:
         return None
@@ -35,5 +36,5 @@ def judge(goal, ratios):
     median, low, high = interval(ratios[against])
     wanted = goal.ratio * ALLOWANCE
     verdict = "met" if low >= wanted else "missed" if high < wanted else "not shown"
-    return {"goal": goal.ratio, "against": against, "of": list(goal.against), "ratio": median, "low": low,
+    return {"measure": measure, "goal": goal.ratio, "against": against, "of": list(goal.against), "ratio": median, "low": low,
             "high": high, "verdict": verdict}

@@ -10,7 +10,7 @@ from stage import Failure, Stage, tree
 
 CALLS_UNITS = (128, 640)  # the difference of two runs leaves out what connections cost once
 CALLS_BULK_S = 1.0
-RATE_ROUNDS, RATE_SHARE = 3, 0.5
+RATE_SHARE = 0.5
 LONGEST_S = 30
 
 
@@ -42,7 +42,7 @@ class Bench:
 
     def __init__(self, case, proxies, options, stage, say):
         self.case, self.proxies, self.options, self.stage, self.say = case, proxies, options, stage, say
-        self.rows, self.endpoints, self.ratios = {}, {}, {}
+        self.rows, self.endpoints, self.ratios, self.tails = {}, {}, {}, {}
 
     def start(self, name):
         proxy = self.proxies[name]
@@ -89,21 +89,25 @@ class Bench:
                 self.rows[self.case.subject].add(self.case, run)
 
     def run_rate(self):
-        """Latency at half of what the slowest can do, the same for all, from the intended times."""
+        """Latency at half of what the slowest can do, the same for all, from the intended times; in rounds, so that the
+        tails of one round lie close together in time."""
         able = [name for name in self.endpoints if self.rows[name].rate]
         if not able:
             return None
         rate = RATE_SHARE * min(statistics.median(self.rows[name].rate) for name in able)
         found = {name: [] for name in able}
-        for number in range(min(RATE_ROUNDS, self.options.pairs)):
-            self.say(f"{self.case.name}: latency at {rate:,.0f} a second, round {number + 1}")
-            for name in able:
+        for number in range(self.options.pairs):
+            self.say(f"{self.case.name}: latency at {rate:,.0f} a second, round {number + 1} of {self.options.pairs}")
+            for name in able[::-1] if number % 2 else able:
                 if name in self.endpoints and (run := self.run(name, rate=f"{rate:.1f}")):
                     found[name].append(run["latency_us"])
         for name, runs in found.items():
             if runs:
                 self.rows[name].latency = {key: statistics.median(run[key] for run in runs)
                                            for key in ("p50", "p99", "p999")}
+        mine = found.pop(self.case.subject, [])
+        self.tails = {name: [theirs["p99"] / max(ours["p99"], 1) for ours, theirs in zip(mine, runs)]
+                      for name, runs in found.items()}
         return rate
 
     def run_calls(self):
@@ -163,9 +167,11 @@ def measure(case, proxies, others, options, say):
         rate = bench.run_rate() if case.has_rate and not options.quick else None
         if not options.no_calls:
             bench.run_calls()
-    sound = {name: ratios for name, ratios in bench.ratios.items()
-             if not bench.rows[name].failure and not bench.rows[case.subject].failure}
-    goals = [found for goal in case.goals if (found := judge.judge(goal, sound))]
+    def sound(ratios):
+        return {name: found for name, found in ratios.items()
+                if not bench.rows[name].failure and not bench.rows[case.subject].failure}
+    goals = [judge.judge(goal, sound(bench.ratios)) for goal in case.goals]
+    goals.append(judge.judge(case.tail_goal, sound(bench.tails), "p99"))
     return {"name": case.name, "title": case.title, "unit": case.unit, "subject": case.subject, "fixed_rate": rate,
             "rows": {name: row.as_dict() for name, row in bench.rows.items()}, "ratios": bench.ratios,
-            "goals": goals, "failure": bench.rows[case.subject].failure}
+            "tails": bench.tails, "goals": [goal for goal in goals if goal], "failure": bench.rows[case.subject].failure}

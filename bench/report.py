@@ -50,11 +50,16 @@ def row_line(name, row, ratios):
             f"{short(row['calls_per_unit']):>6}")
 
 
+def goal_words(goal):
+    """What is asked for, and of whom."""
+    who = goal["against"] if len(goal["of"]) == 1 else f"the best peer ({goal['against']})"
+    if goal["measure"] == "p99":
+        return f"p99 no worse than that of {who}, which by ours is"
+    return f"at least {goal['goal']:.2f} of {who}:"
+
+
 def goal_line(goal):
-    best = "the best of " if len(goal["of"]) > 1 else ""
-    others = f", {goal['against']}" if best else ""
-    return (f"  goal: at least {goal['goal']:.2f} of {best or goal['against']}{'its peers' if best else ''}{others}: "
-            f"{goal['ratio']:.2f} ({goal['low']:.2f} … {goal['high']:.2f}), " +
+    return (f"  goal: {goal_words(goal)} {goal['ratio']:.2f} ({goal['low']:.2f} … {goal['high']:.2f}), " +
             paint(goal["verdict"], VERDICTS[goal["verdict"]]))
 
 
