@@ -17,6 +17,7 @@ import measure
 import plot
 import proxies
 import report
+import rest
 import surroundings
 from stage import Failure, Stage
 
@@ -71,7 +72,8 @@ def choose(case, everybody, wanted):
 
 
 def run_cases(options, everybody):
-    chosen = [case for case in (*cases.CASES, cases.IDLE) if case.name in options.case]
+    apart = {cases.IDLE.name: (idle.measure, report.print_idle), cases.REST.name: (rest.measure, report.print_rest)}
+    chosen = [case for case in (*cases.CASES, cases.IDLE, cases.REST) if case.name in options.case]
     present = sorted({name for case in chosen for name in (case.subject, *choose(case, everybody, options.peer))})
     versions = {name: everybody[name].version() for name in present if name.isalpha() and name != "floor"}
     with Stage(options.programs) as stage:
@@ -80,10 +82,10 @@ def run_cases(options, everybody):
     found = {"machine": machine, "pairs": options.pairs, "seconds": options.seconds, "cases": []}
     for case in chosen:
         others = choose(case, everybody, options.peer)
-        module = idle if case is cases.IDLE else measure
-        result = module.measure(case, everybody, others, options, say)
+        look, tell = apart.get(case.name, (measure.measure, report.print_case))
+        result = look(case, everybody, others, options, say)
         say("")
-        (report.print_idle if case is cases.IDLE else report.print_case)(result)
+        tell(result)
         found["cases"].append(result)
         save(found, options.output / FIGURES)
     return found

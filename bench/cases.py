@@ -105,4 +105,8 @@ CASES = (
 IDLE = _tunnel("idle", "8,000 idle tunnels", "idle", ("floor", "haproxy", "squid"), (), body=64,
                connections=8000, unit="tunnel", is_spread=True, has_rate=False)
 IDLE_GOAL_BYTES = 1024  # of user memory for each tunnel
-NAMES = tuple(case.name for case in CASES) + (IDLE.name,)
+REST = _tunnel("rest", "100,000 requests of mixed kinds, then memory", "open", (), (), has_rate=False)
+REST_KINDS = {"get-1k": 40_000, "get-64k": 20_000, "get-1m": 1_000, "get-new": 10_000, "post-64k": 9_000,
+              "tunnel-open": 10_000, "tunnel-echo": 10_000}
+REST_GOAL_BYTES = 256 * KIB  # more than after a tenth of it
+NAMES = tuple(case.name for case in CASES) + (IDLE.name, REST.name)

@@ -50,6 +50,19 @@ def _idle(case):
     yield ""
 
 
+def _rest(case):
+    yield f"**{case['title']}** (`{case['name']}`)\n"
+    yield "| proxy | user memory after a tenth | after all |"
+    yield "|---|---|---|"
+    for name, row in case["rows"].items():
+        yield f"| {name} | {row['failure']} | |" if row["failure"] else \
+            f"| {name} | {row['before_bytes'] / 1024:,.0f} KiB | {row['after_bytes'] / 1024:,.0f} KiB |"
+    yield ""
+    for goal in case["goals"]:
+        yield f"- at most {goal['goal'] / 1024:,.0f} KiB more: {goal['bytes'] / 1024:,.0f}, {goal['verdict']}"
+    yield ""
+
+
 def _lines(found):
     machine = found["machine"]
     where = "a network namespace of its own" if machine["has_namespace"] else "the system's network"
@@ -61,7 +74,7 @@ def _lines(found):
         yield (f"**The machine was busy with other work (load {machine['load']:.1f}), so these figures scatter and are "
                "here to show the form.**\n")
     for case in found["cases"]:
-        yield from _case(case) if "ratios" in case else _idle(case)
+        yield from {"idle": _idle, "rest": _rest}.get(case["name"], _case)(case)
 
 
 def write(found):

@@ -14,11 +14,12 @@ SETTLE_S, ROUNDS = 2.5, 3
 
 
 def user_bytes(pid):
-    """Resident memory of a process tree without what it shares with files or others, in bytes."""
+    """Memory that a process tree has written and nobody else has, in bytes. Pages of the program and its libraries are
+    not: the kernel drops them when they are not used, and reads them again."""
     total = 0
     for each in tree(pid):
         with open(f"/proc/{each}/smaps_rollup", encoding="ascii") as rollup:
-            total += sum(int(kib) * 1024 for kib in re.findall(r"^Private_\w+: +(\d+) kB", rollup.read(), re.M))
+            total += sum(int(kib) * 1024 for kib in re.findall(r"^Private_Dirty: +(\d+) kB", rollup.read(), re.M))
     return total
 
 

@@ -91,6 +91,20 @@ def print_idle(case):
     sys.stdout.flush()
 
 
+def print_rest(case):
+    print(f"\n{paint(case['title'], '1')} (KiB of user memory)")
+    print(paint(f"  {'':<14} {'after a tenth':>14} {'after all':>14}", "2"))
+    for name, row in case["rows"].items():
+        if row["failure"]:
+            print(f"  {name:<14} {row['failure']}")
+        else:
+            print(f"  {name:<14} {row['before_bytes'] / 1024:>14,.0f} {row['after_bytes'] / 1024:>14,.0f}")
+    for goal in case["goals"]:
+        print(f"  goal: at most {goal['goal'] / 1024:,.0f} KiB more: {goal['bytes'] / 1024:,.0f}, " +
+              paint(goal["verdict"], VERDICTS[goal["verdict"]]))
+    sys.stdout.flush()
+
+
 def wrapped(text):
     return textwrap.fill(text, 96, subsequent_indent="  ", break_on_hyphens=False)
 

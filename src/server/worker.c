@@ -25,7 +25,8 @@
 
 enum {
     WORKER_KEEP_BYTES = 8 << 20,
-    WORKER_TRIM_BYTES = 1 << 20, /* freed at once: worth asking the heap to give it back */
+    WORKER_TRIM_BYTES =
+        256 << 10, /* freed since the last time: worth asking the heap to give it back */
     WORKER_BLOCKS_PART = 4,
     WORKER_SESSIONS = 1024,
     WORKER_LISTENERS_MAX = 64,
@@ -57,6 +58,7 @@ struct worker {
     struct timer retry; /* set while one of the listeners is not watched */
     struct timer look;  /* at the ceiling, while something is open; never set where there is none */
     struct timer tidy;  /* set by what begins and what ends, and while something is open */
+    size_t untrimmed_bytes; /* of blocks, freed since the heap was asked */
 };
 
 enum order_kind { ORDER_ADOPT, ORDER_USE_GATE, ORDER_CLOSE, ORDER_DRAIN, ORDER_STOP };
@@ -94,8 +96,11 @@ static void worker_tidy(struct timer *timer)
     has_more = tls_scratch_tidy(engine->tls_scratch) || has_more;
     has_more = slab_tidy(&engine->tcp_slab) || has_more;
     bool has_blocks = false;
-    if (block_pool_tidy(worker->blocks, &has_blocks) >= WORKER_TRIM_BYTES)
+    worker->untrimmed_bytes += block_pool_tidy(worker->blocks, &has_blocks);
+    if (worker->untrimmed_bytes >= WORKER_TRIM_BYTES) {
+        worker->untrimmed_bytes = 0;
         (void)malloc_trim(0);
+    }
     if (worker->options.ring != NULL)
         ring_tidy(worker->options.ring);
     if (has_more || has_blocks)
