@@ -140,30 +140,32 @@ static void count_to(struct exchange *x, enum counter counter, uint64_t total, u
     *counted = total;
 }
 
-/* Tell the metrics what moved since the last time. `up` NULL: x->leg has all of it. */
-static void count_bytes(struct exchange *x, const struct stream_tally *down,
-                        const struct stream_tally *up)
+/* What moved on both legs, as the record tells it. */
+static struct exchange_bytes bytes_moved(const struct exchange *x, const struct stream_tally *down,
+                                         const struct stream_tally *up)
+{
+    return (struct exchange_bytes){
+        .client_in = down->received_bytes - (x->is_head_bad ? 0 : down->unread_bytes),
+        .client_out = down->sent_bytes,
+        .upstream_in = x->leg.in_bytes + up->received_bytes - up->unread_bytes,
+        .upstream_out = x->leg.out_bytes + up->sent_bytes,
+    };
+}
+
+/* Tell the metrics what moved since the last time. */
+static void count_bytes(struct exchange *x, const struct exchange_bytes *moved)
 {
     struct exchange_bytes *counted = &x->counted;
-    uint64_t client_in = down->received_bytes;
-    uint64_t upstream_in = x->leg.in_bytes;
-    uint64_t upstream_out = x->leg.out_bytes;
-    if (!x->is_head_bad) /* as the record tells it */
-        client_in -= down->unread_bytes;
-    if (up != NULL) {
-        upstream_in += up->received_bytes - up->unread_bytes;
-        upstream_out += up->sent_bytes;
-    }
-    if (x->client->budget.is_metered) {
+    struct budget *budget = &x->client->budget;
+    if (budget->is_metered) {
         uint64_t now_ns = loop_now_ns(exchange_loop(x));
-        budget_moved(&x->client->budget, BUDGET_UP, client_in - counted->client_in, now_ns);
-        budget_moved(&x->client->budget, BUDGET_DOWN, down->sent_bytes - counted->client_out,
-                     now_ns);
+        budget_moved(budget, BUDGET_UP, moved->client_in - counted->client_in, now_ns);
+        budget_moved(budget, BUDGET_DOWN, moved->client_out - counted->client_out, now_ns);
     }
-    count_to(x, COUNT_CLIENT_IN_BYTES, client_in, &counted->client_in);
-    count_to(x, COUNT_CLIENT_OUT_BYTES, down->sent_bytes, &counted->client_out);
-    count_to(x, COUNT_UPSTREAM_IN_BYTES, upstream_in, &counted->upstream_in);
-    count_to(x, COUNT_UPSTREAM_OUT_BYTES, upstream_out, &counted->upstream_out);
+    count_to(x, COUNT_CLIENT_IN_BYTES, moved->client_in, &counted->client_in);
+    count_to(x, COUNT_CLIENT_OUT_BYTES, moved->client_out, &counted->client_out);
+    count_to(x, COUNT_UPSTREAM_IN_BYTES, moved->upstream_in, &counted->upstream_in);
+    count_to(x, COUNT_UPSTREAM_OUT_BYTES, moved->upstream_out, &counted->upstream_out);
 }
 
 void exchange_progress(struct exchange *x)
@@ -179,7 +181,8 @@ void exchange_progress(struct exchange *x)
         x->progress_ns = loop_now_ns(exchange_loop(x));
         link_remove(&x->running_link);
         list_append(&x->proxy->running, &x->running_link);
-        count_bytes(x, &down, &up);
+        struct exchange_bytes bytes = bytes_moved(x, &down, &up);
+        count_bytes(x, &bytes);
     }
     timer_set(exchange_loop(x), &x->timer,
               x->step == STEP_forward
@@ -284,10 +287,12 @@ static struct exchange *exchange_create(struct client *client, struct stream *do
 static void count_head(struct exchange *x)
 {
     struct stream_tally down;
+    struct stream_tally up = {0};
     if (!x->client->budget.is_metered)
         return;
     x->down->ops->tally(x->down, &down);
-    count_bytes(x, &down, NULL);
+    struct exchange_bytes bytes = bytes_moved(x, &down, &up);
+    count_bytes(x, &bytes);
 }
 
 bool exchange_begin(struct client *client, struct stream *down, const struct head *head,
@@ -332,13 +337,12 @@ bool exchange_begin_late(struct client *client, struct stream *down, const struc
 
 /* ---- counting ---- */
 
-/* Behind exchange_tell, which notes the last bytes upstream. */
-static void finish_count(struct exchange *x)
+static void finish_count(struct exchange *x, const struct record *record)
 {
     struct counters *counters = x->proxy->engine->counters;
-    struct stream_tally down;
-    x->down->ops->tally(x->down, &down);
-    count_bytes(x, &down, NULL);
+    struct exchange_bytes bytes = {record->client_in_bytes, record->client_out_bytes,
+                                   record->upstream_in_bytes, record->upstream_out_bytes};
+    count_bytes(x, &bytes);
     if (x->status >= 200 && x->status < 600 && x->response_head_done)
         counter_add(counters, (enum counter)(COUNT_RESPONSES_2XX + x->status / 100 - 2), 1);
     if (failure_is_refusal(x->cause))
@@ -366,8 +370,7 @@ enum next exchange_become_tunnel(struct exchange *x, enum record_kind kind)
     timeline_mark(&x->timeline, MARK_T_OPEN);
     exchange_tell(x, record);
     record->kind = (uint8_t)kind;
-    record_seal(record);
-    finish_count(x);
+    finish_count(x, record);
     struct slice from_client;
     struct slice from_origin;
     struct transport *down = x->down->ops->detach(x->down, &from_client);
@@ -521,6 +524,13 @@ static void finish_release(struct exchange *x)
     client_exchange_done(client, down);
 }
 
+/* Where the record is made: where it will be read, if there is room for one of any size. */
+static struct record *finish_room(struct proxy *proxy)
+{
+    struct record *room = proxy->on_record_room != NULL ? proxy->on_record_room(proxy) : NULL;
+    return room != NULL ? room : proxy->record;
+}
+
 enum next step_finish(struct exchange *x)
 {
     struct proxy *proxy = x->proxy;
@@ -534,10 +544,10 @@ enum next step_finish(struct exchange *x)
     if (!x->is_tunnel) {
         timeline_mark(&x->timeline, MARK_X_END);
         finish_judge(x);
-        exchange_tell(x, proxy->record);
-        record_seal(proxy->record);
-        finish_count(x);
-        proxy->on_record(proxy, proxy->record);
+        struct record *record = finish_room(proxy);
+        exchange_tell(x, record);
+        finish_count(x, record);
+        proxy->on_record(proxy, record);
     }
     if (proxy->handler != NULL && proxy->handler->forget != NULL)
         proxy->handler->forget(proxy->handler, x);

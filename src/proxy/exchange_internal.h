@@ -322,12 +322,12 @@ uint64_t denials_asker(const struct exchange *x);
 
 /* ---- tell.c ---- */
 
-/* Note what is to be told of the lease, once before it is given away. Takes an exchange without one. */
+/* Note what is to be told of the lease, once before it is dropped. Takes an exchange without one. */
 void exchange_note_upstream(struct exchange *x);
 /* The record may be made in this turn, and tells of the head of the request, which nobody looked at since it went out:
  * ask for that memory. */
 void exchange_tell_soon(const struct exchange *x);
-/* Fill a record from the exchange; the lease, if there is one, is noted. */
-void exchange_tell(struct exchange *x, struct record *record);
+/* Make the record of the exchange; the lease, if there is one, is still its own. */
+void exchange_tell(const struct exchange *x, struct record *record);
 
 #endif

@@ -78,17 +78,17 @@ static bool tell_is_slow(const struct exchange *x)
     return begin_ns != 0 && end_ns >= begin_ns + RECORD_SLOW_NS;
 }
 
-/* Add the lease, if there is one, to what was noted of the legs before. */
-static void tell_leg(const struct exchange *x, struct exchange_leg *leg)
+/* What is to be told of the lease, with the bytes of the legs before it. False: there is none. */
+static bool tell_lease(const struct exchange *x, struct exchange_leg *ret_leg)
 {
     const struct upstream *up = x->lease.upstream;
     const struct stream *stream = x->lease.stream;
     struct stream_tally tally;
     if (up == NULL)
-        return;
+        return false;
     uint64_t taken_ns = x->timeline.at_ns[MARK_P_SLOT];
     stream->ops->tally(stream, &tally);
-    *leg = (struct exchange_leg){
+    *ret_leg = (struct exchange_leg){
         .peer = up->peer,
         .source = up->source,
         .tls = up->tls,
@@ -98,16 +98,17 @@ static void tell_leg(const struct exchange *x, struct exchange_leg *leg)
         .paid_dns_ns = up->paid_dns_ns,
         .paid_connect_ns = up->paid_connect_ns,
         .paid_tls_ns = up->paid_tls_ns,
-        .in_bytes = leg->in_bytes + tally.received_bytes - tally.unread_bytes,
-        .out_bytes = leg->out_bytes + tally.sent_bytes,
+        .in_bytes = x->leg.in_bytes + tally.received_bytes - tally.unread_bytes,
+        .out_bytes = x->leg.out_bytes + tally.sent_bytes,
     };
     if (tell_is_slow(x))
-        tcp_info_read(up->codec->wire.transport, &leg->tcp);
+        tcp_info_read(up->codec->wire.transport, &ret_leg->tcp);
+    return true;
 }
 
 void exchange_note_upstream(struct exchange *x)
 {
-    tell_leg(x, &x->leg);
+    (void)tell_lease(x, &x->leg);
 }
 
 static void tell_upstream(const struct exchange_leg *leg, struct record *record)
@@ -144,13 +145,24 @@ static struct record_pace tell_pace(const struct flow *flow)
     return (struct record_pace){.quiet_ns = flow->quiet_ns, .pauses = flow->pauses};
 }
 
+static void tell_failure(const struct exchange *x, struct record *record)
+{
+    const struct failure_row *row = failure_row(x->cause);
+    char message[TELL_MESSAGE_MAX];
+    struct text text = text_on(message, sizeof(message));
+    record_set(record, &record->cause, slice_from_string(row->word), 64);
+    if (x->is_local)
+        record_set(record, &record->token, slice_from_string(row->token), 64);
+    failure_add_message(x->cause, exchange_detail(x), &text);
+    record_set(record, &record->detail, text_slice(&text), sizeof(message));
+}
+
 /* All but the upstream leg. */
 static void tell_facts(const struct exchange *x, struct record *record)
 {
     const struct client *client = x->client;
     struct stream_tally tally;
     x->down->ops->tally(x->down, &tally);
-    const struct failure_row *row = failure_row(x->cause);
     record_begin(record);
     record->kind = x->is_local ? RECORD_LOCAL : RECORD_EXCHANGE;
     record->id = x->id;
@@ -190,13 +202,8 @@ static void tell_facts(const struct exchange *x, struct record *record)
     if (x->rule[0] == '\0')
         record_set(record, &record->would_deny, x->would_deny, sizeof(x->rule));
     record_set(record, &record->remedy, slice_from_string(x->remedy), sizeof(x->remedy));
-    record_set(record, &record->cause, slice_from_string(row->word), 64);
-    if (x->is_local)
-        record_set(record, &record->token, slice_from_string(row->token), 64);
-    char message[TELL_MESSAGE_MAX];
-    struct text text = text_on(message, sizeof(message));
-    failure_add_message(x->cause, exchange_detail(x), &text);
-    record_set(record, &record->detail, text_slice(&text), sizeof(message));
+    if (x->cause != CAUSE_NONE)
+        tell_failure(x, record);
     tell_client(x, record);
 }
 
@@ -207,11 +214,13 @@ void exchange_tell_soon(const struct exchange *x)
     cache_want(x->request->method_name.at, TELL_HEAD_USUAL);
 }
 
-void exchange_tell(struct exchange *x, struct record *record)
+void exchange_tell(const struct exchange *x, struct record *record)
 {
-    exchange_note_upstream(x);
+    struct exchange_leg leased;
+    const struct exchange_leg *leg = tell_lease(x, &leased) ? &leased : &x->leg;
     tell_facts(x, record);
-    tell_upstream(&x->leg, record);
+    tell_upstream(leg, record);
+    record_seal(record);
 }
 
 uint64_t exchange_begun_ns(struct link *link, uint64_t *ret_id)
@@ -243,13 +252,10 @@ static void tell_flow_so_far(const struct flow *flow, uint64_t now_ns, uint64_t 
 void exchange_describe(struct link *link, struct record *into)
 {
     struct exchange *x = CONTAINER_OF(link, struct exchange, client_link);
-    struct exchange_leg leg = x->leg;
     uint64_t now_ns = clock_monotonic_ns();
-    tell_leg(x, &leg);
     if (x->is_reaching)
         reach_look(&x->reach);
-    tell_facts(x, into);
-    tell_upstream(&leg, into);
+    exchange_tell(x, into);
     if (x->is_reaching)
         reach_mark(&x->reach, &into->timeline);
     tell_flow_so_far(&x->request_flow, now_ns, &into->stalled_by_upstream_ns, into,
@@ -260,5 +266,4 @@ void exchange_describe(struct link *link, struct record *into)
     into->ended_by = LEG_NONE;
     into->is_in_progress = true;
     into->now_ns = now_ns;
-    record_seal(into);
 }

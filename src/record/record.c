@@ -17,7 +17,7 @@ static_assert(RECORD_TEXT_MAX <= UINT16_MAX, "offsets of texts are 16 bits wide"
 
 void record_begin(struct record *record)
 {
-    memset(record, 0, offsetof(struct record, text));
+    memset(record, 0, offsetof(struct record, attempts));
 }
 
 void record_set(struct record *record, struct record_text *which, struct slice value, size_t max)
@@ -66,8 +66,9 @@ static void url_find_userinfo(struct slice url, size_t *ret_begin, size_t *ret_e
 }
 
 /* What may be kept of a URL: all before the credentials, all behind them, and a sign in place of the query
- * (and of a fragment). Gives its whole length; at most `room` bytes of it are written. */
-static size_t url_clean(struct slice url, bool keep_query, char *into, size_t room)
+ * (and of a fragment). Where that is all of it, it is given back itself; else at most `room` bytes are written. */
+static struct slice url_clean(struct slice url, bool keep_query, char *into, size_t room,
+                              size_t *ret_whole)
 {
     struct slice parts[3] = {url, SLICE_NONE, SLICE_NONE};
     size_t begin;
@@ -75,41 +76,43 @@ static size_t url_clean(struct slice url, bool keep_query, char *into, size_t ro
     url_find_userinfo(url, &begin, &end);
     parts[0] = slice_first(url, begin);
     parts[1] = slice_from(url, end);
-    size_t query = slice_find(parts[1], '?');
-    size_t fragment = slice_find(parts[1], '#');
-    size_t secret = query < fragment ? query : fragment;
-    if (!keep_query && secret < parts[1].len) {
+    if (!keep_query) {
+        size_t query = slice_find(parts[1], '?');
+        size_t fragment = slice_find(parts[1], '#');
+        size_t secret = query < fragment ? query : fragment;
+        if (secret < parts[1].len)
+            parts[2] = SLICE("?-");
         parts[1] = slice_first(parts[1], secret);
-        parts[2] = SLICE("?-");
     }
+    *ret_whole = parts[0].len + parts[1].len + parts[2].len;
+    if (parts[1].len == url.len)
+        return url;
 
     size_t len = 0;
-    size_t whole = 0;
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
         struct slice piece = slice_first(parts[i], room - len);
         if (piece.len > 0)
             memcpy(into + len, piece.at, piece.len);
         len += piece.len;
-        whole += parts[i].len;
     }
-    return whole;
+    return slice_of(into, len);
 }
 
 void record_set_url(struct record *record, struct slice url, bool keep_query)
 {
-    char clean[RECORD_URL_MAX];
-    size_t whole = url_clean(url, keep_query, clean, sizeof(clean));
-    size_t len = whole < sizeof(clean) ? whole : sizeof(clean);
-    record_set(record, &record->url, slice_of(clean, len), RECORD_URL_MAX);
+    char room[RECORD_URL_MAX];
+    size_t whole;
+    struct slice clean = url_clean(url, keep_query, room, sizeof(room), &whole);
+    record_set(record, &record->url, clean, RECORD_URL_MAX);
     record->url_is_cut = record->url.len < whole;
 }
 
 void record_set_referer(struct record *record, struct slice url, bool keep_query)
 {
-    char clean[RECORD_REFERER_MAX];
-    size_t whole = url_clean(url, keep_query, clean, sizeof(clean));
-    size_t len = whole < sizeof(clean) ? whole : sizeof(clean);
-    record_set(record, &record->referer, slice_of(clean, len), RECORD_REFERER_MAX);
+    char room[RECORD_REFERER_MAX];
+    size_t whole;
+    struct slice clean = url_clean(url, keep_query, room, sizeof(room), &whole);
+    record_set(record, &record->referer, clean, RECORD_REFERER_MAX);
 }
 
 struct slice record_get(const struct record *record, struct record_text which)

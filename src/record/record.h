@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* The flat facts of a finished exchange or tunnel, from which every view is made: access logs, metrics,
- * the dashboard. Filled by one worker, copied whole into its ring, read by the recorder thread.
+ * the dashboard. Filled by one worker, in its ring or copied into it, read by the recorder thread.
  * It holds no pointer but to constants: texts lie in `text` and are named by offset and length. */
 
 enum record_kind {
@@ -231,7 +231,6 @@ struct record {
     struct record_tcp client_tcp;
     struct record_tcp upstream_tcp;
     struct timeline timeline;
-    struct record_attempt attempts[RECORD_ATTEMPTS_MAX];
 
     struct record_text method;
     struct record_text url;  /* absolute URL, or host:port for CONNECT; credentials never in it */
@@ -256,6 +255,9 @@ struct record {
     struct record_text groups; /* of the process behind a Unix socket */
 
     uint16_t text_len;
+
+    /* Not cleared: `attempt_count` says how many there are, and most records have none. */
+    struct record_attempt attempts[RECORD_ATTEMPTS_MAX];
     /* the fixed part is whole words, for record/shelf */
     _Alignas(uint64_t) char text[RECORD_TEXT_MAX];
 };
@@ -281,7 +283,7 @@ static inline bool record_is_in_flight(const struct record *record)
     return record->is_in_progress && !record_is_tunnel(record);
 }
 
-/* Clear the fixed part and start with no text. */
+/* Clear the fixed part, but for the attempts, of which there is none; start with no text. */
 void record_begin(struct record *record);
 /* Store a text, cut to `max` and to what is left. */
 void record_set(struct record *record, struct record_text *which, struct slice value, size_t max);

@@ -4,6 +4,9 @@
  * would, a length of all ones sends the reader to the start. The writer publishes with a release store of its
  * position, the reader frees with a release store of its own; each reads the other's with acquire.
  *
+ * A message may be made where it will lie. Until it is put, its room is like any that is free: the reader does not know
+ * of it, and the next message may take it.
+ *
  * Where the writer finds the ring empty it begins at the start of the memory again: `base` is the position that lies
  * there. The reader looks at `base` only while a message is there, and the writer sets it only while none is, so that
  * `written` and `read` order the two. Without that each record would go to memory that was not touched for long, and
@@ -28,6 +31,7 @@ struct ring {
     uint64_t size;
     uint64_t base;    /* the writer's, while the ring is empty: the position of bytes[0] */
     uint64_t touched; /* the writer's: bytes from the start that may be resident */
+    uint64_t room; /* the writer's, behind ring_room: the position of the message that may be put */
     char *bytes;
 };
 
@@ -68,32 +72,56 @@ static uint64_t ring_offset(const struct ring *ring, uint64_t position)
     return (position - ring->base) & (ring->size - 1);
 }
 
-bool ring_put(struct ring *ring, const void *message, uint32_t len)
+/* Where the message at a position lies. */
+static char *ring_message(const struct ring *ring, uint64_t position)
+{
+    return ring->bytes + ring_offset(ring, position) + RING_ALIGN;
+}
+
+void *ring_room(struct ring *ring, uint32_t max)
 {
     uint64_t written = atomic_load_explicit(&ring->written, memory_order_relaxed);
     uint64_t read = atomic_load_explicit(&ring->read, memory_order_acquire);
-    uint64_t need = ring_padded(len);
+    uint64_t need = ring_padded(max);
     if (read == written)
         ring->base = written;
     uint64_t at = ring_offset(ring, written);
     uint64_t skip = ring->size - at < need ? ring->size - at : 0;
-    if (len == RING_SKIP || ring->size - (written - read) < need + skip) {
-        uint64_t refused = atomic_load_explicit(&ring->refused, memory_order_relaxed);
-        atomic_store_explicit(&ring->refused, refused + 1, memory_order_relaxed);
-        return false;
-    }
+    if (max == RING_SKIP || ring->size - (written - read) < need + skip)
+        return NULL;
     if (skip > 0) {
         uint32_t mark = RING_SKIP;
         memcpy(ring->bytes + at, &mark, sizeof(mark));
-        at = 0;
     }
+    ring->room = written + skip;
+    return ring_message(ring, ring->room);
+}
+
+/* What lies in the room is a message from now on. */
+static void ring_publish(struct ring *ring, uint32_t len)
+{
+    uint64_t at = ring_offset(ring, ring->room);
+    uint64_t need = ring_padded(len);
     if (ring->touched < at + need)
         ring->touched = at + need;
     memcpy(ring->bytes + at, &len, sizeof(len));
-    memcpy(ring->bytes + at + RING_ALIGN, message, len);
-    atomic_store_explicit(&ring->written, written + skip + need, memory_order_release);
+    atomic_store_explicit(&ring->written, ring->room + need, memory_order_release);
     if (ring->size - (at + need) >= need)
         cache_want(ring->bytes + at + need, need); /* the next one is about as long */
+}
+
+bool ring_put(struct ring *ring, const void *message, uint32_t len)
+{
+    if (message != ring_message(ring, ring->room)) {
+        void *room = ring_room(ring, len);
+        if (room == NULL) {
+            uint64_t refused = atomic_load_explicit(&ring->refused, memory_order_relaxed);
+            atomic_store_explicit(&ring->refused, refused + 1, memory_order_relaxed);
+            return false;
+        }
+        memcpy(room, message, len);
+    }
+    ring_publish(ring, len);
     return true;
 }
 
@@ -115,7 +143,7 @@ const void *ring_peek(struct ring *ring, uint32_t *ret_len)
     if (read == atomic_load_explicit(&ring->written, memory_order_acquire))
         return NULL;
     read = ring_skip(ring, read, ret_len);
-    return ring->bytes + ring_offset(ring, read) + RING_ALIGN;
+    return ring_message(ring, read);
 }
 
 void ring_drop(struct ring *ring)

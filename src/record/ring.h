@@ -17,7 +17,11 @@ enum { RING_WARM = 64 * 1024 }; /* of a large ring, what is used as long as the 
 struct ring *ring_create(size_t bytes);
 void ring_destroy(struct ring **ring);
 
-/* Copy one message in. False, and counted, where it does not fit. Thread: the writer's. */
+/* Room for a message of up to `max` bytes, good until ring_put, which need not copy what was made there. NULL, and not
+ * counted: it would not fit. Thread: the writer's. */
+void *ring_room(struct ring *ring, uint32_t max);
+/* Put one message in: what ring_room gave, or a copy of any other, which takes that room. False, and counted, where it
+ * does not fit. Thread: the writer's. */
 bool ring_put(struct ring *ring, const void *message, uint32_t len);
 /* The oldest message, valid until ring_drop; NULL when empty. Thread: the reader's. */
 const void *ring_peek(struct ring *ring, uint32_t *ret_len);

@@ -1,8 +1,8 @@
 /* Packing by words of 8 bytes. A bit for each word of the fixed part says whether it is kept, which it is unless it is
  * zero; of a kept word follow a byte with the place and number of its bytes from the first to the last that is not
  * zero, and those; behind all of them the text. Moments lie close together, so of a word whose upper half is that of
- * the kept one before it only the lower half is written. This knows nothing of the fields: a new one needs no change
- * here.
+ * the kept one before it only the lower half is written. Of the fields this knows only that the attempts come last, and
+ * how many there are: a new one needs no change here.
  *
  *     kept | bytes | {place and number, its bytes} of each kept word | text
  *
@@ -21,8 +21,8 @@ enum {
     WORD_BYTES = sizeof(uint64_t),
     WORD_ROOM = 1 + WORD_BYTES,
     WORD_IS_NEAR = 0x80, /* beside place and number: only the lower half is there */
-    PACKED_FIXED = offsetof(struct record, text),
-    PACKED_WORDS = PACKED_FIXED / WORD_BYTES,
+    FIXED_LEAST = offsetof(struct record, attempts),
+    PACKED_WORDS = offsetof(struct record, text) / WORD_BYTES,
     PACKED_MASKS = (PACKED_WORDS + 63) / 64,
 };
 
@@ -38,7 +38,11 @@ enum {
     SHELF_STEPS_BYTES = SHELF_STEPS * SHELF_STEP,
 };
 
-static_assert(PACKED_FIXED % WORD_BYTES == 0, "the fixed part is whole words");
+static_assert(FIXED_LEAST % WORD_BYTES == 0, "the fixed part is whole words");
+static_assert(sizeof(struct record_attempt) % WORD_BYTES == 0, "and so are the attempts");
+static_assert(offsetof(struct record, text) ==
+                  FIXED_LEAST + RECORD_ATTEMPTS_MAX * sizeof(struct record_attempt),
+              "behind which the text begins");
 static_assert(PACKED_MAX <= SHELF_STEPS_BYTES << SHELF_LARGE, "the largest has its slab");
 static_assert(PACKED_MAX <= UINT16_MAX, "16 bits for the size");
 
@@ -52,7 +56,7 @@ union packed_room {
 struct record_fresh {
     struct link link;
     struct record_kept *kept; /* where it is known */
-    _Alignas(struct record) char bytes[PACKED_FIXED + SHELF_FRESH_TEXT_MAX];
+    _Alignas(struct record) char bytes[offsetof(struct record, text) + SHELF_FRESH_TEXT_MAX];
 };
 
 static_assert((int)SHELF_FRESH_TEXT_MAX <= (int)RECORD_TEXT_MAX, "more is never there");
@@ -140,25 +144,31 @@ static const char *unpack_words(const char *from, uint64_t kept, char *words, ui
     return from;
 }
 
-static size_t mask_words(size_t mask)
+/* Bytes of the fixed part that are set. */
+static size_t fixed_bytes(const struct record *record)
 {
-    size_t left = PACKED_WORDS - mask * 64;
+    return FIXED_LEAST + record->attempt_count * sizeof(record->attempts[0]);
+}
+
+/* How many of `words` the mask with this number is for. */
+static size_t mask_words(size_t words, size_t mask)
+{
+    size_t before = mask * 64;
+    size_t left = words > before ? words - before : 0;
     return left < 64 ? left : 64;
 }
 
-/* What a record is as it lies: its fixed part, and behind that its text, of which the fixed part has the length. */
-static struct record_packed *shelf_pack(struct record_shelf *shelf, const char *record)
+static struct record_packed *shelf_pack(struct record_shelf *shelf, const struct record *record)
 {
     union packed_room room;
-    const char *words = record;
+    const char *words = (const char *)record;
     char *at = room.packed.data;
     uint64_t before = 0;
-    uint16_t text_len;
-    memcpy(&text_len, record + offsetof(struct record, text_len), sizeof(text_len));
+    size_t count = fixed_bytes(record) / WORD_BYTES;
     for (size_t mask = 0; mask < PACKED_MASKS; mask++, words += (size_t)64 * WORD_BYTES)
-        at = pack_words(words, mask_words(mask), at, &room.packed.kept[mask], &before);
-    memcpy(at, record + PACKED_FIXED, text_len);
-    at += text_len;
+        at = pack_words(words, mask_words(count, mask), at, &room.packed.kept[mask], &before);
+    memcpy(at, record->text, record->text_len);
+    at += record->text_len;
     size_t bytes = (size_t)(at - room.bytes);
     room.packed.bytes = (uint16_t)bytes;
 
@@ -171,6 +181,11 @@ static struct record_packed *shelf_pack(struct record_shelf *shelf, const char *
 static struct record_fresh *kept_fresh(const struct record_kept *kept)
 {
     return (kept->at & 1) != 0 ? (struct record_fresh *)(kept->at - 1) : NULL;
+}
+
+static struct record *fresh_record(struct record_fresh *fresh)
+{
+    return (struct record *)(void *)fresh->bytes;
 }
 
 static struct record_packed *kept_packed(const struct record_kept *kept)
@@ -191,7 +206,7 @@ static bool shelf_pack_oldest(struct record_shelf *shelf)
     struct link *oldest = list_first(&shelf->fresh);
     CHECK(oldest != NULL);
     struct record_fresh *fresh = CONTAINER_OF(oldest, struct record_fresh, link);
-    struct record_packed *packed = shelf_pack(shelf, fresh->bytes);
+    struct record_packed *packed = shelf_pack(shelf, fresh_record(fresh));
     if (packed == NULL)
         return false;
     fresh->kept->at = (uintptr_t)packed;
@@ -212,8 +227,15 @@ bool record_shelf_tidy(struct record_shelf *shelf)
 static enum status shelf_put_packed(struct record_shelf *shelf, const struct record *record,
                                     struct record_kept *kept)
 {
-    kept->at = (uintptr_t)shelf_pack(shelf, (const char *)record);
+    kept->at = (uintptr_t)shelf_pack(shelf, record);
     return kept->at == 0 ? ST_NOMEM : ST_OK;
+}
+
+/* What is set of it. */
+static void copy_record(struct record *into, const struct record *from)
+{
+    memcpy(into, from, fixed_bytes(from));
+    memcpy(into->text, from->text, from->text_len);
 }
 
 enum status record_shelf_put(struct record_shelf *shelf, const struct record *record,
@@ -227,7 +249,7 @@ enum status record_shelf_put(struct record_shelf *shelf, const struct record *re
     if (fresh == NULL)
         return ST_NOMEM;
     fresh->kept = kept;
-    memcpy(fresh->bytes, record, (size_t)PACKED_FIXED + record->text_len);
+    copy_record(fresh_record(fresh), record);
     link_init(&fresh->link);
     list_append(&shelf->fresh, &fresh->link);
     shelf->fresh_count++;
@@ -249,7 +271,7 @@ void record_shelf_drop(struct record_shelf *shelf, struct record_kept *kept)
 struct record *record_shelf_front(const struct record_kept *kept)
 {
     struct record_fresh *fresh = kept_fresh(kept);
-    return fresh == NULL ? NULL : (struct record *)(void *)fresh->bytes;
+    return fresh == NULL ? NULL : fresh_record(fresh);
 }
 
 void record_shelf_renew(struct record_shelf *shelf, const struct record *record,
@@ -264,7 +286,7 @@ static void unpack(const struct record_packed *packed, struct record *into)
 {
     union packed_room room;
     memcpy(&room, packed, packed->bytes);
-    record_begin(into);
+    memset(into, 0, offsetof(struct record, text)); /* what is zero was left out */
     char *words = (char *)into;
     const char *at = room.packed.data;
     uint64_t before = 0;
@@ -275,16 +297,13 @@ static void unpack(const struct record_packed *packed, struct record *into)
 
 void record_shelf_get(const struct record_kept *kept, struct record *into)
 {
-    const struct record_fresh *fresh = kept_fresh(kept);
-    if (fresh == NULL) {
-        const struct record_packed *packed = kept_packed(kept);
-        CHECK(packed != NULL); /* it was put */
+    struct record_fresh *fresh = kept_fresh(kept);
+    const struct record_packed *packed = kept_packed(kept);
+    CHECK(fresh != NULL || packed != NULL); /* it was put */
+    if (fresh != NULL)
+        copy_record(into, fresh_record(fresh));
+    else
         unpack(packed, into);
-        return;
-    }
-    uint16_t text_len;
-    memcpy(&text_len, fresh->bytes + offsetof(struct record, text_len), sizeof(text_len));
-    memcpy(into, fresh->bytes, (size_t)PACKED_FIXED + text_len);
 }
 
 size_t record_packed_bytes(const struct record_kept *kept)

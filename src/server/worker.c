@@ -109,6 +109,13 @@ static void worker_tidy(struct timer *timer)
         timer_set_in(worker->loop, &worker->tidy, worker_look_ns);
 }
 
+static struct record *worker_on_record_room(struct proxy *proxy)
+{
+    struct worker *worker = proxy->owner;
+    struct ring *ring = worker->options.ring;
+    return ring == NULL ? NULL : ring_room(ring, sizeof(struct record));
+}
+
 static void worker_on_record(struct proxy *proxy, const struct record *record)
 {
     struct worker *worker = proxy->owner;
@@ -413,6 +420,7 @@ enum status worker_create(const struct worker_options *options, struct worker **
     worker->proxy.denials = options->denials;
     worker->proxy.handler = options->handler;
     worker->proxy.owner = worker;
+    worker->proxy.on_record_room = worker_on_record_room;
     worker->proxy.on_record = worker_on_record;
     worker->proxy.on_client = worker_on_client;
     worker->proxy.on_tunnel = worker_on_tunnel;

@@ -122,6 +122,49 @@ static void an_impossible_message_is_refused(void **state)
     ring_destroy(&ring);
 }
 
+/* A message that is made in the ring lies where it was made, and takes no more than it needs. */
+static void a_message_is_made_where_it_lies(void **state)
+{
+    (void)state;
+    struct ring *ring = ring_of(SIZE);
+    for (uint32_t len = 0; len <= 1000; len += 50) {
+        uint32_t seen;
+        assert_true(put(ring, 8)); /* the ring is not empty */
+        void *room = ring_room(ring, 1000);
+        assert_non_null(room);
+        memcpy(room, pattern + len % 7, len);
+        assert_next(ring, 8); /* the reader goes on meanwhile, and does not see it */
+        assert_empty(ring);
+        assert_true(ring_put(ring, room, len));
+        assert_ptr_equal(ring_peek(ring, &seen), room);
+        assert_true(put(ring, 8));
+        assert_next(ring, len);
+        assert_next(ring, 8);
+    }
+    assert_null(ring_room(ring, SIZE));
+    assert_null(ring_room(ring, UINT32_MAX));
+    assert_int_equal(ring_refused(ring), 0); /* nothing was lost */
+    ring_destroy(&ring);
+}
+
+/* Another message may be put first: it takes the room. */
+static void room_is_given_until_the_next_message(void **state)
+{
+    (void)state;
+    for (uint32_t before = 0; before < SIZE - 3 * HEADER; before += HEADER) {
+        struct ring *ring = ring_of(SIZE);
+        assert_true(put(ring, before));
+        assert_true(put(ring, 0)); /* stays, so that the ring is not empty */
+        assert_next(ring, before);
+        (void)ring_room(ring, 1000); /* before the end, or after it; or there is none */
+        assert_true(put(ring, 8));
+        assert_next(ring, 0);
+        assert_next(ring, 8);
+        assert_empty(ring);
+        ring_destroy(&ring);
+    }
+}
+
 /* Wherever the end of the buffer falls, the message that does not fit before it starts at the front. */
 static void a_message_never_wraps(void **state)
 {
@@ -266,14 +309,22 @@ static uint32_t length_of(uint64_t number)
     return (uint32_t)(sizeof(number) + number * 37 % 300);
 }
 
+/* In the ring where there is room for any of them, else in a copy. */
+static bool write_number(struct ring *ring, uint64_t number)
+{
+    char copied[sizeof(uint64_t) + 300];
+    char *made = ring_room(ring, sizeof(copied));
+    char *message = made != NULL ? made : copied;
+    memset(message, (int)(number & 0xff), sizeof(copied));
+    memcpy(message, &number, sizeof(number));
+    return ring_put(ring, message, length_of(number));
+}
+
 static void *write_numbers(void *with)
 {
     struct ring *ring = with;
-    char message[sizeof(uint64_t) + 300];
     for (uint64_t number = 0; number < THREAD_MESSAGES; number++) {
-        memset(message, (int)(number & 0xff), sizeof(message));
-        memcpy(message, &number, sizeof(number));
-        while (!ring_put(ring, message, length_of(number)))
+        while (!write_number(ring, number))
             (void)sched_yield();
         if (number % 64 == 0)
             ring_tidy(ring);
@@ -320,6 +371,8 @@ int main(void)
         cmocka_unit_test(the_size_is_a_power_of_two),
         cmocka_unit_test(a_full_ring_refuses_and_counts),
         cmocka_unit_test(an_impossible_message_is_refused),
+        cmocka_unit_test(a_message_is_made_where_it_lies),
+        cmocka_unit_test(room_is_given_until_the_next_message),
         cmocka_unit_test(a_message_never_wraps),
         cmocka_unit_test(an_empty_ring_is_there_as_a_whole),
         cmocka_unit_test(what_is_skipped_counts_as_taken),

@@ -35,7 +35,9 @@ static void assert_is_as_it_was(struct fixture *f, const struct record_kept *kep
 {
     memset(&f->back, 'x', sizeof(f->back));
     record_shelf_get(kept, &f->back);
-    assert_memory_equal(&f->back, &f->record, f->record.size);
+    size_t attempts = f->record.attempt_count * sizeof(f->record.attempts[0]);
+    assert_memory_equal(&f->back, &f->record, offsetof(struct record, attempts) + attempts);
+    assert_memory_equal(f->back.text, f->record.text, f->record.text_len);
 }
 
 /* What was put comes back as it was, to the last byte, before it is packed and after that; gives what it took. */
@@ -113,23 +115,51 @@ static void an_empty_record_is_smaller_still(void **state)
     assert_true(assert_comes_back(f) <= 32);
 }
 
+/* A record with this in each byte of its fixed part, but for the two that say what of it is there: all attempts, and no
+ * text. */
+static void fill_with(struct record *record, int byte)
+{
+    memset(record, byte, offsetof(struct record, text));
+    record->attempt_count = RECORD_ATTEMPTS_MAX;
+    record->text_len = 0;
+}
+
+static bool says_what_is_there(size_t at)
+{
+    return at < sizeof((struct record){0}.size) || at == offsetof(struct record, attempt_count) ||
+           at == offsetof(struct record, text_len) || at == offsetof(struct record, text_len) + 1;
+}
+
 /* Each byte of the fixed part comes back by itself, and beside all others. */
 static void each_byte_comes_back(void **state)
 {
     struct fixture *f = *state;
     unsigned char *bytes = (unsigned char *)&f->record;
-    for (size_t i = sizeof(f->record.size); i < offsetof(struct record, text_len); i++) {
-        record_begin(&f->record);
+    for (size_t i = 0; i < offsetof(struct record, text); i++) {
+        if (says_what_is_there(i))
+            continue;
+        fill_with(&f->record, 0);
         bytes[i] = 0x80;
         (void)assert_comes_back(f);
         bytes[i] = 1;
         (void)assert_comes_back(f);
     }
-    memset(bytes, 0xff, offsetof(struct record, text_len));
+    fill_with(&f->record, 0xff);
     (void)assert_comes_back(f);
-    for (size_t i = sizeof(f->record.size); i < offsetof(struct record, text_len); i += 3)
-        bytes[i] = 0;
+    for (size_t i = 0; i < offsetof(struct record, text); i += 3)
+        bytes[i] = says_what_is_there(i) ? bytes[i] : 0;
     (void)assert_comes_back(f);
+}
+
+/* Attempts that were not made take no room, whatever lies there. */
+static void attempts_that_were_not_made_are_left_out(void **state)
+{
+    struct fixture *f = *state;
+    fill_as_usual(&f->record);
+    size_t bytes = assert_comes_back(f);
+    memset(&f->record.attempts[1], 0xee,
+           sizeof(f->record.attempts) - sizeof(f->record.attempts[0]));
+    assert_int_equal(assert_comes_back(f), bytes);
 }
 
 /* Texts of every length come back, so that each size of the shelf was used, up to a record that is full. */
@@ -143,7 +173,7 @@ static void texts_of_every_length_come_back(void **state)
             f->record.text[i] = (char)('a' + i % 26);
         (void)assert_comes_back(f);
     }
-    memset(&f->record, 0xff, offsetof(struct record, text_len));
+    fill_with(&f->record, 0xff);
     f->record.text_len = RECORD_TEXT_MAX;
     (void)assert_comes_back(f);
 }
@@ -263,6 +293,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_usual_record_is_small, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_record_is_smaller_still, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_byte_comes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(attempts_that_were_not_made_are_left_out, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(texts_of_every_length_come_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(records_do_not_disturb_each_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_oldest_are_packed_as_others_come, set_up, tear_down),
