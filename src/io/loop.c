@@ -23,6 +23,8 @@
 enum { LOOP_TASK_ROUNDS = 4, LOOP_LATER_RUNS = 64, LOOP_CROWD = 4 };
 
 static const uint64_t loop_later_ns = NS_PER_MS / 2;
+static const uint64_t loop_wall_look_ns =
+    10 * NS_PER_MS; /* in which the two drift apart by 5 us at most */
 
 static void loop_on_mail(struct watch *watch, unsigned ready)
 {
@@ -30,6 +32,12 @@ static void loop_on_mail(struct watch *watch, unsigned ready)
     uint64_t count;
     ssize_t got = read(watch->fd, &count, sizeof(count)); /* only clears it */
     (void)got;
+}
+
+static void loop_look_at_wall(struct loop *loop, uint64_t now_ns)
+{
+    loop->wall_looked_ns = now_ns;
+    loop->wall_ahead_ns = clock_wall_ns() - clock_monotonic_ns();
 }
 
 static struct loop *loop_allocate(bool is_simulated)
@@ -46,6 +54,7 @@ static struct loop *loop_allocate(bool is_simulated)
     link_init(&loop->mailbox);
     (void)pthread_mutex_init(&loop->mailbox_lock, NULL);
     loop->now_ns = clock_monotonic_ns();
+    loop_look_at_wall(loop, loop->now_ns);
     wheel_init(&loop->wheel, loop->now_ns);
     return loop;
 }
@@ -220,6 +229,14 @@ void loop_stop(struct loop *loop)
 uint64_t loop_now_ns(const struct loop *loop)
 {
     return loop->is_simulated ? clock_monotonic_ns() : loop->now_ns;
+}
+
+uint64_t loop_wall_ns(struct loop *loop, uint64_t at_ns)
+{
+    uint64_t now_ns = loop_now_ns(loop);
+    if (now_ns >= loop->wall_looked_ns + loop_wall_look_ns)
+        loop_look_at_wall(loop, now_ns);
+    return at_ns + loop->wall_ahead_ns;
 }
 
 uint64_t loop_turn_count(const struct loop *loop)

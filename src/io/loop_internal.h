@@ -53,6 +53,8 @@ struct loop {
     bool is_stopping;
     uint64_t now_ns;
     uint64_t turn_count;
+    uint64_t wall_ahead_ns; /* of the monotonic clock, when both were looked at last */
+    uint64_t wall_looked_ns;
     struct poller poller;
     struct wheel wheel;
     struct link ready;

@@ -125,7 +125,8 @@ enum next step_decide(struct exchange *x)
     struct gate_answer answer;
     bool is_allowed = gate_request(x->snapshot->gate, &question, &answer);
     exchange_note_answer(x, &answer);
-    timeline_mark(&x->timeline, MARK_P_POLICY);
+    timeline_mark_at(&x->timeline, MARK_P_POLICY, x->run_ns);
+    timeline_mark(&x->timeline, MARK_P_POLICY); /* it was waited for who asks */
     if (is_allowed && x->request_body.kind == FRAMING_CHUNKED &&
         versions_is_old(&x->proxy->engine->versions, x->host, x->port))
         return exchange_refuse(x, CAUSE_LENGTH_REQUIRED, ""); /* RFC 9112 §6.1 */

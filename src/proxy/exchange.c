@@ -99,6 +99,7 @@ static void exchange_run_task(struct task *task)
 {
     struct exchange *x = CONTAINER_OF(task, struct exchange, task);
     CHECK_TAG(x, EXCHANGE_TAG);
+    x->run_ns = 0;
     exchange_run(x);
 }
 
@@ -271,7 +272,8 @@ static struct exchange *exchange_create(struct client *client, struct stream *do
     link_init(&x->running_link);
     down->owner = x;
     down->on_ready = exchange_on_stream_ready;
-    timeline_begin_at(&x->timeline, down->head_ns != 0 ? down->head_ns : clock_monotonic_ns());
+    x->run_ns = down->head_ns != 0 ? down->head_ns : clock_monotonic_ns();
+    timeline_begin_at(&x->timeline, x->run_ns, loop_wall_ns(proxy->engine->loop, x->run_ns));
     if (client->uses == 1) {
         timeline_mark_at(&x->timeline, MARK_C_ACCEPT, client->accepted_ns);
         timeline_mark_at(&x->timeline, MARK_C_TLS, client->tls_done_ns);

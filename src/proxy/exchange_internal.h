@@ -88,6 +88,7 @@ struct exchange {
     struct grave grave;
     struct arena arena; /* of a head while it is written, of an answer of ours; else empty */
     uint64_t id;
+    uint64_t run_ns; /* when its first run began; 0: it has waited since */
 
     /* the request */
     struct stream *down;

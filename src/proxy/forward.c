@@ -386,7 +386,8 @@ static enum next forward_pass_head(struct exchange *x, const struct head *respon
         counter_add(x->proxy->engine->counters, COUNT_RESPONSES_1XX, 1);
     } else {
         forward_mark_received(x, MARK_U_RXH);
-        timeline_mark(&x->timeline, MARK_D_TX0);
+        timeline_mark_at(&x->timeline, MARK_D_TX0, x->lease.stream->head_ns);
+        timeline_mark(&x->timeline, MARK_D_TX0); /* it lay there while an interim one went out */
         x->status = response->status;
     }
     enum status status = rewrite_response(x, response, body, &head, &down_body);

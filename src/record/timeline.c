@@ -36,14 +36,14 @@ static_assert(COUNT_OF(phase_words) == PHASE_COUNT, "every phase has a name");
 
 void timeline_begin(struct timeline *timeline)
 {
-    timeline_begin_at(timeline, clock_monotonic_ns());
+    timeline_begin_at(timeline, clock_monotonic_ns(), clock_wall_ns());
 }
 
-void timeline_begin_at(struct timeline *timeline, uint64_t base_ns)
+void timeline_begin_at(struct timeline *timeline, uint64_t base_ns, uint64_t wall_ns)
 {
     memset(timeline, 0, sizeof(*timeline));
     timeline->base_ns = base_ns;
-    timeline->wall_ns = clock_wall_ns();
+    timeline->wall_ns = wall_ns;
 }
 
 void timeline_mark(struct timeline *timeline, enum mark mark)

@@ -93,8 +93,8 @@ struct timeline {
 
 /* Clear and note both clocks. */
 void timeline_begin(struct timeline *timeline);
-/* The same for what began at `base_ns`, a moment ago. */
-void timeline_begin_at(struct timeline *timeline, uint64_t base_ns);
+/* The same for what began a moment ago, as both clocks had it then. */
+void timeline_begin_at(struct timeline *timeline, uint64_t base_ns, uint64_t wall_ns);
 /* Set a mark now, unless it is set. */
 void timeline_mark(struct timeline *timeline, enum mark mark);
 /* Set a mark at a given monotonic time, unless it is set or `at_ns` is 0. */

@@ -710,6 +710,24 @@ static void a_simulated_loop_has_tasks_mail_and_graves(void **state)
     assert_string_equal(events, "mag");
 }
 
+/* A moment has the wall time that both clocks tell of it; where the wall clock steps, that is known soon. */
+static void a_moment_has_its_wall_time(void **state)
+{
+    struct loop *loop = *state;
+    enum { STEP_MS = 3600 * 1000, SOON_MS = 10 };
+    uint64_t at_ns = clock_monotonic_ns();
+    uint64_t wall_ns = clock_wall_ns();
+    assert_true(loop_wall_ns(loop, at_ns) == wall_ns);
+    clock_advance(NS_PER_S);
+    assert_true(loop_wall_ns(loop, at_ns) == wall_ns);
+    assert_true(loop_wall_ns(loop, at_ns + NS_PER_S) == wall_ns + NS_PER_S);
+
+    clock_freeze(at_ns + NS_PER_S, wall_ns + NS_PER_S + STEP_MS * NS_PER_MS);
+    assert_true(loop_wall_ns(loop, at_ns) == wall_ns);
+    clock_advance(SOON_MS * NS_PER_MS);
+    assert_true(loop_wall_ns(loop, at_ns) == wall_ns + STEP_MS * NS_PER_MS);
+}
+
 #define REAL(test)      cmocka_unit_test_setup_teardown(test, begin, end)
 #define SIMULATED(test) cmocka_unit_test_setup_teardown(test, begin_simulated, end)
 
@@ -741,6 +759,7 @@ int main(void)
         REAL(a_sleeping_loop_wakes_for_its_timer_and_not_before),
         REAL(a_turn_waits_no_longer_than_it_may),
         SIMULATED(a_simulated_loop_follows_the_frozen_clock_and_never_waits),
+        SIMULATED(a_moment_has_its_wall_time),
         SIMULATED(a_simulated_watch_reports_what_it_is_told),
         SIMULATED(a_simulated_loop_has_tasks_mail_and_graves),
     };

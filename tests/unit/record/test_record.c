@@ -22,12 +22,12 @@ static void set_url(const char *spelling, bool keep_query)
     record_set_url(&record, slice_from_string(spelling), keep_query);
 }
 
-static void begin_clears_everything_but_the_text(void **state)
+static void begin_clears_everything_but_attempts_and_text(void **state)
 {
     (void)state;
     memset(&record, 0xa5, sizeof(record));
     record_begin(&record);
-    for (size_t i = 0; i < offsetof(struct record, text); i++)
+    for (size_t i = 0; i < offsetof(struct record, attempts); i++)
         assert_int_equal(((const char *)&record)[i], 0);
 }
 
@@ -211,7 +211,7 @@ static void enums_have_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(begin_clears_everything_but_the_text),
+        cmocka_unit_test(begin_clears_everything_but_attempts_and_text),
         cmocka_unit_test(an_attempt_has_one_word),
         cmocka_unit_test(texts_lie_behind_each_other_and_come_back),
         cmocka_unit_test(a_text_is_cut_to_its_own_bound),
