@@ -3,13 +3,16 @@
  * A name is found by a perfect hash of its length, first and last letter into 256 places. The places are
  * filled by designated initialisers made from the rows of token.h, so a row that collides is an
  * initialiser given twice, which the compiler refuses. The found spelling is then compared eight bytes at
- * a time with bit 0x20 set, which folds the case of letters. That bit also maps CR to '-', and nothing
- * else onto a byte of a known name, so bytes below 0x20 are kept out by a second mask.
+ * a time; where it has a letter, and nowhere else, bit 0x20 does not count, which is the case of letters.
+ *
+ * Each head looks up a dozen names, so what is read for that shall lie in few lines of the cache: the spellings stand
+ * one behind the other in the order of the rows, of which the usual ones are the first.
  *
  * Names that are not in the table stay text: TOKEN_OTHER. */
 #include "http/token.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 #define HASH(length, first, last) \
     (((unsigned)(length) + (unsigned)(first)*16u + (unsigned)(last)*9u) & 255u)
@@ -24,12 +27,23 @@ static const uint8_t places[256] = {
 #undef X
 };
 
-/* Two to a cache line, since each head looks up a dozen of them: no pointer to a text elsewhere. */
+static const struct spellings {
+#define X(name, spelling, length, first, last) char name[sizeof(spelling)];
+    FIELD_TOKENS(X)
+#undef X
+} spellings = {
+#define X(name, spelling, length, first, last) .name = spelling,
+    FIELD_TOKENS(X)
+#undef X
+};
+
+/* Where they are; of TOKEN_OTHER none is. */
 static const struct {
+    uint16_t offset;
     uint8_t len;
-    char text[31];
 } names[TOKEN_COUNT] = {
-#define X(name, spelling, length, first, last) [TOKEN_##name] = {length, spelling},
+#define X(name, spelling, length, first, last) \
+    [TOKEN_##name] = {offsetof(struct spellings, name), length},
     FIELD_TOKENS(X)
 #undef X
 };
@@ -47,42 +61,44 @@ static inline uint64_t load8(const char *at)
     return word;
 }
 
-/* Equal but for case; a byte of `a` below 0x20 makes them differ. */
-static inline bool words_equal(uint64_t a, uint64_t b)
+/* A letter of a known name has bit 0x40, '-' and '2' have not. */
+static inline bool words_equal(uint64_t known, uint64_t word)
 {
-    const uint64_t fold = 0x2020202020202020u;
-    const uint64_t graphic = 0x4040404040404040u;
-    bool has_control = (((a << 1) | a) & graphic) != graphic;
-    return (a | fold) == (b | fold) && !has_control;
+    uint64_t case_bits = known >> 1 & 0x2020202020202020u;
+    return ((known ^ word) & ~case_bits) == 0;
 }
 
-/* Two to seven bytes as a word of two overlapping halves, the gaps filled with '@' to be above 0x20. */
+/* Two to seven bytes as a word of two overlapping halves. */
 static inline uint64_t load_short(const char *at, size_t len)
 {
-    uint32_t first = 0x40404040u;
-    uint32_t last = 0x40404040u;
-    if (len >= 4) {
-        memcpy(&first, at, 4);
-        memcpy(&last, at + len - 4, 4);
-    } else {
-        uint16_t half;
-        memcpy(&half, at, 2);
-        first = first << 16 | half;
-        memcpy(&half, at + len - 2, 2);
-        last = last << 16 | half;
+    if (len < 4) {
+        uint16_t first;
+        uint16_t last;
+        memcpy(&first, at, 2);
+        memcpy(&last, at + len - 2, 2);
+        return (uint64_t)first << 16 | last;
     }
+    uint32_t first;
+    uint32_t last;
+    memcpy(&first, at, 4);
+    memcpy(&last, at + len - 4, 4);
     return (uint64_t)first << 32 | last;
 }
 
-static bool names_equal(const char *a, const char *b, size_t len)
+static inline bool names_equal(const char *known, const char *name, size_t len)
 {
     if (len < 8)
-        return words_equal(load_short(a, len), load_short(b, len));
+        return words_equal(load_short(known, len), load_short(name, len));
     for (size_t i = 0; i + 8 <= len; i += 8) {
-        if (!words_equal(load8(a + i), load8(b + i)))
+        if (!words_equal(load8(known + i), load8(name + i)))
             return false;
     }
-    return words_equal(load8(a + len - 8), load8(b + len - 8));
+    return words_equal(load8(known + len - 8), load8(name + len - 8));
+}
+
+static inline const char *spelling_of(enum token token)
+{
+    return (const char *)&spellings + names[token].offset;
 }
 
 enum token token_of(struct slice name)
@@ -92,12 +108,12 @@ enum token token_of(struct slice name)
     unsigned first = (unsigned char)name.at[0] | 0x20u;
     unsigned last = (unsigned char)name.at[name.len - 1] | 0x20u;
     enum token token = (enum token)places[HASH(name.len, first, last)];
-    if (token == TOKEN_OTHER || names[token].len != name.len)
-        return TOKEN_OTHER;
-    return names_equal(name.at, names[token].text, name.len) ? token : TOKEN_OTHER;
+    bool is_known =
+        names[token].len == name.len && names_equal(spelling_of(token), name.at, name.len);
+    return is_known ? token : TOKEN_OTHER;
 }
 
 struct slice token_name(enum token token)
 {
-    return slice_of(names[token].text, names[token].len);
+    return slice_of(spelling_of(token), names[token].len);
 }

@@ -21,11 +21,11 @@ static void byte_classes_are_the_sets_of_the_rfc(void **state)
     }
 }
 
-/* A span ends at the first byte that is not allowed, wherever in its words of eight it stands. */
+/* A span ends at the first byte that is not allowed, wherever in its steps of sixteen it stands. */
 static void spans_end_at_the_first_byte_that_is_not_allowed(void **state)
 {
     (void)state;
-    char text[27];
+    char text[43];
     for (size_t at = 0; at < sizeof(text); at++) {
         for (unsigned c = 0; c < 256; c++) {
             memset(text, 'x', sizeof(text));
@@ -111,12 +111,12 @@ static void words_are_measured(void **state)
     assert_int_equal(syntax_token_span(SLICE("\"a\"")), 0);
 }
 
-/* The first colon is found wherever in its words of eight it stands, and nothing that looks like one is taken for
+/* The first colon is found wherever in its steps of sixteen it stands, and nothing that looks like one is taken for
  * it. */
 static void the_first_colon_is_found(void **state)
 {
     (void)state;
-    char text[27];
+    char text[43];
     for (size_t at = 0; at < sizeof(text); at++) {
         for (unsigned c = 0; c < 256; c++) {
             memset(text, (int)c, sizeof(text));
