@@ -78,8 +78,8 @@ static enum status collect_connection(struct hop *hop, const struct fields *fiel
     return ST_OK;
 }
 
-/* True where a list field with `token` has an element that is `word`, parameters aside. */
-static bool list_holds(const struct fields *fields, enum token token, struct slice word)
+/* True where a list field with `token`, of which there is one, has an element that is `word`, parameters aside. */
+static bool lines_hold(const struct fields *fields, enum token token, struct slice word)
 {
     const struct field *field = fields_find(fields, token);
     for (; field != NULL; field = fields_find_next(fields, field)) {
@@ -92,6 +92,11 @@ static bool list_holds(const struct fields *fields, enum token token, struct sli
         }
     }
     return false;
+}
+
+static inline bool list_holds(const struct fields *fields, enum token token, struct slice word)
+{
+    return fields_has(fields, token) && lines_hold(fields, token, word);
 }
 
 enum status hop_collect(const struct head *head, struct hop *ret_hop)

@@ -126,3 +126,23 @@ bool syntax_is_value(struct slice s)
 {
     return s.len == 0 || syntax_value_span(s.at, s.at + s.len) == s.len;
 }
+
+static inline bytes not_of_uri(bytes next)
+{
+    return (bytes)((next <= 0x20) | (next >= 0x7f) | (next == '#'));
+}
+
+bool syntax_is_uri(struct slice s)
+{
+    size_t i = 0;
+    bytes found = {0};
+    for (; i + STEP <= s.len; i += STEP)
+        found |= not_of_uri(load(s.at + i));
+    if (s.len >= STEP) {
+        found |= not_of_uri(load(s.at + s.len - STEP));
+        return first_of(found) == STEP;
+    }
+    while (i < s.len && syntax_is(s.at[i], SYNTAX_VCHAR) && s.at[i] != '#')
+        i++;
+    return i == s.len;
+}

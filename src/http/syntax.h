@@ -35,6 +35,8 @@ size_t syntax_token_span(struct slice s);
 size_t syntax_word_span(struct slice s);
 /* True where `s` is not empty and all its bytes are tchar. */
 bool syntax_is_token(struct slice s);
+/* True where all bytes are VCHAR, and none begins a fragment. */
+bool syntax_is_uri(struct slice s);
 /* True where all bytes are allowed in a field value; true for an empty one. */
 bool syntax_is_value(struct slice s);
 

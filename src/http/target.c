@@ -63,11 +63,6 @@ static enum target_fault parse_authority(struct slice authority, struct slice *r
     *ret_host_fault = HOST_FINE;
     if (slice_is_empty(authority))
         return TARGET_FAULT_NO_HOST;
-    if (slice_find(authority, '@') < authority.len)
-        return TARGET_FAULT_USERINFO;
-    if (slice_find(authority, '\\') < authority.len)
-        return TARGET_FAULT_BACKSLASH;
-
     struct slice name = slice_first(authority, host_length(authority));
     struct slice rest = slice_from(authority, name.len);
     if (slice_is_empty(name))
@@ -84,12 +79,25 @@ static enum target_fault parse_authority(struct slice authority, struct slice *r
     return TARGET_FAULT_NONE;
 }
 
+/* Of an authority with a fault. No host and no port holds one of these bytes, but who sends it shall hear of that. */
+static enum target_fault authority_fault(struct slice authority, enum target_fault fault)
+{
+    if (slice_find(authority, '@') < authority.len)
+        return TARGET_FAULT_USERINFO;
+    return slice_find(authority, '\\') < authority.len ? TARGET_FAULT_BACKSLASH : fault;
+}
+
 static enum target_fault set_authority(struct target *target, struct slice authority)
 {
-    enum target_fault fault = parse_authority(authority, &target->host_name, &target->host,
-                                              &target->port, &target->host_fault);
-    if (fault != TARGET_FAULT_NONE)
+    enum host_fault host_fault = HOST_FINE;
+    enum target_fault fault =
+        parse_authority(authority, &target->host_name, &target->host, &target->port, &host_fault);
+    if (fault != TARGET_FAULT_NONE) {
+        fault = authority_fault(authority, fault);
+        if (fault == TARGET_FAULT_BAD_HOST)
+            target->host_fault = host_fault;
         return fault;
+    }
     target->authority = authority;
     target->has_host = true;
     return TARGET_FAULT_NONE;
@@ -98,6 +106,8 @@ static enum target_fault set_authority(struct target *target, struct slice autho
 /* Bytes that no form has. */
 static enum target_fault check_bytes(struct slice raw)
 {
+    if (syntax_is_uri(raw))
+        return TARGET_FAULT_NONE;
     for (size_t i = 0; i < raw.len; i++) {
         if (!syntax_is(raw.at[i], SYNTAX_VCHAR))
             return TARGET_FAULT_BAD_BYTE;
@@ -109,8 +119,8 @@ static enum target_fault check_bytes(struct slice raw)
 
 static enum target_fault set_path(struct target *target, struct slice path_and_query)
 {
-    struct slice path = slice_first(path_and_query, slice_find(path_and_query, '?'));
-    if (slice_find(path, '\\') < path.len)
+    size_t backslash = slice_find(path_and_query, '\\');
+    if (backslash < path_and_query.len && backslash < slice_find(path_and_query, '?'))
         return TARGET_FAULT_BACKSLASH;
     target->path_and_query = path_and_query;
     return TARGET_FAULT_NONE;
@@ -153,11 +163,11 @@ static enum target_fault parse_absolute_form(struct slice raw, struct target *ta
     target->form = TARGET_ABSOLUTE;
     size_t colon = slice_find(raw, ':');
     struct slice scheme = slice_first(raw, colon);
-    if (colon == raw.len || !is_scheme(scheme))
+    target->scheme = scheme_of(scheme);
+    if (colon == raw.len || (target->scheme == SCHEME_OTHER && !is_scheme(scheme)))
         return TARGET_FAULT_MALFORMED;
     struct slice rest = slice_from(raw, colon + 1);
     target->scheme_name = scheme;
-    target->scheme = scheme_of(scheme);
     if (target->scheme == SCHEME_OTHER) {
         target->path_and_query = rest;
         return TARGET_FAULT_NONE;

@@ -34,6 +34,10 @@ static void spans_end_at_the_first_byte_that_is_not_allowed(void **state)
             size_t target = syntax_target_span(text, text + sizeof(text));
             assert_int_equal(value, syntax_is((char)c, SYNTAX_VALUE) ? sizeof(text) : at);
             assert_int_equal(target, syntax_is((char)c, SYNTAX_TARGET) ? sizeof(text) : at);
+            bool is_uri = syntax_is((char)c, SYNTAX_VCHAR) && c != '#';
+            assert_int_equal(syntax_is_uri(slice_of(text, sizeof(text))), is_uri);
+            assert_int_equal(syntax_is_uri(slice_of(text, at + 1)), is_uri);
+            assert_true(syntax_is_uri(slice_of(text, at)));
         }
     }
     assert_int_equal(syntax_value_span(text, text), 0);
