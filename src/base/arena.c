@@ -1,4 +1,4 @@
-/* Bump allocation over blocks; each piece header stands at the front of its block.
+/* Bump allocation over blocks; each piece header stands at the front of its block. What was lent has none.
  *
  * A request that finds no room in the newest block starts another; what is left of the old one is given up.
  * The cap counts what was asked for, not padding or what was given up, so that it does not depend on how

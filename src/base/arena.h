@@ -20,6 +20,13 @@ struct arena {
 void arena_init(struct arena *arena, struct block_pool *pool, size_t cap);
 void arena_done(struct arena *arena);
 
+/* The first `len` bytes of an empty arena come from `memory`, which lasts until arena_done. */
+static inline void arena_lend(struct arena *arena, void *memory, size_t len)
+{
+    arena->at = memory;
+    arena->end = arena->at + len;
+}
+
 /* `len` bytes aligned for any type, not cleared. Errors: NULL beyond the cap or out of memory.
  * One request is at most BLOCK_HUGE less a small header. */
 void *arena_alloc(struct arena *arena, size_t len) MUST_USE;

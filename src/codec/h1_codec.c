@@ -37,6 +37,7 @@ void h1_codec_init(struct h1_codec *codec, enum h1_role role, struct transport *
     wire_init(&codec->codec.wire, transport, shared);
     transport_listen(transport, codec, h1_on_ready);
     arena_init(&codec->arena, shared->blocks, H1_ARENA_CAP);
+    head_init(&codec->head, &codec->arena);
 }
 
 /* ---- the stream, but for messages ---- */
@@ -139,7 +140,7 @@ static struct head *h1_understand(struct h1_codec *codec)
     struct h1_progress progress = {0};
     size_t used = 0;
     enum h1_fault fault = H1_FAULT_NONE;
-    if (wire->in.len == 0 || codec->head.fields.arena == NULL)
+    if (wire->in.len == 0)
         head_init(&codec->head, &codec->arena);
     bool is_whole = wire->in.len > 0 && h1_parse_request(wire->in, &codec->limits, &progress,
                                                          &codec->head, &used, &fault) == ST_OK;
@@ -196,8 +197,7 @@ static void h1_begin_next(struct h1_codec *codec)
     block_unref(&codec->head_block);
     block_unref(&codec->trailer_block);
     arena_done(&codec->arena);
-    arena_init(&codec->arena, codec->codec.wire.shared->blocks, H1_ARENA_CAP);
-    codec->head = (struct head){.is_request = false};
+    head_init(&codec->head, &codec->arena);
     codec->hop = NULL;
     codec->stream.fault_text = NULL;
     codec->stream.is_read_out = false;

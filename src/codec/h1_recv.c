@@ -155,8 +155,6 @@ enum status h1_recv_head(struct stream *stream, struct head **ret_head, struct f
     enum status status = ST_AGAIN;
     uint64_t came_ns = 0;
     codec->stream.head_ns = 0;
-    if (codec->head.fields.arena == NULL)
-        head_init(&codec->head, &codec->arena);
     for (;;) {
         if (wire->in.len > 0 && wire->block == NULL && wire_settle(wire) != ST_OK)
             return h1_no_memory(codec);

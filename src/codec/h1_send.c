@@ -17,7 +17,7 @@ static void h1_write_framing(struct h1_writer *writer, const struct head *head, 
     if (body.kind == FRAMING_CHUNKED)
         h1_write_field(writer, SLICE("Transfer-Encoding"), SLICE("chunked"));
     else if (body.kind == FRAMING_LENGTH)
-        h1_write_field_u64(writer, SLICE("Content-Length"), body.length);
+        h1_write_content_length(writer, body.length);
 }
 
 /* Upgrade, TE and the Connection field that names them, and the end of the connection (RFC 9112 §9.6). */

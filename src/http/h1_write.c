@@ -126,15 +126,16 @@ void h1_write_fields(struct h1_writer *writer, const struct fields *fields)
     }
 }
 
-void h1_write_field_u64(struct h1_writer *writer, struct slice name, uint64_t value)
+void h1_write_content_length(struct h1_writer *writer, uint64_t length)
 {
     char digits[20];
     size_t from = sizeof(digits);
     do {
-        digits[--from] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    h1_write_field(writer, name, slice_of(digits + from, sizeof(digits) - from));
+        digits[--from] = (char)('0' + length % 10);
+        length /= 10;
+    } while (length > 0);
+    if (writer->status == ST_OK)
+        write_line(writer, SLICE("Content-Length"), slice_of(digits + from, sizeof(digits) - from));
 }
 
 enum status h1_write_end(struct h1_writer *writer)

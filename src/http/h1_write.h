@@ -22,7 +22,8 @@ void h1_write_status_line(struct h1_writer *writer, unsigned status, struct slic
 void h1_write_field(struct h1_writer *writer, struct slice name, struct slice value);
 /* All of the list; neighbours that were received as such lines (is_line) go as one piece, unchecked: the parser did. */
 void h1_write_fields(struct h1_writer *writer, const struct fields *fields);
-void h1_write_field_u64(struct h1_writer *writer, struct slice name, uint64_t value);
+/* "Content-Length: 1024 CRLF". */
+void h1_write_content_length(struct h1_writer *writer, uint64_t length);
 /* The empty line. On ST_BAD or ST_LIMIT the text must not be sent. Also ends a trailer section. */
 enum status h1_write_end(struct h1_writer *writer) MUST_USE;
 

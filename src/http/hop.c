@@ -12,6 +12,7 @@
  * Trailer is not connection-level (§6.6.2): it goes on with the trailers that it announces. */
 #include "http/hop.h"
 
+#include "base/check.h"
 #include "http/syntax.h"
 
 /* Removed always: §7.6.1; §11.7 for the proxy's own authentication. */
@@ -251,9 +252,24 @@ bool hop_via_holds(const struct fields *fields, struct slice pseudonym)
     return false;
 }
 
-void hop_via_write(struct text *text, const struct head *received, struct slice pseudonym)
+enum status hop_add_via(struct fields *fields, const struct head *received, struct slice pseudonym)
 {
-    const char version[] = {(char)('0' + received->major), '.', (char)('0' + received->minor), ' '};
-    text_add(text, slice_of(version, sizeof(version)));
-    text_add(text, pseudonym);
+    const struct slice start = SLICE("Via: 1.1 ");
+    const struct slice end = SLICE("\r\n");
+    size_t name_len = sizeof("Via") - 1;
+    DCHECK(syntax_is_value(pseudonym));
+    size_t len = start.len + pseudonym.len + end.len;
+    char *at = arena_alloc(fields->arena, len);
+    if (at == NULL)
+        return ST_NOMEM;
+    memcpy(at, start.at, start.len);
+    at[name_len + 2] = (char)('0' + received->major);
+    at[name_len + 4] = (char)('0' + received->minor);
+    memcpy(at + start.len, pseudonym.at, pseudonym.len);
+    memcpy(at + len - end.len, end.at, end.len);
+    const struct field via = {.name = slice_of(at, name_len),
+                              .value = slice_of(at + name_len + 2, len - name_len - 2 - end.len),
+                              .token = TOKEN_VIA,
+                              .is_line = true};
+    return fields_append(fields, &via);
 }

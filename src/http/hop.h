@@ -1,7 +1,6 @@
 #ifndef FAIRLEAD_HTTP_HOP_H
 #define FAIRLEAD_HTTP_HOP_H
 
-#include "base/text.h"
 #include "http/head.h"
 
 #include <stdbool.h>
@@ -54,7 +53,9 @@ enum status hop_max_forwards(const struct head *head, uint32_t *ret_value) MUST_
 
 /* True where `pseudonym` is a received-by in Via, whatever its case: the message was here before. */
 bool hop_via_holds(const struct fields *fields, struct slice pseudonym);
-/* "1.1 pseudonym": our own element of Via for a message of that version. */
-void hop_via_write(struct text *text, const struct head *received, struct slice pseudonym);
+/* Append "Via: 1.1 pseudonym", our own element for a message of that version, as a line that can be sent as it is. The
+ * pseudonym holds what a field value may hold. Errors: ST_NOMEM. */
+enum status hop_add_via(struct fields *fields, const struct head *received,
+                        struct slice pseudonym) MUST_USE;
 
 #endif

@@ -454,6 +454,8 @@ enum next step_send(struct exchange *x)
     if (send_authenticates_connection(x))
         up->may_persist = false; /* or the next client would be taken for this one */
     enum status status = x->wants_continue ? send_continue(x) : ST_OK;
+    char room[REWRITE_ROOM];
+    arena_lend(&x->arena, room, sizeof(room));
     if (status == ST_OK)
         status = rewrite_request(x, &head, &body);
     if (status == ST_OK)

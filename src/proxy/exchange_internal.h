@@ -272,6 +272,9 @@ bool retry_begin(struct exchange *x);
 
 /* ---- rewrite.c: new heads in the exchange's arena; errors: ST_NOMEM, ST_LIMIT ---- */
 
+/* What a usual head takes of the arena: lent by whoever also sends it, on his stack. */
+enum { REWRITE_ROOM = 2048 };
+
 /* The head that goes upstream. */
 enum status rewrite_request(struct exchange *x, struct head *ret_head,
                             struct framing *ret_body) MUST_USE;

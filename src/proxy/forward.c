@@ -390,6 +390,8 @@ static enum next forward_pass_head(struct exchange *x, const struct head *respon
         timeline_mark(&x->timeline, MARK_D_TX0); /* it lay there while an interim one went out */
         x->status = response->status;
     }
+    char room[REWRITE_ROOM];
+    arena_lend(&x->arena, room, sizeof(room));
     enum status status = rewrite_response(x, response, body, &head, &down_body);
     if (status == ST_OK)
         status = down->ops->send_head(down, &head, down_body);

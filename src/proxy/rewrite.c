@@ -12,23 +12,19 @@
 #include "base/text.h"
 #include "http/status_code.h"
 
-enum { REWRITE_VERSION = sizeof("1.1 ") };
-
 static enum status rewrite_add(struct head *head, enum token token, struct slice value)
 {
     return fields_add_token(&head->fields, token, token_name(token), value);
 }
 
-static enum status rewrite_add_via(struct exchange *x, const struct head *received,
-                                   struct head *head)
+/* Host as it was checked: mostly the very line that came, which then goes out with its neighbours. */
+static enum status rewrite_add_host(const struct exchange *x, struct head *head)
 {
-    size_t room = REWRITE_VERSION + x->snapshot->via.len;
-    char *at = arena_alloc(&x->arena, room);
-    if (at == NULL)
-        return ST_NOMEM;
-    struct text text = text_on(at, room);
-    hop_via_write(&text, received, x->snapshot->via);
-    return rewrite_add(head, TOKEN_VIA, text_slice(&text));
+    struct slice host = target_host_field(&x->target);
+    const struct field *came = fields_find(&x->request->fields, TOKEN_HOST);
+    if (came != NULL && slice_equals(came->value, host))
+        return fields_append(&head->fields, came);
+    return rewrite_add(head, TOKEN_HOST, host);
 }
 
 /* Our own number in place of what Max-Forwards said (RFC 9110 §7.6.2). */
@@ -131,7 +127,7 @@ enum status rewrite_request(struct exchange *x, struct head *head, struct framin
     head->takes_trailers = request->takes_trailers;
     if (x->is_upgrade)
         head->upgrade = request->upgrade;
-    enum status status = rewrite_add(head, TOKEN_HOST, target_host_field(&x->target));
+    enum status status = rewrite_add_host(x, head);
     FIELDS_EACH(field, &request->fields) {
         if (status == ST_OK && !rewrite_drops_request_field(x, field))
             status = fields_append(&head->fields, field);
@@ -139,7 +135,7 @@ enum status rewrite_request(struct exchange *x, struct head *head, struct framin
     if (status == ST_OK && (x->method == METHOD_TRACE || x->method == METHOD_OPTIONS))
         status = rewrite_add_max_forwards(x, head);
     if (status == ST_OK)
-        status = rewrite_add_via(x, request, head);
+        status = hop_add_via(&head->fields, request, x->snapshot->via);
     if (status == ST_OK)
         status = rewrite_add_forwarded(x, head);
     *ret_body = x->request_body;
@@ -205,7 +201,7 @@ enum status rewrite_response(struct exchange *x, const struct head *response, st
     if (status == ST_OK && !head_is_interim(response) && !fields_has(&response->fields, TOKEN_DATE))
         status = rewrite_add_date(x, head);
     if (status == ST_OK)
-        status = rewrite_add_via(x, response, head);
+        status = hop_add_via(&head->fields, response, x->snapshot->via);
     if (status == ST_OK && !head_is_interim(response))
         status = annotate_response(x, head);
     return status;

@@ -38,6 +38,31 @@ static void an_empty_arena_holds_no_block(void **state)
     arena_test_end(&test);
 }
 
+/* Memory that is lent is used first, aligned like any other; the rest comes from blocks, and none is left of either. */
+static void memory_that_is_lent_is_used_first(void **state)
+{
+    (void)state;
+    struct arena_test test;
+    char memory[256];
+    arena_test_begin(&test, 0, 10000);
+    arena_lend(&test.arena, memory + 1, sizeof(memory) - 1);
+    char *first = arena_alloc(&test.arena, 100);
+    char *second = arena_alloc(&test.arena, 100);
+    assert_true(first > memory && second >= first + 100);
+    assert_true(second + 100 <= memory + sizeof(memory));
+    assert_int_equal((uintptr_t)first % _Alignof(max_align_t), 0);
+    assert_int_equal((uintptr_t)second % _Alignof(max_align_t), 0);
+    assert_int_equal(block_pool_used(test.pool), 0);
+    assert_non_null(arena_alloc(&test.arena, 100));
+    assert_int_equal(block_pool_used(test.pool), BLOCK_SMALL);
+    assert_int_equal(test.arena.used, 300);
+    arena_done(&test.arena);
+    assert_int_equal(block_pool_used(test.pool), 0);
+    assert_non_null(arena_alloc(&test.arena, 100));
+    assert_int_equal(block_pool_used(test.pool), BLOCK_SMALL);
+    arena_test_end(&test);
+}
+
 /* Pieces of any size are aligned for any type, lie apart, and keep what was written to them. */
 static void pieces_are_aligned_and_apart(void **state)
 {
@@ -143,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_arena_holds_no_block),
+        cmocka_unit_test(memory_that_is_lent_is_used_first),
         cmocka_unit_test(pieces_are_aligned_and_apart),
         cmocka_unit_test(the_cap_is_met_exactly),
         cmocka_unit_test(a_request_larger_than_a_block_is_refused),
