@@ -202,6 +202,7 @@ static void h1_begin_next(struct h1_codec *codec)
     codec->stream.fault_text = NULL;
     codec->stream.is_read_out = false;
     codec->stream.begun_ns = 0;
+    codec->stream.head_ns = 0;
     codec->in_before_bytes = codec->codec.wire.in_bytes - codec->codec.wire.in.len;
     codec->out_before_bytes = codec->codec.wire.out_bytes;
     codec->receiving = H1_RECV_HEAD;

@@ -151,6 +151,8 @@ enum status h1_recv_head(struct stream *stream, struct head **ret_head, struct f
     struct h1_codec *codec = h1_codec_of(stream);
     struct wire *wire = &codec->codec.wire;
     CHECK(codec->receiving == H1_RECV_HEAD);
+    if (wire->in.len == 0 && wire_is_dry(wire))
+        return ST_AGAIN;
     size_t used = 0;
     enum status status = ST_AGAIN;
     uint64_t came_ns = 0;

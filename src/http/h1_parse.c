@@ -129,6 +129,12 @@ static inline struct slice take_target_bytes(struct parser *p)
 /* "HTTP/1.x" (RFC 9112 §2.3). */
 static enum status take_version(struct parser *p, struct head *head, enum h1_fault otherwise)
 {
+    const struct slice usual = SLICE("HTTP/1.1");
+    if ((size_t)(p->end - p->at) > usual.len && memcmp(p->at, usual.at, usual.len) == 0) {
+        head->major = head->minor = 1;
+        p->at += usual.len;
+        return ST_OK;
+    }
     const struct slice name = SLICE("HTTP/");
     for (size_t i = 0; i < name.len; i++) {
         enum status status = take_char(p, name.at[i], otherwise);

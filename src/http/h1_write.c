@@ -13,14 +13,14 @@
 
 void h1_write_begin(struct h1_writer *writer, struct text *text)
 {
-    *writer = (struct h1_writer){text, ST_OK};
+    *writer = (struct h1_writer){text, text->is_cut ? ST_LIMIT : ST_OK};
 }
 
 /* Room for `len` more bytes, or NULL with ST_LIMIT noted. */
 static char *reserve(struct h1_writer *writer, size_t len)
 {
     struct text *text = writer->text;
-    if (text->is_cut || len > text->cap - text->len) {
+    if (len > text->cap - text->len) {
         text->is_cut = true;
         writer->status = ST_LIMIT;
         return NULL;
