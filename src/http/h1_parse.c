@@ -279,6 +279,12 @@ static enum status take_field_name(struct parser *p, struct slice *ret_name)
     return ST_OK;
 }
 
+/* Of bytes that are no controls but HTAB: not white space. */
+static inline bool is_visible(char c)
+{
+    return (unsigned char)c > ' ';
+}
+
 /* The usual line, "name: value CRLF" whole and with nothing odd about it. False takes nothing: what is wrong or
  * unusual, take_field says. The name is looked up before its bytes are looked at, since a name that is known is a
  * token. */
@@ -291,15 +297,15 @@ static inline bool take_plain_field(struct parser *p, struct field *ret_field)
     if (left < name.len + sizeof(": x\r\n") - 1)
         return false;
     const char *value = name.at + name.len + 2;
-    if (memcmp(value - 2, ": ", 2) != 0 || is_blank(value[0]))
+    if (memcmp(value - 2, ": ", 2) != 0 || !is_visible(value[0]))
         return false;
     enum token token = token_of(name);
     if (token == TOKEN_OTHER && !syntax_is_token(name))
         return false;
     size_t len = syntax_value_span(value, end);
     const char *stop = value + len;
-    if (end - stop < 2 || memcmp(stop, "\r\n", 2) != 0 || is_blank(stop[-1]))
-        return false; /* of an empty one, stop[-1] is the blank before it */
+    if (end - stop < 2 || memcmp(stop, "\r\n", 2) != 0 || !is_visible(stop[-1]))
+        return false; /* of an empty value, stop[-1] is the blank before it */
     *ret_field = (struct field){
         .name = name, .value = slice_of(value, len), .token = (uint8_t)token, .is_line = true};
     p->at = stop + 2;
