@@ -7,8 +7,6 @@
 
 #include "base/check.h"
 
-#include <stdio.h>
-
 bool acquire_permit(void *owner, const struct inet_endpoint *endpoint)
 {
     struct exchange *x = owner;
@@ -16,13 +14,11 @@ bool acquire_permit(void *owner, const struct inet_endpoint *endpoint)
     struct gate_answer answer;
     bool is_allowed = gate_address(x->snapshot->gate, &question, endpoint, &answer);
     exchange_note_answer(x, &answer);
-    if (is_allowed) {
-        x->rule[0] = x->remedy[0] = '\0';
-        return true;
-    }
-    (void)snprintf(x->rule, sizeof(x->rule), "%s", answer.rule);
-    (void)snprintf(x->remedy, sizeof(x->remedy), "%s", answer.remedy);
-    return false;
+    if (is_allowed)
+        exchange_blame(x, "", "");
+    else
+        exchange_blame(x, answer.rule, answer.remedy);
+    return is_allowed;
 }
 
 static void acquire_on_done(struct reach *reach)
@@ -77,7 +73,7 @@ static enum next acquire_finish_reach(struct exchange *x)
     if (reach->result != REACH_OK) {
         enum cause cause = acquire_cause(reach);
         if (cause != CAUSE_REFUSED_ADDRESS) /* an address that was skipped is not why it failed */
-            x->rule[0] = x->remedy[0] = '\0';
+            exchange_blame(x, "", "");
         x->proxy->engine->reach_cancel(reach);
         return exchange_refuse(x, cause, cause == CAUSE_REFUSED_ADDRESS ? x->rule : reach->detail);
     }

@@ -20,11 +20,12 @@ static enum next refuse(struct exchange *x, enum counter which,
                         const struct budget_refusal *refusal)
 {
     char detail[64];
+    char remedy[sizeof(x->words.remedy)];
     uint64_t wait_ns = refusal->wait_ns;
     (void)snprintf(detail, sizeof(detail), wait_ns > 0 ? "%llu a second" : "%llu are open",
                    (unsigned long long)refusal->limit);
-    (void)snprintf(x->rule, sizeof(x->rule), "%s", refusal->key);
-    (void)snprintf(x->remedy, sizeof(x->remedy), "raise %s", refusal->key);
+    (void)snprintf(remedy, sizeof(remedy), "raise %s", refusal->key);
+    exchange_blame(x, refusal->key, remedy);
     x->retry_after_s =
         wait_ns > 0 ? (uint32_t)((wait_ns + NS_PER_S - 1) / NS_PER_S) : ADMIT_RETRY_S;
     counter_add(x->proxy->engine->counters, which, 1);
@@ -34,8 +35,7 @@ static enum next refuse(struct exchange *x, enum counter which,
 
 void admit_blame_memory(struct exchange *x)
 {
-    (void)snprintf(x->rule, sizeof(x->rule), "limits.memory");
-    (void)snprintf(x->remedy, sizeof(x->remedy), "raise limits.memory");
+    exchange_blame(x, "limits.memory", "raise limits.memory");
     x->retry_after_s = ADMIT_RETRY_S;
 }
 

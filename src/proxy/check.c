@@ -132,7 +132,6 @@ enum next step_decide(struct exchange *x)
         return exchange_refuse(x, CAUSE_LENGTH_REQUIRED, ""); /* RFC 9112 §6.1 */
     if (is_allowed)
         return exchange_enter(x, STEP_charge);
-    (void)snprintf(x->rule, sizeof(x->rule), "%s", answer.rule);
-    (void)snprintf(x->remedy, sizeof(x->remedy), "%s", answer.remedy);
+    exchange_blame(x, answer.rule, answer.remedy);
     return exchange_refuse(x, CAUSE_REFUSED, answer.rule);
 }

@@ -70,6 +70,17 @@ static enum next exchange_judge_unwanted(struct exchange *x)
     return exchange_give_up(x, CAUSE_MEMORY, "");
 }
 
+/* A step waits: may it? */
+static enum next exchange_judge_wait(struct exchange *x, bool is_late)
+{
+    bool waits_still =
+        is_late && timer_is_set(&x->timer) && x->timer.deadline_ns <= loop_now_ns(exchange_loop(x));
+    bool is_overdue = x->is_overdue && x->step == STEP_reply;
+    if (waits_still || is_overdue)
+        return exchange_end_late(x);
+    return x->is_unwanted ? exchange_judge_unwanted(x) : NEXT_WAIT;
+}
+
 /* The whole engine. Of a deadline that passed the step hears nothing: what came in the same turn counts, and only a
  * wait that goes on as before is over. */
 static void exchange_run(struct exchange *x)
@@ -79,13 +90,8 @@ static void exchange_run(struct exchange *x)
     x->is_late = false;
     while (next == NEXT_GO_ON) {
         next = steps[x->step](x);
-        bool waits_still = is_late && next == NEXT_WAIT && timer_is_set(&x->timer) &&
-                           x->timer.deadline_ns <= loop_now_ns(exchange_loop(x));
-        bool is_overdue = x->is_overdue && next == NEXT_WAIT && x->step == STEP_reply;
-        if (waits_still || is_overdue)
-            next = exchange_end_late(x);
-        if (x->is_unwanted && next == NEXT_WAIT)
-            next = exchange_judge_unwanted(x);
+        if (next == NEXT_WAIT)
+            next = exchange_judge_wait(x, is_late);
     }
 }
 
@@ -198,13 +204,28 @@ const char *exchange_detail(const struct exchange *x)
     return strcmp(x->detail, x->rule) == 0 ? "" : x->detail;
 }
 
+/* A copy of words; for none, as most exchanges have, the room is not touched. */
+static const char *copy_words(char *room, size_t size, const char *words)
+{
+    if (words[0] == '\0')
+        return "";
+    (void)snprintf(room, size, "%s", words);
+    return room;
+}
+
+void exchange_blame(struct exchange *x, const char *rule, const char *remedy)
+{
+    x->rule = copy_words(x->words.rule, sizeof(x->words.rule), rule);
+    x->remedy = copy_words(x->words.remedy, sizeof(x->words.remedy), remedy);
+}
+
 void exchange_fail(struct exchange *x, enum cause cause, const char *detail)
 {
     CHECK(detail != NULL);
     if (x->cause != CAUSE_NONE)
         return;
     x->cause = cause;
-    (void)snprintf(x->detail, sizeof(x->detail), "%s", detail);
+    x->detail = copy_words(x->words.detail, sizeof(x->words.detail), detail);
 }
 
 enum next exchange_refuse(struct exchange *x, enum cause cause, const char *detail)
@@ -264,7 +285,7 @@ static struct exchange *exchange_create(struct client *client, struct stream *do
     x->id = engine_conn_id(proxy->engine);
     target_init(&x->target);
     exchange_leg_init(&x->leg);
-    x->detail[0] = x->rule[0] = x->remedy[0] = '\0';
+    x->detail = x->rule = x->remedy = "";
     task_init(&x->task, exchange_run_task);
     timer_init(&x->timer, exchange_time_out);
     arena_init(&x->arena, proxy->engine->shared.blocks, EXCHANGE_ARENA_BYTES);
@@ -327,7 +348,7 @@ bool exchange_begin_late(struct client *client, struct stream *down, const struc
         return false;
     x->is_head_bad = true;
     exchange_fail(x, cause, rule);
-    (void)snprintf(x->rule, sizeof(x->rule), "%s", rule);
+    exchange_blame(x, rule, "");
     if (cause == CAUSE_OVER_BUDGET)
         x->retry_after_s = 1;
     else

@@ -159,6 +159,10 @@ struct exchange {
     enum cause cause;
     uint8_t ended_by; /* enum record_leg */
     uint8_t end;      /* enum record_end */
+    /* "" where there is none; else in `words` */
+    const char *detail; /* of the failure */
+    const char *rule;   /* of the refusal */
+    const char *remedy; /* what would change it */
 
     /* names of rules, in the snapshot; empty: none */
     struct slice allowed_by;
@@ -172,9 +176,11 @@ struct exchange {
     struct timeline timeline;
     struct exchange_leg leg;
     struct target target;
-    char detail[256];   /* of the failure, "" where there is nothing to add */
-    char rule[160];     /* of the refusal, "" where none */
-    char remedy[160];   /* what would change it */
+    struct {
+        char detail[256];
+        char rule[160];
+        char remedy[160];
+    } words;
     struct reach reach; /* has_reached */
 };
 
@@ -210,6 +216,8 @@ bool exchange_client_left(struct exchange *x);
 const char *exchange_detail(const struct exchange *x);
 /* Note a failure: the first one counts. `detail` is copied, and "" where there is nothing to add. */
 void exchange_fail(struct exchange *x, enum cause cause, const char *detail);
+/* Note the rule that refuses it and what would change that, both copied; "" twice: none does any more. */
+void exchange_blame(struct exchange *x, const char *rule, const char *remedy);
 /* A failure before anything was asked of an origin: answered. */
 enum next exchange_refuse(struct exchange *x, enum cause cause, const char *detail);
 /* A failure later: answered where no final head went down yet, else shown by a cut connection. */

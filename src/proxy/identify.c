@@ -114,12 +114,6 @@ static bool takes_bearer(const struct exchange *x)
     return exchange_config(x)->identity.tokens.len > 0;
 }
 
-static void explain(struct exchange *x, const char *rule, const char *remedy)
-{
-    (void)snprintf(x->rule, sizeof(x->rule), "%s", rule);
-    (void)snprintf(x->remedy, sizeof(x->remedy), "%s", remedy);
-}
-
 /* May somebody be let in who shows no credentials? */
 static bool takes_others(const struct exchange *x)
 {
@@ -135,10 +129,11 @@ static enum next ask_for_credentials(struct exchange *x, enum cause cause, const
     if (x->method == METHOD_CONNECT && takes_others(x))
         x->down->may_persist = false;
     if (takes_basic(x))
-        explain(x, "identity.basic",
-                "show user and password: http://USER:PASSWORD@PROXY in the address of the proxy");
+        exchange_blame(
+            x, "identity.basic",
+            "show user and password: http://USER:PASSWORD@PROXY in the address of the proxy");
     else
-        explain(x, "identity.bearer", "show a token: Proxy-Authorization: Bearer TOKEN");
+        exchange_blame(x, "identity.bearer", "show a token: Proxy-Authorization: Bearer TOKEN");
     exchange_fail(x, cause, detail);
     return exchange_enter(x, STEP_reply);
 }
@@ -151,12 +146,13 @@ static enum next fail_credentials(struct exchange *x, const char *detail)
 
 static enum next refuse_for_now(struct exchange *x, enum status status, uint64_t wait_ns)
 {
+    char remedy[32];
     bool is_throttled = status == ST_LIMIT;
     count(x, is_throttled ? COUNT_IDENTITY_THROTTLED : COUNT_IDENTITY_BUSY);
     x->retry_after_s =
         is_throttled ? (uint32_t)((wait_ns + NS_PER_S - 1) / NS_PER_S) : BUSY_RETRY_S;
-    explain(x, is_throttled ? "identity.throttle" : "identity.busy", "");
-    (void)snprintf(x->remedy, sizeof(x->remedy), "ask again in %u s", x->retry_after_s);
+    (void)snprintf(remedy, sizeof(remedy), "ask again in %u s", x->retry_after_s);
+    exchange_blame(x, is_throttled ? "identity.throttle" : "identity.busy", remedy);
     return exchange_refuse(x, is_throttled ? CAUSE_AUTH_THROTTLED : CAUSE_AUTH_BUSY, "");
 }
 
@@ -228,7 +224,7 @@ static const char *certificate_fault(const struct exchange *x)
 static enum next refuse_certificate(struct exchange *x, const char *fault)
 {
     x->down->may_persist = false; /* another handshake tells */
-    explain(x, fault, "connect again, with a certificate that is good now");
+    exchange_blame(x, fault, "connect again, with a certificate that is good now");
     return exchange_refuse(x, CAUSE_AUTH_EXPIRED, "");
 }
 
@@ -272,7 +268,8 @@ static enum next go_without_credentials(struct exchange *x)
         count(x, COUNT_IDENTITY_CHALLENGES);
         return ask_for_credentials(x, CAUSE_AUTH_NEEDED, "");
     }
-    explain(x, "identity.required", "connect with a client certificate, or to a Unix socket");
+    exchange_blame(x, "identity.required",
+                   "connect with a client certificate, or to a Unix socket");
     return exchange_refuse(x, CAUSE_AUTH_IMPOSSIBLE, "");
 }
 

@@ -33,8 +33,8 @@ struct proxy {
     struct denials
         *denials; /* where refusals are noted for who asked; NULL: nowhere (tests, admin) */
     const struct handler *handler; /* answers instead of forwarding: the admin listener; or NULL */
-    /* Room for the next record that is finished, so that nobody copies it; it is given to on_record in the same turn, or
-     * not used. NULL, or gives NULL: there is none, and records are made in `record`. */
+    /* Room for the next record that is finished, so that nobody copies it; it is given to on_record in the same turn,
+     * or not used. NULL, or gives NULL: there is none, and records are made in `record`. */
     struct record *(*on_record_room)(struct proxy *);
     /* A record is finished; it is good during the call only. */
     void (*on_record)(struct proxy *, const struct record *);

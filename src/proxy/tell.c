@@ -198,10 +198,10 @@ static void tell_facts(const struct exchange *x, struct record *record)
     tell_request(x, record);
     record_set(record, &record->user, x->who.user, TELL_FIELD_MAX);
     struct slice rule = x->rule[0] != '\0' ? slice_from_string(x->rule) : x->allowed_by;
-    record_set(record, &record->rule, rule, sizeof(x->rule));
+    record_set(record, &record->rule, rule, sizeof(x->words.rule));
     if (x->rule[0] == '\0')
-        record_set(record, &record->would_deny, x->would_deny, sizeof(x->rule));
-    record_set(record, &record->remedy, slice_from_string(x->remedy), sizeof(x->remedy));
+        record_set(record, &record->would_deny, x->would_deny, sizeof(x->words.rule));
+    record_set(record, &record->remedy, slice_from_string(x->remedy), sizeof(x->words.remedy));
     if (x->cause != CAUSE_NONE)
         tell_failure(x, record);
     tell_client(x, record);
