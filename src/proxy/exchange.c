@@ -16,8 +16,8 @@
  *   finish    record, connections given back
  *
  * Each step is straight code between two waits; NEXT_WAIT returns to the loop, and any event runs the same
- * step again. Events only queue the task (architecture: events record, one place acts); so does the one
- * timer, which carries the deadline of the present wait.
+ * step again; NEXT_ROUND does so for one round of the turn. Events only queue the task (architecture: events
+ * record, one place acts); so does the one timer, which carries the deadline of the present wait.
  *
  * A failure before a final head was sent downstream becomes an answer (or one retry, RFC 9110 §9.2.2); later
  * it can only be shown by cutting the connection. */
@@ -82,7 +82,7 @@ static enum next exchange_judge_wait(struct exchange *x, bool is_late)
 }
 
 /* The whole engine. Of a deadline that passed the step hears nothing: what came in the same turn counts, and only a
- * wait that goes on as before is over. */
+ * wait that goes on as before is over. Neither that nor whether it is unwanted is judged before the step is through. */
 static void exchange_run(struct exchange *x)
 {
     bool is_late = x->is_late;
@@ -92,6 +92,8 @@ static void exchange_run(struct exchange *x)
         next = steps[x->step](x);
         if (next == NEXT_WAIT)
             next = exchange_judge_wait(x, is_late);
+        else if (next == NEXT_ROUND)
+            x->is_late = is_late;
     }
 }
 

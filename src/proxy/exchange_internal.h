@@ -20,7 +20,12 @@
 
 enum { EXCHANGE_TAG = TAG('x', 'c', 'h', 'g') };
 
-enum next { NEXT_GO_ON, NEXT_WAIT, NEXT_GONE }; /* gone: the exchange is no more */
+enum next {
+    NEXT_GO_ON,
+    NEXT_WAIT,  /* for an event, or the deadline of the timer */
+    NEXT_ROUND, /* the next round of this turn goes on with the step, and may then wait */
+    NEXT_GONE,  /* the exchange is no more */
+};
 
 /* The steps, in the order of their life. */
 #define STEPS(X) \
@@ -130,7 +135,7 @@ struct exchange {
     bool is_up_deaf;      /* the origin takes no more of it */
     bool is_request_cut; /* the client ended it behind the head of an early answer, which goes on */
     bool is_bulk;        /* its last run moved SHARE_FIRST of a body or more */
-    bool sends_next;     /* what is queued goes out in the turn's next round */
+    bool sends_next;     /* what is queued was put off to this round of the turn */
     bool response_head_done;
     bool response_done;
     bool response_sent;

@@ -322,20 +322,20 @@ static enum next forward_request_failed(struct exchange *x)
     return exchange_give_up(x, CAUSE_REQUEST_CUT, "");
 }
 
-/* The request body and its last flush. */
 /* Where the turn brought several things, what is small is sent once all of them were received. A send runs the
  * receiver's side in the kernel and wakes it: several in a row find it awake, and their code in the cache. True: not
- * yet, and the task is queued for the next round of this turn. */
+ * yet, and the task is queued for the next round of this turn. What a budget meters is counted before others look. */
 static bool forward_sends_next(struct exchange *x)
 {
     bool is_queued = link_is_linked(&x->task.link); /* perhaps for a later turn */
-    x->sends_next =
-        !x->sends_next && !is_queued && !x->is_bulk && loop_is_crowded(exchange_loop(x));
+    x->sends_next = !x->sends_next && !is_queued && !x->is_bulk && !x->client->budget.is_metered &&
+                    loop_is_crowded(exchange_loop(x));
     if (x->sends_next)
         exchange_wake(x);
     return x->sends_next;
 }
 
+/* The request body and its last flush. */
 static enum next forward_request(struct exchange *x, size_t share)
 {
     struct stream *up = x->lease.stream;
@@ -355,8 +355,10 @@ static enum next forward_request(struct exchange *x, size_t share)
         if (x->request_done)
             forward_mark_body(x);
     }
-    if (x->request_sent || forward_sends_next(x))
+    if (x->request_sent)
         return NEXT_WAIT;
+    if (forward_sends_next(x))
+        return NEXT_ROUND;
     enum status status = up->ops->flush(up);
     if (status != ST_OK && status != ST_AGAIN)
         x->is_up_deaf = true;
@@ -561,7 +563,7 @@ static enum next forward_response(struct exchange *x, size_t share)
             forward_mark_received(x, MARK_U_RX1);
     }
     if (forward_sends_next(x))
-        return NEXT_WAIT;
+        return NEXT_ROUND;
     enum status status = down->ops->flush(down);
     if (status != ST_OK && status != ST_AGAIN)
         return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
@@ -611,12 +613,14 @@ static bool forward_is_slow(struct exchange *x)
     return is_slow;
 }
 
-/* Before a wait. Downstream is settled once the request's part of a run is done: nothing is received there later. */
-static enum next forward_settle(struct exchange *x)
+/* Before others run. Downstream is settled once the request's part of a run is done: nothing is received there later. */
+static enum next forward_settle(struct exchange *x, enum next next)
 {
     struct stream *up = x->lease.stream;
     if (up->ops->settle(up) != ST_OK)
         return exchange_give_up(x, CAUSE_SHED, "");
+    if (next == NEXT_ROUND)
+        return next;
     bool is_slow = forward_is_slow(x);
     exchange_progress(x);
     if (!is_slow)
@@ -633,22 +637,24 @@ enum next step_forward(struct exchange *x)
     if (exchange_client_left(x))
         return exchange_give_up(x, CAUSE_CLIENT_GONE, "");
     enum next next = forward_request(x, share);
-    if (next != NEXT_WAIT)
+    if (next == NEXT_GO_ON)
         return next;
     if (x->down->ops->settle(x->down) != ST_OK)
         return exchange_give_up(x, CAUSE_SHED, "");
+    if (next == NEXT_ROUND)
+        return next; /* nothing was received upstream */
     next = forward_response_heads(x);
     if (next == NEXT_WAIT)
-        return forward_settle(x);
+        return forward_settle(x, next);
     if (x->step != STEP_forward)
         return NEXT_GO_ON;
     if (x->status == 101) {
         enum status status = x->down->ops->flush(x->down);
         if (status == ST_AGAIN)
-            return forward_settle(x);
+            return forward_settle(x, NEXT_WAIT);
         return status == ST_OK ? exchange_become_tunnel(x, RECORD_UPGRADE)
                                : exchange_give_up(x, CAUSE_CLIENT_GONE, "");
     }
     next = forward_response(x, share);
-    return next == NEXT_WAIT ? forward_settle(x) : next;
+    return next == NEXT_GO_ON ? next : forward_settle(x, next);
 }
