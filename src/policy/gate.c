@@ -7,7 +7,8 @@
  * it; no rule opens a name of the floor, nor, here, an address.
  *
  * Not here: resolving, and the decision what a set of good and bad addresses is worth (net/dial).
- * Lists of ranges are walked; they are short. A trie was left out until there are lists that need one; names and rules
+ * Lists of ranges are walked; they are short, and a sieve tells of most addresses that no row of the tables holds them.
+ * A trie was left out until there are lists that need one; names and rules
  * are found through policy/rules. The addresses of interfaces are sorted and found by halving: a host of
  * containers has thousands, and they change while we run, so a gate may also lend its lists to another. */
 
@@ -112,6 +113,18 @@ static enum status gate_make_rules(struct gate *gate, const struct gate_options 
     return rules_create(&options, fault, ret_rule, &gate->rules);
 }
 
+static void gate_make_sieves(struct gate *gate)
+{
+    const struct egress_tables *tables = gate->tables;
+    gate->floors = gate->ranges = gate->ports = (struct sieve){{0}};
+    for (size_t i = 0; i < tables->floor_count; i++)
+        sieve_add_prefix(&gate->floors, &tables->floors[i].prefix);
+    for (size_t i = 0; i < tables->range_count; i++)
+        sieve_add_prefix(&gate->ranges, &tables->ranges[i].prefix);
+    for (size_t i = 0; i < tables->port_count; i++)
+        sieve_add_port(&gate->ports, tables->ports[i].port);
+}
+
 enum status gate_create(const struct gate_options *options, struct text *fault, size_t *ret_rule,
                         struct gate **ret_gate)
 {
@@ -128,6 +141,7 @@ enum status gate_create(const struct gate_options *options, struct text *fault, 
     if (!options->has_default)
         gate->options.denies_by_default = options->allow_names.count > 0;
     gate->tables = options->tables != NULL ? options->tables : &egress_built_in;
+    gate_make_sieves(gate);
     gate->rules = NULL;
     gate->lends_rules = false;
     gate->tag = GATE_TAG;
@@ -148,14 +162,11 @@ struct gate *gate_with_interfaces(const struct gate *gate, const struct inet_add
     if (other == NULL)
         return NULL;
     struct packer packer = {(char *)other->memory, 0};
-    other->options = gate->options;
+    *other = *gate;
     other->options.interfaces = addr;
     other->options.interface_count = count;
     gate_pack_interfaces(&packer, &other->options);
-    other->tables = gate->tables;
-    other->rules = gate->rules;
     other->lends_rules = true;
-    other->tag = GATE_TAG;
     return other;
 }
 
@@ -384,10 +395,13 @@ static bool ports_hold(const uint16_t *ports, size_t count, uint16_t port)
 }
 
 /* The rows stand in ascending order. */
-static const struct egress_port *bad_port_find(const struct egress_tables *tables, uint16_t port)
+static const struct egress_port *bad_port_find(const struct gate *gate, uint16_t port)
 {
+    const struct egress_tables *tables = gate->tables;
     size_t low = 0;
     size_t high = tables->port_count;
+    if (!sieve_may_hold_port(&gate->ports, port))
+        return NULL;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (tables->ports[middle].port < port)
@@ -402,7 +416,7 @@ bool gate_judge_port(const struct gate *gate, const struct gate_question *questi
                      const struct rules_decision *decision, struct writer *writer)
 {
     const struct gate_options *options = &gate->options;
-    const struct egress_port *bad = bad_port_find(gate->tables, question->port);
+    const struct egress_port *bad = bad_port_find(gate, question->port);
     bool is_listed =
         question->is_connect
             ? ports_hold(options->connect_ports, options->connect_port_count, question->port)

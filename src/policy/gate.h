@@ -25,18 +25,6 @@ struct gate;
 struct gate_options {
     struct gate_prefixes allow; /* open part of the default deny list */
     struct gate_prefixes deny;
-    struct gate_names allow_names;
-    struct gate_names deny_names;
-    const struct rule *rules; /* borrowed, with all that they borrow, while the gate lives */
-    size_t rule_count;
-    const struct rules_list *lists; /* that rules name */
-    size_t list_count;
-    /* What is named in no rule that matches: refused, or passes. Where nobody said which, it passes unless there are
-     * `allow_names`; then literal addresses in `allow` pass as well. */
-    bool has_default;
-    bool denies_by_default;
-    const struct egress_tables *tables; /* NULL: the built-in ones; tests take rows out */
-    bool observes; /* rules and their default tell what they would deny, and let pass */
     struct gate_prefixes clients; /* where there are any, every other client is refused */
     const uint16_t *connect_ports;
     size_t connect_port_count;
@@ -53,6 +41,20 @@ struct gate_options {
     const struct inet_endpoint *floor_exceptions; /* port 0: any port */
     size_t floor_exception_count;
     struct gate_names floor_names; /* names of the floor that are opened */
+
+    /* Names and rules: what stands above is looked at for every request. */
+    struct gate_names allow_names;
+    struct gate_names deny_names;
+    const struct rule *rules; /* borrowed, with all that they borrow, while the gate lives */
+    size_t rule_count;
+    const struct rules_list *lists; /* that rules name */
+    size_t list_count;
+    /* What is named in no rule that matches: refused, or passes. Where nobody said which, it passes unless there are
+     * `allow_names`; then literal addresses in `allow` pass as well. */
+    bool has_default;
+    bool denies_by_default;
+    const struct egress_tables *tables; /* NULL: the built-in ones; tests take rows out */
+    bool observes; /* rules and their default tell what they would deny, and let pass */
 };
 
 enum { GATE_TEXT = 160 };

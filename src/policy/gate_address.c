@@ -64,6 +64,8 @@ static const char *gate_find_floor(const struct gate *gate, const struct inet_en
         return "the proxy's admin listener";
     if (gate_is_interface(gate, &endpoint->addr))
         return "this machine";
+    if (!sieve_may_hold_addr(&gate->floors, &endpoint->addr))
+        return NULL;
     for (size_t i = 0; i < gate->tables->floor_count; i++) {
         if (inet_prefix_contains(&gate->tables->floors[i].prefix, &endpoint->addr))
             return gate->tables->floors[i].why;
@@ -86,6 +88,8 @@ static bool gate_judge_floor(const struct gate *gate, const struct inet_endpoint
 /* The row of the default deny list that holds this address, or NULL. */
 const struct egress_range *gate_find_default(const struct gate *gate, const struct inet_addr *addr)
 {
+    if (!sieve_may_hold_addr(&gate->ranges, addr))
+        return NULL;
     for (size_t i = 0; i < gate->tables->range_count; i++) {
         if (inet_prefix_contains(&gate->tables->ranges[i].prefix, addr))
             return &gate->tables->ranges[i];

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "policy/sieve.h"
 
 #include <stddef.h>
 
@@ -16,7 +17,11 @@ struct gate {
     uint32_t tag;
     bool lends_rules; /* they are those of the gate it was made of */
     const struct egress_tables *tables;
-    struct rules *rules;         /* NULL: no rules and no names */
+    struct rules *rules; /* NULL: no rules and no names */
+    /* Of the tables: most of what is asked is in no row. */
+    struct sieve floors;
+    struct sieve ranges;
+    struct sieve ports;
     struct gate_options options; /* lists in `memory`, or in that of the gate it was made of */
     max_align_t memory[];
 };

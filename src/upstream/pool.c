@@ -21,20 +21,21 @@ struct pool_origin {
     uint64_t hash;
     uint32_t open_count; /* connections, idle or leased */
     uint32_t idle_count;
-    struct host host;
     uint16_t port;
     bool is_tls;
+    struct host host; /* last: it is long, and most are short */
 };
 
+/* What each lease looks at stands first. */
 struct pool {
     struct engine *engine;
     struct table origins;
-    struct slab origin_slab;
-    struct slab upstream_slab;
     struct link by_age; /* longest idle first */
     uint32_t idle_count;
     struct timer timer;
     struct task sweep;
+    struct slab origin_slab;
+    struct slab upstream_slab;
 };
 
 struct pool_key {
