@@ -36,5 +36,5 @@ def judge(goal, ratios, measure="work"):
     median, low, high = interval(ratios[against])
     wanted = goal.ratio * ALLOWANCE
     verdict = "met" if low >= wanted else "missed" if high < wanted else "not shown"
-    return {"measure": measure, "goal": goal.ratio, "against": against, "of": list(goal.against), "ratio": median, "low": low,
-            "high": high, "verdict": verdict}
+    return {"measure": measure, "goal": goal.ratio, "against": against, "of": list(goal.against), "ratio": median,
+            "low": low, "high": high, "verdict": verdict}

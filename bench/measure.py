@@ -174,4 +174,5 @@ def measure(case, proxies, others, options, say):
     goals.append(judge.judge(case.tail_goal, sound(bench.tails), "p99"))
     return {"name": case.name, "title": case.title, "unit": case.unit, "subject": case.subject, "fixed_rate": rate,
             "rows": {name: row.as_dict() for name, row in bench.rows.items()}, "ratios": bench.ratios,
-            "tails": bench.tails, "goals": [goal for goal in goals if goal], "failure": bench.rows[case.subject].failure}
+            "tails": bench.tails, "goals": [goal for goal in goals if goal],
+            "failure": bench.rows[case.subject].failure}

@@ -613,7 +613,7 @@ static bool forward_is_slow(struct exchange *x)
     return is_slow;
 }
 
-/* Before others run. Downstream is settled once the request's part of a run is done: nothing is received there later. */
+/* Before others run. Downstream is settled once the request's part of a run is done: nothing comes there later. */
 static enum next forward_settle(struct exchange *x, enum next next)
 {
     struct stream *up = x->lease.stream;
