@@ -23,8 +23,6 @@
 enum { LOOP_TASK_ROUNDS = 4, LOOP_LATER_RUNS = 64, LOOP_CROWD = 4 };
 
 static const uint64_t loop_later_ns = NS_PER_MS / 2;
-static const uint64_t loop_wall_look_ns =
-    10 * NS_PER_MS; /* in which the two drift apart by 5 us at most */
 
 static void loop_on_mail(struct watch *watch, unsigned ready)
 {
@@ -34,9 +32,9 @@ static void loop_on_mail(struct watch *watch, unsigned ready)
     (void)got;
 }
 
-static void loop_look_at_wall(struct loop *loop, uint64_t now_ns)
+static void loop_look_at_wall(struct loop *loop)
 {
-    loop->wall_looked_ns = now_ns;
+    loop->wall_turn = loop->turn_count;
     loop->wall_ahead_ns = clock_wall_ns() - clock_monotonic_ns();
 }
 
@@ -54,7 +52,7 @@ static struct loop *loop_allocate(bool is_simulated)
     link_init(&loop->mailbox);
     (void)pthread_mutex_init(&loop->mailbox_lock, NULL);
     loop->now_ns = clock_monotonic_ns();
-    loop_look_at_wall(loop, loop->now_ns);
+    loop_look_at_wall(loop);
     wheel_init(&loop->wheel, loop->now_ns);
     return loop;
 }
@@ -233,9 +231,8 @@ uint64_t loop_now_ns(const struct loop *loop)
 
 uint64_t loop_wall_ns(struct loop *loop, uint64_t at_ns)
 {
-    uint64_t now_ns = loop_now_ns(loop);
-    if (now_ns >= loop->wall_looked_ns + loop_wall_look_ns)
-        loop_look_at_wall(loop, now_ns);
+    if (loop->wall_turn != loop->turn_count)
+        loop_look_at_wall(loop);
     return at_ns + loop->wall_ahead_ns;
 }
 

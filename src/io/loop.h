@@ -71,7 +71,7 @@ void loop_stop(struct loop *loop);
 
 /* The turn's time: read once when poll returns. For timers, not for marks. */
 uint64_t loop_now_ns(const struct loop *loop);
-/* Wall time at `at_ns` of the monotonic clock, a moment ago. The wall clock is read every 10 ms at most. */
+/* Wall time at `at_ns` of the monotonic clock, a moment ago. Both clocks are held against each other once a turn. */
 uint64_t loop_wall_ns(struct loop *loop, uint64_t at_ns);
 /* How many turns began; tells whether two things happened in the same turn or in one and the next. */
 uint64_t loop_turn_count(const struct loop *loop);

@@ -54,7 +54,7 @@ struct loop {
     uint64_t now_ns;
     uint64_t turn_count;
     uint64_t wall_ahead_ns; /* of the monotonic clock, when both were looked at last */
-    uint64_t wall_looked_ns;
+    uint64_t wall_turn;     /* that of it */
     struct poller poller;
     struct wheel wheel;
     struct link ready;
