@@ -72,7 +72,7 @@ def choose(case, everybody, wanted):
 
 
 def run_cases(options, everybody):
-    apart = {cases.IDLE.name: (idle.measure, report.print_idle), cases.REST.name: (rest.measure, report.print_rest)}
+    apart = {cases.IDLE.name: idle.measure, cases.REST.name: rest.measure}
     chosen = [case for case in (*cases.CASES, cases.IDLE, cases.REST) if case.name in options.case]
     present = sorted({name for case in chosen for name in (case.subject, *choose(case, everybody, options.peer))})
     versions = {name: everybody[name].version() for name in present if name.isalpha() and name != "floor"}
@@ -82,10 +82,9 @@ def run_cases(options, everybody):
     found = {"machine": machine, "pairs": options.pairs, "seconds": options.seconds, "cases": []}
     for case in chosen:
         others = choose(case, everybody, options.peer)
-        look, tell = apart.get(case.name, (measure.measure, report.print_case))
-        result = look(case, everybody, others, options, say)
+        result = apart.get(case.name, measure.measure)(case, everybody, others, options, say)
         say("")
-        tell(result)
+        (report.print_memory if case.name in apart else report.print_case)(result)
         found["cases"].append(result)
         save(found, options.output / FIGURES)
     return found

@@ -3,7 +3,7 @@ import pathlib
 import statistics
 
 import judge
-from report import duration, goal_words, short
+from report import MEMORY, duration, goal_words, memory_figures, memory_goal, short
 
 DOCUMENT = pathlib.Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- figures: ./dev bench --document -->\n", "<!-- end of figures -->\n"
@@ -37,29 +37,17 @@ def _case(case):
     yield ""
 
 
-def _idle(case):
-    yield f"**{case['title']}** (`{case['name']}`)\n"
-    yield "| proxy | user memory a tunnel | kernel memory a tunnel |"
-    yield "|---|---|---|"
+def _memory(case):
+    form = MEMORY[case["name"]]
+    yield f"**{case['title']}** (`{case['name']}`; {form.unit})\n"
+    yield "| proxy | " + " | ".join(form.columns) + " |"
+    yield "|---" * (len(form.columns) + 1) + "|"
     for name, row in case["rows"].items():
-        yield f"| {name} | {row['failure']} | |" if row["failure"] else \
-            f"| {name} | {row['user_bytes']:,.0f} bytes | {row['kernel_bytes']:,.0f} bytes |"
+        figures = [row["failure"], ""] if row["failure"] else memory_figures(row, form)
+        yield f"| {name} | " + " | ".join(figures) + " |"
     yield ""
     for goal in case["goals"]:
-        yield f"- at most {goal['goal']:,} bytes of user memory: {goal['bytes']:,.0f}, {goal['verdict']}"
-    yield ""
-
-
-def _rest(case):
-    yield f"**{case['title']}** (`{case['name']}`)\n"
-    yield "| proxy | user memory after a tenth | after all |"
-    yield "|---|---|---|"
-    for name, row in case["rows"].items():
-        yield f"| {name} | {row['failure']} | |" if row["failure"] else \
-            f"| {name} | {row['before_bytes'] / 1024:,.0f} KiB | {row['after_bytes'] / 1024:,.0f} KiB |"
-    yield ""
-    for goal in case["goals"]:
-        yield f"- at most {goal['goal'] / 1024:,.0f} KiB more: {goal['bytes'] / 1024:,.0f}, {goal['verdict']}"
+        yield f"- {memory_goal(goal, form)} {goal['verdict']}"
     yield ""
 
 
@@ -74,7 +62,7 @@ def _lines(found):
         yield (f"**The machine was busy with other work (load {machine['load']:.1f}), so these figures scatter and are "
                "here to show the form.**\n")
     for case in found["cases"]:
-        yield from {"idle": _idle, "rest": _rest}.get(case["name"], _case)(case)
+        yield from (_memory if case["name"] in MEMORY else _case)(case)
 
 
 def write(found):

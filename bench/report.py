@@ -1,4 +1,5 @@
 """The figures as a table for a terminal of 80 to 100 columns."""
+import dataclasses
 import os
 import statistics
 import sys
@@ -8,6 +9,21 @@ import judge
 
 COLOURS = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 VERDICTS = {"met": "32", "missed": "31", "not shown": "33"}
+
+
+@dataclasses.dataclass(frozen=True)
+class MemoryForm:
+    """How a case that counts memory is told."""
+    unit: str
+    unit_bytes: int
+    columns: dict  # heading: what of a row
+    goal: str
+
+
+MEMORY = {"idle": MemoryForm("bytes for each tunnel", 1, {"user memory": "user_bytes", "kernel memory": "kernel_bytes"},
+                             "bytes of user memory"),
+          "rest": MemoryForm("KiB of user memory", 1024, {"after a tenth": "before_bytes", "after all": "after_bytes"},
+                             "KiB more")}
 
 
 def paint(text, code):
@@ -77,31 +93,23 @@ def print_case(case):
     sys.stdout.flush()
 
 
-def print_idle(case):
-    print(f"\n{paint(case['title'], '1')} (bytes for each tunnel)")
-    print(paint(f"  {'':<14} {'user memory':>12} {'kernel memory':>14}", "2"))
-    for name, row in case["rows"].items():
-        if row["failure"]:
-            print(f"  {name:<14} {row['failure']}")
-        else:
-            print(f"  {name:<14} {row['user_bytes']:>12,.0f} {row['kernel_bytes']:>14,.0f}")
-    for goal in case["goals"]:
-        print(f"  goal: at most {goal['goal']:,.0f} bytes of user memory: {goal['bytes']:,.0f}, " +
-              paint(goal["verdict"], VERDICTS[goal["verdict"]]))
-    sys.stdout.flush()
+def memory_figures(row, form):
+    return [f"{row[key] / form.unit_bytes:,.0f}" for key in form.columns.values()]
 
 
-def print_rest(case):
-    print(f"\n{paint(case['title'], '1')} (KiB of user memory)")
-    print(paint(f"  {'':<14} {'after a tenth':>14} {'after all':>14}", "2"))
+def memory_goal(goal, form):
+    return f"at most {goal['goal'] / form.unit_bytes:,.0f} {form.goal}: {goal['bytes'] / form.unit_bytes:,.0f},"
+
+
+def print_memory(case):
+    form = MEMORY[case["name"]]
+    print(f"\n{paint(case['title'], '1')} ({form.unit})")
+    print(paint(f"  {'':<14}" + "".join(f" {column:>14}" for column in form.columns), "2"))
     for name, row in case["rows"].items():
-        if row["failure"]:
-            print(f"  {name:<14} {row['failure']}")
-        else:
-            print(f"  {name:<14} {row['before_bytes'] / 1024:>14,.0f} {row['after_bytes'] / 1024:>14,.0f}")
+        figures = "".join(f" {figure:>14}" for figure in ([] if row["failure"] else memory_figures(row, form)))
+        print(f"  {name:<14}{figures or ' ' + row['failure']}")
     for goal in case["goals"]:
-        print(f"  goal: at most {goal['goal'] / 1024:,.0f} KiB more: {goal['bytes'] / 1024:,.0f}, " +
-              paint(goal["verdict"], VERDICTS[goal["verdict"]]))
+        print(f"  goal: {memory_goal(goal, form)} " + paint(goal["verdict"], VERDICTS[goal["verdict"]]))
     sys.stdout.flush()
 
 

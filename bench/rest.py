@@ -1,14 +1,15 @@
 """What the process keeps in memory once much was served: as much as after the first of each kind.
 
-A tenth of the work comes first, since pools, caches and the places of the ring are memory that is wanted. Then all of it,
-kind by kind; whatever it left, the next kinds and the last wait give back."""
+A tenth of the work comes first, since pools, caches and the places of the ring are memory that is wanted. Then all of
+it, kind by kind; whatever it left, the next kinds and the last wait give back."""
 import time
 
 from cases import CASES, REST_GOAL_BYTES, REST_KINDS
-from idle import SETTLE_S, user_bytes
+from idle import user_bytes
 from stage import Failure, Stage
 
 WARM = 10
+SETTLE_S = 12  # as long as something is open, the proxy looks every five seconds, and gives back what it then saw twice
 
 
 def _play(stage, endpoint, share):

@@ -25,8 +25,7 @@
 
 enum {
     WORKER_KEEP_BYTES = 8 << 20,
-    WORKER_TRIM_BYTES =
-        256 << 10, /* freed since the last time: worth asking the heap to give it back */
+    WORKER_TRIM_BYTES = 256 << 10, /* freed in all: worth asking the heap to give it back */
     WORKER_BLOCKS_PART = 4,
     WORKER_SESSIONS = 1024,
     WORKER_LISTENERS_MAX = 64,
