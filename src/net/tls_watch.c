@@ -217,14 +217,29 @@ static bool watch_is_hidden_alert(const struct tls_watch *watch, enum tls_watch_
     return len == HIDDEN_ALERT + (watch->readers[side].pads ? (unsigned)HIDDEN_PADDING : 0);
 }
 
+/* Data of 0-RTT, or their end. A quick ServerHello may have overtaken the first of them: who resumes shows no
+ * certificate that could stand there (RFC 8446 §4.3.2). */
+static bool watch_is_early(const struct tls_watch *watch, unsigned len)
+{
+    if (watch->facts.has_early_data)
+        return true;
+    return watch->offers_early_data && watch->facts.is_resumed && !watch->facts.is_retried &&
+           watch->flight == 0 && !has_length(len, HIDDEN_ALERT);
+}
+
 /* The client's records before the end of its flight, which is known once a Finished came, or as many as there can
  * be. */
 static void watch_client_flight(struct tls_watch *watch, unsigned len, uint64_t now_ns)
 {
     struct tls_watch_facts *facts = &watch->facts;
     bool is_finished = watch_is_finished(watch, TLS_WATCH_CLIENT, len);
-    if (facts->has_early_data && !is_finished) { /* more of it, or its end */
-        watch->has_end_of_early |= len == HIDDEN_END_OF_EARLY;
+    if (!is_finished && watch_is_early(watch, len)) {
+        if (len == HIDDEN_END_OF_EARLY) {
+            watch->has_end_of_early = true;
+        } else {
+            facts->has_early_data = true;
+            mark(&facts->request_ns, now_ns);
+        }
         return;
     }
     if (watch->flight == 0 && has_length(len, HIDDEN_ALERT)) {

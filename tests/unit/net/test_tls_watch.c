@@ -473,8 +473,7 @@ static void play_early(struct play *play)
     sealed(play, CLIENT, DATA, 21);       /* 8: EndOfEarlyData */
     sealed(play, CLIENT, DATA, FINISHED); /* 9 */
     assert_moments(play, 1, 4, 9, 3, 7);
-    assert_true(tls_watch_facts(&play->watch).has_early_data);
-    assert_false(tls_watch_facts(&play->watch).early_data_is_refused);
+    assert_true(play->watch.facts.has_early_data && !play->watch.facts.early_data_is_refused);
     assert_int_equal(play->watch.state, TLS_WATCH_KNOWS);
 }
 
@@ -484,10 +483,46 @@ static void early_data_is_the_request(void **state)
     play_all(play_early);
 }
 
+/* The server has said all before anything follows the ClientHello: 1 to 3. */
+static void play_quick_answer(struct play *play)
+{
+    hello(play, (struct hello){.has_psk = true, .has_early = true});
+    answer(play, (struct hello){.has_psk = true});
+    sealed(play, SERVER, DATA, FINISHED);
+}
+
+static void play_early_overtaken(struct play *play)
+{
+    play_quick_answer(play);
+    sealed(play, CLIENT, DATA, 100); /* 4: early data */
+    sealed(play, SERVER, DATA, 500); /* 5: the response */
+    sealed(play, CLIENT, DATA, 21);  /* 6: EndOfEarlyData */
+    sealed(play, CLIENT, DATA, FINISHED);
+    assert_moments(play, 1, 2, 7, 4, 5);
+    assert_true(play->watch.facts.has_early_data && !play->watch.facts.asks_client);
+}
+
+static void play_early_empty(struct play *play)
+{
+    play_quick_answer(play);
+    sealed(play, CLIENT, DATA, 21); /* 4: EndOfEarlyData, of none */
+    sealed(play, CLIENT, DATA, FINISHED);
+    sealed(play, CLIENT, DATA, 100);  /* 6 */
+    sealed(play, SERVER, DATA, 1000); /* 7 */
+    assert_moments(play, 1, 2, 5, 6, 7);
+    assert_false(play->watch.facts.has_early_data || play->watch.facts.asks_client);
+}
+
+static void a_quick_answer_may_overtake_early_data(void **state)
+{
+    (void)state;
+    play_all(play_early_overtaken);
+    play_all(play_early_empty);
+}
+
 static void play_early_refused(struct play *play)
 {
-    struct hello as = {.has_psk = true, .has_early = true};
-    hello(play, as);                      /* 1 */
+    hello(play, (struct hello){.has_psk = true, .has_early = true});
     sealed(play, CLIENT, DATA, 100);      /* 2: early data */
     answer(play, (struct hello){0});      /* 3 */
     sealed(play, SERVER, DATA, FINISHED); /* 4 */
@@ -506,8 +541,7 @@ static void early_data_may_be_refused(void **state)
 
 static void play_early_retry(struct play *play)
 {
-    struct hello as = {.has_psk = true, .has_early = true};
-    hello(play, as);
+    hello(play, (struct hello){.has_psk = true, .has_early = true});
     sealed(play, CLIENT, DATA, 100);
     answer(play, (struct hello){.is_retry = true});
     hello(play, (struct hello){.has_psk = true}); /* 4 */
@@ -748,6 +782,7 @@ int main(void)
         cmocka_unit_test(a_client_that_has_no_certificate_is_refused),
         cmocka_unit_test(a_flight_may_be_one_record),
         cmocka_unit_test(early_data_is_the_request),
+        cmocka_unit_test(a_quick_answer_may_overtake_early_data),
         cmocka_unit_test(early_data_may_be_refused),
         cmocka_unit_test(a_hello_retry_request_refuses_early_data),
         cmocka_unit_test(a_hidden_alert_refuses_the_handshake),
