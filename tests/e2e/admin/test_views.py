@@ -298,7 +298,7 @@ def test_tail_ends_where_its_token_is_not_taken(stage, follow):
     """A process that came back with a token: another try would change nothing, so it says what would."""
     script = Script(HEAD + chunks(event(7, "one"), 4000), b"HTTP/1.1 401 Unauthorized\r\n\r\n")
     follower = follow("--admin", script.address)
-    assert "it needs the admin token: --token-file FILE" in follower.hears("401")
+    assert "it needs the admin token: --token-file FILE" in follower.hears("answers 401")
     assert follower.process.wait(BOUND) == 1 and "a.example/one" in follower.wait(1)[0]
 
 
