@@ -1,4 +1,5 @@
-/* Idle connections by origin, newest first, with caps.
+/* Idle connections by origin, newest first, with caps. Those above the cap of an origin are spare: they go once nobody has
+ * wanted them for a second, since a turn of the loop may free as many connections as the next one takes again.
  *
  * An origin's entry lives as long as a connection to it, leased ones included, so that giving one back looks nothing
  * up. All idle connections also stand in one list ordered by the time they became idle; one timer walks its old end.
@@ -14,7 +15,7 @@
 
 #include <stdlib.h>
 
-enum { UPSTREAM_TAG = TAG('u', 'p', 's', 't'), POOL_PEEK_AFTER_MS = 1000 };
+enum { UPSTREAM_TAG = TAG('u', 'p', 's', 't'), POOL_PEEK_AFTER_MS = 1000, POOL_SPARE_MS = 1000 };
 
 struct pool_origin {
     struct link idle; /* newest first */
@@ -32,6 +33,7 @@ struct pool {
     struct table origins;
     struct link by_age; /* longest idle first */
     uint32_t idle_count;
+    bool has_spare; /* an origin may have more than its cap */
     struct timer timer;
     struct task sweep;
     struct slab origin_slab;
@@ -108,6 +110,39 @@ static struct upstream *pool_oldest(struct pool *pool)
     return first == NULL ? NULL : CONTAINER_OF(first, struct upstream, age_link);
 }
 
+/* Set the timer for what is to be closed next. */
+static void pool_wait(struct pool *pool, uint64_t now)
+{
+    const struct upstream *oldest = pool_oldest(pool);
+    uint64_t limit = pool->engine->snapshot->config->timeouts.upstream_keepalive_ns;
+    if (oldest == NULL)
+        return;
+    uint64_t due_ns = oldest->idle_since_ns + limit;
+    uint64_t spare_due_ns = now + POOL_SPARE_MS * NS_PER_MS;
+    timer_set(pool->engine->loop, &pool->timer,
+              pool->has_spare && spare_due_ns < due_ns ? spare_due_ns : due_ns);
+}
+
+static bool origin_has_spare(const struct pool *pool, const struct pool_origin *origin)
+{
+    return origin->idle_count > pool->engine->snapshot->config->limits.pool_per_origin;
+}
+
+/* Close what nobody wants, and see whether any is left. */
+static void pool_close_spare(struct pool *pool, uint64_t now)
+{
+    pool->has_spare = false;
+    LIST_EACH(link, &pool->by_age) {
+        struct upstream *upstream = CONTAINER_OF(link, struct upstream, age_link);
+        if (!origin_has_spare(pool, upstream->origin))
+            continue;
+        if (upstream->idle_since_ns + POOL_SPARE_MS * NS_PER_MS <= now)
+            pool_close(pool, upstream);
+        else
+            pool->has_spare = true;
+    }
+}
+
 /* Close what idled for too long, and set the timer for the next. */
 static void pool_expire(struct timer *timer)
 {
@@ -117,8 +152,9 @@ static void pool_expire(struct timer *timer)
     struct upstream *oldest;
     while ((oldest = pool_oldest(pool)) != NULL && oldest->idle_since_ns + limit <= now)
         pool_close(pool, oldest);
-    if (oldest != NULL)
-        timer_set(pool->engine->loop, &pool->timer, oldest->idle_since_ns + limit);
+    if (pool->has_spare)
+        pool_close_spare(pool, now);
+    pool_wait(pool, now);
 }
 
 static void pool_sweep(struct task *task)
@@ -304,7 +340,6 @@ static uint64_t pool_total(const struct pool *pool)
 /* Idle from now on, within the caps. */
 static void pool_put(struct pool *pool, struct upstream *upstream)
 {
-    const struct config *config = pool->engine->snapshot->config;
     struct pool_origin *origin = upstream->origin;
     upstream->is_idle = true;
     upstream->is_stale = false;
@@ -314,13 +349,12 @@ static void pool_put(struct pool *pool, struct upstream *upstream)
     origin->idle_count++;
     pool->idle_count++;
     counter_add(pool->engine->counters, COUNT_POOL_IDLE, 1);
-    if (origin->idle_count > config->limits.pool_per_origin)
-        pool_close(pool, CONTAINER_OF(origin->idle.prev, struct upstream, origin_link));
     if (pool->idle_count > pool_total(pool))
         pool_close(pool, pool_oldest(pool));
-    if (!timer_is_set(&pool->timer))
-        timer_set(pool->engine->loop, &pool->timer,
-                  pool_oldest(pool)->idle_since_ns + config->timeouts.upstream_keepalive_ns);
+    bool is_first_spare = !pool->has_spare && origin_has_spare(pool, origin);
+    pool->has_spare |= is_first_spare;
+    if (is_first_spare || !timer_is_set(&pool->timer))
+        pool_wait(pool, upstream->idle_since_ns);
 }
 
 /* Made under the present settings, and to where the present gate lets it go? */
