@@ -61,6 +61,8 @@ _BULK_PEERS = ("haproxy-relay", "nginx", "go")
 CASES = (
     _get("get-1k", "GET 1 KiB, 64 connections kept alive", KIB, ("floor", "haproxy", "nginx", "squid", "go"),
          (Goal(1.10, ("haproxy",)), Goal(0.92, ("floor",)))),
+    _get("get-many", "GET 1 KiB, 1,000 connections kept alive", KIB, ("floor", "haproxy", "nginx", "go"),
+         (Goal(1.0, ("haproxy", "nginx", "go")),), connections=1000),
     _get("get-64k", "GET 64 KiB, 64 connections kept alive", 64 * KIB,
          ("floor", "haproxy", "haproxy+splice", "nginx", "go"),
          (Goal(1.05, ("haproxy",)), Goal(1.05, ("haproxy+splice",)))),
@@ -77,6 +79,8 @@ CASES = (
             (Goal(1.2, ("haproxy",)), Goal(0.9, ("floor",))), body=64, unit="tunnel", is_spread=True),
     _tunnel("tunnel-bulk", "tunnel: 16 saturated, to the client", "down", ("floor", *_BULK_PEERS),
             (Goal(1.05, _BULK_PEERS), Goal(0.9, ("floor",))), **_BULK),
+    _tunnel("tunnel-many", "tunnel: 128 saturated, to the client", "down", ("floor", *_BULK_PEERS),
+            (Goal(1.0, _BULK_PEERS), Goal(0.9, ("floor",))), **(_BULK | {"connections": 128})),
     _tunnel("tunnel-echo", "tunnel: 64 B there and back on 64 tunnels", "echo",
             ("floor", "haproxy-relay", "nginx", "squid", "go"), (Goal(1.0, ("haproxy-relay",)),),
             body=64, unit="round trip"),

@@ -307,7 +307,7 @@ static const struct schema_row main_rows[] = {
      AT(limits.pool_per_origin),
      .max = 65535,
      .initial = "64",
-     .help = "idle connections to one origin, each worker"},
+     .help = "connections to one origin that stay while nobody wants them, each worker"},
     {.key = "limits.pool_total",
      .kind = KIND_COUNT,
      AT(limits.pool_total),

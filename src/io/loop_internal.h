@@ -8,7 +8,12 @@
 
 /* What loop.c, timer.c and poller_epoll.c share. */
 
-enum { WHEEL_LEVELS = 8, WHEEL_SLOTS = 64, POLLER_BATCH = 256 };
+enum {
+    WHEEL_LEVELS = 8,
+    WHEEL_SLOTS = 64,
+    /* Events a turn. What is sent waits for all of them: with more, what the first have touched left the cache. */
+    POLLER_BATCH = 32,
+};
 
 /* Hierarchical timer wheel: a slot of level n spans 64^n ms. */
 struct wheel {

@@ -15,7 +15,7 @@
  * A worker has a bounded number. Whoever has none, or no more comes, copies. Thread: the worker's own. */
 
 enum {
-    KERNEL_PIPES_MAX = 64,   /* in use together */
+    KERNEL_PIPES_MAX = 128,  /* in use together */
     KERNEL_PIPES_SPARE = 16, /* open, and waiting to be used */
     KERNEL_PIPES_TIDY = 4,
     /* The first ones are large, as the kernel's allowance for a user is bounded (pipe-user-pages-soft in pipe(7)). */

@@ -1,5 +1,5 @@
-/* Idle connections by origin, newest first, with caps. Those above the cap of an origin are spare: they go once nobody has
- * wanted them for a second, since a turn of the loop may free as many connections as the next one takes again.
+/* Idle connections by origin, newest first, with caps. Those above the cap of an origin are spare: they go once nobody
+ * has wanted them for a second, since a turn of the loop may free as many connections as the next one takes again.
  *
  * An origin's entry lives as long as a connection to it, leased ones included, so that giving one back looks nothing
  * up. All idle connections also stand in one list ordered by the time they became idle; one timer walks its old end.

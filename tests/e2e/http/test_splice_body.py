@@ -12,7 +12,7 @@ from support.origin import replies_forever
 from support.site import pattern, sha256
 
 BIG = 3_000_000
-PIPES_MAX = 64  # in use together, a worker: KERNEL_PIPES_MAX of src/proxy/kernel_pipe.h
+PIPES_MAX = 128  # in use together, a worker: KERNEL_PIPES_MAX of src/proxy/kernel_pipe.h
 SPARE_MAX = 16  # kept for the next: KERNEL_PIPES_SPARE
 PATIENT = 20 * SLOW
 DATA = pattern(BIG)
@@ -131,8 +131,8 @@ def test_a_client_that_does_not_read_holds_a_pipe_and_no_buffer(stage):
 
 
 def test_the_number_of_pipes_is_bounded(stage):
-    """Eighty clients that do not read use up the pipes; those without one lose nothing either."""
-    count = 80
+    """A hundred and sixty clients that do not read use up the pipes; those without one lose nothing either."""
+    count = 160
 
     def play():
         narrow_buffers()

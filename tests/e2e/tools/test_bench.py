@@ -11,8 +11,8 @@ from support.bounds import SLOW
 from support.proxy import binary, clean_environment
 
 ROOT = Path(__file__).resolve().parents[3]
-CASES = ["get-1k", "get-64k", "get-1m", "get-new", "post-64k", "tunnel-open", "tunnel-bulk", "tunnel-echo",
-         "tls-get-1k", "tls-down", "tls-up", "tls-new", "log", "workers", "guarded"]
+CASES = ["get-1k", "get-many", "get-64k", "get-1m", "get-new", "post-64k", "tunnel-open", "tunnel-bulk",
+         "tunnel-many", "tunnel-echo", "tls-get-1k", "tls-down", "tls-up", "tls-new", "log", "workers", "guarded"]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from support.proxy import is_root
 from support.shortage import Hoard
 from support.site import pattern, sha256
 
-PIPES_MAX = 64  # in use together, a worker: KERNEL_PIPES_MAX of src/proxy/kernel_pipe.h
+PIPES_MAX = 128  # in use together, a worker: KERNEL_PIPES_MAX of src/proxy/kernel_pipe.h
 SPARE_MAX = 16  # kept for the next: KERNEL_PIPES_SPARE
 PART = pattern(100_000)
 PATIENT = 20 * SLOW
@@ -46,8 +46,8 @@ def splices_again(client, proxy):
 
 
 def test_the_number_of_pipes_is_bounded(stage):
-    """Eighty readers that stop at the same time use up the pipes; those without one lose nothing either."""
-    count, data = 80, pattern(2_000_000)
+    """A hundred and sixty readers that stop at the same time use up the pipes; those without one lose nothing either."""
+    count, data = 160, pattern(2_000_000)
 
     def pours(conn):
         conn.fill()

@@ -408,7 +408,7 @@ def ends_of(own, theirs, is_client_12):
 
 
 # ---- what the proxy does
-LIMIT = f"{int(1000 * SLOW)}ms"
+LIMIT = f"{int(2500 * SLOW)}ms"  # longer than to open all tunnels takes a busy machine
 LIMITS = {
     "idle": (["--timeout", f"tunnel_idle={LIMIT}"], ("fresh", "small", "held", "heldcopy", "heldboth"), "tunnel_idle"),
     "halfclosed": (["--timeout", f"tunnel_half_closed={LIMIT}"], ("halfnear", "lingers"), "tunnel_half_closed"),

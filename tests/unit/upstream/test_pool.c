@@ -247,7 +247,7 @@ static void origins_are_told_apart(void **state)
     test_end(test);
 }
 
-/* Beyond the cap of an origin its own oldest goes, and no other's. */
+/* Beyond the cap of an origin its own oldest goes, and no other's, once it was spare for a second. */
 static void an_origin_keeps_so_many_and_no_more(void **state)
 {
     (void)state;
@@ -257,8 +257,12 @@ static void an_origin_keeps_so_many_and_no_more(void **state)
     ids[0] = give_back(test, connect_to(test, "other.example", 80, false, &ends[0]));
     for (int i = 1; i < 4; i++)
         ids[i] = give_back(test, connect_here(test, &ends[i]));
-    assert_int_equal(idle_count(test), 3);
+    clock_advance(NS_PER_S - NS_PER_MS);
     turn(test);
+    assert_int_equal(idle_count(test), 4);
+    clock_advance(NS_PER_MS);
+    turn(test);
+    assert_int_equal(idle_count(test), 3);
     assert_true(ends[1]->is_fin_in);
     assert_false(ends[2]->is_fin_in);
     assert_true(take_here(test) == ids[3]);
@@ -267,6 +271,35 @@ static void an_origin_keeps_so_many_and_no_more(void **state)
     assert_true(take_id(test, "other.example", 80, false) == ids[0]);
     turn(test);
     close_all(ends, 4);
+    test_end(test);
+}
+
+/* What more clients than the cap want again and again is not opened again and again. */
+static void what_is_wanted_within_a_second_stays(void **state)
+{
+    (void)state;
+    struct pool_test *test = test_begin("limits: {pool_per_origin: 1}");
+    struct memory_end *ends[3];
+    struct lease leases[3];
+    for (int i = 0; i < 3; i++)
+        leases[i] = connect_here(test, &ends[i]);
+    for (int second = 0; second < 5; second++) {
+        for (int i = 0; i < 3; i++)
+            (void)give_back(test, leases[i]);
+        assert_int_equal(idle_count(test), 3);
+        for (int i = 0; i < 3; i++)
+            assert_non_null((leases[i] = take(test)).upstream);
+        clock_advance(NS_PER_S);
+        turn(test);
+    }
+    for (int i = 0; i < 3; i++)
+        (void)give_back(test, leases[i]);
+    clock_advance(2 * NS_PER_S);
+    turn(test);
+    assert_int_equal(idle_count(test), 1);
+    assert_true(loop_next_deadline_ns(test->loop) > clock_monotonic_ns() + 10 * NS_PER_S);
+    turn(test);
+    close_all(ends, 3);
     test_end(test);
 }
 
@@ -672,6 +705,7 @@ int main(void)
         cmocka_unit_test(a_taken_connection_is_leased),
         cmocka_unit_test(origins_are_told_apart),
         cmocka_unit_test(an_origin_keeps_so_many_and_no_more),
+        cmocka_unit_test(what_is_wanted_within_a_second_stays),
         cmocka_unit_test(all_origins_together_keep_so_many),
         cmocka_unit_test(a_cap_of_zero_keeps_nothing),
         cmocka_unit_test(idle_connections_expire_one_by_one),
