@@ -202,6 +202,7 @@ size_t loop_turn(struct loop *loop, uint64_t max_wait_ns)
         poller_wait(&loop->poller, loop_wait_ns(loop, max_wait_ns));
     loop->now_ns = clock_monotonic_ns();
     loop->turn_count++;
+    loop->look_count += loop->is_simulated || loop->poller.count < POLLER_BATCH;
 
     size_t ran = loop_dispatch(loop);
     ran += wheel_turn(&loop->wheel, loop->now_ns);
@@ -239,6 +240,11 @@ uint64_t loop_wall_ns(struct loop *loop, uint64_t at_ns)
 uint64_t loop_turn_count(const struct loop *loop)
 {
     return loop->turn_count;
+}
+
+uint64_t loop_look_count(const struct loop *loop)
+{
+    return loop->look_count;
 }
 
 bool loop_is_crowded(const struct loop *loop)

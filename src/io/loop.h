@@ -75,6 +75,8 @@ uint64_t loop_now_ns(const struct loop *loop);
 uint64_t loop_wall_ns(struct loop *loop, uint64_t at_ns);
 /* How many turns began; tells whether two things happened in the same turn or in one and the next. */
 uint64_t loop_turn_count(const struct loop *loop);
+/* How many turns have seen all that was ready: a crowded one leaves some of it for the next. */
+uint64_t loop_look_count(const struct loop *loop);
 /* Did this turn's poll bring so many events that it is worth while to receive all before sending (docs/loop.md)? */
 bool loop_is_crowded(const struct loop *loop);
 /* The earliest timer deadline, or UINT64_MAX; for simulated loops. */

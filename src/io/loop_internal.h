@@ -58,6 +58,7 @@ struct loop {
     bool is_stopping;
     uint64_t now_ns;
     uint64_t turn_count;
+    uint64_t look_count;    /* those that were told all that was ready */
     uint64_t wall_ahead_ns; /* of the monotonic clock, when both were looked at last */
     uint64_t wall_turn;     /* that of it */
     struct poller poller;

@@ -2,9 +2,10 @@
  *
  * The watch is level-triggered: the poller reports as long as something waits, so that nobody has to ask the kernel
  * whether its queue is empty, which would be one more system call for each connection that comes alone. A task
- * accepts as many as are expected: one, and twice as many in each turn that follows another and found what it
- * expected, up to `batch`. One that found the queue empty expects as many as it got. So a burst is taken in
- * large steps, and connections that are already here have their turn between them.
+ * accepts as many as are expected: one, and twice as many each time that it is told again at the first look at all that
+ * is ready, and found what it expected, up to `batch`. One that found the queue empty expects as many as it got. So a
+ * burst is taken in large steps, also where so many others are ready that it takes many turns to look at them all, and
+ * connections that are already here have their turn between them.
  *
  *     L1  Not paused  <=>  the descriptor is watched.
  *     L2  Paused  <=>  the timer is set.
@@ -30,10 +31,10 @@ struct listener {
     struct task task;
     struct timer timer;
     struct grave grave;
-    unsigned expected; /* how many the next run accepts */
-    uint64_t last_run; /* the turn of the last one */
-    bool is_paused;    /* out of descriptors or memory */
-    bool has_ended;    /* destroyed, maybe inside on_accept; the memory lasts for the turn */
+    unsigned expected;  /* how many the next run accepts */
+    uint64_t last_look; /* of the loop, when the last one ran */
+    bool is_paused;     /* out of descriptors or memory */
+    bool has_ended;     /* destroyed, maybe inside on_accept; the memory lasts for the turn */
 };
 
 #define TAG_LISTENER TAG('l', 's', 't', 'n')
@@ -77,9 +78,9 @@ static void run_accept(struct task *task)
     CHECK_TAG(listener, TAG_LISTENER);
     if (listener->is_paused)
         return;
-    uint64_t turn = loop_turn_count(listener->loop);
-    bool follows = turn == listener->last_run + 1;
-    listener->last_run = turn;
+    uint64_t look = loop_look_count(listener->loop);
+    bool follows = look <= listener->last_look + 1;
+    listener->last_look = look;
     for (unsigned i = 0; i < listener->expected; i++) {
         if (!accept_one(listener)) {
             listener->expected = i > 0 ? i : 1;

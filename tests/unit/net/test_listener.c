@@ -10,6 +10,7 @@
 #include "io/socket.h"
 #include "net/listener.h"
 
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -169,6 +170,42 @@ static void a_burst_takes_few_turns(void **state)
     end(&f);
 }
 
+static void on_busy(struct watch *watch, unsigned ready)
+{
+    (void)watch;
+    (void)ready;
+}
+
+/* Nor does it take more where so much else is ready that the listener is told of in every third turn only. */
+static void a_burst_behind_a_crowd_does_too(void **state)
+{
+    enum { CROWD = 80 };
+    struct fixture f;
+    (void)state;
+    static const size_t after[] = {1, 3, 7, 15, 31, 63, MANY};
+    struct watch crowd[CROWD];
+    begin(&f);
+    for (size_t i = 0; i < CROWD; i++) {
+        crowd[i] = (struct watch){.fd = -1, .on_ready = on_busy};
+        assert_int_equal(loop_watch(f.loop, &crowd[i], eventfd(1, 0), WATCH_READ | WATCH_LEVEL),
+                         ST_OK);
+    }
+    listen_now(&f, 0, /* is_shared= */ true);
+    connect_clients(&f, MANY);
+    for (size_t i = 0; i < COUNT_OF(after); i++) {
+        size_t before = f.accepted;
+        for (int turn = 0; turn < 4 && f.accepted == before; turn++)
+            (void)loop_turn(f.loop, 0);
+        assert_int_equal(f.accepted, after[i]);
+    }
+    for (size_t i = 0; i < CROWD; i++) {
+        int fd = crowd[i].fd;
+        loop_unwatch(f.loop, &crowd[i], /* is_closing= */ true);
+        assert_int_equal(close(fd), 0);
+    }
+    end(&f);
+}
+
 static void it_may_be_destroyed_inside_its_own_callback(void **state)
 {
     struct fixture f;
@@ -247,6 +284,7 @@ int main(void)
         cmocka_unit_test(a_small_batch_goes_on_until_all_are_accepted),
         cmocka_unit_test(one_alone_costs_one_call),
         cmocka_unit_test(a_burst_takes_few_turns),
+        cmocka_unit_test(a_burst_behind_a_crowd_does_too),
         cmocka_unit_test(it_may_be_destroyed_inside_its_own_callback),
         cmocka_unit_test(out_of_descriptors_pauses_without_spinning_and_a_freed_one_resumes),
         cmocka_unit_test(out_of_descriptors_ends_by_itself_after_a_while),
