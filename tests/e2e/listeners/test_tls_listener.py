@@ -247,7 +247,8 @@ def test_curl_shows_a_certificate(asking, certs, folder):
             certs.ca, "--max-time", "20", "http://none.test/"]
     identity = ["--proxy-cert", certs.client, "--proxy-key", certs.client_key]
     without = subprocess.run(curl, capture_output=True, timeout=30)
-    assert without.returncode in (35, 55, 56), without
+    # In TLS 1.3 it has asked before it hears the alert, which a fault may keep from it: then nothing answers (52).
+    assert without.returncode in (35, 52, 55, 56), without
     shown = subprocess.run([*curl, *identity], capture_output=True, timeout=30)
     assert shown.returncode == 0 and b"dns" in shown.stdout, shown
 
