@@ -29,6 +29,7 @@ PEERS = ("floor", "haproxy", "haproxy+splice", "haproxy-relay", "nginx", "squid"
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0], prog="./dev bench")
     parser.add_argument("build", help=argparse.SUPPRESS)
+    parser.add_argument("--release", help=argparse.SUPPRESS)  # the folder of a release build, which is measured then
     parser.add_argument("--case", nargs="+", metavar="NAME", choices=cases.NAMES, default=cases.NAMES,
                         help="only these: " + " ".join(cases.NAMES))
     parser.add_argument("--peer", nargs="*", metavar="NAME", choices=PEERS,
@@ -55,7 +56,7 @@ def parse():
         options.warmup = options.seconds / 3
     options.programs = pathlib.Path(options.build) / "bench"
     options.output = options.output or options.programs
-    options.binary = str(pathlib.Path(options.build).resolve() / "fairlead")
+    options.binary = str(pathlib.Path(options.release or options.build).resolve() / "fairlead")
     return options
 
 
@@ -76,6 +77,8 @@ def run_cases(options, everybody):
     chosen = [case for case in (*cases.CASES, cases.IDLE, cases.REST) if case.name in options.case]
     present = sorted({name for case in chosen for name in (case.subject, *choose(case, everybody, options.peer))})
     versions = {name: everybody[name].version() for name in present if name.isalpha() and name != "floor"}
+    if options.release:
+        versions["fairlead"] += " (./dev release)"
     with Stage(options.programs) as stage:
         machine = surroundings.describe(options.binary, stage, versions)
     report.print_machine(machine)
