@@ -2,9 +2,9 @@
  *
  * The watch is level-triggered: the poller reports as long as something waits, so that nobody has to ask the kernel
  * whether its queue is empty, which would be one more system call for each connection that comes alone. A task
- * accepts as many as are expected: one, and twice as many each time that it is told again at the first look at all that
- * is ready, and found what it expected, up to `batch`. One that found the queue empty expects as many as it got. So a
- * burst is taken in large steps, also where so many others are ready that it takes many turns to look at them all, and
+ * accepts as many as are expected: one, and twice as many each time that it found what it expected and the loop's very
+ * next look at all that is ready tells it again, up to `batch`. One that found the queue empty expects as many as it
+ * got. So a burst is taken in large steps, also where so many others are ready that such a look takes many turns, and
  * connections that are already here have their turn between them.
  *
  *     L1  Not paused  <=>  the descriptor is watched.

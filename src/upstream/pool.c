@@ -128,6 +128,11 @@ static bool origin_has_spare(const struct pool *pool, const struct pool_origin *
     return origin->idle_count > pool->engine->snapshot->config->limits.pool_per_origin;
 }
 
+static struct upstream *origin_oldest(const struct pool_origin *origin)
+{
+    return CONTAINER_OF(origin->idle.prev, struct upstream, origin_link);
+}
+
 /* Close what nobody wants, and see whether any is left. */
 static void pool_close_spare(struct pool *pool, uint64_t now)
 {
@@ -349,8 +354,8 @@ static void pool_put(struct pool *pool, struct upstream *upstream)
     origin->idle_count++;
     pool->idle_count++;
     counter_add(pool->engine->counters, COUNT_POOL_IDLE, 1);
-    if (pool->idle_count > pool_total(pool))
-        pool_close(pool, pool_oldest(pool));
+    if (pool->idle_count > pool_total(pool)) /* what is spare makes no other origin's go */
+        pool_close(pool, origin_has_spare(pool, origin) ? origin_oldest(origin) : pool_oldest(pool));
     bool is_first_spare = !pool->has_spare && origin_has_spare(pool, origin);
     pool->has_spare |= is_first_spare;
     if (is_first_spare || !timer_is_set(&pool->timer))

@@ -321,6 +321,22 @@ static void all_origins_together_keep_so_many(void **state)
     test_end(test);
 }
 
+/* What an origin has above its own cap pushes out none of the others'. */
+static void a_burst_to_one_origin_leaves_the_others(void **state)
+{
+    (void)state;
+    struct pool_test *test = test_begin("limits: {pool_per_origin: 1, pool_total: 3}");
+    struct memory_end *ends[5];
+    uint64_t other = give_back(test, connect_to(test, "other.example", 80, false, &ends[0]));
+    for (int i = 1; i < 5; i++)
+        (void)give_back(test, connect_here(test, &ends[i]));
+    assert_int_equal(idle_count(test), 3);
+    assert_true(take_id(test, "other.example", 80, false) == other);
+    turn(test);
+    close_all(ends, 5);
+    test_end(test);
+}
+
 /* A cap of 0 keeps nothing, whichever of the two it is. */
 static void a_cap_of_zero_keeps_nothing(void **state)
 {
@@ -707,6 +723,7 @@ int main(void)
         cmocka_unit_test(an_origin_keeps_so_many_and_no_more),
         cmocka_unit_test(what_is_wanted_within_a_second_stays),
         cmocka_unit_test(all_origins_together_keep_so_many),
+        cmocka_unit_test(a_burst_to_one_origin_leaves_the_others),
         cmocka_unit_test(a_cap_of_zero_keeps_nothing),
         cmocka_unit_test(idle_connections_expire_one_by_one),
         cmocka_unit_test(a_use_starts_the_time_anew),
