@@ -355,7 +355,8 @@ static void pool_put(struct pool *pool, struct upstream *upstream)
     pool->idle_count++;
     counter_add(pool->engine->counters, COUNT_POOL_IDLE, 1);
     if (pool->idle_count > pool_total(pool)) /* what is spare makes no other origin's go */
-        pool_close(pool, origin_has_spare(pool, origin) ? origin_oldest(origin) : pool_oldest(pool));
+        pool_close(pool,
+                   origin_has_spare(pool, origin) ? origin_oldest(origin) : pool_oldest(pool));
     bool is_first_spare = !pool->has_spare && origin_has_spare(pool, origin);
     pool->has_spare |= is_first_spare;
     if (is_first_spare || !timer_is_set(&pool->timer))
