@@ -27,6 +27,9 @@ enum codec_fate {
 };
 
 struct codec_ops {
+    /* Server, while events are dispatched: receive what is there of the next request, if nothing of it was. Accept
+     * finds it, or what else came of the receive. */
+    void (*receive_ahead)(struct codec *);
     /* Server: the next request. ST_OK: stream, head and framing. ST_BAD, ST_LIMIT, and ST_NOMEM where a head has
      * begun: a stream whose `fault_status` and `fault_text` are to be answered, and in *ret_head what was
      * understood of the request: what could not be is empty there. Errors: ST_AGAIN, also while as many are open

@@ -33,6 +33,7 @@ void h1_codec_init(struct h1_codec *codec, enum h1_role role, struct transport *
     *codec = (struct h1_codec){.codec = {.ops = &h1_codec_ops},
                                .stream = {.ops = &h1_stream_ops, .may_persist = true},
                                .role = role,
+                               .ahead = ST_AGAIN,
                                .limits = *limits};
     wire_init(&codec->codec.wire, transport, shared);
     transport_listen(transport, codec, h1_on_ready);
@@ -50,6 +51,11 @@ static enum status h1_flush(struct stream *stream)
 static enum status h1_settle(struct stream *stream)
 {
     return wire_settle(&h1_codec_of(stream)->codec.wire);
+}
+
+static void h1_stream_receive_ahead(struct stream *stream)
+{
+    h1_receive_ahead(h1_codec_of(stream));
 }
 
 static void h1_expect(struct stream *stream, enum method asked)
@@ -109,6 +115,7 @@ static struct transport *h1_detach(struct stream *stream, struct slice *ret_unre
 }
 
 static const struct stream_ops h1_stream_ops = {
+    .receive_ahead = h1_stream_receive_ahead,
     .recv_head = h1_recv_head,
     .recv_body = h1_recv_body,
     .consume = h1_consume,
@@ -233,6 +240,11 @@ static bool h1_may_go_on(const struct h1_codec *codec)
            !h1_has_unasked(codec) && chain_is_empty(&codec->codec.wire.out);
 }
 
+static void h1_codec_receive_ahead(struct codec *base)
+{
+    h1_receive_ahead(h1_of(base));
+}
+
 static enum codec_fate h1_release(struct codec *base, struct stream *stream)
 {
     struct h1_codec *codec = h1_of(base);
@@ -270,6 +282,7 @@ static void h1_close(struct codec *base, bool is_abort)
 }
 
 static const struct codec_ops h1_codec_ops = {
+    .receive_ahead = h1_codec_receive_ahead,
     .accept = h1_accept,
     .accept_late = h1_accept_late,
     .open = h1_open,

@@ -30,6 +30,7 @@ struct h1_codec {
 
     /* receiving */
     enum h1_receiving receiving;
+    enum status ahead; /* what a receive ahead of the next head came to; ST_AGAIN: there was none */
     struct arena arena; /* fields of the head and trailers */
     struct head head;
     struct hop *hop;             /* of the head; in the arena */

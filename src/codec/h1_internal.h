@@ -17,6 +17,8 @@ static inline const struct h1_codec *h1_codec_view(const struct stream *stream)
     return (const struct h1_codec *)(const void *)(at - offsetof(struct h1_codec, stream));
 }
 
+/* Receive what is there of the next head, for recv_head to find. */
+void h1_receive_ahead(struct h1_codec *codec);
 enum status h1_recv_head(struct stream *stream, struct head **ret_head, struct framing *ret_body);
 enum status h1_recv_body(struct stream *stream, struct slice *ret_view);
 void h1_consume(struct stream *stream, size_t len);

@@ -61,9 +61,34 @@ static enum status h1_fill(struct h1_codec *codec, size_t max_bytes)
     return h1_received(codec, wire_fill(&codec->codec.wire, max_bytes));
 }
 
+/* Unread bytes beyond which no head is waited for; its end, or what is behind it, may be among the last. */
+static size_t h1_head_most(const struct h1_codec *codec)
+{
+    return codec->limits.head_bytes + 1024;
+}
+
 static enum status h1_fill_scratch(struct h1_codec *codec)
 {
     return h1_received(codec, wire_fill_scratch(&codec->codec.wire));
+}
+
+void h1_receive_ahead(struct h1_codec *codec)
+{
+    const struct wire *wire = &codec->codec.wire;
+    bool is_next = codec->receiving == H1_RECV_HEAD && codec->ahead == ST_AGAIN;
+    if (!is_next || wire->in.len > 0 || !transport_is_plain(wire->transport))
+        return;
+    enum status status = h1_fill(codec, h1_head_most(codec));
+    if (status == ST_OK || status == ST_EOF || status == ST_IO)
+        codec->ahead = status;
+}
+
+/* The next bytes of a head, received now or before. */
+static enum status h1_fill_head(struct h1_codec *codec)
+{
+    enum status ahead = codec->ahead;
+    codec->ahead = ST_AGAIN;
+    return ahead != ST_AGAIN ? ahead : h1_fill(codec, h1_head_most(codec));
 }
 
 static enum status h1_parse_head(struct h1_codec *codec, size_t *ret_used)
@@ -151,7 +176,7 @@ enum status h1_recv_head(struct stream *stream, struct head **ret_head, struct f
     struct h1_codec *codec = h1_codec_of(stream);
     struct wire *wire = &codec->codec.wire;
     CHECK(codec->receiving == H1_RECV_HEAD);
-    if (wire->in.len == 0 && wire_is_dry(wire))
+    if (wire->in.len == 0 && wire_is_dry(wire) && codec->ahead == ST_AGAIN)
         return ST_AGAIN;
     size_t used = 0;
     enum status status = ST_AGAIN;
@@ -160,13 +185,13 @@ enum status h1_recv_head(struct stream *stream, struct head **ret_head, struct f
     for (;;) {
         if (wire->in.len > 0 && wire->block == NULL && wire_settle(wire) != ST_OK)
             return h1_no_memory(codec);
-        if (wire->in.len > 0)
+        if (wire->in.len > 0 && codec->ahead == ST_AGAIN)
             status = h1_parse_head(codec, &used);
         if (status == ST_OK)
             break;
         if (status != ST_AGAIN)
             return h1_fail(codec, status);
-        status = h1_fill(codec, codec->limits.head_bytes + 1024);
+        status = h1_fill_head(codec);
         if (status == ST_AGAIN && wire->in.len > 0 && codec->stream.begun_ns == 0)
             codec->stream.begun_ns = wire->received_ns;
         if (status == ST_NOMEM && wire->in.len > 0)

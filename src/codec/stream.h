@@ -35,6 +35,9 @@ enum stream_why {
 };
 
 struct stream_ops {
+    /* While events are dispatched: receive what is there of the next head, if one is awaited and nothing of it was.
+     * recv_head finds it, or what else came of the receive. */
+    void (*receive_ahead)(struct stream *);
     /* The next head. The head and its slices live until the next message pair begins or detach. `*ret_body` is how its
      * body is framed. Errors: ST_AGAIN; ST_EOF no byte of a head came; ST_BAD and ST_LIMIT with
      * `stream->fault_status` and `fault_text` set, and ST_NOMEM where a head has begun; ST_IO. */

@@ -76,9 +76,14 @@ static void client_on_ready(struct transport *transport)
     client_wake(transport->owner);
 }
 
+/* In a crowd all is received before the first of it is looked at. What is metered waits for its turn. */
 static void client_on_codec_ready(struct codec *codec)
 {
-    client_wake(codec->owner);
+    struct client *client = codec->owner;
+    if (client->state == CLIENT_SERVING && !client->budget.is_metered &&
+        loop_is_crowded(client_loop(client)))
+        codec->ops->receive_ahead(codec);
+    client_wake(client);
 }
 
 /* ---- birth ---- */

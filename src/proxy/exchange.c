@@ -264,6 +264,8 @@ enum next exchange_give_up(struct exchange *x, enum cause cause, const char *det
 void exchange_on_stream_ready(struct stream *stream)
 {
     struct exchange *x = stream->owner;
+    if (stream == x->lease.stream && !x->response_head_done && loop_is_crowded(exchange_loop(x)))
+        stream->ops->receive_ahead(stream); /* all, before the first of it is looked at */
     if (x->is_bulk)
         exchange_wake_later(x);
     else

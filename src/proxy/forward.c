@@ -322,16 +322,24 @@ static enum next forward_request_failed(struct exchange *x)
     return exchange_give_up(x, CAUSE_REQUEST_CUT, "");
 }
 
-/* Where the turn brought several things, what is small is sent once all of them were received. A send runs the
- * receiver's side in the kernel and wakes it: several in a row find it awake, and their code in the cache. True: not
- * yet, and the task is queued for the next round of this turn. What a budget meters is counted before others look. */
-static bool forward_sends_next(struct exchange *x)
+/* Where the turn brought several things, others come first: what is next is left for the next round of this turn. So
+ * one kind of work is done for all of them in a row, and its code, the kernel's as well, is in the cache. What a budget
+ * meters is counted before others look. True: it is left, and the task is queued. */
+static bool forward_leaves(struct exchange *x)
 {
     bool is_queued = link_is_linked(&x->task.link); /* perhaps for a later turn */
-    x->sends_next = !x->sends_next && !is_queued && !x->is_bulk && !x->client->budget.is_metered &&
-                    loop_is_crowded(exchange_loop(x));
-    if (x->sends_next)
-        exchange_wake(x);
+    if (is_queued || x->is_bulk || x->client->budget.is_metered ||
+        !loop_is_crowded(exchange_loop(x)))
+        return false;
+    exchange_wake(x);
+    return true;
+}
+
+/* What is small is sent once all was received. A send runs the receiver's side in the kernel and wakes it: several in a
+ * row find it awake. */
+static bool forward_sends_next(struct exchange *x)
+{
+    x->sends_next = !x->sends_next && forward_leaves(x);
     return x->sends_next;
 }
 
@@ -545,6 +553,18 @@ static enum next forward_response_failed(struct exchange *x)
     return exchange_give_up(x, CAUSE_RESPONSE_CUT, lease_fault(&x->lease));
 }
 
+/* All was sent. The books are closed once that is true of the others, too. */
+static enum next forward_finish(struct exchange *x)
+{
+    struct stream *up = x->lease.stream;
+    (void)exchange_enter(x, STEP_finish);
+    if (!forward_leaves(x))
+        return NEXT_GO_ON;
+    if (up->ops->settle(up) != ST_OK)
+        up->may_persist = false; /* what nobody asked for came behind the response, and is lost */
+    return NEXT_ROUND;
+}
+
 static enum next forward_response(struct exchange *x, size_t share)
 {
     struct stream *down = x->down;
@@ -577,7 +597,7 @@ static enum next forward_response(struct exchange *x, size_t share)
         if (goes_on)
             return NEXT_WAIT;
         timeline_mark_at(&x->timeline, MARK_X_END, now_ns);
-        return exchange_enter(x, STEP_finish);
+        return forward_finish(x);
     }
     return NEXT_WAIT;
 }
@@ -656,5 +676,5 @@ enum next step_forward(struct exchange *x)
                                : exchange_give_up(x, CAUSE_CLIENT_GONE, "");
     }
     next = forward_response(x, share);
-    return next == NEXT_GO_ON ? next : forward_settle(x, next);
+    return x->step == STEP_forward ? forward_settle(x, next) : next;
 }

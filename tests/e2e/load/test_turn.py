@@ -1,4 +1,4 @@
-"""What one turn of the loop brings: docs/loop.md, "Receives before sends"."""
+"""What one turn of the loop brings: docs/loop.md, "One kind of work after the other"."""
 from support.bounds import Cue
 from support.message import ok, request
 
@@ -6,7 +6,8 @@ MANY = 8
 
 
 def test_what_a_turn_brings_is_received_before_any_of_it_is_sent(stage):
-    """Requests that come together are all read before the first goes on, and so are their answers."""
+    """Requests that come together are all read before the first is thought over, and so are their answers before the
+    first goes on."""
     cue, answered = Cue(), Cue()
 
     def script(conn):
@@ -46,5 +47,5 @@ def test_what_a_turn_brings_is_received_before_any_of_it_is_sent(stage):
 
     records = [record for record in proxy.records(2 * MANY) if record.upstream_conn["use"] == 2]
     assert len(records) == MANY
-    for received, sent in ("c_head", "u_txh"), ("u_rxh", "d_tx1"):
+    for received, sent in ("c_head", "u_tx0"), ("u_rxh", "d_tx1"):
         assert max(record.mark(received) for record in records) <= min(record.mark(sent) for record in records)
