@@ -11,6 +11,7 @@ from stage import Failure, Stage, tree
 CALLS_UNITS = (128, 640)  # the difference of two runs leaves out what connections cost once
 CALLS_BULK_S = 1.0
 RATE_SHARE = 0.5
+TAIL_S = 1.5  # at least, of a round of latency: in less, one pause of the machine is a hundredth of it
 LONGEST_S = 30
 
 
@@ -52,8 +53,8 @@ class Bench:
         except Failure as failure:
             self.rows[name].failure = str(failure)
 
-    def run(self, name, **changes):
-        seconds = self.options.seconds
+    def run(self, name, seconds=None, **changes):
+        seconds = seconds or self.options.seconds
         try:
             while True:
                 run = self.stage.run_load(self.case, self.endpoints[name], seconds=seconds,
@@ -95,11 +96,12 @@ class Bench:
         if not able:
             return None
         rate = RATE_SHARE * min(statistics.median(self.rows[name].rate) for name in able)
+        tail_s = max(self.options.seconds, TAIL_S)
         found = {name: [] for name in able}
         for number in range(self.options.pairs):
             self.say(f"{self.case.name}: latency at {rate:,.0f} a second, round {number + 1} of {self.options.pairs}")
             for name in able[::-1] if number % 2 else able:
-                if name in self.endpoints and (run := self.run(name, rate=f"{rate:.1f}")):
+                if name in self.endpoints and (run := self.run(name, tail_s, rate=f"{rate:.1f}")):
                     found[name].append(run["latency_us"])
         for name, runs in found.items():
             if runs:
