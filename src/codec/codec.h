@@ -27,8 +27,9 @@ enum codec_fate {
 };
 
 struct codec_ops {
-    /* Server, while events are dispatched: receive what is there of the next request, if nothing of it was. Accept
-     * finds it, or what else came of the receive. */
+    /* Server; may be called while events are dispatched. Receive once, where no byte of the next request is here yet:
+     * accept then goes on with the bytes, or tells of the end or the error, as if it had received itself. Not over TLS,
+     * which may have to answer. */
     void (*receive_ahead)(struct codec *);
     /* Server: the next request. ST_OK: stream, head and framing. ST_BAD, ST_LIMIT, and ST_NOMEM where a head has
      * begun: a stream whose `fault_status` and `fault_text` are to be answered, and in *ret_head what was

@@ -43,6 +43,11 @@ void h1_codec_init(struct h1_codec *codec, enum h1_role role, struct transport *
 
 /* ---- the stream, but for messages ---- */
 
+static bool h1_has_queued(const struct stream *stream)
+{
+    return !chain_is_empty(&h1_codec_view(stream)->codec.wire.out);
+}
+
 static enum status h1_flush(struct stream *stream)
 {
     return wire_flush(&h1_codec_of(stream)->codec.wire);
@@ -127,6 +132,7 @@ static const struct stream_ops h1_stream_ops = {
     .may_send_splice = h1_may_send_splice,
     .send_splice = h1_send_splice,
     .send_end = h1_send_end,
+    .has_queued = h1_has_queued,
     .flush = h1_flush,
     .settle = h1_settle,
     .expect = h1_expect,

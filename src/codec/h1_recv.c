@@ -8,6 +8,7 @@
 #include "codec/h1_internal.h"
 
 #include "base/check.h"
+#include "net/tls.h"
 
 enum { H1_TRAILERS_MAX = 16384 };
 
@@ -76,7 +77,7 @@ void h1_receive_ahead(struct h1_codec *codec)
 {
     const struct wire *wire = &codec->codec.wire;
     bool is_next = codec->receiving == H1_RECV_HEAD && codec->ahead == ST_AGAIN;
-    if (!is_next || wire->in.len > 0 || !transport_is_plain(wire->transport))
+    if (!is_next || wire->in.len > 0 || tls_is_tls(wire->transport))
         return;
     enum status status = h1_fill(codec, h1_head_most(codec));
     if (status == ST_OK || status == ST_EOF || status == ST_IO)

@@ -35,8 +35,9 @@ enum stream_why {
 };
 
 struct stream_ops {
-    /* While events are dispatched: receive what is there of the next head, if one is awaited and nothing of it was.
-     * recv_head finds it, or what else came of the receive. */
+    /* May be called while events are dispatched, once the head is awaited. Receive once, where no byte of it is here
+     * yet: recv_head then goes on with the bytes, or tells of the end or the error, as if it had received itself. Not
+     * over TLS, which may have to answer. */
     void (*receive_ahead)(struct stream *);
     /* The next head. The head and its slices live until the next message pair begins or detach. `*ret_body` is how its
      * body is framed. Errors: ST_AGAIN; ST_EOF no byte of a head came; ST_BAD and ST_LIMIT with
@@ -66,6 +67,8 @@ struct stream_ops {
     /* The message is complete; `trailers` may be NULL. Errors: ST_NOMEM; ST_BAD fewer or more bytes
      * were sent than announced. */
     enum status (*send_end)(struct stream *, const struct fields *trailers);
+    /* Something is queued that flush would push. */
+    bool (*has_queued)(const struct stream *);
     /* Push everything queued. ST_OK: the kernel has it all. Errors: ST_AGAIN, ST_IO. */
     enum status (*flush)(struct stream *);
     /* The turn's work on this stream is done: nothing may stay in shared buffers. Errors: ST_NOMEM. */
@@ -102,7 +105,7 @@ struct stream {
     bool may_persist;
     /* When the first bytes of a head came that was not whole at once; 0 otherwise. */
     uint64_t begun_ns;
-    /* When the last bytes of the head came, which was understood at once then; 0 where they lay there before. */
+    /* When the last bytes of the head came; 0 where they came with what was before it. */
     uint64_t head_ns;
 };
 

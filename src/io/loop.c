@@ -20,7 +20,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { LOOP_TASK_ROUNDS = 4, LOOP_LATER_RUNS = 64, LOOP_CROWD = 4 };
+enum { LOOP_TASK_ROUNDS = 6, LOOP_LATER_RUNS = 64, LOOP_CROWD = 4 };
 
 static const uint64_t loop_later_ns = NS_PER_MS / 2;
 
@@ -249,7 +249,7 @@ uint64_t loop_look_count(const struct loop *loop)
 
 bool loop_is_crowded(const struct loop *loop)
 {
-    return loop->poller.count >= LOOP_CROWD;
+    return loop->poller.count >= LOOP_CROWD || loop->is_crowd_simulated;
 }
 
 uint64_t loop_next_deadline_ns(const struct loop *loop)
@@ -281,6 +281,12 @@ void loop_unwatch(struct loop *loop, struct watch *watch, bool is_closing)
         return;
     poller_remove(&loop->poller, watch, is_closing || loop->is_simulated);
     watch->fd = -1;
+}
+
+void loop_simulate_crowd(struct loop *loop)
+{
+    CHECK(loop->is_simulated);
+    loop->is_crowd_simulated = true;
 }
 
 void loop_simulate(struct loop *loop, struct watch *watch, unsigned ready)

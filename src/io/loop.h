@@ -11,7 +11,8 @@
 /* The event loop of one thread.
  *
  * One turn, in this order: poll, dispatch, timers, mailbox, ready tasks, later tasks, graveyard (docs/loop.md).
- * Watch, timer and mailbox callbacks only record what happened and queue a task; tasks act. A task that
+ * Watch, timer and mailbox callbacks only record what happened and queue a task; tasks act. (In a crowded turn what
+ * happened includes the head that came: it is received when the watch is told.) A task that
  * is queued while tasks run is run in the same turn, up to a bound that keeps I/O from starving.
  * Everything here belongs to the loop's thread, but for loop_post. */
 struct loop;
@@ -77,7 +78,8 @@ uint64_t loop_wall_ns(struct loop *loop, uint64_t at_ns);
 uint64_t loop_turn_count(const struct loop *loop);
 /* How many turns have seen all that was ready: a crowded one leaves some of it for the next. */
 uint64_t loop_look_count(const struct loop *loop);
-/* Did this turn's poll bring so many events that it is worth while to receive all before sending (docs/loop.md)? */
+/* Did this turn's poll bring so many events that it is worth while to do one kind of work for
+ * all of them before the next (docs/loop.md)? */
 bool loop_is_crowded(const struct loop *loop);
 /* The earliest timer deadline, or UINT64_MAX; for simulated loops. */
 uint64_t loop_next_deadline_ns(const struct loop *loop);
@@ -92,6 +94,9 @@ enum status loop_rewatch(struct loop *loop, struct watch *watch, unsigned ask) M
 void loop_unwatch(struct loop *loop, struct watch *watch, bool is_closing);
 /* Report `ready` to the watch in this turn, as the poller would; for simulated loops. */
 void loop_simulate(struct loop *loop, struct watch *watch, unsigned ready);
+
+/* From now on each turn counts as crowded; for simulated loops. */
+void loop_simulate_crowd(struct loop *loop);
 
 /* Queue a task; once however often it is called. */
 void loop_queue(struct loop *loop, struct task *task);

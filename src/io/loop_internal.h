@@ -55,6 +55,7 @@ void poller_remove(struct poller *poller, struct watch *watch, bool is_closing);
 
 struct loop {
     bool is_simulated;
+    bool is_crowd_simulated;
     bool is_stopping;
     uint64_t now_ns;
     uint64_t turn_count;

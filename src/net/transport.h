@@ -108,7 +108,8 @@ static inline void transport_close(struct transport **t, bool is_abort)
  * `is_broken` says that it is none. EPIPE comes where the peer had ended its direction in order before. */
 static inline void transport_broke(struct transport *t, int os_error)
 {
-    t->os_error = os_error;
+    if (os_error != EPIPE || t->os_error == 0) /* which only says that something happened before */
+        t->os_error = os_error;
     t->is_broken = t->is_broken || os_error != EPIPE;
 }
 /* It is the kernel's own stream: it can be spliced, and to close it says as much to the peer as to shut it. */

@@ -264,7 +264,9 @@ enum next exchange_give_up(struct exchange *x, enum cause cause, const char *det
 void exchange_on_stream_ready(struct stream *stream)
 {
     struct exchange *x = stream->owner;
-    if (stream == x->lease.stream && !x->response_head_done && loop_is_crowded(exchange_loop(x)))
+    bool awaits_head = stream == x->lease.stream && !x->response_head_done &&
+                       timeline_has(&x->timeline, MARK_U_TXH); /* else it answers nothing */
+    if (awaits_head && loop_is_crowded(exchange_loop(x)))
         stream->ops->receive_ahead(stream); /* all, before the first of it is looked at */
     if (x->is_bulk)
         exchange_wake_later(x);
@@ -593,11 +595,13 @@ enum next step_finish(struct exchange *x)
 void exchange_end(struct exchange *x, enum record_end end)
 {
     CHECK_TAG(x, EXCHANGE_TAG);
-    exchange_drop_upstream(x);
-    exchange_fail(x, CAUSE_DRAINED, "");
-    x->end = (uint8_t)end;
-    x->ended_by = LEG_PROXY;
     x->down->may_persist = false;
-    (void)exchange_enter(x, STEP_finish);
+    if (x->step != STEP_finish) { /* else all was sent, and it only waits for its round */
+        exchange_drop_upstream(x);
+        exchange_fail(x, CAUSE_DRAINED, "");
+        x->end = (uint8_t)end;
+        x->ended_by = LEG_PROXY;
+        (void)exchange_enter(x, STEP_finish);
+    }
     exchange_run(x);
 }

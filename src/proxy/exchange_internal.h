@@ -23,7 +23,7 @@ enum { EXCHANGE_TAG = TAG('x', 'c', 'h', 'g') };
 enum next {
     NEXT_GO_ON,
     NEXT_WAIT,  /* for an event, or the deadline of the timer */
-    NEXT_ROUND, /* the next round of this turn goes on with the step, and may then wait */
+    NEXT_ROUND, /* its task is queued: the next round of this turn, or the next turn, goes on with the present step */
     NEXT_GONE,  /* the exchange is no more */
 };
 
@@ -93,7 +93,7 @@ struct exchange {
     struct grave grave;
     struct arena arena; /* of a head while it is written, of an answer of ours; else empty */
     uint64_t id;
-    uint64_t run_ns; /* when its first run began; 0: it has waited since */
+    uint64_t run_ns; /* when the head came that its first run is for; 0: it has waited since */
 
     /* the request */
     struct stream *down;
@@ -135,7 +135,8 @@ struct exchange {
     bool is_up_deaf;      /* the origin takes no more of it */
     bool is_request_cut; /* the client ended it behind the head of an early answer, which goes on */
     bool is_bulk;        /* its last run moved SHARE_FIRST of a body or more */
-    bool sends_next;     /* what is queued was put off to this round of the turn */
+    bool request_waits;  /* what is queued of it was left for this round of the turn */
+    bool response_waits; /* the same */
     bool response_head_done;
     bool response_done;
     bool response_sent;

@@ -335,12 +335,13 @@ static bool forward_leaves(struct exchange *x)
     return true;
 }
 
-/* What is small is sent once all was received. A send runs the receiver's side in the kernel and wakes it: several in a
- * row find it awake. */
-static bool forward_sends_next(struct exchange *x)
+/* What is queued is sent once all was received, so that the sends stand in a row: each runs the receiver's side in the
+ * kernel and wakes it, and several find it awake. `waits` is that of this direction: what waited for a round goes out
+ * in it, whatever became of the other. */
+static bool forward_sends_next(struct exchange *x, const struct stream *to, bool *waits)
 {
-    x->sends_next = !x->sends_next && forward_leaves(x);
-    return x->sends_next;
+    *waits = !*waits && to->ops->has_queued(to) && forward_leaves(x);
+    return *waits;
 }
 
 /* The request body and its last flush. */
@@ -365,7 +366,7 @@ static enum next forward_request(struct exchange *x, size_t share)
     }
     if (x->request_sent)
         return NEXT_WAIT;
-    if (forward_sends_next(x))
+    if (forward_sends_next(x, up, &x->request_waits))
         return NEXT_ROUND;
     enum status status = up->ops->flush(up);
     if (status != ST_OK && status != ST_AGAIN)
@@ -582,7 +583,7 @@ static enum next forward_response(struct exchange *x, size_t share)
         if (x->response_done)
             forward_mark_received(x, MARK_U_RX1);
     }
-    if (forward_sends_next(x))
+    if (forward_sends_next(x, down, &x->response_waits))
         return NEXT_ROUND;
     enum status status = down->ops->flush(down);
     if (status != ST_OK && status != ST_AGAIN)
@@ -662,7 +663,7 @@ enum next step_forward(struct exchange *x)
     if (x->down->ops->settle(x->down) != ST_OK)
         return exchange_give_up(x, CAUSE_SHED, "");
     if (next == NEXT_ROUND)
-        return next; /* nothing was received upstream */
+        return next; /* upstream's turn has not come */
     next = forward_response_heads(x);
     if (next == NEXT_WAIT)
         return forward_settle(x, next);

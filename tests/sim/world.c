@@ -163,6 +163,8 @@ struct world *world_create_small(const char *yaml, size_t block_bytes)
         block_bytes = world->snapshot->config->limits.buffer_bytes;
     world->blocks = block_pool_create(0, block_bytes);
     CHECK(world->blocks != NULL && loop_create_simulated(&world->loop) == ST_OK);
+    if (getenv("SIM_CROWD") != NULL)
+        loop_simulate_crowd(world->loop);
     make_engine(world);
     CHECK(proxy_init(&world->proxy, &world->engine) == ST_OK);
     world->proxy.owner = world;

@@ -2,32 +2,13 @@
 
 #include "codec_end.h"
 
-static enum status no_splice(struct transport *transport, int pipe, size_t cap, size_t *ret_len)
-{
-    (void)transport;
-    (void)pipe;
-    (void)cap;
-    (void)ret_len;
-    return ST_AGAIN;
-}
-
-/* From here on the connection counts as one without TLS. */
-static void make_plain(struct codec_test *test, struct transport_ops *room)
-{
-    *room = *test->near->base.ops;
-    room->recv_splice = no_splice;
-    test->near->base.ops = room;
-}
-
 /* What comes while events are dispatched is received at once, and found when the head is asked for. */
 static void what_was_received_ahead_is_found(void **state)
 {
     (void)state;
     static const char first[] = "GET / HTTP/1.1\r\nHo", second[] = "st: a\r\n\r\n";
-    struct transport_ops ops;
     struct codec_test *test = test_begin(H1_SERVER);
     const struct wire *wire = &test->codec->wire;
-    make_plain(test, &ops);
     test->codec->ops->receive_ahead(test->codec);
     assert_int_equal(wire->in_bytes, 0);
     assert_int_equal(head_status(test), ST_AGAIN);
@@ -51,9 +32,7 @@ static void what_was_received_ahead_is_found(void **state)
 static void a_whole_head_received_ahead_is_stamped(void **state)
 {
     (void)state;
-    struct transport_ops ops;
     struct codec_test *test = test_begin(H1_CLIENT);
-    make_plain(test, &ops);
     say(test, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
     test->stream->ops->receive_ahead(test->stream);
     uint64_t came_ns = test->codec->wire.received_ns;
@@ -81,7 +60,8 @@ static void an_end_received_ahead_is_told(void **state)
         struct transport_ops ops;
         struct codec_test *test = test_begin(H1_SERVER);
         struct transport *far = &test->far->base;
-        make_plain(test, &ops);
+        ops = *test->near->base.ops;
+        test->near->base.ops = &ops;
         transport_close(&far, is_abort);
         test->far = NULL;
         (void)loop_turn(test->loop, 0);
@@ -92,25 +72,12 @@ static void an_end_received_ahead_is_told(void **state)
     }
 }
 
-/* TLS may have to answer what it receives, and nothing acts while events are dispatched. */
-static void nothing_is_received_ahead_over_tls(void **state)
-{
-    (void)state;
-    struct codec_test *test = test_begin(H1_SERVER);
-    say(test, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    test->codec->ops->receive_ahead(test->codec);
-    assert_int_equal(test->codec->wire.in_bytes, 0);
-    (void)head_comes(test, FRAMING_NONE);
-    test_end(test);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_received_ahead_is_found),
         cmocka_unit_test(a_whole_head_received_ahead_is_stamped),
         cmocka_unit_test(an_end_received_ahead_is_told),
-        cmocka_unit_test(nothing_is_received_ahead_over_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

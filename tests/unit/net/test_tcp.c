@@ -368,6 +368,24 @@ static void test_a_reset_is_no_end_in_order(void **state)
     }
 }
 
+/* And where a receive was told, a send after it only says that something happened before. */
+static void test_a_reset_stays_the_reason(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char bytes[16];
+    const struct iovec iov = {bytes, 1};
+    size_t len = 0;
+    begin_tcp(&f);
+    socket_reset(&f.peer_fd);
+    turn(&f);
+    assert_int_equal(transport_recv(f.transport, bytes, sizeof(bytes), &len), ST_IO);
+    assert_int_equal(f.transport->os_error, ECONNRESET);
+    assert_int_equal(transport_send(f.transport, &iov, 1, &len), ST_IO);
+    assert_int_equal(f.transport->os_error, ECONNRESET);
+    end(&f);
+}
+
 /* T4: nobody hears anything after the close, also not of what the poller knew already. */
 static void test_close(void **state)
 {
@@ -419,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_unwatchable),
         cmocka_unit_test(test_a_reset_is_no_end_in_order),
+        cmocka_unit_test(test_a_reset_stays_the_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
