@@ -3,6 +3,7 @@
 What it serves: `pages` (bytes by path), the files below `folder`, and with `git_root` the repositories in it
 through `git http-backend` below /git/. A POST or PUT anywhere is answered with the SHA-256 of its body in
 hex, so that the sender can tell what arrived. GET /chunked/N sends N bytes of `pattern` in chunks."""
+import errno
 import hashlib
 import http.server
 import mimetypes
@@ -64,7 +65,8 @@ class Site(socketserver.ThreadingMixIn, http.server.HTTPServer):
             except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
                 return  # browsers open connections that they then do not need
             except OSError as error:
-                self.failures.append(error)
+                if error.errno != errno.ENOTCONN:  # it has left, and what it had sent was there
+                    self.failures.append(error)
                 return
             self.resumed.append(request.session_reused)
         self.RequestHandlerClass(request, client_address, self, number)
