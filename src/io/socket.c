@@ -53,20 +53,6 @@ static void socket_set_keepalive(int fd, unsigned keepalive_s)
     socket_set(fd, IPPROTO_TCP, TCP_KEEPCNT, SOCKET_PROBES);
 }
 
-void socket_bound_near(int fd)
-{
-    struct tcp_info info = {0};
-    socklen_t info_len = sizeof(info);
-    int bytes = 0;
-    socklen_t bytes_len = sizeof(bytes);
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) != 0 || info.tcpi_rtt == 0 ||
-        info.tcpi_rtt > SOCKET_NEAR_US ||
-        getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &bytes_len) != 0 || bytes > SOCKET_NEAR_BYTES)
-        return;
-    socket_set(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_NEAR_BYTES / 2);     /* the kernel doubles it */
-    socket_set(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, SOCKET_NEAR_BYTES); /* else it stays as it was */
-}
-
 /* An unknown name was warned of at the start. */
 static void socket_set_congestion(int fd, const char *congestion)
 {

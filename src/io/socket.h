@@ -93,13 +93,6 @@ enum status socket_splice(int from, int to, size_t max, size_t *ret_len) MUST_US
  * Errors: ST_LIMIT out of descriptors, ST_IO. */
 enum status socket_pipe(size_t want_bytes, int ret_ends[2], size_t *ret_bytes) MUST_USE;
 
-/* Much is received on this connection. Where the peer is near (SOCKET_NEAR_US, by the kernel's estimate of a round
- * trip), the receive buffer is held at about SOCKET_NEAR_BYTES: the kernel would let it grow to many megabytes, which a
- * near peer does not need, and what waits in them has left the cache when it is read. One that has grown beyond stays,
- * since a window that was offered cannot be taken back. A hint: others than TCP, and failures, change nothing. */
-enum { SOCKET_NEAR_US = 250, SOCKET_NEAR_BYTES = 768 * 1024 };
-void socket_bound_near(int fd);
-
 /* ---- ends ---- */
 
 /* FIN after what is queued. Errors: ST_IO (the peer is gone). */

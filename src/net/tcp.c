@@ -22,7 +22,6 @@
 enum {
     TCP_TAG = TAG('t', 'c', 'p', ' '),
     TCP_ONE_SEGMENT = 536, /* fits into one whatever the path (RFC 9293 §3.7.1) */
-    TCP_MUCH = 64 * 1024,  /* a receive that brings so much is one of many */
 };
 
 struct tcp {
@@ -30,7 +29,6 @@ struct tcp {
     bool is_shut;
     bool may_delay; /* dialled, and TCP_NODELAY is not set yet */
     bool has_sent;
-    bool brings_much; /* a receive has brought TCP_MUCH */
     struct slab *slab;
     struct watch watch;
     struct grave grave;
@@ -67,14 +65,6 @@ static enum status tcp_handshake(struct transport *transport)
     return ST_OK;
 }
 
-static void tcp_note_received(struct tcp *tcp, size_t len)
-{
-    if (len < TCP_MUCH || tcp->brings_much)
-        return;
-    tcp->brings_much = true;
-    socket_bound_near(tcp->watch.fd);
-}
-
 static enum status tcp_recv(struct transport *transport, void *into, size_t cap, size_t *ret_len)
 {
     struct tcp *tcp = tcp_of(transport);
@@ -91,7 +81,6 @@ static enum status tcp_recv(struct transport *transport, void *into, size_t cap,
         return status;
     if (len < cap && !(transport->ready & (WATCH_HANGUP | WATCH_ERROR | WATCH_URGENT)))
         transport->ready &= ~(unsigned)WATCH_READ;
-    tcp_note_received(tcp, len);
     *ret_len = len;
     return ST_OK;
 }
@@ -176,12 +165,9 @@ static void tcp_close(struct transport *transport, bool is_abort)
 static enum status tcp_recv_splice(struct transport *transport, int pipe, size_t cap,
                                    size_t *ret_len)
 {
-    struct tcp *tcp = tcp_of(transport);
-    enum status status = socket_splice(tcp->watch.fd, pipe, cap, ret_len);
-    if (status == ST_OK) {
-        tcp_note_received(tcp, *ret_len);
+    enum status status = socket_splice(tcp_of(transport)->watch.fd, pipe, cap, ret_len);
+    if (status == ST_OK)
         return ST_OK;
-    }
     if (status == ST_IO)
         transport->os_error = errno;
     bool may_have_more =

@@ -13,7 +13,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -387,66 +386,6 @@ static void test_a_reset_stays_the_reason(void **state)
     end(&f);
 }
 
-static int buffer_of(const struct fixture *f)
-{
-    int bytes = 0;
-    socklen_t len = sizeof(bytes);
-    assert_int_equal(getsockopt(tcp_fd(f->transport), SOL_SOCKET, SO_RCVBUF, &bytes, &len), 0);
-    return bytes;
-}
-
-/* What the kernel makes of a wish for a receive buffer of near peers. */
-static int near_bytes(void)
-{
-    int most = 0;
-    FILE *file = fopen("/proc/sys/net/core/rmem_max", "re");
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%d", &most), 1);
-    assert_int_equal(fclose(file), 0);
-    return most < SOCKET_NEAR_BYTES / 2 ? 2 * most : SOCKET_NEAR_BYTES;
-}
-
-/* The peer writes what finds room, again and again, until a receive brings 64 KiB. */
-static void bring_much(struct fixture *f)
-{
-    static char bytes[64 * 1024];
-    size_t len = 0;
-    for (int round = 0; round < 1000 && len < sizeof(bytes); round++) {
-        while (send(f->peer_fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-            ;
-        turn(f);
-        assert_int_equal(transport_recv(f->transport, bytes, sizeof(bytes), &len), ST_OK);
-    }
-    assert_int_equal(len, sizeof(bytes));
-}
-
-/* Bulk of a near peer needs no large buffer, and one that has grown already is left as it is. */
-static void test_bulk_of_a_near_peer_has_a_bounded_buffer(void **state)
-{
-    (void)state;
-    for (int has_grown = 0; has_grown < 2; has_grown++) {
-        struct fixture f;
-        struct tcp_info info;
-        socklen_t len = sizeof(info);
-        int large = 2 * SOCKET_NEAR_BYTES;
-        begin_tcp(&f);
-        if (has_grown && setsockopt(tcp_fd(f.transport), SOL_SOCKET, SO_RCVBUFFORCE, &large,
-                                    sizeof(large)) != 0) {
-            end(&f);
-            skip(); /* only root may ask for so much */
-        }
-        int before = buffer_of(&f);
-        assert_int_equal(getsockopt(tcp_fd(f.transport), IPPROTO_TCP, TCP_INFO, &info, &len), 0);
-        bool is_near = info.tcpi_rtt > 0 && info.tcpi_rtt <= SOCKET_NEAR_US;
-        bring_much(&f);
-        if (is_near && !has_grown)
-            assert_int_equal(buffer_of(&f), near_bytes());
-        else
-            assert_true(buffer_of(&f) >= before);
-        end(&f);
-    }
-}
-
 /* T4: nobody hears anything after the close, also not of what the poller knew already. */
 static void test_close(void **state)
 {
@@ -499,7 +438,6 @@ int main(void)
         cmocka_unit_test(test_unwatchable),
         cmocka_unit_test(test_a_reset_is_no_end_in_order),
         cmocka_unit_test(test_a_reset_stays_the_reason),
-        cmocka_unit_test(test_bulk_of_a_near_peer_has_a_bounded_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
