@@ -45,8 +45,10 @@ def apt_root(way):
                "Dir::State::status": root / "state" / "status", "Dir::Cache": root / "cache",
                "Dir::Log": root / "log", "APT::Sandbox::User": "root", "APT::Get::List-Cleanup": "false",
                "Acquire::http::Proxy": way.proxy_url, "Acquire::https::Proxy": way.proxy_url,
-               "Acquire::https::CaInfo": way.ca, "Acquire::http::CaInfo": way.ca, "Acquire::Retries": "0",
-               "Acquire::Languages": "none", "APT::Architecture": "amd64", "Acquire::http::Timeout": "20"}
+               "Acquire::https::CaInfo": way.ca, "Acquire::http::CaInfo": way.ca,
+               "Acquire::Languages": "none", "APT::Architecture": "amd64", "Acquire::http::Timeout": "10",
+               # Its GnuTLS in GnuTLS may wait for what it has already (spare_gnutls): now and then also within a body.
+               "Acquire::Retries": "2" if way.is_tunnel and way.door == "tls" else "0"}
     return root, [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
 
 
