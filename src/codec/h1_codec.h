@@ -30,8 +30,7 @@ struct h1_codec {
 
     /* receiving */
     enum h1_receiving receiving;
-    enum status
-        ahead; /* what a receive ahead of recv_head came to, only in H1_RECV_HEAD; ST_AGAIN: there was none */
+    enum status ahead;  /* of a receive ahead of recv_head, only in H1_RECV_HEAD; ST_AGAIN: none */
     struct arena arena; /* fields of the head and trailers */
     struct head head;
     struct hop *hop;             /* of the head; in the arena */

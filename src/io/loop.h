@@ -12,8 +12,8 @@
  *
  * One turn, in this order: poll, dispatch, timers, mailbox, ready tasks, later tasks, graveyard (docs/loop.md).
  * Watch, timer and mailbox callbacks only record what happened and queue a task; tasks act. (In a crowded turn what
- * happened includes the head that came: it is received when the watch is told.) A task that
- * is queued while tasks run is run in the same turn, up to a bound that keeps I/O from starving.
+ * happened includes the head that came: it is received when the watch is told.) A task that is queued while tasks run
+ * is run in the same turn, up to a bound that keeps I/O from starving.
  * Everything here belongs to the loop's thread, but for loop_post. */
 struct loop;
 
@@ -78,8 +78,8 @@ uint64_t loop_wall_ns(struct loop *loop, uint64_t at_ns);
 uint64_t loop_turn_count(const struct loop *loop);
 /* How many turns have seen all that was ready: a crowded one leaves some of it for the next. */
 uint64_t loop_look_count(const struct loop *loop);
-/* Did this turn's poll bring so many events that it is worth while to do one kind of work for
- * all of them before the next (docs/loop.md)? */
+/* Did this turn's poll bring so many events that it is worth while to do one kind of work for all of them before the
+ * next (docs/loop.md)? */
 bool loop_is_crowded(const struct loop *loop);
 /* The earliest timer deadline, or UINT64_MAX; for simulated loops. */
 uint64_t loop_next_deadline_ns(const struct loop *loop);

@@ -23,7 +23,7 @@ from support.users import basic
 from support.wire import connect
 
 PATH = "/.well-known/fairlead/denials"
-ROOM = 16 << 20  # 3.4 MB of refusals, and buffers of a busy worker and its log; all that was refused would be seven times that
+ROOM = 16 << 20  # 3.4 MB of refusals, and a worker's buffers, more under load; all of them would be seven times that
 ROOT = Path(__file__).resolve().parents[3]
 
 
