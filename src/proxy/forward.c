@@ -233,6 +233,17 @@ static enum pump forward_round(struct exchange *x, struct stream *from, struct s
     return forward_copy(x, from, to, flow, most, moved);
 }
 
+/* How much of a body may be moved; 0: its budget lets none pass. To end a message of which all went out moves
+ * nothing. */
+static size_t forward_allowance(struct exchange *x, const struct stream *from,
+                                const struct flow *flow)
+{
+    bool holds_some = flow->pipe != NULL && flow->pipe->len > 0;
+    if (from->is_read_out && !holds_some)
+        return SIZE_MAX;
+    return admit_bytes(x, from == x->down ? BUDGET_UP : BUDGET_DOWN);
+}
+
 /* Move a body from one stream to the other, as far as the budget lets it. Between two runs only a receiver that is slow
  * makes it hold a pipe. */
 static enum pump forward_pump(struct exchange *x, struct stream *from, struct stream *to,
@@ -240,7 +251,7 @@ static enum pump forward_pump(struct exchange *x, struct stream *from, struct st
 {
     size_t moved = 0;
     enum pump pump = PUMP_BUSY;
-    size_t most = admit_bytes(x, from == x->down ? BUDGET_UP : BUDGET_DOWN);
+    size_t most = forward_allowance(x, from, flow);
     flow_limit(flow, most == 0);
     if (most == 0)
         return PUMP_WAIT;

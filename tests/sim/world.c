@@ -138,11 +138,12 @@ static void make_engine(struct world *world)
     engine->snapshot = snapshot_ref(world->snapshot);
     engine->reach_start = way_start;
     engine->reach_cancel = way_cancel;
+    engine->ledger = ledger_create();
     engine->shared.blocks = world->blocks;
     engine->shared.scratch_bytes = WIRE_SCRATCH;
     engine->shared.scratch = malloc(WIRE_SCRATCH);
     engine->pool = pool_create(engine);
-    CHECK(engine->shared.scratch != NULL && engine->pool != NULL);
+    CHECK(engine->ledger != NULL && engine->shared.scratch != NULL && engine->pool != NULL);
 }
 
 struct world *world_create_small(const char *yaml, size_t block_bytes)
@@ -218,6 +219,7 @@ void world_finish(void)
     pool_destroy(&world->engine.pool);
     check_nothing_left(world);
     proxy_done(&world->proxy);
+    ledger_destroy(&world->engine.ledger);
     loop_destroy(&world->loop);
     snapshot_unref(&world->engine.snapshot);
     snapshot_unref(&world->snapshot);
