@@ -2,6 +2,15 @@
 
 #include "codec_end.h"
 
+static bool has_tls;
+
+bool __wrap_tls_is_tls(const struct transport *transport);
+bool __wrap_tls_is_tls(const struct transport *transport)
+{
+    (void)transport;
+    return has_tls;
+}
+
 /* What comes while events are dispatched is received at once, and found when the head is asked for. */
 static void what_was_received_ahead_is_found(void **state)
 {
@@ -42,6 +51,20 @@ static void a_whole_head_received_ahead_is_stamped(void **state)
     test_end(test);
 }
 
+/* To receive over TLS may be to send, and that has its own time in a turn. */
+static void tls_is_not_received_ahead(void **state)
+{
+    (void)state;
+    struct codec_test *test = test_begin(H1_SERVER);
+    has_tls = true;
+    say(test, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    test->codec->ops->receive_ahead(test->codec);
+    assert_int_equal(test->codec->wire.in_bytes, 0);
+    (void)head_comes(test, FRAMING_NONE);
+    has_tls = false;
+    test_end(test);
+}
+
 /* What a socket gives once its error was told. */
 static enum status recv_end(struct transport *transport, void *into, size_t cap, size_t *ret_len)
 {
@@ -77,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_received_ahead_is_found),
         cmocka_unit_test(a_whole_head_received_ahead_is_stamped),
+        cmocka_unit_test(tls_is_not_received_ahead),
         cmocka_unit_test(an_end_received_ahead_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
