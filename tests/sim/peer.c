@@ -126,8 +126,11 @@ void peer_destroy_all(struct world *world)
 void peer_say_bytes(struct peer *peer, const char *bytes, size_t len)
 {
     world_trace(peer->world, "peer %u says %zu bytes: %.60s", peer->number, len, bytes);
-    peer->unsaid = realloc(peer->unsaid, peer->unsaid_len + len + 1);
-    CHECK(peer->unsaid != NULL);
+    if (peer->unsaid_len + len > peer->unsaid_cap) {
+        peer->unsaid_cap = (peer->unsaid_len + len) * 2;
+        peer->unsaid = realloc(peer->unsaid, peer->unsaid_cap);
+        CHECK(peer->unsaid != NULL);
+    }
     memcpy(peer->unsaid + peer->unsaid_len, bytes, len);
     peer->unsaid_len += len;
     peer_push(peer);

@@ -15,6 +15,7 @@ struct peer {
     /* what is still to be said */
     char *unsaid;
     size_t unsaid_len;
+    size_t unsaid_cap;
     bool is_ending; /* and then a FIN */
     /* what was heard and not yet taken; terminated */
     char *heard;

@@ -17,6 +17,13 @@
 
 #define CLASS(name) (1U << TRIAL_##name)
 
+/* What goes on among threads is the same for each row: where each would take many times as long, some do. */
+#ifdef __SANITIZE_THREAD__
+enum { ROW_STEP = 8 };
+#else
+enum { ROW_STEP = 1 };
+#endif
+
 static const char *const flags[] = {"--admin", "off"};
 
 static int setup(void **state)
@@ -103,7 +110,7 @@ static bool is_within_another(const struct egress_tables *whole, size_t index)
 static void each_range_is_missed(void **state)
 {
     const struct egress_tables *whole = &egress_built_in;
-    for (size_t i = 0; i < whole->range_count; i++) {
+    for (size_t i = 0; i < whole->range_count; i += ROW_STEP) {
         struct egress_tables table = *whole;
         const char *words = prefix_words(&whole->ranges[i].prefix);
         table.range_count--;
@@ -120,7 +127,7 @@ static void each_address_of_the_floor_is_missed(void **state)
 {
     const struct egress_tables *whole = &egress_built_in;
     static const uint32_t classes[] = {CLASS(FLOOR), CLASS(FLOOR_ALONE)};
-    for (size_t i = 0; i < whole->floor_count; i++) {
+    for (size_t i = 0; i < whole->floor_count; i += ROW_STEP) {
         struct egress_tables table = *whole;
         const char *words = prefix_words(&whole->floors[i].prefix);
         table.floor_count--;
@@ -137,7 +144,7 @@ static void each_address_of_the_floor_is_missed(void **state)
 static void each_name_of_the_floor_is_missed(void **state)
 {
     const struct egress_tables *whole = &egress_built_in;
-    for (size_t i = 0; i < whole->name_count; i++) {
+    for (size_t i = 0; i < whole->name_count; i += ROW_STEP) {
         struct egress_tables table = *whole;
         table.name_count--;
         table.names = without(whole->names, whole->name_count, sizeof(*whole->names), i);
@@ -151,7 +158,7 @@ static void each_name_of_the_floor_is_missed(void **state)
 static void each_bad_port_is_missed(void **state)
 {
     const struct egress_tables *whole = &egress_built_in;
-    for (size_t i = 0; i < whole->port_count; i++) {
+    for (size_t i = 0; i < whole->port_count; i += ROW_STEP) {
         struct egress_tables table = *whole;
         table.port_count--;
         table.ports = without(whole->ports, whole->port_count, sizeof(*whole->ports), i);
@@ -165,7 +172,7 @@ static void each_bad_port_is_missed(void **state)
 static void each_carrier_is_missed(void **state)
 {
     const struct egress_tables *whole = &egress_built_in;
-    for (size_t i = 0; i < whole->carrier_count; i++) {
+    for (size_t i = 0; i < whole->carrier_count; i += ROW_STEP) {
         struct egress_tables table = *whole;
         table.carrier_count--;
         table.carriers =
