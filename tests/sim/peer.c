@@ -126,8 +126,8 @@ void peer_destroy_all(struct world *world)
 void peer_say_bytes(struct peer *peer, const char *bytes, size_t len)
 {
     world_trace(peer->world, "peer %u says %zu bytes: %.60s", peer->number, len, bytes);
-    if (peer->unsaid_len + len > peer->unsaid_cap) {
-        peer->unsaid_cap = (peer->unsaid_len + len) * 2;
+    if (peer->unsaid_len + len + 1 > peer->unsaid_cap) {
+        peer->unsaid_cap = (peer->unsaid_len + len + 1) * 2;
         peer->unsaid = realloc(peer->unsaid, peer->unsaid_cap);
         CHECK(peer->unsaid != NULL);
     }
