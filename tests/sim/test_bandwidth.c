@@ -7,11 +7,8 @@
 #define LONG   "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nX: "
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-enum {
-    RATE = 16 * 1024,
-    DEPTH = 16 * 1024,
-    FIELD = 24 * 1024
-}; /* bytes; those of the depth go at once */
+/* Bytes; those of the depth go at once. */
+enum { RATE = 16 * 1024, DEPTH = 16 * 1024, FIELD = 24 * 1024 };
 
 /* Bytes that the proxy has not received of this peer. */
 static size_t unread(const struct peer *peer)
