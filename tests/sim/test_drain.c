@@ -129,6 +129,54 @@ static void test_the_end_ends_everything(void **state)
     assert_false(world_has_record(world));
 }
 
+struct ender {
+    struct task task;
+    struct world *world;
+    unsigned rounds; /* of this turn's tasks, until it ends everything */
+};
+
+static void run_ender(struct task *task)
+{
+    struct ender *ender = CONTAINER_OF(task, struct ender, task);
+    if (ender->rounds-- == 0)
+        proxy_end_all(&ender->world->proxy);
+    else
+        loop_queue(ender->world->loop, task);
+}
+
+/* Everything is ended so many rounds behind the answer; did the exchange end in order? */
+static bool is_done_after(unsigned rounds)
+{
+    struct world *world = world_create("");
+    struct ender ender = {.world = world, .rounds = rounds};
+    struct peer *client = world_client(world);
+    peer_say(client, GET);
+    struct peer *origin = world_origin(world);
+    task_init(&ender.task, run_ender);
+    world_hold(world);
+    peer_say(origin, ANSWER);
+    loop_queue(world->loop, &ender.task);
+    world_go(world);
+    const struct record *record = world_record(world);
+    bool is_sent = mark_ms(record, MARK_D_TX1) >= 0;
+    assert_int_equal(record->end, is_sent ? END_DONE : END_DRAIN);
+    assert_int_equal(record->ended_by, is_sent ? LEG_NONE : LEG_PROXY);
+    assert_false(world_has_record(world));
+    world_finish();
+    return is_sent;
+}
+
+/* An answer that was sent whole has ended in order, whatever round of the turn its exchange still waits for. */
+static void test_the_end_between_rounds(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 6 };
+    unsigned done = 0;
+    for (unsigned rounds = 0; rounds < ROUNDS; rounds++)
+        done += is_done_after(rounds);
+    assert_in_range(done, 1, ROUNDS - 1);
+}
+
 /* While it drains, an answer made here closes its connection, too. */
 static void test_local_answers_close(void **state)
 {
@@ -144,9 +192,13 @@ static void test_local_answers_close(void **state)
 int main(void)
 {
     static const struct CMUnitTest plays[] = {
-        PLAY(test_idle_connections_are_closed),       PLAY(test_an_open_exchange_ends_in_order),
-        PLAY(test_a_response_under_way_is_completed), PLAY(test_a_tunnel_lasts_until_the_end),
-        PLAY(test_the_end_ends_everything),           PLAY(test_local_answers_close),
+        PLAY(test_idle_connections_are_closed),
+        PLAY(test_an_open_exchange_ends_in_order),
+        PLAY(test_a_response_under_way_is_completed),
+        PLAY(test_a_tunnel_lasts_until_the_end),
+        PLAY(test_the_end_ends_everything),
+        PLAY(test_local_answers_close),
+        PLAY(test_the_end_between_rounds),
     };
     return cmocka_run_group_tests(plays, NULL, NULL);
 }
