@@ -44,11 +44,11 @@ class End:
 
     # ---- saying
     def say(self, count):
-        """The next bytes of this end's pattern."""
-        assert not self.plain and self.said + count <= HALF
+        """The next bytes of this end's pattern, behind those that it has not begun to send."""
         at = self.start + self.said
-        self.plain = PATTERN[at:at + count]
         self.said += count
+        assert self.said <= HALF
+        self.plain = PATTERN[at - len(self.plain):at + count]
         self.push()
 
     def unsay(self):

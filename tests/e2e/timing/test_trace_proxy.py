@@ -137,7 +137,7 @@ def test_each_mark_lies_where_it_happened(stage):
     within(record, "u_tx0", stamps["requested"], "u_rx0")
     within(record, "u_tx1", stamps["answered"], "u_rx0")
     within(record, "u_rx0", stamps["last"], "u_rx1")
-    assert min(record.phases[phase] for phase in ("parent", "wait", "load")) >= 40_000
+    assert record.phases["parent"] >= 50_000
     assert record.phases["total"] >= sum(record.phases[phase] for phase in ("connect", "parent", "tls", "send", "wait", "load"))
     assert record.upstream_tls["version"] == "1.3" and "inside" not in record.json and "pace" not in record.json
 
