@@ -135,6 +135,12 @@ static inline const char *transport_fault(struct transport *t)
 {
     return t->ops->fault(t);
 }
+/* One who received the end of the peer's direction hands the stream on: the next receive tells of it once more, and T1
+ * says so. */
+static inline void transport_hand_on_end(struct transport *t)
+{
+    t->ready |= WATCH_READ;
+}
 /* Who hears on_ready from now on. */
 static inline void transport_listen(struct transport *t, void *owner,
                                     void (*on_ready)(struct transport *))

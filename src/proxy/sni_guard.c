@@ -277,5 +277,6 @@ enum sni_result sni_guard_run(struct sni_guard *guard, struct engine *engine,
         return SNI_SHED;
     if (status != ST_EOF)
         return SNI_BROKEN;
+    transport_hand_on_end(client);
     return guard->held_len == 0 ? SNI_ENDED : guard_blame(guard, tls_hello_text(TLS_HELLO_MORE));
 }

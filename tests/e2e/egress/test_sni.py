@@ -1,4 +1,6 @@
 """egress.sni: what TLS inside a tunnel asks for is the host of the CONNECT, and nothing leaves before that is known."""
+import socket
+import ssl
 import struct
 
 import pytest
@@ -143,14 +145,44 @@ def test_a_hello_has_its_time(stage, guarded):
     assert (record.end, record["cause"]) == ("timeout", "hello_timeout")
 
 
-def test_an_end_without_a_word_is_an_end(stage, guarded):
-    """A client that says nothing and ends: the tunnel passes the end on."""
+VERSIONS = {"clear": None, "tls12": ssl.TLSVersion.TLSv1_2, "tls13": ssl.TLSVersion.TLSv1_3}
+
+
+def context_of(stage, way):
+    return VERSIONS[way] and stage.certs.client_context(versions=(VERSIONS[way],) * 2)
+
+
+@pytest.mark.parametrize("mode, said", [("enforce", b""), ("log", b""), ("log", hello("a.example")[:60])],
+                         ids=["enforce", "log", "log-half"])
+@pytest.mark.parametrize("way", VERSIONS)
+def test_an_end_is_passed_on(stage, guarded, mode, way, said):
+    """A client that says nothing and ends, or half a hello where that is let pass: the tunnel passes the end on."""
     origin = stage.origin(lambda conn: conn.read_to_end())
-    proxy = guarded("enforce")
-    client = tunnel(stage, proxy, origin)
+    proxy = guarded(mode, tls=True)
+    client = tunnel(stage, proxy, origin, tls=context_of(stage, way))
+    if said:
+        client.send(said)
     client.half_close()
     assert client.read_to_end() == b""
     assert proxy.record().end == "done"
+    conn = origin.wait_connections(1)[0]
+    wait_until(lambda: conn.end, "the end at the origin")
+    assert (conn.end, conn.received) == ("fin", len(said))
+
+
+@pytest.mark.parametrize("way", ["tls12", "tls13"])
+@pytest.mark.parametrize("mode", ["enforce", "log"])
+def test_an_end_of_tls_without_close_notify_is_a_cut(stage, guarded, mode, way):
+    """Also before the first byte: RFC 8446 §6.1."""
+    origin = stage.origin(lambda conn: conn.read_to_end())
+    proxy = guarded(mode, tls=True)
+    client = tunnel(stage, proxy, origin, tls=context_of(stage, way))
+    client.sock.shutdown(socket.SHUT_WR)
+    record = proxy.record()
+    assert (record.end, record.ended_by) == ("rst", "client")
+    conn = origin.wait_connections(1)[0]
+    wait_until(lambda: conn.end, "the end at the origin")
+    assert (conn.end, conn.received) == ("rst", 0)
 
 
 def test_the_origin_may_speak_first(stage, guarded):

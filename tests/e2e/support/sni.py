@@ -30,8 +30,8 @@ def in_records(whole, size):
                     for part in (body[at:at + size] for at in range(0, len(body), size)))
 
 
-def tunnel(stage, proxy, origin, host="a.example", extra=b"", more=()):
-    client = stage.client(proxy.connect())
+def tunnel(stage, proxy, origin, host="a.example", extra=b"", more=(), tls=None):
+    client = stage.client(proxy.connect(tls=tls))
     client.send(request("CONNECT", f"{host}:{origin.port}", *more) + extra)
     assert client.read_head().status == 200
     return client
