@@ -72,7 +72,7 @@ static void ready_update(struct tls *tls, bool is_dry)
     bool may_read = (lower & WATCH_READ) != 0 || (!is_dry && SSL_has_pending(tls->ssl));
     may_read = may_read && !tls->is_reading_stalled;
     if (tls->recv_end != ST_OK)
-        may_read = !tls->is_end_told;
+        may_read = !tls->base.is_end_told;
     if (may_read)
         ready |= WATCH_READ;
     bool may_write = chain_is_empty(&tls->queue) && (lower & WATCH_WRITE) != 0;
@@ -90,7 +90,7 @@ static void on_lower_ready(struct transport *lower)
         ready |= lower->ready & WATCH_WRITE;
     else if ((lower->ready & WATCH_WRITE) != 0)
         loop_queue(tls->base.loop, &tls->flush_task);
-    if (tls->is_reading_stalled || tls->is_end_told)
+    if (tls->is_reading_stalled || tls->base.is_end_told)
         ready &= ~(unsigned)WATCH_READ;
     tls->base.ready |= ready;
     tls_tell(tls);
@@ -269,6 +269,26 @@ static void tls_broke(struct tls *tls)
         tls->send_end = ST_BAD;
 }
 
+void tls_on_chatter(const SSL *ssl, int where, int result)
+{
+    struct tls *tls = SSL_get_app_data(ssl);
+    (void)result;
+    if (!tls->is_open || (where & (SSL_CB_LOOP | SSL_CB_ALERT)) == 0)
+        return;
+    tls->chatter++;
+    tls->is_flooded = tls->chatter > TLS_CHATTER_MAX + tls->content_len / TLS_CHATTER_BYTES;
+    if (tls->is_flooded) /* the library reads nothing more of what it has in its buffer */
+        SSL_set_shutdown(tls->ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
+}
+
+static void tls_was_flooded(struct tls *tls)
+{
+    tls_say(tls, "too many TLS messages without content");
+    tls->recv_end = ST_BAD;
+    if (tls->send_end == ST_OK)
+        tls->send_end = ST_BAD;
+}
+
 /* The lower transport ended where the library wanted more. */
 static void tls_was_cut(struct tls *tls)
 {
@@ -349,7 +369,9 @@ static bool read_records(struct tls *tls, char *into, size_t cap, size_t *ret_le
             continue;
         }
         int error = SSL_get_error(tls->ssl, result);
-        if (error == SSL_ERROR_ZERO_RETURN)
+        if (tls->is_flooded)
+            tls_was_flooded(tls);
+        else if (error == SSL_ERROR_ZERO_RETURN)
             tls_was_ended(tls);
         else if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
             tls_broke(tls);
@@ -364,7 +386,7 @@ static bool read_records(struct tls *tls, char *into, size_t cap, size_t *ret_le
 
 static enum status recv_tell_end(struct tls *tls)
 {
-    tls->is_end_told = true;
+    tls->base.is_end_told = true;
     tls->base.ready &= ~(unsigned)WATCH_READ;
     return tls->recv_end;
 }
@@ -390,6 +412,7 @@ static enum status tls_recv(struct transport *transport, void *into, size_t cap,
         loop_queue(tls->base.loop, &tls->again_task);
     }
     ready_update(tls, is_dry);
+    tls->content_len += got;
     if (got > 0) {
         *ret_len = got;
         return ST_OK;
@@ -495,6 +518,7 @@ static enum status tls_send(struct transport *transport, const struct iovec *iov
     tls_cork(tls);
     size_t total = write_records(tls, iov, count);
     tls_uncork(tls);
+    tls->content_len += total;
     tls->write_wants_read = total == 0 && tls->send_end == ST_OK;
     if (tls->write_wants_read && tls->lower_end != ST_OK)
         send_cut(tls);

@@ -67,6 +67,7 @@ static SSL_CTX *context_new(const SSL_METHOD *method, const char *ciphers)
     SSL_CTX_set_read_ahead(ssl, 1);
     SSL_CTX_set_default_read_buffer_len(ssl, READ_BUFFER);
     SSL_CTX_set_verify_depth(ssl, VERIFY_DEPTH);
+    SSL_CTX_set_info_callback(ssl, tls_on_chatter);
     return ssl;
 }
 

@@ -81,5 +81,9 @@ const char *tls_explain_verdict(const SSL *ssl);
 
 /* The callback of client contexts that leaves a new session in the cache; 1 where it was kept. */
 int tls_on_new_session(SSL *ssl, SSL_SESSION *session);
+/* The callback of all contexts that bounds what a peer may say behind the handshake that is no content: key updates,
+ * tickets, and what the library answers with an alert. Each costs as much as kilobytes of content, and no limit on
+ * connections, requests or bandwidth meets it; RFC 8446 §4.6.3 sets none. Who goes beyond is cut off. */
+void tls_on_chatter(const SSL *ssl, int where, int result);
 
 #endif

@@ -15,6 +15,9 @@ enum {
     TLS_RECORD_EXTRA = 5 + 256, /* its header, and what a cipher adds at most (RFC 8446 §5.2) */
     TLS_REGION = TLS_SEND_MAX + 16 * 1024, /* eight records with headers and tags, and some more */
     TLS_READ_MAX = 80 * 1024, /* ciphertext a call reads at most beyond the content it gives */
+    TLS_CHATTER_MAX =
+        256, /* steps of the library behind the handshake: 3 for a message, 2 for its answer */
+    TLS_CHATTER_BYTES = 2048, /* of content that pay for one more */
     TLS_SCRATCH = 2 * TLS_REGION,
     TLS_FAULT_TEXT = 200,
 };
@@ -47,6 +50,8 @@ struct tls {
     struct grave grave;
     size_t read_len;       /* ciphertext that the call which runs has read */
     size_t read_most;      /* and may read: more with each byte of content */
+    uint64_t content_len;  /* of both directions so far */
+    uint64_t chatter;      /* the library's own steps behind the handshake */
     enum status lower_end; /* how reading from below ended: ST_OK not yet, ST_EOF, ST_IO */
     enum status recv_end;  /* the result of every further recv, ST_OK while there may be bytes */
     enum status send_end;  /* likewise for send: ST_OK, ST_IO, ST_BAD */
@@ -57,7 +62,7 @@ struct tls {
     bool is_reading_stalled; /* the library wants to read, and `queue` is too long */
     bool is_cut_off;         /* `read_most` is used up, and there is more */
     bool write_wants_read;   /* nothing can be sent before the rest of a handshake message came */
-    bool is_end_told;        /* the owner was given recv_end */
+    bool is_flooded;         /* see tls_on_chatter */
     bool has_session_digest;
     int peer_alert;
     uint8_t session_digest[TLS_SESSION_DIGEST];

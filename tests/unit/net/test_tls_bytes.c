@@ -152,42 +152,118 @@ static void run_other(struct task *task)
     other->calls_before = other->fixture->server_calls;
 }
 
-/* Records without content give a receiver nothing to return for: one call reads a bounded amount of them, says
- * so, and the owner is told to go on, behind what others have to do (RFC 8446 §4.6.3 sets no limit). */
-static void endless_key_updates_are_read_in_parts(void **state)
+/* A handshake of any length, or records that hold next to nothing, could keep the library reading: one call reads a
+ * bounded amount, says so, and the owner is told to go on, behind what others have to do. */
+static void an_endless_handshake_is_read_in_parts(void **state)
+{
+    static const char head[] = {22, 3, 1,      64, 0,
+                                1,  1, '\xff', 0}; /* a ClientHello of 130,816 bytes */
+    static char record[5 + TLS_RECORD];
+    struct fixture f;
+    (void)state;
+    begin_pair(&f, ROOM);
+    add_server(&f, server_context);
+    memcpy(record, head, sizeof(head));
+    for (int i = 0; i < 7; i++) {
+        size_t len = 0;
+        struct iovec iov = {record, sizeof(record)};
+        assert_int_equal(transport_send(&f.below_client->base, &iov, 1, &len), ST_OK);
+        assert_int_equal(len, sizeof(record));
+        memset(record + 5, 0, 4);
+    }
+    turn(&f);
+    size_t left = f.below_server->len;
+    assert_int_equal(transport_handshake(f.server), ST_AGAIN);
+    assert_int_equal(left - f.below_server->len, TLS_READ_MAX);
+    assert_true((f.server->ready & WATCH_READ) != 0);
+    int calls = f.server_calls;
+    struct other other = {.fixture = &f, .calls_before = -1};
+    task_init(&other.task, run_other);
+    loop_queue(f.loop, &other.task);
+    turn(&f);
+    assert_int_equal(other.calls_before, calls);
+    assert_true(f.server_calls > calls);
+    assert_int_equal(transport_handshake(f.server), ST_AGAIN);
+    assert_int_equal(f.below_server->len, 0);
+    end_pair(&f);
+}
+
+static void tiny_records_are_read_in_parts(void **state)
 {
     struct fixture f;
     (void)state;
     begin(&f);
     expect_status(f.client, ST_AGAIN); /* takes the ticket */
-    expect_status(f.server, ST_AGAIN);
-    struct tls *peer = CONTAINER_OF(f.client, struct tls, base);
-    while (f.below_server->len < 3 * TLS_READ_MAX) {
-        tls_cork(peer);
-        assert_int_equal(SSL_key_update(peer->ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
-        assert_int_equal(SSL_do_handshake(peer->ssl), 1);
-        tls_uncork(peer);
-    }
-    send_all(f.client, SLICE("at last"));
+    size_t sent = 0;
+    for (; f.below_server->len < 3 * TLS_READ_MAX; sent++)
+        send_all(f.client, SLICE("x"));
     turn(&f);
     unsigned parts = 0;
-    char into[16];
-    size_t len = 0;
-    size_t left = f.below_server->len;
-    for (; transport_recv(f.server, into, sizeof(into), &len) == ST_AGAIN; parts++) {
-        assert_int_equal(left - f.below_server->len, TLS_READ_MAX);
-        left = f.below_server->len;
-        assert_true((f.server->ready & WATCH_READ) != 0);
-        int calls = f.server_calls;
-        struct other other = {.fixture = &f, .calls_before = -1};
-        task_init(&other.task, run_other);
-        loop_queue(f.loop, &other.task);
-        turn(&f);
-        assert_int_equal(other.calls_before, calls);
-        assert_true(f.server_calls > calls);
+    for (size_t got = 0; got < sent; parts++) {
+        size_t len = 0;
+        size_t left = f.below_server->len;
+        assert_int_equal(transport_recv(f.server, received, sizeof(received), &len), ST_OK);
+        assert_true(left - f.below_server->len <= TLS_READ_MAX + len);
+        got += len;
     }
-    assert_int_equal(parts, 3);
-    assert_memory_equal(into, "at last", len);
+    assert_in_range(parts, 3, 4);
+    end_pair(&f);
+}
+
+static void send_content(struct fixture *f, size_t len)
+{
+    size_t got = 0;
+    send_all(f->client, slice_of(pattern, len));
+    turn(f);
+    assert_int_equal(transport_recv(f->server, received, sizeof(received), &got), ST_OK);
+    assert_int_equal(got, len);
+}
+
+static void update_keys(struct tls *tls, int type)
+{
+    tls_cork(tls);
+    assert_int_equal(SSL_key_update(tls->ssl, type), 1);
+    assert_int_equal(SSL_do_handshake(tls->ssl), 1);
+    tls_uncork(tls);
+}
+
+/* They cost more than content does, and no limit meets them (RFC 8446 §4.6.3 sets none): who sends many is cut off,
+ * before all of what the library holds was read. */
+static void a_flood_of_key_updates_is_cut_off(void **state)
+{
+    static const int types[] = {SSL_KEY_UPDATE_NOT_REQUESTED, SSL_KEY_UPDATE_REQUESTED};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        struct fixture f;
+        begin(&f);
+        expect_status(f.client, ST_AGAIN); /* takes the ticket */
+        expect_status(f.server, ST_AGAIN);
+        for (int k = 0; k < 1000; k++)
+            update_keys(CONTAINER_OF(f.client, struct tls, base), types[i]);
+        send_all(f.client, SLICE("at last"));
+        turn(&f);
+        expect_status(f.server, ST_BAD);
+        check_fault(f.server, "too many TLS messages without content");
+        assert_in_range(CONTAINER_OF(f.server, struct tls, base)->chatter, TLS_CHATTER_MAX + 1,
+                        TLS_CHATTER_MAX + 4);
+        char byte = 'x';
+        size_t len = 0;
+        assert_int_equal(send_bytes(f.server, &byte, 1, &len), ST_BAD);
+        end_pair(&f);
+    }
+}
+
+/* One now and then, for ever, is what they are for. */
+static void key_updates_among_content_are_fine(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    for (unsigned k = 0; k < 3 * TLS_CHATTER_MAX; k++) {
+        update_keys(CONTAINER_OF(f.client, struct tls, base), SSL_KEY_UPDATE_REQUESTED);
+        send_content(&f, TLS_RECORD);
+        expect_status(f.client, ST_AGAIN);
+    }
     end_pair(&f);
 }
 
@@ -363,21 +439,44 @@ static void a_long_queue_holds_reading_until_it_has_left(void **state)
     struct tls *peer = CONTAINER_OF(f.client, struct tls, base);
     bool is_held = false;
     for (int i = 0; i < 1000 && !is_held; i++) {
-        tls_cork(peer);
-        assert_int_equal(SSL_key_update(peer->ssl, SSL_KEY_UPDATE_REQUESTED), 1);
-        assert_int_equal(SSL_do_handshake(peer->ssl), 1);
-        tls_uncork(peer);
+        update_keys(peer, SSL_KEY_UPDATE_REQUESTED);
         turn(&f);
         expect_status(f.server, ST_AGAIN);
-        is_held = f.below_server->len > 0;
+        send_all(f.client, slice_of(pattern, TLS_RECORD)); /* which pays for it */
+        turn(&f);
+        size_t len = 0;
+        is_held = transport_recv(f.server, received, sizeof(received), &len) == ST_AGAIN;
     }
-    assert_true(is_held); /* the bytes stay below */
+    assert_true(f.below_server->len > 0);
+    assert_true(is_held);
     assert_false((f.server->ready & WATCH_READ) != 0);
-    send_all(f.client, SLICE("more"));
     memory_end_set_room(f.below_client, ROOM);
     turn(&f);
     assert_true((f.server->ready & WATCH_READ) != 0);
-    expect(f.server, SLICE("more"));
+    size_t len = 0;
+    assert_int_equal(transport_recv(f.server, received, sizeof(received), &len), ST_OK);
+    assert_int_equal(len, TLS_RECORD);
+    end_pair(&f);
+}
+
+/* Who received an end may hand the stream on: whoever has it next meets the end, whatever was sent meanwhile. */
+static void an_end_that_is_handed_on_is_told_again(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    expect_status(f.client, ST_AGAIN);
+    assert_int_equal(transport_shut(f.client), ST_OK);
+    turn(&f);
+    expect_status(f.server, ST_EOF);
+    assert_false((f.server->ready & WATCH_READ) != 0);
+    transport_hand_on_end(f.server);
+    send_all(f.server, SLICE("more"));
+    turn(&f);
+    assert_true((f.server->ready & WATCH_READ) != 0);
+    expect_status(f.server, ST_EOF);
+    assert_false((f.server->ready & WATCH_READ) != 0);
+    expect(f.client, SLICE("more"));
     end_pair(&f);
 }
 
@@ -527,7 +626,11 @@ int main(void)
         cmocka_unit_test(a_call_reads_no_more_than_it_has_room_for),
         cmocka_unit_test(decrypted_bytes_that_did_not_fit_keep_the_read_bit),
         cmocka_unit_test(an_end_behind_bytes_is_no_quiet),
-        cmocka_unit_test(endless_key_updates_are_read_in_parts),
+        cmocka_unit_test(an_endless_handshake_is_read_in_parts),
+        cmocka_unit_test(tiny_records_are_read_in_parts),
+        cmocka_unit_test(an_end_that_is_handed_on_is_told_again),
+        cmocka_unit_test(a_flood_of_key_updates_is_cut_off),
+        cmocka_unit_test(key_updates_among_content_are_fine),
         cmocka_unit_test(bulk_goes_through_a_narrow_transport_whole_and_bounded),
         cmocka_unit_test(a_full_transport_takes_no_more_until_the_queue_has_left),
         cmocka_unit_test(tls_runs_over_tls),
