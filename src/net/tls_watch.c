@@ -8,8 +8,10 @@
  *   Finished     has a length that follows from the cipher's hash and tag, and is the client's first record, or follows
  *                its certificate; with 0-RTT, the end of the early data
  *   tickets      small records of the server soon after, but for what they hold of a client's certificate. HTTP/2 sends
- *                its settings there as well, which are no response either. When the client goes on and nothing else
- *                came, the last of them was the response
+ *                its settings there as well, which are no response either. A busy server sends them later, and one that
+ *                waits for the acknowledgement of the first (Nagle's algorithm) sends the second some 40 ms later: they
+ *                are of one length, but for what a cipher rounds up. When the client goes on after it was quiet and
+ *                nothing else came, the last of them was the response
  *   alert        a record of 19 bytes; a good-bye is as long
  *
  * Java's TLS puts 16 zeros behind the content of each record (RFC 8446 §5.4): its lengths are so much more.
@@ -52,7 +54,9 @@ enum {
     HIDDEN_PADDING = 16,
     HIDDEN_TICKET_MAX = 320, /* of one that holds no certificate */
     HIDDEN_TICKET_MORE = 64, /* as one more than the key offered, which is an older ticket */
-    FLIGHT_MAX = 3,          /* Certificate, CertificateVerify, Finished */
+    HIDDEN_TICKET_ROUND = 16,
+    TICKETS_LATE_MAX = 8, /* as many as come later than soon */
+    FLIGHT_MAX = 3,       /* Certificate, CertificateVerify, Finished */
     /* Where it gives up. */
     HANDSHAKE_BYTES_MAX = 128 * 1024,
     REQUEST_BYTES_MAX = 64 * 1024,
@@ -85,6 +89,8 @@ static const uint8_t part_bytes[] = {
 };
 static_assert(COUNT_OF(part_bytes) == PART_COUNT, "every part has a length");
 static_assert(sizeof(struct tls_watch) <= 128, "it may wait for as long as its tunnel is open");
+
+static const uint64_t watch_late_ns = 250 * NS_PER_MS; /* for the first ticket of a busy server */
 
 /* SHA-256 of "HelloRetryRequest", the random of one (RFC 8446 §4.1.3). */
 static const uint8_t retry_random[32] = {
@@ -162,32 +168,60 @@ static void watch_respond(struct tls_watch *watch, uint64_t now_ns)
 
 /* ---- data: request and response ---- */
 
+/* Milliseconds since the handshake was over, as far as they can be kept; 0 before that. */
+static uint16_t watch_ms(const struct tls_watch *watch, uint64_t now_ns)
+{
+    uint64_t ms = watch->facts.done_ns == 0 ? 0 : (now_ns - watch->facts.done_ns) / NS_PER_MS;
+    return ms < UINT16_MAX ? (uint16_t)ms : UINT16_MAX;
+}
+
 static void watch_client_data(struct tls_watch *watch, uint64_t now_ns)
 {
+    uint16_t now_ms = watch_ms(watch, now_ns);
+    uint16_t pause_ms = (uint16_t)(now_ms - watch->at.spoke_ms);
+    bool was_quiet = pause_ms * NS_PER_MS >= watch_quiet_ns(watch) || now_ms == UINT16_MAX;
     /* It goes on after a pause: what looked like a ticket was an answer. */
-    uint64_t maybe_ns = watch->at.maybe_ns;
-    bool has_heard = maybe_ns != 0 && now_ns - maybe_ns >= watch_quiet_ns(watch);
-    if (has_heard)
-        watch_respond(watch, maybe_ns);
+    if (watch->at.maybe_ns != 0 && was_quiet)
+        watch_respond(watch, watch->at.maybe_ns);
     else
         mark(&watch->facts.request_ns, now_ns);
+    watch->at.spoke_ms = now_ms;
+}
+
+static bool is_like_last(const struct tls_watch *watch, unsigned len)
+{
+    unsigned last = watch->at.ticket_len;
+    return len <= last + HIDDEN_TICKET_ROUND && last <= len + HIDDEN_TICKET_ROUND;
 }
 
 static bool may_be_ticket(const struct tls_watch *watch, unsigned len, uint64_t now_ns)
 {
+    uint64_t quiet_ns = watch_quiet_ns(watch);
+    uint64_t since_ns = now_ns - watch->facts.done_ns;
     bool may_come = watch_is_13(watch) || watch->facts.speaks_h2;
-    return may_come && len <= watch->at.ticket_max &&
-           now_ns - watch->facts.done_ns <= watch_quiet_ns(watch);
+    if (!may_come || len > watch->at.ticket_max)
+        return false;
+    if (since_ns <= quiet_ns)
+        return true;
+    if (watch->at.tickets == 0)
+        return since_ns <= watch_late_ns;
+    bool goes_on = watch->at.maybe_ns != 0 && now_ns - watch->at.maybe_ns <= quiet_ns;
+    return watch->at.tickets < TICKETS_LATE_MAX && (goes_on || is_like_last(watch, len));
 }
 
 static void watch_server_data(struct tls_watch *watch, unsigned len, uint64_t now_ns)
 {
-    if (watch->facts.request_ns == 0)
+    bool may_respond = watch->facts.request_ns != 0;
+    if (!may_be_ticket(watch, len, now_ns)) {
+        if (may_respond)
+            watch_respond(watch, now_ns);
         return;
-    if (may_be_ticket(watch, len, now_ns))
+    }
+    watch->at.ticket_len = (uint16_t)len;
+    if (watch->at.tickets < UINT8_MAX)
+        watch->at.tickets++;
+    if (may_respond)
         watch->at.maybe_ns = now_ns;
-    else
-        watch_respond(watch, now_ns);
 }
 
 /* ---- TLS 1.3 behind its ServerHello ---- */
@@ -261,7 +295,7 @@ static void watch_client_flight(struct tls_watch *watch, unsigned len, uint64_t 
         facts->asks_client = true;
         facts->has_client_certificate = !has_length(len, HIDDEN_NO_CERTIFICATE);
         facts->done_ns = now_ns;
-        watch->at.ticket_max += len; /* a ticket may hold it */
+        watch->at.ticket_max += (uint16_t)len; /* a ticket may hold it; both are of a record */
         return;
     }
     mark(&facts->request_ns, now_ns);
@@ -614,7 +648,10 @@ static void watch_hello(struct tls_watch *watch, const struct tls_hello *hello, 
     watch->stage = STAGE_ANSWER;
     memset(&watch->at, 0, sizeof(watch->at));
     uint32_t like_offered = hello->psk_bytes + HIDDEN_TICKET_MORE;
-    watch->at.ticket_max = like_offered > HIDDEN_TICKET_MAX ? like_offered : HIDDEN_TICKET_MAX;
+    if (like_offered > RECORD_MAX)
+        like_offered = RECORD_MAX;
+    watch->at.ticket_max =
+        (uint16_t)(like_offered > HIDDEN_TICKET_MAX ? like_offered : HIDDEN_TICKET_MAX);
     if (means->on_hello != NULL)
         means->on_hello(means->owner, hello);
 }

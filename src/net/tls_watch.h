@@ -97,7 +97,10 @@ struct tls_watch {
                 uint64_t
                     maybe_ns; /* a record after the request that may be the response, or a ticket */
             };
-            uint32_t ticket_max; /* the longest record that may be a ticket */
+            uint16_t ticket_max; /* the longest record that may be a ticket */
+            uint16_t ticket_len; /* the last one that was taken for one */
+            uint16_t spoke_ms;   /* of the client's last record, since the handshake was over */
+            uint8_t tickets;     /* so many were taken for such */
         };
     } at;
 };
@@ -113,7 +116,7 @@ struct tls_watch_means {
 /* May these bytes, the first of a connection, be TLS? Where not, there is nothing to watch. */
 bool tls_watch_may_begin(enum tls_watch_side side, struct slice bytes);
 /* `quiet_ns`, at most an hour: records of the server that come this soon after the handshake, and are small, are taken
- * for session tickets (two round trips, say). */
+ * for session tickets (two round trips, say); a client that was quiet for as long had waited for something. */
 void tls_watch_init(struct tls_watch *watch, uint64_t quiet_ns);
 /* Give the block back. */
 void tls_watch_done(struct tls_watch *watch);
