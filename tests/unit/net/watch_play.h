@@ -1,8 +1,8 @@
 #ifndef FAIRLEAD_TESTS_NET_WATCH_PLAY_H
 #define FAIRLEAD_TESTS_NET_WATCH_PLAY_H
 
-/* Plays of TLS that the watch is shown: each once in whole records and once byte by byte. A millisecond passes with each
- * step, so that a moment is the number of its step. */
+/* Plays of TLS that the watch is shown: each in whole records, in pieces, and byte by byte. A millisecond passes with
+ * each step, so that a moment is the number of its step. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
