@@ -347,6 +347,23 @@ def test_long_names_are_whole_in_a_pipe(stage, proxy, command):
     assert len(row) == 300 and "xxx... (useruser" in row
 
 
+@pytest.mark.parametrize("columns", [60, 70, 79, 80, 120])
+def test_tunnels_are_as_wide_as_their_terminal(stage, proxy, columns):
+    """No row is wider than the terminal, and each fills it: below 80 columns the target has the room of bytes and client."""
+    open_tunnels(stage, proxy, stage.origin(echoes), 1)
+    one = json.loads(told(stage, "tunnels", "--json", "--admin", admin_of(proxy))[1])
+    one |= {"url": "x" * 200 + ".example:443", "user": "ci"}
+    fake = stage.origin([replies(ok(json.dumps({"v": 1, "tunnels": [one]}).encode(), "Connection: close"))])
+    terminal = Terminal(columns)
+    stage.others.append(terminal)
+    subprocess.run([stage.program, "tunnels", "--admin", fake.authority], stdout=terminal.its, env=clean_environment(),
+                   timeout=BOUND, check=True)
+    more = ["UP", "DOWN", "CLIENT"] if columns >= 80 else []
+    head, row = seen(terminal.line()), seen(terminal.line())
+    assert head.split() == ["ID", "AGE", "IDLE", *more, "TARGET"] and len(head) <= columns
+    assert len(row) == columns and re.search(r" xxx+\.\.\. \(ci\)$", row)
+
+
 def test_no_tunnel_is_told(stage, proxy):
     assert told(stage, "tunnels", "--admin", admin_of(proxy)) == (0, "no tunnel is open\n", "")
     assert told(stage, "tunnels", "--admin", f"http://{admin_of(proxy)}/") == (0, "no tunnel is open\n", "")  # as printed
