@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -470,3 +471,28 @@ def test_an_empty_log_is_an_empty_archive(stage):
     assert check_har(told(stage, "har", log)[1]) == []
     code, out, said = told(stage, "har", stage.folder / "missing.log")
     assert (code, out) == (2, "") and "No such file" in said
+
+
+@pytest.mark.parametrize("words, said", [
+    (["har"], "reading a JSON log from standard input; --admin asks a process\n"),
+    (["har", "--since", "10m"], "reading a JSON log from standard input; --admin asks a process\n"),
+    (["learn"], "reading a JSON log from standard input\n"),
+])
+def test_who_waits_for_a_person_says_so(stage, words, said):
+    """What reads its log from a terminal says what it waits for, before it does. From a pipe it reads without a word."""
+    terminal = Terminal()
+    stage.others.append(terminal)
+    process = subprocess.Popen([stage.program, *words], stdin=terminal.its, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True, env=clean_environment())
+    try:
+        assert select.select([process.stderr], [], [], BOUND)[0], "it waits silently"
+        assert process.stderr.readline() == f"fairlead: {words[0]}: {said}"
+        os.write(terminal.mine, b"\x04")  # the end of what is typed
+        assert process.wait(BOUND) == 0
+    finally:
+        process.kill()
+        process.wait(BOUND)
+        process.stderr.close()
+    done = subprocess.run([stage.program, *words], input="", capture_output=True, text=True, timeout=BOUND,
+                          env=clean_environment())
+    assert done.returncode == 0 and "reading" not in done.stderr
