@@ -644,7 +644,7 @@ static const char *expected_words(const struct schema_row *row)
     case KIND_CSTRING: return "a word of letters, digits, '-', '_' and '.', not too long";
     case KIND_ADDRESS: return "an IP address, or any";
     case KIND_LISTEN: return "IP:PORT, unix:PATH or inherited";
-    case KIND_ADMIN: return "IP:PORT, a path or off";
+    case KIND_ADMIN: return "IP:PORT, unix:PATH, a path that begins with / or off";
     case KIND_PREFIXES: return "an IP address or a range without host bits, like 10.0.0.0/8";
     case KIND_TARGETS: return "a range without host bits like 10.0.0.0/8, a host name, or *.name";
     case KIND_EXCEPTIONS: return "an IP address, IP:PORT or a host name";
@@ -672,5 +672,6 @@ void schema_expected(const struct schema_row *row, struct text *text)
         row->kind == KIND_SIZE)
         add_bounds(row, text);
     else if (row->kind == KIND_NAME)
-        text_add_format(text, " of at most %llu bytes", (unsigned long long)row->max);
+        text_add_format(text, " of at most %llu bytes, without control bytes",
+                        (unsigned long long)row->max);
 }

@@ -184,7 +184,8 @@ def test_tail_hears_signals_while_its_reader_does_not_read(stage, number):
     (["--filter", "stauts=4xx"], 'did you mean "status"'),
     (["--fliter", "x"], ": --fliter: unknown option; did you mean --filter?\n"),
     (["-k"], ": -k: unknown option; --help lists them\n"),
-    (["--admin", "nowhere"], "--admin expects"),
+    (["--admin", "a.sock"], "--admin expects ADDRESS:PORT, unix:PATH, or a path with a / in it\n"),
+    (["--admin", "/" + "a" * 107], "--admin: the path of a Unix socket has at most 107 bytes\n"),
     (["--admin", "http://127.0.0.1:1/x"], "--admin expects"),
     (["--json=1"], "no value is expected"),
     (["--filter"], "a value is missing"),
@@ -193,6 +194,16 @@ def test_tail_hears_signals_while_its_reader_does_not_read(stage, number):
 def test_wrong_usage_is_told(stage, words, reason):
     code, out, said = told(stage, "tail", *words)
     assert (code, out) == (2, "") and reason in said
+
+
+def test_a_unix_socket_has_one_name_for_all(stage):
+    """unix:PATH is what the process and those who ask it take alike, also with a path that is relative."""
+    path = f"unix:{os.path.relpath(stage.folder / 'proxy0' / 'admin.sock')}"
+    if len(path) > 107:
+        pytest.skip("too long for a socket")
+    stage.proxy("--admin", path)
+    assert told(stage, "tunnels", "--admin", path) == (0, "no tunnel is open\n", "")
+    assert told(stage, "requests", "--admin", path) == (0, "no request is in flight\n", "")
 
 
 def test_nobody_there_is_told(stage):

@@ -1,5 +1,8 @@
 #include "config_test.h"
 
+#define A_FIFTY   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A_HUNDRED A_FIFTY A_FIFTY
+
 /* ---- defaults ---- */
 
 static void nothing_said_gives_the_defaults(void **state)
@@ -274,7 +277,18 @@ static void values_of_another_kind_say_what_was_expected(void **state)
         {"listen: [{ address: \"unix:/a\", mode: 0888 }]\n",
          "t.yaml:1:38: listen[0].mode: expected permissions in base 8 like 0660; got \"0888\"\n"},
         {"admin: { address: inherited }\n",
-         "t.yaml:1:19: admin.address: expected IP:PORT, a path or off; got \"inherited\"\n"},
+         "t.yaml:1:19: admin.address: expected IP:PORT, unix:PATH, a path that begins with / or "
+         "off; got \"inherited\"\n"},
+        {"admin: { address: a.sock }\n",
+         "t.yaml:1:19: admin.address: expected IP:PORT, unix:PATH, a path that begins with / or "
+         "off; got \"a.sock\"\n"},
+        {"listen: [\"unix:/" A_HUNDRED "/proxy2\"]\n",
+         "t.yaml:1:10: listen[0].address: the path of a Unix socket has at most 107 bytes\n"},
+        {"admin: { address: /" A_HUNDRED "/admin2 }\n",
+         "t.yaml:1:19: admin.address: the path of a Unix socket has at most 107 bytes\n"},
+        {"policy: { rules: [ { name: \"a\\nb\", to: [a.example] } ] }\n",
+         "t.yaml:1:28: policy.rules[0].name: expected a name of at most 64 bytes, without control "
+         "bytes; got \"a\\x0ab\"\n"},
         {"via: { pseudonym: \"a b\\r\\nX: y\" }\n", "t.yaml:1:19: via.pseudonym: expected a word "
                                                     "of letters, digits, '-', '_' and '.', not too "
                                                     "long; got \"a b\\x0d\\x0aX: y\"\n"},
