@@ -30,6 +30,40 @@ def test_help_fits_a_terminal(program, command, flag):
     assert all(re.match(r" {30}\S", line) for line in lines[begin:end] if not line.startswith("  -"))
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: "".join(command) or "alone")
+def test_help_is_a_word_too(program, command):
+    """fairlead help COMMAND is fairlead COMMAND --help; of what is no command it is an error."""
+    assert told(program, "help", *command) == told(program, *command, "--help")
+    done = subprocess.run([program, "help", "tails"], capture_output=True, text=True, timeout=BOUND, env=clean_environment())
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", 'fairlead: unknown command "tails"; fairlead --help lists them\n')
+
+
+@pytest.mark.parametrize("words, command", [
+    ("--filter status>=400 tail", "tail"), ("--json tail", "tail"), ("--since=10m --open har log", "har"),
+    ("--config /nonexistent check --print", "check"), ("--print --log-format line check", "check")])
+def test_a_command_behind_its_options_is_told_to_go_first(program, words, command):
+    """Its options are none of the proxy's: to correct them would lead away."""
+    done = subprocess.run([program, *words.split()], capture_output=True, text=True, timeout=BOUND, env=clean_environment())
+    said = f"fairlead: {command}: a command goes first, and its options behind it: fairlead {command} ...\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+def test_the_value_of_a_flag_is_no_command(program):
+    """A file may be called as a command is."""
+    done = subprocess.run([program, "--log-level", "check", "--workers", "x"], capture_output=True, text=True, timeout=BOUND,
+                          env=clean_environment())
+    assert done.returncode == 2 and "--log-level: expected error" in done.stderr and "goes first" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["--print --sandbox", "--sandbox --print", "--print --diff", "--diff --sandbox"])
+def test_check_shows_one_thing(program, words):
+    """Of two that were asked for, none is dropped silently."""
+    done = subprocess.run([program, "check", *words.split()], capture_output=True, text=True, timeout=BOUND,
+                          env=clean_environment())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "fairlead: check: --print, --sandbox or --diff: only one of them\n"
+
+
 def flags_of(words):
     return set(re.findall(r"--[a-z][a-z-]+", words))
 
