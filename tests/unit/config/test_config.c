@@ -167,7 +167,8 @@ static void misspelt_keys_get_the_nearest_one(void **state)
     (void)state;
     file_fails("timeouts:\n  conect: 3s\n",
                "t.yaml:2:3: timeouts.conect: unknown key; did you mean \"timeouts.connect\"? "
-               "Expected there: a duration with its unit, like 250ms, 10s, 15m or 1h, of at most "
+               "Expected there: a duration, a whole number with its unit, like 250ms, 10s, 15m or "
+               "1h, of at most "
                "8760h, and not 0\n");
     file_fails("worker: 3\n", "t.yaml:1:1: worker: unknown key; did you mean \"workers\"? Expected "
                               "there: a number from 0 to 64\n");
@@ -235,22 +236,28 @@ static void values_of_another_kind_say_what_was_expected(void **state)
         {"workers: 65\n", "t.yaml:1:10: workers: expected a number from 0 to 64; got \"65\"\n"},
         {"workers: [1]\n",
          "t.yaml:1:10: workers: expected a number from 0 to 64; got \"a list\"\n"},
-        {"timeouts: { dns: 5 }\n", "t.yaml:1:18: timeouts.dns: expected a duration with its unit, "
-                                   "like 250ms, 10s, 15m or 1h, "
-                                   "of at most 8760h, and not 0; got \"5\"\n"},
-        {"timeouts: { dns: 0s }\n", "t.yaml:1:18: timeouts.dns: expected a duration with its unit, "
-                                    "like 250ms, 10s, 15m or 1h, "
-                                    "of at most 8760h, and not 0; got \"0s\"\n"},
+        {"timeouts: { dns: 5 }\n",
+         "t.yaml:1:18: timeouts.dns: expected a duration, a whole number with its unit, "
+         "like 250ms, 10s, 15m or 1h, "
+         "of at most 8760h, and not 0; got \"5\"\n"},
+        {"timeouts: { drain: 1.5s }\n",
+         "t.yaml:1:20: timeouts.drain: expected a duration, a whole number with its unit, like "
+         "250ms, 10s, 15m or 1h, of at most 8760h, and not 0; got \"1.5s\"\n"},
+        {"timeouts: { dns: 0s }\n",
+         "t.yaml:1:18: timeouts.dns: expected a duration, a whole number with its unit, "
+         "like 250ms, 10s, 15m or 1h, "
+         "of at most 8760h, and not 0; got \"0s\"\n"},
         {"timeouts: { dns: 99999999999999999999h }\n",
-         "t.yaml:1:18: timeouts.dns: expected a duration with its unit, like 250ms, 10s, 15m or "
+         "t.yaml:1:18: timeouts.dns: expected a duration, a whole number with its unit, like "
+         "250ms, 10s, 15m or "
          "1h, "
          "of at most 8760h, and not 0; got \"99999999999999999999h\"\n"},
-        {"limits: { head_bytes: 64k }\n",
-         "t.yaml:1:23: limits.head_bytes: expected a size with its unit, like 512B, 64KiB or 10MB, "
-         "from 1024B to 120KiB; got \"64k\"\n"},
-        {"limits: { buffer_bytes: 1B }\n",
-         "t.yaml:1:25: limits.buffer_bytes: expected a size with its unit, like 512B, 64KiB or "
-         "10MB, from 4MiB to 1024GiB; got \"1B\"\n"},
+        {"limits: { head_bytes: 64k }\n", "t.yaml:1:23: limits.head_bytes: expected a size, a "
+                                          "whole number with its unit, like 512B, 64KiB or 10MB, "
+                                          "from 1024B to 120KiB; got \"64k\"\n"},
+        {"limits: { buffer_bytes: 1B }\n", "t.yaml:1:25: limits.buffer_bytes: expected a size, a "
+                                           "whole number with its unit, like 512B, 64KiB or "
+                                           "10MB, from 4MiB to 1024GiB; got \"1B\"\n"},
         {"egress: { allow: [10.0.0.1/8] }\n",
          "t.yaml:1:19: egress.allow: expected a range without host bits like 10.0.0.0/8, a host "
          "name, or *.name; got \"10.0.0.1/8\"\n"},
