@@ -634,7 +634,8 @@ static const char *expected_words(const struct schema_row *row)
     case KIND_COUNT:
     case KIND_UNSIGNED: return "a number";
     case KIND_MODE: return "permissions in base 8 like 0660";
-    case KIND_DURATION: return "a duration, a whole number with its unit, like 250ms, 10s, 15m or 1h,";
+    case KIND_DURATION:
+        return "a duration, a whole number with its unit, like 250ms, 10s, 15m or 1h,";
     case KIND_RATE: return "a number a second, like 100/s, or 0";
     case KIND_BANDWIDTH: return "bytes a second, like 512KiB/s or 10MB/s, or 0";
     case KIND_SIZE: return "a size, a whole number with its unit, like 512B, 64KiB or 10MB,";

@@ -40,8 +40,8 @@ static void keep_record(void *owner, const struct record *record)
     CHECK(pthread_mutex_unlock(&lab->lock) == 0);
 }
 
-/* Everything passes, also what the tables of the gate shut, such as bad ports. Own addresses and listeners are not named
- * to the gate. Nothing is looked at inside of tunnels, and whoever asks for them has limits on time of his own. */
+/* Everything passes, also what the tables of the gate shut, such as bad ports. Own addresses and listeners are not
+ * named to the gate. Nothing is looked at inside of tunnels, and who asks for them has limits on time of his own. */
 static void lab_open(struct bundle *bundle)
 {
     static const struct egress_tables none = {.ranges = NULL};
