@@ -23,7 +23,7 @@
 #include "base/text.h"
 #include "config/snapshot.h"
 
-enum { ROUTES_DOORS_MAX = 256, ROUTES_TEXT_MAX = 2048 };
+enum { ROUTES_DOORS_MAX = 256, ROUTES_TEXT_MAX = 2048, ROUTES_FAULT_MAX = 300 };
 
 enum route_kind {
     ROUTE_READ,   /* GET and HEAD */
@@ -36,6 +36,7 @@ struct route {
     enum route_kind kind;
     void (*serve)(const struct call *call);
     const char *about;
+    const char *takes; /* names in its query, with blanks between; NULL: not looked at here */
 };
 
 static void serve_index(const struct call *call);
@@ -44,31 +45,33 @@ static void serve_ready(const struct call *call);
 static void serve_pac(const struct call *call);
 
 static const struct route routes[] = {
-    {"/", ROUTE_READ, serve_index, "the dashboard, for a browser; for others this list"},
-    {"/healthz", ROUTE_READ, serve_health, "200 while the process serves"},
-    {"/readyz", ROUTE_READ, serve_ready, "200; 503 while draining"},
-    {"/metrics", ROUTE_READ, metrics_show, "counters, in the text format of Prometheus"},
-    {"/proxy.pac", ROUTE_READ, serve_pac, "proxy auto-configuration for browsers"},
-    {ASSETS_PREFIX, ROUTE_READ, assets_serve, "the dashboard and the files it is made of"},
+    {"/", ROUTE_READ, serve_index, "the dashboard, for a browser; for others this list", NULL},
+    {"/healthz", ROUTE_READ, serve_health, "200 while the process serves", NULL},
+    {"/readyz", ROUTE_READ, serve_ready, "200; 503 while draining", NULL},
+    {"/metrics", ROUTE_READ, metrics_show, "counters, in the text format of Prometheus", NULL},
+    {"/proxy.pac", ROUTE_READ, serve_pac, "proxy auto-configuration for browsers", NULL},
+    {ASSETS_PREFIX, ROUTE_READ, assets_serve, "the dashboard and the files it is made of", NULL},
     {"/api/v1/tunnels", ROUTE_READ, tunnels_list,
-     "open tunnels and their phases so far, as JSON; ?limit=N&after=NEXT&age=TIME&filter=TERMS"},
+     "open tunnels and their phases so far, as JSON; ?limit=N&after=NEXT&age=TIME&filter=TERMS",
+     "limit after age filter"},
     {"/api/v1/requests", ROUTE_READ, requests_list,
      "requests in flight and their phases so far, as JSON; "
-     "?limit=N&after=NEXT&age=TIME&filter=TERMS"},
+     "?limit=N&after=NEXT&age=TIME&filter=TERMS",
+     "limit after age filter"},
     {"/api/v1/transactions", ROUTE_READ, transactions_list,
-     "the last transactions, as JSON; ?limit=N&before=SEQ&filter=TERMS"},
+     "the last transactions, as JSON; ?limit=N&before=SEQ&filter=TERMS", "limit before filter"},
     {"/api/v1/events", ROUTE_READ, events_follow,
-     "transactions as they end, as server-sent events; ?after=SEQ&filter=TERMS"},
+     "transactions as they end, as server-sent events; ?after=SEQ&filter=TERMS", "after filter"},
     {"/api/v1/overview", ROUTE_READ, overview_show,
-     "what they say together, by minute, second and destination, as JSON; ?minutes=N"},
+     "what they say together, by minute, second and destination, as JSON; ?minutes=N", "minutes"},
     {"/api/v1/har", ROUTE_READ, transactions_har,
-     "the last transactions as HAR 1.2; ?limit=N&filter=TERMS&ids=ID,ID"},
+     "the last transactions as HAR 1.2; ?limit=N&filter=TERMS&ids=ID,ID", "limit filter ids"},
     {"/api/v1/policy", ROUTE_SECRET, policy_show,
-     "rules and settings that decide, as JSON; needs the token"},
+     "rules and settings that decide, as JSON; needs the token", NULL},
     {"/api/v1/explain", ROUTE_SECRET, explaining_show,
-     "what would become of a request, and why; ?target=URL; needs the token"},
+     "what would become of a request, and why; ?target=URL; needs the token", NULL},
     {"/api/v1/tunnels/", ROUTE_CHANGE, tunnels_kill,
-     "DELETE with an id ends that tunnel; needs the token"},
+     "DELETE with an id ends that tunnel; needs the token", NULL},
 };
 
 /* ---- answers ---- */
@@ -174,6 +177,38 @@ static void route_fail_unknown(const struct call *call)
     call_fail(call->exchange, call->wants_json, &answer, "not_found", text_slice(&text));
 }
 
+static bool route_takes(const struct route *route, struct slice name)
+{
+    struct slice rest = slice_from_string(route->takes);
+    struct slice word;
+    while (slice_next_part(&rest, ' ', &word)) {
+        if (slice_equals(word, name))
+            return true;
+    }
+    return false;
+}
+
+/* A name that is not known would else be ignored, and one with a slip of the finger answered with everything. */
+static bool route_check_query(const struct call *call, const struct route *route)
+{
+    char words[ROUTES_FAULT_MAX];
+    struct text text = text_on(words, sizeof(words));
+    struct answer answer = {.status = 400};
+    struct slice rest = call->query;
+    struct slice part;
+    while (route->takes != NULL && slice_next_part(&rest, '&', &part)) {
+        struct slice name = slice_first(part, slice_find(part, '='));
+        if (part.len == 0 || route_takes(route, name))
+            continue;
+        text_add_format(&text, "%s takes no parameter \"", route->path);
+        text_add_log(&text, slice_first(name, 40), '"');
+        text_add_format(&text, "\"; it takes: %s", route->takes);
+        call_fail(call->exchange, call->wants_json, &answer, "bad_parameter", text_slice(&text));
+        return false;
+    }
+    return true;
+}
+
 static void route_call(struct call *call, const struct guard_question *question)
 {
     const struct route *route = route_find(call->path, &call->rest);
@@ -194,10 +229,10 @@ static void route_call(struct call *call, const struct guard_question *question)
     enum guard_verdict verdict = is_change                     ? guard_change(question)
                                  : route->kind == ROUTE_SECRET ? guard_secret(question)
                                                                : GUARD_PASS;
-    if (verdict == GUARD_PASS)
-        route->serve(call);
-    else
+    if (verdict != GUARD_PASS)
         call_fail_guard(call, verdict);
+    else if (route_check_query(call, route))
+        route->serve(call);
 }
 
 static void admin_answer(const struct handler *handler, struct exchange *exchange,

@@ -225,17 +225,31 @@ static void print_program(void)
     print_self_test(print_others);
     config_print_flag("--reference", "", "all keys of a configuration file, as Markdown", NULL,
                       stdout);
-    config_print_flag("--help, --version", "", "this, or that of a command; which one it is", NULL,
+    config_print_flag("--help, --version", "",
+                      "this (also: fairlead help), or that of a command; which one it is", NULL,
                       stdout);
+}
+
+/* NULL: it is none. */
+static const struct command *find_command(const char *word)
+{
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (strcmp(word, commands[i].word) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+bool help_is_command(const char *word)
+{
+    return find_command(word) != NULL;
 }
 
 void help_print(const char *word)
 {
-    for (size_t i = 0; i < COUNT_OF(commands) && word != NULL; i++) {
-        if (strcmp(word, commands[i].word) == 0) {
-            print_command(&commands[i]);
-            return;
-        }
-    }
-    print_program();
+    const struct command *command = word != NULL ? find_command(word) : NULL;
+    if (command != NULL)
+        print_command(command);
+    else
+        print_program();
 }

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { FAULT_TEXT = 200 };
+
 /* What was asked for may be on its way to a file: one that is cut is no success. */
 static int finish(int code)
 {
@@ -30,14 +32,16 @@ static int finish(int code)
 static int check(int argc, char **argv)
 {
     enum serve_check what = SERVE_CHECK_VERDICT;
+    bool wants_print = false;
+    bool wants_sandbox = false;
     struct diff_options options = {.old_path = NULL};
     bool wants_diff = false;
     int rest = 0;
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--print") == 0) {
-            what = SERVE_CHECK_PRINT;
+            wants_print = true;
         } else if (strcmp(argv[i], "--sandbox") == 0) {
-            what = SERVE_CHECK_SANDBOX;
+            wants_sandbox = true;
         } else if (strcmp(argv[i], "--kill-refused") == 0) {
             options.kills_refused = true;
         } else if (strcmp(argv[i], "--diff") == 0) {
@@ -52,6 +56,12 @@ static int check(int argc, char **argv)
         (void)fputs("fairlead: check: --kill-refused goes with --diff\n", stderr);
         return 2;
     }
+    if (wants_print + wants_sandbox + wants_diff > 1) {
+        (void)fputs("fairlead: check: --print, --sandbox or --diff: only one of them\n", stderr);
+        return 2;
+    }
+    if (wants_print || wants_sandbox)
+        what = wants_print ? SERVE_CHECK_PRINT : SERVE_CHECK_SANDBOX;
     if (wants_diff)
         return finish(diff(rest, (const char *const *)argv, &options));
     return finish(serve_check(rest, (const char *const *)argv, what));
@@ -81,6 +91,50 @@ static bool fill_standard_descriptors(void)
     while (fd >= 0 && fd <= STDERR_FILENO)
         fd = open("/dev/null", O_RDWR);
     return fd < 0 || close(fd) == 0;
+}
+
+static int complain_command(const char *word)
+{
+    (void)fprintf(stderr, "fairlead: unknown command \"%.40s\"; fairlead --help lists them\n",
+                  word);
+    return 2;
+}
+
+/* `fairlead help`, `fairlead help COMMAND`. */
+static int help(int argc, const char *const *argv)
+{
+    if (argc > 0 && !help_is_command(argv[0]))
+        return complain_command(argv[0]);
+    help_print(argc > 0 ? argv[0] : NULL);
+    return finish(0);
+}
+
+/* The name of a command behind options, where one of them may stand, or what follows one that the proxy does not have.
+ * NULL: there is none. */
+static const char *find_late_command(int argc, const char *const *argv)
+{
+    for (int i = 0; i < argc; i++) {
+        char words[FAULT_TEXT];
+        struct text fault = text_on(words, sizeof(words));
+        bool takes_next = false;
+        const char *next = i + 1 < argc ? argv[i + 1] : NULL;
+        if (help_is_command(argv[i]))
+            return argv[i];
+        if (config_flag_check(argv[i], next, &takes_next, &fault) == ST_OK && takes_next)
+            i++;
+    }
+    return NULL;
+}
+
+static int run(int argc, const char *const *argv)
+{
+    const char *command = find_late_command(argc, argv);
+    if (command == NULL)
+        return serve(argc, argv);
+    (void)fprintf(
+        stderr, "fairlead: %s: a command goes first, and its options behind it: fairlead %s ...\n",
+        command, command);
+    return 2;
 }
 
 int main(int argc, char **argv)
@@ -119,10 +173,9 @@ int main(int argc, char **argv)
         return self_test(count - 1, argv + 2);
     if (count > 0 && strcmp(flags[0], "run") == 0)
         return serve(count - 1, flags + 1);
-    if (count > 0 && flags[0][0] != '-') {
-        (void)fprintf(stderr, "fairlead: unknown command \"%.40s\"; fairlead --help lists them\n",
-                      flags[0]);
-        return 2;
-    }
-    return serve(count, flags);
+    if (count > 0 && strcmp(flags[0], "help") == 0)
+        return help(count - 1, flags + 1);
+    if (count > 0 && flags[0][0] != '-')
+        return complain_command(flags[0]);
+    return run(count, flags);
 }

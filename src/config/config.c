@@ -136,6 +136,19 @@ static void loader_note_value(struct loader *loader, const struct parse_place *p
         loader_note_origin(loader, place, key, setting);
 }
 
+static void loader_report_limit(struct loader *loader, const struct parse_place *place,
+                                struct slice key, const struct schema_row *row)
+{
+    char words[80];
+    struct text text = text_on(words, sizeof(words));
+    if (row->kind == KIND_LISTEN || row->kind == KIND_ADMIN)
+        text_add_format(&text, "the path of a Unix socket has at most %d bytes",
+                        CONFIG_SOCKET_PATH_MAX);
+    else
+        text_add(&text, SLICE("too many of them"));
+    loader_report(loader, place, key, text_slice(&text));
+}
+
 void loader_set(struct loader *loader, const struct parse_place *place, struct slice key,
                 void *object, const struct schema_row *row, struct slice text)
 {
@@ -143,7 +156,7 @@ void loader_set(struct loader *loader, const struct parse_place *place, struct s
     if (status == ST_NOMEM)
         loader->is_out_of_memory = true;
     else if (status == ST_LIMIT)
-        loader_report(loader, place, key, SLICE("too many of them"));
+        loader_report_limit(loader, place, key, row);
     else if (status != ST_OK)
         loader_expected(loader, place, key, row, text);
     else if (loader_owns(loader, object))

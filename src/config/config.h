@@ -37,6 +37,9 @@ struct config_ports {
     bool is_any;
 };
 
+/* The longest path of a Unix socket that the kernel takes, in bytes. */
+enum { CONFIG_SOCKET_PATH_MAX = 107 };
+
 enum config_listen_kind { LISTEN_TCP, LISTEN_UNIX, LISTEN_INHERITED };
 
 struct config_listen {

@@ -634,17 +634,18 @@ static const char *expected_words(const struct schema_row *row)
     case KIND_COUNT:
     case KIND_UNSIGNED: return "a number";
     case KIND_MODE: return "permissions in base 8 like 0660";
-    case KIND_DURATION: return "a duration with its unit, like 250ms, 10s, 15m or 1h,";
+    case KIND_DURATION:
+        return "a duration, a whole number with its unit, like 250ms, 10s, 15m or 1h,";
     case KIND_RATE: return "a number a second, like 100/s, or 0";
     case KIND_BANDWIDTH: return "bytes a second, like 512KiB/s or 10MB/s, or 0";
-    case KIND_SIZE: return "a size with its unit, like 512B, 64KiB or 10MB,";
+    case KIND_SIZE: return "a size, a whole number with its unit, like 512B, 64KiB or 10MB,";
     case KIND_PATH: return row->min > 0 ? "a path" : "a path, or \"\"";
     case KIND_NAME: return "a name";
     case KIND_WORD:
     case KIND_CSTRING: return "a word of letters, digits, '-', '_' and '.', not too long";
     case KIND_ADDRESS: return "an IP address, or any";
     case KIND_LISTEN: return "IP:PORT, unix:PATH or inherited";
-    case KIND_ADMIN: return "IP:PORT, a path or off";
+    case KIND_ADMIN: return "IP:PORT, unix:PATH, a path that begins with / or off";
     case KIND_PREFIXES: return "an IP address or a range without host bits, like 10.0.0.0/8";
     case KIND_TARGETS: return "a range without host bits like 10.0.0.0/8, a host name, or *.name";
     case KIND_EXCEPTIONS: return "an IP address, IP:PORT or a host name";
@@ -672,5 +673,6 @@ void schema_expected(const struct schema_row *row, struct text *text)
         row->kind == KIND_SIZE)
         add_bounds(row, text);
     else if (row->kind == KIND_NAME)
-        text_add_format(text, " of at most %llu bytes", (unsigned long long)row->max);
+        text_add_format(text, " of at most %llu bytes, without control bytes",
+                        (unsigned long long)row->max);
 }

@@ -7,7 +7,11 @@
 #include "base/host.h"
 #include "config/value_internal.h"
 
+#include <assert.h>
 #include <sys/un.h>
+
+static_assert(sizeof(((struct sockaddr_un *)NULL)->sun_path) == CONFIG_SOCKET_PATH_MAX + 1,
+              "what the kernel takes, and its terminator");
 
 enum { LIST_MAX = 100000, PATH_BYTES_MAX = 4095 };
 
@@ -201,9 +205,10 @@ static enum status value_set_addr(struct slice text, struct inet_addr *at)
 static enum status listen_set_path(struct memory *memory, struct config_listen *listen,
                                    struct slice path)
 {
-    if (path.len == 0 || path.len >= sizeof(((struct sockaddr_un *)NULL)->sun_path) ||
-        !text_is_path(path))
+    if (path.len == 0 || !text_is_path(path))
         return ST_BAD;
+    if (path.len > CONFIG_SOCKET_PATH_MAX)
+        return ST_LIMIT;
     struct slice copy = memory_copy(memory, path);
     if (copy.at == NULL)
         return ST_NOMEM;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LEARN_LIST "/usr/share/publicsuffix/public_suffix_list.dat"
 
@@ -290,6 +291,8 @@ int learn(int argc, const char *const *argv)
         line_reader_init(&lesson.reader) == ST_OK && files != NULL && lesson.line != NULL;
     int code = has_room ? take_arguments(&lesson, argc, argv, files, &count)
                         : complain("out of memory", "");
+    if (code == 0 && count == 0 && isatty(STDIN_FILENO) == 1)
+        (void)fputs("fairlead: learn: reading a JSON log from standard input\n", stderr);
     if (code == 0)
         code = count > 0 ? learn_all(&lesson, files, count) : learn_all(&lesson, from_stdin, 1);
     free(files);

@@ -35,8 +35,7 @@ struct bundle {
     bool is_followed; /* made because users or tokens changed: nobody asked for a reload */
     struct bundle_file files[BUNDLE_FILES_MAX];
     size_t file_count;
-    const struct egress_tables
-        *tables; /* of the gate, for tests; NULL: the built-in ones. Borrowed */
+    const struct egress_tables *tables; /* of the gate; NULL: the built-in ones. Borrowed */
     enum bundle_log log;
     int log_fd; /* BUNDLE_LOG_FILE, until the recorder has it; -1 */
 };

@@ -49,6 +49,17 @@ static enum status file_fail(const char *path, const char *why, struct text *fau
     return ST_IO;
 }
 
+/* It could not be opened. Where it is not there, a relative path says from where it was looked for. */
+static enum status file_fail_open(const char *path, struct text *fault)
+{
+    char folder[PATH_MAX];
+    int error = errno;
+    (void)file_fail(path, file_error(error), fault);
+    if (error == ENOENT && path[0] != '/' && getcwd(folder, sizeof(folder)) != NULL)
+        text_add_format(fault, " in %s", folder);
+    return ST_IO;
+}
+
 static bool walk_begin(struct walk *walk, const char *path)
 {
     size_t len = strlen(path);
@@ -261,7 +272,7 @@ enum status file_read(const char *path, size_t max, char **ret_text, size_t *ret
 {
     int fd = file_open(path, O_RDONLY, 0);
     if (fd < 0)
-        return file_fail(path, file_error(errno), fault);
+        return file_fail_open(path, fault);
     enum status status = file_load(path, fd, max, ret_text, ret_len, fault);
     (void)close(fd);
     return status;

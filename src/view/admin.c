@@ -66,9 +66,12 @@ static int read_config(struct view_admin *admin, enum view_command command, cons
 static int find_listen(struct view_admin *admin, enum view_command command, const char *given)
 {
     if (given != NULL) {
-        if (parse_listen(slice_from_string(given), &admin->listen))
+        if (!parse_listen(slice_from_string(given), &admin->listen))
+            return view_complain(
+                command, "--admin expects ADDRESS:PORT, unix:PATH, or a path with a / in it", "");
+        if (admin->listen.kind != LISTEN_UNIX || admin->listen.path.len <= CONFIG_SOCKET_PATH_MAX)
             return 0;
-        return view_complain(command, "--admin expects ADDRESS:PORT, or the path of a Unix socket",
+        return view_complain(command, "--admin: the path of a Unix socket has at most 107 bytes",
                              "");
     }
     if (admin->config == NULL) {

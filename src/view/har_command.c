@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SAID_MAX = 20, PAGES_MAX = 1024, PAGE = 1000, FAULT_TEXT = 900, PATH_TEXT = 200 };
 
@@ -122,6 +123,10 @@ static int read_logs(struct writer *writer)
     int code = 0;
     if (line_reader_init(&reader) != ST_OK)
         return view_complain(VIEW_HAR, "standard input", "out of memory");
+    if (count == 0 && isatty(STDIN_FILENO) == 1)
+        (void)fputs(
+            "fairlead: har: reading a JSON log from standard input; --admin asks a process\n",
+            stderr);
     for (int i = 0; i < (count > 0 ? count : 1) && code == 0; i++)
         code = read_file(writer, &reader, names[i]);
     line_reader_done(&reader);

@@ -40,13 +40,14 @@ static void keep_record(void *owner, const struct record *record)
     CHECK(pthread_mutex_unlock(&lab->lock) == 0);
 }
 
-/* Everything passes; the lists are only read. Own addresses and listeners are not named to the gate. Nothing is looked
- * at inside of tunnels, and whoever asks for them has limits on time of his own. */
-static void lab_open(struct config *config)
+/* Everything passes, also what the tables of the gate shut, such as bad ports. Own addresses and listeners are not
+ * named to the gate. Nothing is looked at inside of tunnels, and who asks for them has limits on time of his own. */
+static void lab_open(struct bundle *bundle)
 {
-    static const struct inet_prefix every[] = {{.addr = {.family = INET_V4}, .bits = 0},
-                                               {.addr = {.family = INET_V6}, .bits = 0}};
-    config->egress.allow = (struct config_prefixes){(struct inet_prefix *)(uintptr_t)every, 2};
+    static const struct egress_tables none = {.ranges = NULL};
+    struct config *config = bundle->config;
+    bundle->tables = &none;
+    config->egress.allow = (struct config_prefixes){NULL, 0};
     config->egress.deny = (struct config_prefixes){NULL, 0};
     config->egress.deny_names = (struct config_strings){NULL, 0};
     config->egress.connect_ports.is_any = true;
@@ -65,7 +66,7 @@ static int lab_compile(struct lab *lab, bool is_open)
     struct text fault = text_on(words, sizeof(words));
     lab_edit(lab->bundle->config);
     if (is_open) {
-        lab_open(lab->bundle->config);
+        lab_open(lab->bundle);
     } else {
         if (interfaces_read(&lab->interfaces, &fault) != ST_OK)
             return view_complain(VIEW_TRACE, text_string(&fault), "");

@@ -6,9 +6,10 @@
  *     ID                  AGE   PHASE SLOW             TARGET
  *     0001000000000009    17s    wait origin           GET a.example/slow (ci)
  *
- * Who is slow takes the room of bytes and client, where there is not enough for all. A row is as wide as the terminal;
- * in a pipe or a file it is as long as what it says, and columns are wider where what is in them is. */
+ * The target, and who is slow, take the room of bytes and client where there is not enough for all. A row is as wide as
+ * the terminal; in a pipe or a file it is as long as what it says, and columns are wider where what is in them is. */
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "record/verdict.h"
@@ -36,7 +37,6 @@ enum {
     ASKER_MOST = 100,
     STATE_AT = ID_COLUMNS + FIGURE_COLUMNS + 2,
     MORE_COLUMNS = 2 * FIGURE_COLUMNS + CLIENT_COLUMNS + 3, /* bytes and client */
-    WIDE_COLUMNS = 100, /* has room for these beside who is slow */
 };
 
 struct table;
@@ -48,6 +48,7 @@ struct kind {
     const char *member; /* the array of an answer */
     const char *state;  /* head of the columns that say how one is */
     size_t state_columns;
+    size_t wide_columns; /* of a terminal that has room for bytes and client, too */
     const char *none;
     const char *none_passes;
     enum mark begin;
@@ -115,6 +116,7 @@ static const struct kind tunnels = {
     .member = "tunnels",
     .state = "   IDLE",
     .state_columns = STATE_COLUMNS,
+    .wide_columns = 80,
     .none = "no tunnel is open",
     .none_passes = "no open tunnel passes the filter",
     .begin = MARK_T_OPEN,
@@ -127,6 +129,7 @@ static const struct kind requests = {
     .member = "requests",
     .state = "  PHASE SLOW            ",
     .state_columns = STATE_COLUMNS + 1 + SLOW_COLUMNS,
+    .wide_columns = 100,
     .none = "no request is in flight",
     .none_passes = "no request in flight passes the filter",
     .begin = MARK_C_FIRST,
@@ -184,7 +187,8 @@ static void add_last(struct text *row, struct slice text, size_t columns)
 static size_t target_columns(const struct table *table)
 {
     size_t at = STATE_AT + table->kind->state_columns + (table->has_more ? MORE_COLUMNS : 0) + 1;
-    return table->screen.columns > at + TARGET_LEAST ? table->screen.columns - at : TARGET_LEAST;
+    CHECK(table->screen.columns > at + TARGET_LEAST);
+    return table->screen.columns - at;
 }
 
 /* "GET a.example/path", or of a tunnel "a.example:443". */
@@ -378,8 +382,7 @@ static int open_command(const struct kind *kind, const struct view_options *opti
     table->kind = kind;
     table->options = options;
     table->screen = screen_of_output();
-    table->has_more =
-        kind == &tunnels || !table->screen.is_terminal || table->screen.columns >= WIDE_COLUMNS;
+    table->has_more = !table->screen.is_terminal || table->screen.columns >= kind->wide_columns;
     table->now_ns = clock_wall_ns();
     int code = view_admin_init(&admin, kind->command, options);
     if (code == 0)

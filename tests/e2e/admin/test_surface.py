@@ -14,8 +14,8 @@ PATHS = ["/", "/healthz", "/readyz", "/metrics", "/proxy.pac", "/api/v1/tunnels"
 
 @pytest.mark.parametrize("path", PATHS)
 def test_each_path_answers_and_may_not_be_kept(proxy, path):
-    """Every path is 200, with a query too, and says no-store and nosniff and nothing of CORS."""
-    for target in (path, path + "?x=1"):
+    """Every path is 200, most with any query too, and says no-store and nosniff and nothing of CORS."""
+    for target in (path, path + ("?limit=1" if "/api/" in path else "?x=1")):
         got = proxy.ask_admin(target, "Origin: http://evil.test")
         assert got.status == 200 and got.body
         assert got.get("Cache-Control") == "no-store"
@@ -112,3 +112,18 @@ def test_the_data_plane_is_not_the_admin_surface(proxy, stage):
     with proxy.connect_admin() as wire:
         assert wire.ask(request("GET", origin.url + "/")).status == 421
     assert origin.connections == []
+
+
+@pytest.mark.parametrize("path, takes", [
+    ("tunnels", "limit after age filter"), ("requests", "limit after age filter"), ("transactions", "limit before filter"),
+    ("events", "after filter"), ("overview", "minutes"), ("har", "limit filter ids")])
+def test_a_parameter_that_is_not_known_is_refused(proxy, path, takes):
+    """A slip in `filter` would else be answered with everything; the answer names it, and what there is. What is known passes."""
+    for query in ("fliter=status%3D200", "Filter=a", f"{takes.split()[0]}=1&fliter", "=1"):
+        got = proxy.ask_admin(f"/api/v1/{path}?{query}", "Accept: application/json")
+        name = query.split("&")[-1].split("=")[0]
+        assert (got.status, json.loads(got.body)["error"]) == (400, "bad_parameter")
+        assert json.loads(got.body)["message"] == f'/api/v1/{path} takes no parameter "{name}"; it takes: {takes}'
+    if path != "events":  # it would not end
+        for query in ("", "&", "minutes=5" if path == "overview" else "limit=1&&filter=status%3D200"):
+            assert proxy.ask_admin(f"/api/v1/{path}?{query}").status == 200

@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -183,7 +184,8 @@ def test_tail_hears_signals_while_its_reader_does_not_read(stage, number):
     (["--filter", "stauts=4xx"], 'did you mean "status"'),
     (["--fliter", "x"], ": --fliter: unknown option; did you mean --filter?\n"),
     (["-k"], ": -k: unknown option; --help lists them\n"),
-    (["--admin", "nowhere"], "--admin expects"),
+    (["--admin", "a.sock"], "--admin expects ADDRESS:PORT, unix:PATH, or a path with a / in it\n"),
+    (["--admin", "/" + "a" * 107], "--admin: the path of a Unix socket has at most 107 bytes\n"),
     (["--admin", "http://127.0.0.1:1/x"], "--admin expects"),
     (["--json=1"], "no value is expected"),
     (["--filter"], "a value is missing"),
@@ -192,6 +194,16 @@ def test_tail_hears_signals_while_its_reader_does_not_read(stage, number):
 def test_wrong_usage_is_told(stage, words, reason):
     code, out, said = told(stage, "tail", *words)
     assert (code, out) == (2, "") and reason in said
+
+
+def test_a_unix_socket_has_one_name_for_all(stage):
+    """unix:PATH is what the process and those who ask it take alike, also with a path that is relative."""
+    path = f"unix:{os.path.relpath(stage.folder / 'proxy0' / 'admin.sock')}"
+    if len(path) > 107:
+        pytest.skip("too long for a socket")
+    stage.proxy("--admin", path)
+    assert told(stage, "tunnels", "--admin", path) == (0, "no tunnel is open\n", "")
+    assert told(stage, "requests", "--admin", path) == (0, "no request is in flight\n", "")
 
 
 def test_nobody_there_is_told(stage):
@@ -347,6 +359,23 @@ def test_long_names_are_whole_in_a_pipe(stage, proxy, command):
     assert len(row) == 300 and "xxx... (useruser" in row
 
 
+@pytest.mark.parametrize("columns", [60, 70, 79, 80, 120])
+def test_tunnels_are_as_wide_as_their_terminal(stage, proxy, columns):
+    """No row is wider than the terminal, and each fills it: below 80 columns the target has the room of bytes and client."""
+    open_tunnels(stage, proxy, stage.origin(echoes), 1)
+    one = json.loads(told(stage, "tunnels", "--json", "--admin", admin_of(proxy))[1])
+    one |= {"url": "x" * 200 + ".example:443", "user": "ci"}
+    fake = stage.origin([replies(ok(json.dumps({"v": 1, "tunnels": [one]}).encode(), "Connection: close"))])
+    terminal = Terminal(columns)
+    stage.others.append(terminal)
+    subprocess.run([stage.program, "tunnels", "--admin", fake.authority], stdout=terminal.its, env=clean_environment(),
+                   timeout=BOUND, check=True)
+    more = ["UP", "DOWN", "CLIENT"] if columns >= 80 else []
+    head, row = seen(terminal.line()), seen(terminal.line())
+    assert head.split() == ["ID", "AGE", "IDLE", *more, "TARGET"] and len(head) <= columns
+    assert len(row) == columns and re.search(r" xxx+\.\.\. \(ci\)$", row)
+
+
 def test_no_tunnel_is_told(stage, proxy):
     assert told(stage, "tunnels", "--admin", admin_of(proxy)) == (0, "no tunnel is open\n", "")
     assert told(stage, "tunnels", "--admin", f"http://{admin_of(proxy)}/") == (0, "no tunnel is open\n", "")  # as printed
@@ -453,3 +482,28 @@ def test_an_empty_log_is_an_empty_archive(stage):
     assert check_har(told(stage, "har", log)[1]) == []
     code, out, said = told(stage, "har", stage.folder / "missing.log")
     assert (code, out) == (2, "") and "No such file" in said
+
+
+@pytest.mark.parametrize("words, said", [
+    (["har"], "reading a JSON log from standard input; --admin asks a process\n"),
+    (["har", "--since", "10m"], "reading a JSON log from standard input; --admin asks a process\n"),
+    (["learn"], "reading a JSON log from standard input\n"),
+])
+def test_who_waits_for_a_person_says_so(stage, words, said):
+    """What reads its log from a terminal says what it waits for, before it does. From a pipe it reads without a word."""
+    terminal = Terminal()
+    stage.others.append(terminal)
+    process = subprocess.Popen([stage.program, *words], stdin=terminal.its, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True, env=clean_environment())
+    try:
+        assert select.select([process.stderr], [], [], BOUND)[0], "it waits silently"
+        assert process.stderr.readline() == f"fairlead: {words[0]}: {said}"
+        os.write(terminal.mine, b"\x04")  # the end of what is typed
+        assert process.wait(BOUND) == 0
+    finally:
+        process.kill()
+        process.wait(BOUND)
+        process.stderr.close()
+    done = subprocess.run([stage.program, *words], input="", capture_output=True, text=True, timeout=BOUND,
+                          env=clean_environment())
+    assert done.returncode == 0 and "reading" not in done.stderr

@@ -367,6 +367,9 @@ def test_check_reads_what_is_named(stage, program, certs):
     config.write(config.tls(certs.server, config.folder / "missing.key"))
     got = check(program, "-c", config.path)
     assert got.returncode == 2 and "missing.key: No such file or directory" in got.stderr
+    config.write(config.tls(certs.server, "keys/missing.key"))
+    got = check(program, "-c", config.path)
+    assert got.returncode == 2 and f": keys/missing.key: No such file or directory in {os.getcwd()}\n" in got.stderr
     config.write(config.tls(certs.server, certs.other_key))
     got = check(program, "-c", config.path)
     assert got.returncode == 2 and f"{certs.other_key}: the private key does not match" in got.stderr

@@ -11,6 +11,7 @@ from contextlib import suppress
 import pytest
 
 from support import users
+from support.admin import in_own_network
 from support.har import check_har
 from support.message import ok
 from support.ops import closed_port, told
@@ -370,6 +371,16 @@ def test_our_own_refusal_of_a_request_is_shown(stage, proxy):
     code, out, _ = trace(stage, url_of(proxy), "http://10.0.0.1/")
     shown = " ".join(out.split())
     assert code == 1 and "The proxy does not forward the request: 403 " in shown and "--allow 10.0.0.1" in shown, out
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:25", "http://localhost:6000", "http://0.0.0.0:22", "http://169.254.169.254"])
+def test_no_rule_of_ours_is_in_the_way_to_the_proxy(stage, url):
+    """A person named it: neither bad ports nor ranges, names or the floor refuse that dial. In a network where nobody listens."""
+    def play():
+        for words in ([], ["--deny", "127.0.0.1/32", "--deny", "localhost"]):
+            code, record = record_of(stage, url, "http://a.example/", *words)
+            assert (code, record.cause, record.get("rule")) == (1, "connect_refused", None), record
+    in_own_network(play, address="169.254.169.254")
 
 
 @pytest.mark.parametrize("answer, status", [

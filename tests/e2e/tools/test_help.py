@@ -30,6 +30,40 @@ def test_help_fits_a_terminal(program, command, flag):
     assert all(re.match(r" {30}\S", line) for line in lines[begin:end] if not line.startswith("  -"))
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: "".join(command) or "alone")
+def test_help_is_a_word_too(program, command):
+    """fairlead help COMMAND is fairlead COMMAND --help; of what is no command it is an error."""
+    assert told(program, "help", *command) == told(program, *command, "--help")
+    done = subprocess.run([program, "help", "tails"], capture_output=True, text=True, timeout=BOUND, env=clean_environment())
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", 'fairlead: unknown command "tails"; fairlead --help lists them\n')
+
+
+@pytest.mark.parametrize("words, command", [
+    ("--filter status>=400 tail", "tail"), ("--json tail", "tail"), ("--since=10m --open har log", "har"),
+    ("--config /nonexistent check --print", "check"), ("--print --log-format line check", "check")])
+def test_a_command_behind_its_options_is_told_to_go_first(program, words, command):
+    """Its options are none of the proxy's: to correct them would lead away."""
+    done = subprocess.run([program, *words.split()], capture_output=True, text=True, timeout=BOUND, env=clean_environment())
+    said = f"fairlead: {command}: a command goes first, and its options behind it: fairlead {command} ...\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+def test_the_value_of_a_flag_is_no_command(program):
+    """A file may be called as a command is."""
+    done = subprocess.run([program, "--log-level", "check", "--workers", "x"], capture_output=True, text=True, timeout=BOUND,
+                          env=clean_environment())
+    assert done.returncode == 2 and "--log-level: expected error" in done.stderr and "goes first" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["--print --sandbox", "--sandbox --print", "--print --diff", "--diff --sandbox"])
+def test_check_shows_one_thing(program, words):
+    """Of two that were asked for, none is dropped silently."""
+    done = subprocess.run([program, "check", *words.split()], capture_output=True, text=True, timeout=BOUND,
+                          env=clean_environment())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "fairlead: check: --print, --sandbox or --diff: only one of them\n"
+
+
 def flags_of(words):
     return set(re.findall(r"--[a-z][a-z-]+", words))
 
@@ -96,6 +130,43 @@ def test_every_command_is_in_the_usage(program):
     assert set(re.findall(r"fairlead \[?([a-z-]+)\]?", usage)) == {c[0] for c in COMMANDS if c}
 
 
+def complete(*words):
+    """What bash offers for the last word."""
+    script = ('source "$1"; shift; compopt() { :; }; COMP_WORDS=(fairlead "$@"); COMP_CWORD=$#; '
+              '_fairlead; printf "%s\\n" "${COMPREPLY[@]}"')
+    completion = ROOT / "packaging" / "fairlead.bash"
+    done = subprocess.run(["bash", "-c", script, "bash", completion, *words], capture_output=True, text=True, timeout=BOUND)
+    assert (done.returncode, done.stderr) == (0, "")
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("command", [command[0] for command in COMMANDS if command])
+def test_a_command_is_offered_its_own_flags(program, command):
+    """Those of its help, and those of the proxy where it has them."""
+    def listed(command):
+        return flags_of(" ".join(re.findall(r"^  (--.{28})", told(program, command, "--help"), re.M)))
+    has_others = "other flags of the proxy" in told(program, command, "--help")
+    assert complete(command, "--") == listed(command) | (listed("run") if has_others else set())
+
+
+def test_values_are_offered_as_the_flag_takes_them(program):
+    """Methods of passwords and of requests; keys and phases of filters, which are all taken; what is no command but help."""
+    assert complete("hash-password", "--method", "") == {"yescrypt", "bcrypt", "sha512", "sha256"}
+    assert {"GET", "CONNECT"} <= complete("trace", "--method", "")
+    terms = complete("tail", "--filter", "")
+    assert {"slow=", "sni=", "agent=", "dns>", "inside_hello>", "total>"} <= terms
+    values = {"client": "10.0.0.1", "upstream": "10.0.0.1", "end": "done", "slow": "origin", "id": "00000000000000ab",
+              "status": "200", "worker": "1", "client_conn": "1", "upstream_conn": "1"}
+    for term in terms:
+        value = "" if term[-1] not in "=~>" else values.get(term[:-1], "1ms" if term[-1] == ">" else "x")
+        value = "1" if term in ("up>", "down>", "use>", "retries>") else value
+        done = subprocess.run([program, "har", "--filter", term + value, "/dev/null"], capture_output=True, text=True,
+                              timeout=BOUND, env=clean_environment())
+        assert done.returncode == 0, done.stderr
+    commands = {words[0] for words in COMMANDS if words}
+    assert complete("help", "") == commands and commands | {"help"} <= complete("")
+
+
 def test_man_page_and_completion_know_every_flag(program):
     """A flag of --help is explained in fairlead(1) and completed, and no other is."""
     flags = set(re.findall(r"^  (--[a-z-]+)|, (--[a-z-]+)", told(program, "--help"), re.MULTILINE))
@@ -103,8 +174,7 @@ def test_man_page_and_completion_know_every_flag(program):
     page = (ROOT / "docs" / "fairlead.1").read_text()
     items = re.findall(r"^\.It .*", page, re.MULTILINE)
     explained = {f"--{flag}" for item in items for flag in re.findall(r"Fl Fl ([a-z-]+)", item)}
-    completed = set(re.findall(r"--[a-z-]+", (ROOT / "packaging" / "fairlead.bash").read_text()
-                               .split("local flags='")[1].split("'")[0]))
+    completed = set().union(*(complete(*command, "--") for command in COMMANDS))
     assert explained == flags and completed == flags
 
 

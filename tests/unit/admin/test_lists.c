@@ -294,7 +294,7 @@ static void a_bad_limit_is_refused(void **state)
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         char target[100];
         struct text text = text_on(target, sizeof(target));
-        text_add_format(&text, "GET /api/v1/tunnels?a=1&limit=%s", bad[i]);
+        text_add_format(&text, "GET /api/v1/tunnels?age=1s&limit=%s", bad[i]);
         ask(play, text_string(&text), "");
         assert_answer(play, 400, "limit is a number from 1 to 1000");
     }

@@ -1,5 +1,8 @@
 #include "config_test.h"
 
+#define A_FIFTY   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A_HUNDRED A_FIFTY A_FIFTY
+
 /* ---- defaults ---- */
 
 static void nothing_said_gives_the_defaults(void **state)
@@ -164,7 +167,8 @@ static void misspelt_keys_get_the_nearest_one(void **state)
     (void)state;
     file_fails("timeouts:\n  conect: 3s\n",
                "t.yaml:2:3: timeouts.conect: unknown key; did you mean \"timeouts.connect\"? "
-               "Expected there: a duration with its unit, like 250ms, 10s, 15m or 1h, of at most "
+               "Expected there: a duration, a whole number with its unit, like 250ms, 10s, 15m or "
+               "1h, of at most "
                "8760h, and not 0\n");
     file_fails("worker: 3\n", "t.yaml:1:1: worker: unknown key; did you mean \"workers\"? Expected "
                               "there: a number from 0 to 64\n");
@@ -232,22 +236,25 @@ static void values_of_another_kind_say_what_was_expected(void **state)
         {"workers: 65\n", "t.yaml:1:10: workers: expected a number from 0 to 64; got \"65\"\n"},
         {"workers: [1]\n",
          "t.yaml:1:10: workers: expected a number from 0 to 64; got \"a list\"\n"},
-        {"timeouts: { dns: 5 }\n", "t.yaml:1:18: timeouts.dns: expected a duration with its unit, "
-                                   "like 250ms, 10s, 15m or 1h, "
-                                   "of at most 8760h, and not 0; got \"5\"\n"},
-        {"timeouts: { dns: 0s }\n", "t.yaml:1:18: timeouts.dns: expected a duration with its unit, "
-                                    "like 250ms, 10s, 15m or 1h, "
-                                    "of at most 8760h, and not 0; got \"0s\"\n"},
+        {"timeouts: { dns: 5 }\n",
+         "t.yaml:1:18: timeouts.dns: expected a duration, a whole number with its unit, "
+         "like 250ms, 10s, 15m or 1h, "
+         "of at most 8760h, and not 0; got \"5\"\n"},
+        {"timeouts: { dns: 0s }\n",
+         "t.yaml:1:18: timeouts.dns: expected a duration, a whole number with its unit, "
+         "like 250ms, 10s, 15m or 1h, "
+         "of at most 8760h, and not 0; got \"0s\"\n"},
         {"timeouts: { dns: 99999999999999999999h }\n",
-         "t.yaml:1:18: timeouts.dns: expected a duration with its unit, like 250ms, 10s, 15m or "
+         "t.yaml:1:18: timeouts.dns: expected a duration, a whole number with its unit, like "
+         "250ms, 10s, 15m or "
          "1h, "
          "of at most 8760h, and not 0; got \"99999999999999999999h\"\n"},
-        {"limits: { head_bytes: 64k }\n",
-         "t.yaml:1:23: limits.head_bytes: expected a size with its unit, like 512B, 64KiB or 10MB, "
-         "from 1024B to 120KiB; got \"64k\"\n"},
-        {"limits: { buffer_bytes: 1B }\n",
-         "t.yaml:1:25: limits.buffer_bytes: expected a size with its unit, like 512B, 64KiB or "
-         "10MB, from 4MiB to 1024GiB; got \"1B\"\n"},
+        {"limits: { head_bytes: 64k }\n", "t.yaml:1:23: limits.head_bytes: expected a size, a "
+                                          "whole number with its unit, like 512B, 64KiB or 10MB, "
+                                          "from 1024B to 120KiB; got \"64k\"\n"},
+        {"limits: { buffer_bytes: 1B }\n", "t.yaml:1:25: limits.buffer_bytes: expected a size, a "
+                                           "whole number with its unit, like 512B, 64KiB or "
+                                           "10MB, from 4MiB to 1024GiB; got \"1B\"\n"},
         {"egress: { allow: [10.0.0.1/8] }\n",
          "t.yaml:1:19: egress.allow: expected a range without host bits like 10.0.0.0/8, a host "
          "name, or *.name; got \"10.0.0.1/8\"\n"},
@@ -274,7 +281,8 @@ static void values_of_another_kind_say_what_was_expected(void **state)
         {"listen: [{ address: \"unix:/a\", mode: 0888 }]\n",
          "t.yaml:1:38: listen[0].mode: expected permissions in base 8 like 0660; got \"0888\"\n"},
         {"admin: { address: inherited }\n",
-         "t.yaml:1:19: admin.address: expected IP:PORT, a path or off; got \"inherited\"\n"},
+         "t.yaml:1:19: admin.address: expected IP:PORT, unix:PATH, a path that begins with / or "
+         "off; got \"inherited\"\n"},
         {"via: { pseudonym: \"a b\\r\\nX: y\" }\n", "t.yaml:1:19: via.pseudonym: expected a word "
                                                     "of letters, digits, '-', '_' and '.', not too "
                                                     "long; got \"a b\\x0d\\x0aX: y\"\n"},
@@ -291,6 +299,32 @@ static void values_of_another_kind_say_what_was_expected(void **state)
         {"- a\n", "t.yaml:1:1: expected a map of settings\n"},
         {"just words\n", "t.yaml:1:1: expected a map of settings\n"},
         {"workers: *x\n", "t.yaml:1:10: aliases are not supported\n"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        file_fails(cases[i].yaml, cases[i].line);
+}
+
+/* What a new user writes says what works. */
+static void a_near_value_says_what_works(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *yaml;
+        const char *line;
+    } cases[] = {
+        {"timeouts: { drain: 1.5s }\n",
+         "t.yaml:1:20: timeouts.drain: expected a duration, a whole number with its unit, like "
+         "250ms, 10s, 15m or 1h, of at most 8760h, and not 0; got \"1.5s\"\n"},
+        {"admin: { address: a.sock }\n",
+         "t.yaml:1:19: admin.address: expected IP:PORT, unix:PATH, a path that begins with / or "
+         "off; got \"a.sock\"\n"},
+        {"listen: [\"unix:/" A_HUNDRED "/proxy2\"]\n",
+         "t.yaml:1:10: listen[0].address: the path of a Unix socket has at most 107 bytes\n"},
+        {"admin: { address: /" A_HUNDRED "/admin2 }\n",
+         "t.yaml:1:19: admin.address: the path of a Unix socket has at most 107 bytes\n"},
+        {"policy: { rules: [ { name: \"a\\nb\", to: [a.example] } ] }\n",
+         "t.yaml:1:28: policy.rules[0].name: expected a name of at most 64 bytes, without control "
+         "bytes; got \"a\\x0ab\"\n"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         file_fails(cases[i].yaml, cases[i].line);
@@ -532,6 +566,7 @@ int main(void)
         cmocka_unit_test(keys_stand_once),
         cmocka_unit_test(keys_in_the_wrong_place_get_the_right_one),
         cmocka_unit_test(values_of_another_kind_say_what_was_expected),
+        cmocka_unit_test(a_near_value_says_what_works),
         cmocka_unit_test(all_errors_are_shown_up_to_twenty),
         cmocka_unit_test(an_open_proxy_is_refused_and_told_how_to_close_it),
         cmocka_unit_test(an_inherited_socket_can_be_asked_for),
