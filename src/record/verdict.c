@@ -394,10 +394,22 @@ static uint64_t tunnel_awaited_us(const struct judge *judge, uint64_t *ret_round
     return plus(awaited_us, has_waited ? (end_ns - begin_ns) / NS_PER_US : 0);
 }
 
+/* The request for an upgrade and the wait for its 101. The counters tell of what the tunnel carried, too. */
+static void judge_upgrade(struct judge *judge)
+{
+    if (judge->record->kind != RECORD_UPGRADE)
+        return;
+    judge->client.is_own = judge->upstream.is_own = false;
+    judge_send(judge);
+    give_thinking(judge, walk(judge, judge->at[MARK_U_RX0]), 1);
+    judge->client.is_own = judge->upstream.is_own = true;
+}
+
 /* Life of a tunnel: what is known is shared out, in this order, and the rest is idle. */
 static void judge_tunnel(struct judge *judge)
 {
     const struct record *record = judge->record;
+    judge_upgrade(judge);
     give_all(judge, SLOW_PROXY, walk(judge, judge->at[MARK_T_OPEN]));
     uint64_t left_us = walk(judge, judge->end_ns);
     give_limited(judge, &left_us);

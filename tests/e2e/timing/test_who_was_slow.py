@@ -105,6 +105,23 @@ def test_an_origin_that_thinks_is_slow(proxy, stage):
     assert get(proxy, stage.origin(slow).url + "/") == "origin"
 
 
+def test_an_origin_that_lets_an_upgrade_wait_is_slow(proxy, stage):
+    """It is one more message until the 101."""
+    def upgrades_late(conn):
+        conn.read_request()
+        conn.pause(SLOW_S)
+        conn.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\nConnection: upgrade\r\n\r\n")
+        conn.hold()
+
+    origin = stage.origin(upgrades_late)
+    with proxy.connect() as client:
+        client.send(request("GET", origin.url + "/", "Upgrade: chat", "Connection: upgrade"))
+        assert client.read_head().status == 101
+    record = proxy.record()
+    assert verdict_of(record) == "origin"
+    assert record.shares["origin"] >= 1_000_000 * SLOW_S * 0.9
+
+
 def test_an_origin_that_writes_late_is_slow(proxy, stage):
     """In the middle of a body, in pieces that follow each other closely, or with pauses."""
     def trickles(conn):

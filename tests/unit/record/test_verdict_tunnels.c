@@ -146,6 +146,42 @@ static void an_open_tunnel_is_judged_up_to_its_last_byte(void **state)
     assert_share(SLOW_ORIGIN, 1000);
 }
 
+/* A GET that asks for another protocol, and what comes behind it. */
+static void an_upgrade_that_is_waited_for_is_the_origins(void **state)
+{
+    (void)state;
+    RECORD(RECORD_UPGRADE, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_U_TX0, 10}, {MARK_U_TX1, 10},
+           {MARK_U_RX0, 510}, {MARK_D_TX0, 510}, {MARK_D_TX1, 520}, {MARK_T_OPEN, 520},
+           {MARK_T_UP, 520}, {MARK_T_DOWN, 620}, {MARK_T_LAST, 620}, {MARK_X_END, 1000});
+    record.awaited_ns = MS(100);
+    record.waits = 1;
+    judge();
+    assert_share(SLOW_PROXY, 10 + 10);
+    assert_share(SLOW_ORIGIN, 500 + 100);
+    assert_share(SLOW_IDLE, 380);
+    assert_slow(SLOW_ORIGIN);
+    record.upstream_tcp = leg(40);
+    judge();
+    assert_share(SLOW_UPSTREAM_NETWORK, 40 + 40);
+    record.upstream_out_bytes = 1000000; /* what the tunnel sent tells nothing of the request */
+    record.upstream_tcp.busy_us = US(600);
+    judge();
+    assert_share(SLOW_ORIGIN, 500 - 40);
+}
+
+/* With content, which the client sends late. */
+static void the_request_for_an_upgrade_is_sent_by_the_client(void **state)
+{
+    (void)state;
+    RECORD(RECORD_UPGRADE, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_U_TX0, 0}, {MARK_U_TX1, 300},
+           {MARK_U_RX0, 400}, {MARK_D_TX0, 400}, {MARK_D_TX1, 400}, {MARK_T_OPEN, 400},
+           {MARK_X_END, 400});
+    record.request_body_bytes = 10;
+    judge();
+    assert_share(SLOW_CLIENT, 300);
+    assert_share(SLOW_ORIGIN, 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +193,8 @@ int main(void)
         cmocka_unit_test(what_a_tunnels_client_does_not_take_is_its_own),
         cmocka_unit_test(acknowledgements_that_are_kept_back_are_nobodys),
         cmocka_unit_test(who_had_little_of_an_idle_tunnel_is_not_named),
+        cmocka_unit_test(an_upgrade_that_is_waited_for_is_the_origins),
+        cmocka_unit_test(the_request_for_an_upgrade_is_sent_by_the_client),
         cmocka_unit_test(an_open_tunnel_is_judged_up_to_its_last_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
