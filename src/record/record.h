@@ -217,6 +217,9 @@ struct record {
     uint64_t stalled_by_client_ns;
     uint64_t stalled_by_upstream_ns;
     uint64_t stalled_by_limits_ns; /* nothing was read for the sake of a limit on bandwidth */
+    /* Nothing else was under way while a name server was asked: what a client sent into its tunnel was held back, since
+     * its ClientHello names a host (egress.sni). */
+    uint64_t stalled_by_dns_ns;
     struct record_pace client_pace;
     struct record_pace upstream_pace;
     /* Of tunnels: waits for the origin's next bytes after bytes of the client, below RECORD_IDLE_NS each; their

@@ -386,7 +386,7 @@ static uint64_t tunnel_awaited_us(const struct judge *judge, uint64_t *ret_round
         begin_ns = at[MARK_T_OPEN];
         end_ns = at[MARK_T_DOWN];
     } else if (at[MARK_T_UP] != 0 && at[MARK_T_DOWN] == 0) {
-        begin_ns = at[MARK_T_LAST];
+        begin_ns = u64_most(at[MARK_T_LAST], at[MARK_T_CH]);
         end_ns = judge->end_ns;
     }
     bool has_waited = end_ns > begin_ns && end_ns - begin_ns < RECORD_IDLE_NS;
@@ -413,6 +413,7 @@ static void judge_tunnel(struct judge *judge)
     give_all(judge, SLOW_PROXY, walk(judge, judge->at[MARK_T_OPEN]));
     uint64_t left_us = walk(judge, judge->end_ns);
     give_limited(judge, &left_us);
+    (void)give(judge, SLOW_DNS, &left_us, record->stalled_by_dns_ns / NS_PER_US);
     tunnel_stalled(judge, &judge->client, &left_us, record->stalled_by_client_ns);
     tunnel_stalled(judge, &judge->upstream, &left_us, record->stalled_by_upstream_ns);
     uint64_t rounds;

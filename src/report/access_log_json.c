@@ -235,6 +235,7 @@ static void add_bytes(const struct record *record, struct text *into)
     json_count(into, JSON_KEY("by_client"), record->stalled_by_client_ns / NS_PER_US);
     json_count(into, JSON_KEY("by_upstream"), record->stalled_by_upstream_ns / NS_PER_US);
     json_count(into, JSON_KEY("by_limits"), record->stalled_by_limits_ns / NS_PER_US);
+    json_count(into, JSON_KEY("by_dns"), record->stalled_by_dns_ns / NS_PER_US);
     json_close(into, object);
     object = json_open(into, JSON_KEY("pace"));
     add_pace(into, JSON_KEY("client"), &record->client_pace);

@@ -92,6 +92,7 @@ static const struct member stalled_members[] = {
     MEMBER("by_client", reader_us, stalled_by_client_ns),
     MEMBER("by_upstream", reader_us, stalled_by_upstream_ns),
     MEMBER("by_limits", reader_us, stalled_by_limits_ns),
+    MEMBER("by_dns", reader_us, stalled_by_dns_ns),
 };
 
 #define PACE(way)                                                                                  \

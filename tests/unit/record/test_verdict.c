@@ -491,6 +491,7 @@ static void shares_add_up_whatever_a_record_holds(void **state)
         record.stalled_by_client_ns = anything();
         record.stalled_by_upstream_ns = anything();
         record.stalled_by_limits_ns = anything();
+        record.stalled_by_dns_ns = anything();
         record.awaited_ns = anything();
         record.waits = anything();
         record.client_pace = (struct record_pace){anything(), anything(), anything()};

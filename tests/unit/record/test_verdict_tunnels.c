@@ -146,6 +146,30 @@ static void an_open_tunnel_is_judged_up_to_its_last_byte(void **state)
     assert_share(SLOW_ORIGIN, 1000);
 }
 
+/* The client's bytes were held back meanwhile. */
+static void who_looks_up_the_name_in_a_tunnel_is_its_name_server(void **state)
+{
+    (void)state;
+    RECORD(RECORD_TUNNEL, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_T_OPEN, 0}, {MARK_T_UP, 100},
+           {MARK_T_CH, 400}, {MARK_T_DOWN, 450}, {MARK_T_LAST, 450}, {MARK_X_END, 500});
+    record.stalled_by_dns_ns = MS(300);
+    record.awaited_ns = MS(50);
+    record.waits = 1;
+    judge();
+    assert_share(SLOW_DNS, 300);
+    assert_share(SLOW_ORIGIN, 50);
+    assert_share(SLOW_IDLE, 150);
+    assert_slow(SLOW_DNS);
+
+    RECORD(RECORD_TUNNEL, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_T_OPEN, 0}, {MARK_T_UP, 100},
+           {MARK_T_LAST, 100}, {MARK_T_CH, 400}, {MARK_X_END, 600});
+    record.stalled_by_dns_ns = MS(300);
+    judge();
+    assert_share(SLOW_DNS, 300);
+    assert_share(SLOW_ORIGIN, 200); /* which never said a word */
+    assert_share(SLOW_IDLE, 100);
+}
+
 /* A GET that asks for another protocol, and what comes behind it. */
 static void an_upgrade_that_is_waited_for_is_the_origins(void **state)
 {
@@ -193,6 +217,7 @@ int main(void)
         cmocka_unit_test(what_a_tunnels_client_does_not_take_is_its_own),
         cmocka_unit_test(acknowledgements_that_are_kept_back_are_nobodys),
         cmocka_unit_test(who_had_little_of_an_idle_tunnel_is_not_named),
+        cmocka_unit_test(who_looks_up_the_name_in_a_tunnel_is_its_name_server),
         cmocka_unit_test(an_upgrade_that_is_waited_for_is_the_origins),
         cmocka_unit_test(the_request_for_an_upgrade_is_sent_by_the_client),
         cmocka_unit_test(an_open_tunnel_is_judged_up_to_its_last_byte),

@@ -91,6 +91,7 @@ static void set_all(void)
     record.stalled_by_client_ns = MS(4);
     record.stalled_by_upstream_ns = MS(5);
     record.stalled_by_limits_ns = MS(6);
+    record.stalled_by_dns_ns = MS(15);
     record.client_pace = (struct record_pace){MS(7), MS(8), 9};
     record.upstream_pace = (struct record_pace){MS(10), MS(11), 12};
     record.awaited_ns = MS(13);
