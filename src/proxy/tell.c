@@ -186,6 +186,7 @@ static void tell_facts(const struct exchange *x, struct record *record)
     record->stalled_by_client_ns = x->response_flow.stalled_ns;
     record->stalled_by_upstream_ns = x->request_flow.stalled_ns;
     record->stalled_by_limits_ns = x->request_flow.limited_ns + x->response_flow.limited_ns;
+    record->held_ns = x->held_ns;
     record->client_pace = tell_pace(&x->request_flow);
     record->upstream_pace = tell_pace(&x->response_flow);
     record->retries = x->has_retried ? 1 : 0;
@@ -262,6 +263,7 @@ void exchange_describe(struct link *link, struct record *into)
                      &into->client_pace);
     tell_flow_so_far(&x->response_flow, now_ns, &into->stalled_by_client_ns, into,
                      &into->upstream_pace);
+    into->held_ns += tell_since(x->held_since_ns, now_ns);
     into->end = END_NONE; /* a limit that passed is not the end yet */
     into->ended_by = LEG_NONE;
     into->is_in_progress = true;

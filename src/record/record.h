@@ -226,6 +226,7 @@ struct record {
      * number */
     uint64_t awaited_ns;
     uint64_t waits;
+    uint64_t held_ns; /* the client held its body back for a 100 (Continue), from MARK_U_TX0 on */
 
     struct record_tls client_tls;
     struct record_tls parent_tls; /* with another proxy on the way: of `fairlead trace` alone */

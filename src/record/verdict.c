@@ -280,7 +280,7 @@ static void judge_reach(struct judge *judge)
     judge_asking(judge, MARK_U_TLS0, MARK_U_TLS1, handshake_rounds(&judge->record->upstream_tls));
 }
 
-/* The request's body on its way. A client that is told to wait for 100 (Continue), or that never sent a byte although
+/* The request's body on its way. A client that holds it back for a 100 (Continue), or that never sent a byte although
  * it was answered, waited for the origin. */
 static void judge_send(struct judge *judge)
 {
@@ -290,9 +290,10 @@ static void judge_send(struct judge *judge)
     if (sent_ns == 0 || (at[MARK_U_RX0] != 0 && at[MARK_U_RX0] < sent_ns))
         sent_ns = at[MARK_U_RX0];
     give_all(judge, SLOW_PROXY, walk(judge, at[MARK_U_TX0]));
-    if (at[MARK_U_1XX] != 0 && (sent_ns == 0 || at[MARK_U_1XX] < sent_ns))
-        give_thinking(judge, walk(judge, at[MARK_U_1XX]), 1);
     uint64_t left_us = walk(judge, end_of(judge, sent_ns));
+    uint64_t held_us = u64_least(left_us, record->held_ns / NS_PER_US);
+    give_thinking(judge, held_us, 1);
+    left_us -= held_us;
     if (record->request_body_bytes == 0 && sent_ns != 0 && sent_ns == at[MARK_U_RX0]) {
         give_thinking(judge, left_us, 1);
         return;

@@ -242,6 +242,7 @@ static void add_bytes(const struct record *record, struct text *into)
     add_pace(into, JSON_KEY("upstream"), &record->upstream_pace);
     json_count(into, JSON_KEY("awaited_us"), record->awaited_ns / NS_PER_US);
     json_count(into, JSON_KEY("waits"), record->waits);
+    json_count(into, JSON_KEY("held_us"), record->held_ns / NS_PER_US);
     json_close(into, object);
 }
 

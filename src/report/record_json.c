@@ -164,6 +164,7 @@ static const struct member pace_members[] = {
     PART("upstream", read_upstream_pace),
     MEMBER("awaited_us", reader_us, awaited_ns),
     MEMBER("waits", reader_u64, waits),
+    MEMBER("held_us", reader_us, held_ns),
 };
 READ_OBJECT(pace)
 #undef READ_OBJECT

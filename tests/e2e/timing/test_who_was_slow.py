@@ -167,7 +167,43 @@ def test_an_origin_that_lets_its_client_wait_for_100_is_slow(proxy, stage):
         assert client.read_head().status == 100
         client.send(b"body")
         client.read_response("PUT")
+    record = proxy.record()
+    assert verdict_of(record) == "origin"
+    assert record["pace"]["held_us"] >= SLOW_US
+
+
+def test_an_origin_that_never_lets_its_client_send_is_slow(stage):
+    """The client waits for 100 in vain."""
+    proxy = stage.proxy("--timeout", "response_head=300ms")
+    origin = stage.origin(lambda conn: (conn.read_request_head(), conn.hold()))
+    with proxy.connect() as client:
+        client.send(request("PUT", origin.url + "/", "Expect: 100-continue", "Content-Length: 4"))
+        assert client.read_head().status == 504
     assert verdict_of(proxy.record()) == "origin"
+
+
+@pytest.mark.parametrize("expects", [False, True])
+def test_hints_in_the_middle_of_an_upload_are_no_wait_for_the_origin(proxy, stage, expects):
+    """A 103 that comes while a client sends late, also one that said it would wait and did not."""
+    def hints(conn):
+        conn.read_request_head()
+        conn.read(2)
+        conn.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        conn.read(2)
+        conn.send(ok(b"got"))
+        conn.hold()
+
+    origin = stage.origin(hints)
+    with proxy.connect() as client:
+        client.send(request("PUT", origin.url + "/", "Content-Length: 4", *["Expect: 100-continue"] * expects))
+        if not expects:
+            client.pause(SLOW_S)
+        client.send(b"bo")
+        assert client.read_head().status == 103
+        client.pause(SLOW_S)
+        client.send(b"dy")
+        client.read_response("PUT")
+    assert verdict_of(proxy.record()) == "client"
 
 
 def test_a_client_that_does_not_read_is_slow(proxy, stage):

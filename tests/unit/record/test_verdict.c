@@ -397,14 +397,30 @@ static void a_client_that_was_told_to_wait_waited_for_the_origin(void **state)
     (void)state;
     begin_upload();
     timeline_mark_at(&record.timeline, MARK_U_1XX, BASE + MS(600));
+    record.held_ns = MS(600);
     judge();
     assert_share(SLOW_CLIENT, 400);
     assert_share(SLOW_ORIGIN, 590 + 290);
+    record.held_ns = MS(200); /* it did not wait any longer */
+    judge();
+    assert_share(SLOW_CLIENT, 800);
+    assert_share(SLOW_ORIGIN, 190 + 290);
 
     RECORD(RECORD_EXCHANGE, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_U_TX0, 0}, {MARK_U_RX0, 700},
            {MARK_U_RX1, 700}, {MARK_X_END, 700});
     judge();
     assert_share(SLOW_ORIGIN, 700);
+}
+
+/* One that comes in the middle of it, such as 103 (Early Hints), says nothing of whom the body waits for. */
+static void an_interim_response_that_nobody_waits_for_changes_nothing(void **state)
+{
+    (void)state;
+    begin_upload();
+    timeline_mark_at(&record.timeline, MARK_U_1XX, BASE + MS(900));
+    judge();
+    assert_share(SLOW_CLIENT, 1000);
+    assert_slow(SLOW_CLIENT);
 }
 
 static void the_rest_of_a_request_behind_an_early_answer_is_the_clients(void **state)
@@ -492,6 +508,7 @@ static void shares_add_up_whatever_a_record_holds(void **state)
         record.stalled_by_upstream_ns = anything();
         record.stalled_by_limits_ns = anything();
         record.stalled_by_dns_ns = anything();
+        record.held_ns = anything();
         record.awaited_ns = anything();
         record.waits = anything();
         record.client_pace = (struct record_pace){anything(), anything(), anything()};
@@ -537,6 +554,7 @@ int main(void)
         cmocka_unit_test(an_upload_waits_for_the_client_or_its_network),
         cmocka_unit_test(an_upload_waits_for_the_origin_or_its_network),
         cmocka_unit_test(a_client_that_was_told_to_wait_waited_for_the_origin),
+        cmocka_unit_test(an_interim_response_that_nobody_waits_for_changes_nothing),
         cmocka_unit_test(the_rest_of_a_request_behind_an_early_answer_is_the_clients),
         cmocka_unit_test(a_request_in_flight_is_judged_up_to_now),
         cmocka_unit_test(shares_add_up_whatever_a_record_holds),

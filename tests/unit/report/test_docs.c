@@ -150,6 +150,7 @@ static void fill(struct record *record)
     record->client_pace = record->upstream_pace = (struct record_pace){MS(1), MS(2), 3};
     record->stalled_by_limits_ns = record->stalled_by_dns_ns = record->awaited_ns = MS(1);
     record->waits = 1;
+    record->held_ns = MS(1);
     record->client_tcp = record->upstream_tcp =
         (struct record_tcp){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     record->client_tls = record->parent_tls = record->upstream_tls =

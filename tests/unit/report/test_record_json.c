@@ -96,6 +96,7 @@ static void set_all(void)
     record.upstream_pace = (struct record_pace){MS(10), MS(11), 12};
     record.awaited_ns = MS(13);
     record.waits = 14;
+    record.held_ns = MS(16);
     record.client_tcp = (struct record_tcp){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     record.upstream_tcp =
         (struct record_tcp){1, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29};
