@@ -135,6 +135,7 @@ static void tell_reach(const struct reach *reach, struct record *record)
     record->upstream = reach->peer;
     record->dns_source = reach->dns_source;
     record->dns_answers = reach->dns_answers;
+    record->stalled_by_dns_ns = reach->names_ns;
     record->attempt_count = reach->attempt_count;
     record->is_untrusted = reach->is_untrusted;
     memcpy(record->attempts, reach->attempts, reach->attempt_count * sizeof(reach->attempts[0]));

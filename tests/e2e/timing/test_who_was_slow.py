@@ -105,6 +105,27 @@ def test_an_origin_that_thinks_is_slow(proxy, stage):
     assert get(proxy, stage.origin(slow).url + "/") == "origin"
 
 
+def test_a_name_server_that_is_late_with_the_only_address_that_answers_is_slow(proxy, stage):
+    """The other family refuses at once, and nothing but its answer is waited for."""
+    stage.dns.add("late.example", a=["127.0.0.1"], aaaa=["::1"], delay={"A": 0.3})
+    origin = stage.origin(replies(ok(b"fine")))
+    with proxy.connect() as client:
+        client.ask(request("GET", f"http://late.example:{origin.port}/"))
+    record = proxy.record()
+    assert verdict_of(record) == "dns"
+    assert record.stalled["by_dns"] >= SLOW_US
+    assert record.shares["upstream_network"] < record.shares["dns"]
+
+
+def test_an_answer_without_an_address_that_is_waited_for_is_the_look_ups(proxy, stage):
+    """The dial waits for it as for any other."""
+    stage.dns.add("half.example", a=["127.0.0.1"], delay={"AAAA": 0.03})
+    origin = stage.origin(replies(ok(b"fine")))
+    with proxy.connect() as client:
+        client.ask(request("GET", f"http://half.example:{origin.port}/"))
+    assert proxy.record().phases["dns"] >= 30_000
+
+
 def test_an_origin_that_lets_an_upgrade_wait_is_slow(proxy, stage):
     """It is one more message until the 101."""
     def upgrades_late(conn):

@@ -109,6 +109,25 @@ static void connecting_is_the_networks_also_where_it_fails(void **state)
     assert_slow(SLOW_UPSTREAM_NETWORK);
 }
 
+/* The addresses of the other family are awaited, and no attempt is under way. */
+static void a_connect_that_waits_for_addresses_is_the_name_servers(void **state)
+{
+    (void)state;
+    RECORD(RECORD_EXCHANGE, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_U_DNS0, 0},
+           {MARK_U_DNS1, 10}, {MARK_U_SYN0, 10}, {MARK_U_SYN1, 1010}, {MARK_X_END, 1010});
+    record.stalled_by_dns_ns = MS(950);
+    judge();
+    assert_share(SLOW_DNS, 10 + 950);
+    assert_share(SLOW_UPSTREAM_NETWORK, 50);
+    assert_slow(SLOW_DNS);
+    RECORD(RECORD_LOCAL, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_U_DNS0, 0}, {MARK_U_DNS1, 0},
+           {MARK_U_SYN0, 0}, {MARK_D_TX0, 2000}, {MARK_D_TX1, 2000}, {MARK_X_END, 2000});
+    record.stalled_by_dns_ns = MS(1990); /* which never came */
+    judge();
+    assert_share(SLOW_DNS, 1990);
+    assert_share(SLOW_UPSTREAM_NETWORK, 10);
+}
+
 static void a_handshake_is_the_origins_but_for_its_round_trips(void **state)
 {
     (void)state;
@@ -535,6 +554,7 @@ int main(void)
         cmocka_unit_test(a_head_that_never_comes_is_the_clients),
         cmocka_unit_test(dns_that_fails_is_the_name_servers),
         cmocka_unit_test(connecting_is_the_networks_also_where_it_fails),
+        cmocka_unit_test(a_connect_that_waits_for_addresses_is_the_name_servers),
         cmocka_unit_test(a_handshake_is_the_origins_but_for_its_round_trips),
         cmocka_unit_test(a_parent_proxy_counts_as_origin),
         cmocka_unit_test(a_wait_is_the_origins_but_for_a_round_trip),
