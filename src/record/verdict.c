@@ -334,6 +334,13 @@ static void judge_load(struct judge *judge)
     give_receiving(judge, &judge->upstream, left_us - stalled_us, &record->upstream_pace);
 }
 
+static void judge_deliver(struct judge *judge)
+{
+    uint64_t left_us = walk(judge, end_of(judge, judge->at[MARK_D_TX1]));
+    give_limited(judge, &left_us);
+    give_sending(judge, &judge->client, left_us);
+}
+
 static void judge_messages(struct judge *judge)
 {
     const uint64_t *at = judge->at;
@@ -345,7 +352,7 @@ static void judge_messages(struct judge *judge)
     }
     give_all(judge, SLOW_PROXY, walk(judge, u64_most(at[MARK_D_TX0], at[MARK_U_RX1])));
     if (at[MARK_D_TX0] != 0)
-        give_sending(judge, &judge->client, walk(judge, end_of(judge, at[MARK_D_TX1])));
+        judge_deliver(judge);
     /* An early answer is through, and the rest of the request is not. */
     if (at[MARK_U_TX0] != 0 && (at[MARK_U_TX1] == 0 || at[MARK_U_TX1] > judge->cursor_ns))
         give_receiving(judge, &judge->client, walk(judge, end_of(judge, at[MARK_U_TX1])),

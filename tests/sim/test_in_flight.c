@@ -78,6 +78,7 @@ static void test_the_phase_is_told(void **state)
     peer_say(client, "def");
     world_advance(world, 500);
     expect_now(world, PHASE_WAIT, 500);
+    assert_int_equal(seen.client_pace.pauses, 0); /* it has nothing more to say */
     assert_int_equal(seen.status, 0);
     expect_slow(world, SLOW_ORIGIN);
     struct peer *origin = world_origin(world);

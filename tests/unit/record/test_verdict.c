@@ -360,6 +360,18 @@ static void a_limit_on_bandwidth_is_the_proxys(void **state)
     assert_slow(SLOW_PROXY);
 }
 
+/* Also while the client takes its last bytes. */
+static void a_limit_goes_on_behind_the_load(void **state)
+{
+    (void)state;
+    begin_load();
+    record.timeline.at_ns[MARK_D_TX1] = record.timeline.at_ns[MARK_X_END] = BASE + MS(1300);
+    record.stalled_by_limits_ns = MS(1200);
+    judge();
+    assert_share(SLOW_PROXY, 1200);
+    assert_share(SLOW_CLIENT, 100);
+}
+
 /* Also where the first of it was passed on at once. */
 static void a_response_that_breaks_off_is_the_origins(void **state)
 {
@@ -570,6 +582,7 @@ int main(void)
         cmocka_unit_test(a_client_of_which_nothing_is_known_is_slow_itself),
         cmocka_unit_test(last_bytes_wait_for_the_client),
         cmocka_unit_test(a_limit_on_bandwidth_is_the_proxys),
+        cmocka_unit_test(a_limit_goes_on_behind_the_load),
         cmocka_unit_test(a_response_that_breaks_off_is_the_origins),
         cmocka_unit_test(an_upload_waits_for_the_client_or_its_network),
         cmocka_unit_test(an_upload_waits_for_the_origin_or_its_network),
