@@ -10,7 +10,7 @@ export const MARKS = new Map([
     ["p_policy", "allowed or denied"],
     ["p_slot", "a pooled connection was taken, or dialling was allowed to begin"],
     ["u_dns0", "the name was asked for"],
-    ["u_dns1", "the answer came that the dial began with"],
+    ["u_dns1", "the wait for the answers was over that the dial began with"],
     ["u_syn0", "the first connect attempt began"],
     ["u_syn1", "the winning connect attempt was done"],
     ["u_pt0", "the TLS handshake with a parent proxy began"],

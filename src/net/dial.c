@@ -35,6 +35,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/number.h"
 #include "net/addr_sort.h"
 #include "net/tcp.h"
 
@@ -146,11 +147,20 @@ static void dial_stop(struct dial *dial)
     question_cancel(&dial->question);
 }
 
+/* An answer is not all that is waited for any more. */
+static void dial_end_names(struct dial *dial, uint64_t now_ns)
+{
+    if (dial->names_since_ns != 0)
+        dial->names_ns += now_ns - dial->names_since_ns;
+    dial->names_since_ns = 0;
+}
+
 static void dial_end(struct dial *dial, enum dial_cause cause, int os_error)
 {
     CHECK(dial->cause == DIAL_NONE && cause != DIAL_NONE);
     dial->cause = cause;
     dial->os_error = os_error;
+    dial_end_names(dial, clock_monotonic_ns());
     if (dial->dns_begin_ns == 0) /* a literal: nothing was looked up */
         dial->dns_end_ns = 0;
     dial_stop(dial);
@@ -378,6 +388,7 @@ static int dial_attempt_begin(struct dial *dial)
     int fd = -1;
 
     *record = (struct record_attempt){.peer = peer, .begin_ns = clock_monotonic_ns()};
+    dial_end_names(dial, record->begin_ns);
     dial->last_family = peer.addr.family;
     dial->attempt_total++;
     if (dial->connect_begin_ns == 0)
@@ -485,17 +496,31 @@ static bool dial_may_race(struct dial *dial)
     return false;
 }
 
+/* When the wait for answers was over: with the last one, which may hold no address, or now, since it took too long. */
+static uint64_t dial_answered_ns(const struct dial *dial)
+{
+    if (dial->is_pace_due && !dial_knows_enough(dial))
+        return clock_monotonic_ns();
+    uint64_t last_ns = 0;
+    for (int i = 0; i < HALF_COUNT; i++)
+        if (dial->question.half[i].is_answered)
+            last_ns = u64_most(last_ns, dial->question.half[i].answered_ns);
+    return last_ns;
+}
+
 /* The answer that the race begins with: the later one of those that are used. */
 static void dial_begin_race(struct dial *dial)
 {
+    uint64_t latest_ns = 0;
+    dial->dns_end_ns = dial_answered_ns(dial);
     dial->is_racing = true;
     dial->is_pace_due = true;
     for (int i = 0; i < HALF_COUNT; i++) {
         const struct question_half *half = &dial->question.half[i];
-        if (half->count == 0 || half->answered_ns < dial->dns_end_ns)
+        if (half->count == 0 || half->answered_ns < latest_ns)
             continue;
         dial->dns_source = half->source;
-        dial->dns_end_ns = half->answered_ns;
+        latest_ns = half->answered_ns;
     }
 }
 
@@ -525,6 +550,8 @@ static void dial_start_attempts(struct dial *dial)
     bool is_exhausted = dial->candidate_next == dial->candidate_count && dial_is_answered(dial);
     if (is_exhausted || dial_is_starved(dial))
         dial_end(dial, dial_cause_of_errno(dial->os_error), dial->os_error);
+    else if (dial->names_since_ns == 0)
+        dial->names_since_ns = clock_monotonic_ns();
 }
 
 /* Do what can be done with what is known. */
@@ -629,6 +656,12 @@ void dial_start(struct dial *dial, const struct dial_engine *engine,
     if (status == ST_OK || dial->question.half[HALF_V4].is_answered ||
         dial->question.half[HALF_V6].is_answered)
         dial_advance(dial);
+}
+
+uint64_t dial_names_ns(const struct dial *dial)
+{
+    uint64_t since_ns = dial->names_since_ns;
+    return dial->names_ns + (since_ns != 0 ? clock_monotonic_ns() - since_ns : 0);
 }
 
 struct transport *dial_take(struct dial *dial)

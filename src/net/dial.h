@@ -100,11 +100,11 @@ struct dial {
     enum dns_source dns_source;  /* of the answer that the race began with */
     uint8_t dns_answers;         /* addresses that came back, capped at 255 */
     uint64_t dns_begin_ns;       /* 0 for literals */
-    uint64_t dns_end_ns;         /* the answer that the race began with, or the failure */
-    uint64_t connect_begin_ns;   /* first attempt; 0 none */
-    uint64_t connect_end_ns;     /* the winner's; 0 none */
-    uint32_t attempt_total;      /* also those that had no room in `attempts` */
-    uint8_t attempt_count;       /* rows of `attempts` */
+    uint64_t dns_end_ns;       /* the end of the wait for answers before the race, or the failure */
+    uint64_t connect_begin_ns; /* first attempt; 0 none */
+    uint64_t connect_end_ns;   /* the winner's; 0 none */
+    uint32_t attempt_total;    /* also those that had no room in `attempts` */
+    uint8_t attempt_count;     /* rows of `attempts` */
     /* private */
     bool is_active;     /* on_done is still to come */
     bool is_racing;     /* the first attempt may begin, or began */
@@ -117,7 +117,9 @@ struct dial {
     uint8_t candidate_count;
     uint8_t candidate_next;
     uint16_t port;
-    struct transport *won; /* NULL: nobody won, or it was taken */
+    uint64_t names_since_ns; /* nothing is live, and an answer is awaited since; 0: else */
+    uint64_t names_ns;       /* and was so long before */
+    struct transport *won;   /* NULL: nobody won, or it was taken */
     const struct dial_engine *engine;
     struct dial_options options;
     void *owner;
@@ -144,6 +146,8 @@ void dial_start(struct dial *dial, const struct dial_engine *engine,
 /* socket_dial for a dial_engine; it has no use for an owner. */
 enum status dial_open(void *owner, const struct inet_endpoint *endpoint,
                       const struct socket_dial_options *options, int *ret_fd) MUST_USE;
+/* For how long of the race, so far, no attempt was under way and an answer was awaited. */
+uint64_t dial_names_ns(const struct dial *dial);
 /* The connection, which is the caller's from now on; NULL where there is none (any more). */
 struct transport *dial_take(struct dial *dial);
 /* Stop at once: attempts and a socket that nobody took are closed, no callback comes after this.

@@ -492,6 +492,8 @@ enum next step_send(struct exchange *x)
         return exchange_give_up(x, CAUSE_SHED, "");
     timeline_mark(&x->timeline, MARK_U_TX0);
     x->awaits_continue = x->wants_continue;
+    x->held_ns = 0;
+    x->held_since_ns = x->wants_continue && x->resend.len == 0 ? x->timeline.at_ns[MARK_U_TX0] : 0;
     x->waiting_ns = loop_now_ns(exchange_loop(x));
     return exchange_enter(x, STEP_forward);
 }

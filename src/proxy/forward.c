@@ -100,13 +100,20 @@ static void flow_came(struct flow *flow, uint64_t begin_ns, uint64_t now_ns)
     flow->last_ns = now_ns;
 }
 
+/* The client does not hold its body back any longer: it was told 100 (Continue), or did not wait for that. */
+static void forward_end_hold(struct exchange *x)
+{
+    if (x->held_since_ns == 0)
+        return;
+    x->held_ns = clock_monotonic_ns() - x->held_since_ns;
+    x->held_since_ns = 0;
+}
+
 /* Since when the sender of this body can speak: the client, which may wait for 100 (Continue), or the origin. */
 static uint64_t forward_begin_ns(const struct exchange *x, const struct flow *flow)
 {
     const uint64_t *at = x->timeline.at_ns;
-    if (flow == &x->response_flow)
-        return at[MARK_U_RX0];
-    return at[MARK_U_1XX] > at[MARK_U_TX0] ? at[MARK_U_1XX] : at[MARK_U_TX0];
+    return flow == &x->response_flow ? at[MARK_U_RX0] : at[MARK_U_TX0] + x->held_ns;
 }
 
 enum pump {
@@ -137,6 +144,7 @@ static enum pump forward_end(struct exchange *x, struct stream *from, struct str
 static void forward_note_request_body(struct exchange *x, struct slice bytes)
 {
     x->awaits_continue = false;
+    forward_end_hold(x);
     retry_keep(x, bytes);
 }
 
@@ -215,6 +223,7 @@ static enum pump forward_splice(struct exchange *x, struct stream *from, struct 
     flow->trickles = pipe->len < FORWARD_SPLICE_MIN;
     if (from == x->down) {
         x->awaits_continue = false;
+        forward_end_hold(x);
         retry_forget(x);
     }
     return flow_push(flow, to, moved);
@@ -270,6 +279,7 @@ static enum pump forward_pump(struct exchange *x, struct stream *from, struct st
 
 void forward_release(struct exchange *x)
 {
+    forward_end_hold(x);
     flow_stall(&x->request_flow, false);
     flow_stall(&x->response_flow, false);
     flow_limit(&x->request_flow, false);
@@ -444,6 +454,8 @@ static void forward_learn(struct exchange *x, const struct head *response)
     x->upstream_status = response->status;
     x->upstream_minor = response->minor;
     x->awaits_continue = false;
+    if (response->status == 100 || !head_is_interim(response))
+        forward_end_hold(x);
     /* One that the client does not get gives no more time: that client could be gone, and would not be missed. */
     if (!head_is_interim(response) || x->request->minor > 0)
         x->waiting_ns = loop_now_ns(exchange_loop(x));

@@ -93,15 +93,20 @@ void pace_note(struct pace *pace, const struct pipe *up, const struct pipe *down
     way_note_stall(&pace->down, &pace->is_down_stalled, down);
 }
 
+void pace_resume(struct pace *pace, uint64_t at_ns)
+{
+    if (!pace->is_up_stalled)
+        pace->up.turned_ns = at_ns;
+    if (!pace->is_down_stalled)
+        pace->down.turned_ns = at_ns;
+}
+
 void pace_limited(struct pace *pace, uint64_t begin_ns, uint64_t end_ns)
 {
     if (end_ns <= begin_ns)
         return;
     add_us(&pace->limited_us, end_ns - begin_ns);
-    if (!pace->is_up_stalled)
-        pace->up.turned_ns = end_ns;
-    if (!pace->is_down_stalled)
-        pace->down.turned_ns = end_ns;
+    pace_resume(pace, end_ns);
 }
 
 static uint64_t stalled_ns(const struct pace_way *way, bool is_stalled, uint64_t now_ns)

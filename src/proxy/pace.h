@@ -43,6 +43,8 @@ struct pace_before pace_look(const struct pipe *up, const struct pipe *down);
 /* After a run. */
 void pace_note(struct pace *pace, const struct pipe *up, const struct pipe *down,
                struct pace_before before);
+/* Nothing was let pass until `at_ns`: what is quiet or awaited is so from then on. */
+void pace_resume(struct pace *pace, uint64_t at_ns);
 /* A limit on bandwidth stalled both ways from `begin_ns` until `end_ns`. */
 void pace_limited(struct pace *pace, uint64_t begin_ns, uint64_t end_ns);
 /* Put it into the record. `now_ns`: until when a stall counts that goes on. */

@@ -140,9 +140,18 @@ void sni_guard_give_up(struct sni_guard *guard)
         (void)guard_blame(guard, tls_hello_text(TLS_HELLO_MORE));
         return;
     }
+    guard->heard_ns = clock_monotonic_ns();
     struct text text = text_on(guard->detail, sizeof(guard->detail));
     sni_name_tell_late(guard->other, &text);
     (void)text_string(&text);
+}
+
+uint64_t sni_guard_asking_ns(const struct sni_guard *guard)
+{
+    uint64_t end_ns = guard->heard_ns;
+    if (end_ns == 0 && guard->is_asking)
+        end_ns = clock_monotonic_ns();
+    return end_ns == 0 ? 0 : end_ns - guard->other->asked_ns;
 }
 
 struct slice sni_guard_would_deny(const struct sni_guard *guard)
@@ -192,7 +201,10 @@ static enum sni_result guard_hear(struct sni_guard *guard)
 {
     char why[SNI_DETAIL];
     struct text text = text_on(why, sizeof(why));
-    return guard_end_asking(guard, sni_name_judge(guard->other, &text), &text);
+    enum sni_result result = guard_end_asking(guard, sni_name_judge(guard->other, &text), &text);
+    if (result != SNI_WAITS)
+        guard->heard_ns = clock_monotonic_ns();
+    return result;
 }
 
 static enum sni_result guard_judge_name(struct sni_guard *guard, struct engine *engine,

@@ -54,6 +54,8 @@ struct sni_guard {
     uint64_t hello_ns;
     uint64_t begun_ns; /* monotonic: when the first byte came; 0: none did */
     uint64_t last_ns;  /* and the last one */
+    uint64_t
+        heard_ns; /* monotonic: when what it asked was answered, or given up; 0: it waited for nobody */
     /* The judgement; empty where all is well. */
     char detail[SNI_DETAIL];
     char name[HOST_MAX + 1]; /* canonical; empty: none */
@@ -95,6 +97,8 @@ enum sni_result sni_guard_run(struct sni_guard *guard, struct engine *engine,
                               struct transport *client);
 /* What only observes and would have refused what it names; good until the guard is destroyed. Empty: nothing. */
 struct slice sni_guard_would_deny(const struct sni_guard *guard);
+/* How long it waited for name servers, or does by now. */
+uint64_t sni_guard_asking_ns(const struct sni_guard *guard);
 /* Of a refusal: what would change it. */
 void sni_guard_add_remedy(const struct sni_guard *guard, struct text *into);
 /* What is held, until the guard is destroyed. */

@@ -135,6 +135,7 @@ static void tell_reach(const struct reach *reach, struct record *record)
     record->upstream = reach->peer;
     record->dns_source = reach->dns_source;
     record->dns_answers = reach->dns_answers;
+    record->stalled_by_dns_ns = reach->names_ns;
     record->attempt_count = reach->attempt_count;
     record->is_untrusted = reach->is_untrusted;
     memcpy(record->attempts, reach->attempts, reach->attempt_count * sizeof(reach->attempts[0]));
@@ -186,6 +187,7 @@ static void tell_facts(const struct exchange *x, struct record *record)
     record->stalled_by_client_ns = x->response_flow.stalled_ns;
     record->stalled_by_upstream_ns = x->request_flow.stalled_ns;
     record->stalled_by_limits_ns = x->request_flow.limited_ns + x->response_flow.limited_ns;
+    record->held_ns = x->held_ns;
     record->client_pace = tell_pace(&x->request_flow);
     record->upstream_pace = tell_pace(&x->response_flow);
     record->retries = x->has_retried ? 1 : 0;
@@ -236,14 +238,15 @@ static uint64_t tell_since(uint64_t begin_ns, uint64_t now_ns)
 }
 
 /* Stalls and pauses that last count as if they ended now, so that it shows whom a transfer that stands still waits
- * for. */
-static void tell_flow_so_far(const struct flow *flow, uint64_t now_ns, uint64_t *stalled_ns,
-                             struct record *record, struct record_pace *pace)
+ * for. Who has said all does not pause. */
+static void tell_flow_so_far(const struct flow *flow, bool is_done, uint64_t now_ns,
+                             uint64_t *stalled_ns, struct record *record, struct record_pace *pace)
 {
     uint64_t quiet_ns = tell_since(flow->last_ns, now_ns);
     *stalled_ns += tell_since(flow->stalled_since_ns, now_ns);
     record->stalled_by_limits_ns += tell_since(flow->limited_since_ns, now_ns);
-    if (flow->stalled_since_ns != 0 || flow->limited_since_ns != 0 || quiet_ns < RECORD_PAUSE_NS)
+    if (is_done || flow->stalled_since_ns != 0 || flow->limited_since_ns != 0 ||
+        quiet_ns < RECORD_PAUSE_NS)
         return;
     pace->quiet_ns += quiet_ns;
     pace->pauses++;
@@ -258,10 +261,11 @@ void exchange_describe(struct link *link, struct record *into)
     exchange_tell(x, into);
     if (x->is_reaching)
         reach_mark(&x->reach, &into->timeline);
-    tell_flow_so_far(&x->request_flow, now_ns, &into->stalled_by_upstream_ns, into,
+    tell_flow_so_far(&x->request_flow, x->request_done, now_ns, &into->stalled_by_upstream_ns, into,
                      &into->client_pace);
-    tell_flow_so_far(&x->response_flow, now_ns, &into->stalled_by_client_ns, into,
+    tell_flow_so_far(&x->response_flow, x->response_done, now_ns, &into->stalled_by_client_ns, into,
                      &into->upstream_pace);
+    into->held_ns += tell_since(x->held_since_ns, now_ns);
     into->end = END_NONE; /* a limit that passed is not the end yet */
     into->ended_by = LEG_NONE;
     into->is_in_progress = true;

@@ -71,6 +71,8 @@ bool tunnel_guard(struct tunnel *tunnel, bool *ret_waits);
 void tunnel_begin_inside(struct tunnel *tunnel, const struct record *record);
 /* pipe_means.show: these bytes went on. */
 void tunnel_show(struct pipe *pipe, struct slice bytes);
+/* The same, of what went on at `at_ns`. */
+void tunnel_show_at(struct pipe *pipe, struct slice bytes, uint64_t at_ns);
 
 /* ---- tunnel_tell.c ---- */
 

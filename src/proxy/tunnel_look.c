@@ -79,8 +79,12 @@ static enum status tunnel_release(struct tunnel *tunnel)
         tunnel->up.first_ns = tunnel->guard->begun_ns;
         tunnel->up.last_ns = tunnel->guard->last_ns;
     }
+    uint64_t heard_ns = tunnel->guard->heard_ns;
+    if (heard_ns != 0)
+        pace_resume(&tunnel->pace, heard_ns);
     if (tunnel->up.is_shown)
-        tunnel_show(&tunnel->up, pipe_held(&tunnel->up));
+        tunnel_show_at(&tunnel->up, pipe_held(&tunnel->up),
+                       heard_ns != 0 ? heard_ns : tunnel->up.last_ns);
     if (tunnel->guard->detail[0] != '\0' || sni_guard_would_deny(tunnel->guard).len > 0)
         counter_add(room->engine->counters, COUNT_WOULD_DENY, 1);
     sni_guard_destroy(&room->sni, &tunnel->guard);
@@ -126,6 +130,11 @@ static void tunnel_end_inside(struct tunnel *tunnel)
 
 void tunnel_show(struct pipe *pipe, struct slice bytes)
 {
+    tunnel_show_at(pipe, bytes, pipe->last_ns);
+}
+
+void tunnel_show_at(struct pipe *pipe, struct slice bytes, uint64_t at_ns)
+{
     struct tunnel *tunnel = pipe->is_up ? CONTAINER_OF(pipe, struct tunnel, up)
                                         : CONTAINER_OF(pipe, struct tunnel, down);
     struct inside_room *room = &tunnel->room->inside;
@@ -135,7 +144,7 @@ void tunnel_show(struct pipe *pipe, struct slice bytes)
     if (tunnel->inside == NULL && tls_watch_may_begin(side, bytes))
         tunnel->inside = inside_create(room, rhythm_quiet_ns(&tunnel->rhythm));
     bool goes_on = tunnel->inside != NULL &&
-                   inside_see(room, tunnel->inside, side, bytes, pipe->last_ns, &tunnel->record);
+                   inside_see(room, tunnel->inside, side, bytes, at_ns, &tunnel->record);
     if (!goes_on) {
         tunnel_end_inside(tunnel);
         return;

@@ -62,6 +62,7 @@ void tunnel_tell_guard(const struct sni_guard *guard, struct record *record)
     struct slice detail = slice_from_string(guard->detail);
     struct slice observed = sni_guard_would_deny(guard);
     record_set(record, &record->sni, slice_from_string(guard->name), HOST_MAX);
+    record->stalled_by_dns_ns += sni_guard_asking_ns(guard);
     if (observed.len > 0)
         record_set(record, &record->would_deny, observed, 64);
     if (detail.len == 0)

@@ -18,7 +18,7 @@
     X(P_POLICY, "p_policy", "allowed or denied")                                           \
     X(P_SLOT, "p_slot", "a pooled connection was taken, or dialling was allowed to begin") \
     X(U_DNS0, "u_dns0", "the name was asked for")                                          \
-    X(U_DNS1, "u_dns1", "the answer came that the dial began with")                        \
+    X(U_DNS1, "u_dns1", "the wait for the answers was over that the dial began with")      \
     X(U_SYN0, "u_syn0", "the first connect attempt began")                                 \
     X(U_SYN1, "u_syn1", "the winning connect attempt was done")                            \
     X(U_PT0, "u_pt0", "the TLS handshake with a parent proxy began")                       \

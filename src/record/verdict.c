@@ -58,6 +58,7 @@ struct judge {
     uint64_t cursor_ns;
     uint64_t end_ns;
     uint64_t limited_us; /* not shared out yet */
+    uint64_t names_us;   /* likewise: of stalled_by_dns_ns */
     struct leg client;
     struct leg upstream;
     uint64_t *share_us;
@@ -202,6 +203,11 @@ static void give_limited(struct judge *judge, uint64_t *left_us)
     judge->limited_us -= give(judge, SLOW_PROXY, left_us, judge->limited_us);
 }
 
+static void give_names(struct judge *judge, uint64_t *left_us)
+{
+    judge->names_us -= give(judge, SLOW_DNS, left_us, judge->names_us);
+}
+
 /* ---- pieces ---- */
 
 /* Go on to `to_ns`, 0 for nowhere; gives how far that is. */
@@ -235,13 +241,12 @@ static void judge_receive(struct judge *judge)
     give_all(judge, leg->peer, left_us);
 }
 
-/* A stretch between two marks that is one side's; what lies before it is the proxy's. */
-static void judge_stretch(struct judge *judge, enum mark begin, enum mark end, enum slow_side side)
+static void judge_look_up(struct judge *judge)
 {
-    if (judge->at[begin] == 0)
+    if (judge->at[MARK_U_DNS0] == 0)
         return;
-    give_all(judge, SLOW_PROXY, walk(judge, judge->at[begin]));
-    give_all(judge, side, walk(judge, end_of(judge, judge->at[end])));
+    give_all(judge, SLOW_PROXY, walk(judge, judge->at[MARK_U_DNS0]));
+    give_all(judge, SLOW_DNS, walk(judge, end_of(judge, judge->at[MARK_U_DNS1])));
 }
 
 /* A request that met a dead connection and is sent again: until the new one is asked for, the old one cost the time. */
@@ -270,17 +275,30 @@ static uint64_t handshake_rounds(const struct record_tls *tls)
     return tls->version != 0 && tls->version < 0x0304 && !tls->resumed ? 2 : 1;
 }
 
+/* What was waited for between attempts was the name of the host; an address that was asked for has none. */
+static void judge_connect(struct judge *judge)
+{
+    const uint64_t *at = judge->at;
+    if (at[MARK_U_SYN0] == 0)
+        return;
+    give_all(judge, SLOW_PROXY, walk(judge, at[MARK_U_SYN0]));
+    uint64_t left_us = walk(judge, end_of(judge, at[MARK_U_SYN1]));
+    if (at[MARK_U_DNS0] != 0)
+        give_names(judge, &left_us);
+    give_all(judge, SLOW_UPSTREAM_NETWORK, left_us);
+}
+
 static void judge_reach(struct judge *judge)
 {
     judge_retry(judge);
-    judge_stretch(judge, MARK_U_DNS0, MARK_U_DNS1, SLOW_DNS);
-    judge_stretch(judge, MARK_U_SYN0, MARK_U_SYN1, SLOW_UPSTREAM_NETWORK);
+    judge_look_up(judge);
+    judge_connect(judge);
     judge_asking(judge, MARK_U_PT0, MARK_U_PT1, 1);
     judge_asking(judge, MARK_U_PX0, MARK_U_PX1, 1);
     judge_asking(judge, MARK_U_TLS0, MARK_U_TLS1, handshake_rounds(&judge->record->upstream_tls));
 }
 
-/* The request's body on its way. A client that is told to wait for 100 (Continue), or that never sent a byte although
+/* The request's body on its way. A client that holds it back for a 100 (Continue), or that never sent a byte although
  * it was answered, waited for the origin. */
 static void judge_send(struct judge *judge)
 {
@@ -290,9 +308,10 @@ static void judge_send(struct judge *judge)
     if (sent_ns == 0 || (at[MARK_U_RX0] != 0 && at[MARK_U_RX0] < sent_ns))
         sent_ns = at[MARK_U_RX0];
     give_all(judge, SLOW_PROXY, walk(judge, at[MARK_U_TX0]));
-    if (at[MARK_U_1XX] != 0 && (sent_ns == 0 || at[MARK_U_1XX] < sent_ns))
-        give_thinking(judge, walk(judge, at[MARK_U_1XX]), 1);
     uint64_t left_us = walk(judge, end_of(judge, sent_ns));
+    uint64_t held_us = u64_least(left_us, record->held_ns / NS_PER_US);
+    give_thinking(judge, held_us, 1);
+    left_us -= held_us;
     if (record->request_body_bytes == 0 && sent_ns != 0 && sent_ns == at[MARK_U_RX0]) {
         give_thinking(judge, left_us, 1);
         return;
@@ -315,6 +334,13 @@ static void judge_load(struct judge *judge)
     give_receiving(judge, &judge->upstream, left_us - stalled_us, &record->upstream_pace);
 }
 
+static void judge_deliver(struct judge *judge)
+{
+    uint64_t left_us = walk(judge, end_of(judge, judge->at[MARK_D_TX1]));
+    give_limited(judge, &left_us);
+    give_sending(judge, &judge->client, left_us);
+}
+
 static void judge_messages(struct judge *judge)
 {
     const uint64_t *at = judge->at;
@@ -326,7 +352,7 @@ static void judge_messages(struct judge *judge)
     }
     give_all(judge, SLOW_PROXY, walk(judge, u64_most(at[MARK_D_TX0], at[MARK_U_RX1])));
     if (at[MARK_D_TX0] != 0)
-        give_sending(judge, &judge->client, walk(judge, end_of(judge, at[MARK_D_TX1])));
+        judge_deliver(judge);
     /* An early answer is through, and the rest of the request is not. */
     if (at[MARK_U_TX0] != 0 && (at[MARK_U_TX1] == 0 || at[MARK_U_TX1] > judge->cursor_ns))
         give_receiving(judge, &judge->client, walk(judge, end_of(judge, at[MARK_U_TX1])),
@@ -386,7 +412,7 @@ static uint64_t tunnel_awaited_us(const struct judge *judge, uint64_t *ret_round
         begin_ns = at[MARK_T_OPEN];
         end_ns = at[MARK_T_DOWN];
     } else if (at[MARK_T_UP] != 0 && at[MARK_T_DOWN] == 0) {
-        begin_ns = at[MARK_T_LAST];
+        begin_ns = u64_most(at[MARK_T_LAST], at[MARK_T_CH]);
         end_ns = judge->end_ns;
     }
     bool has_waited = end_ns > begin_ns && end_ns - begin_ns < RECORD_IDLE_NS;
@@ -394,13 +420,26 @@ static uint64_t tunnel_awaited_us(const struct judge *judge, uint64_t *ret_round
     return plus(awaited_us, has_waited ? (end_ns - begin_ns) / NS_PER_US : 0);
 }
 
+/* The request for an upgrade and the wait for its 101. The counters tell of what the tunnel carried, too. */
+static void judge_upgrade(struct judge *judge)
+{
+    if (judge->record->kind != RECORD_UPGRADE)
+        return;
+    judge->client.is_own = judge->upstream.is_own = false;
+    judge_send(judge);
+    give_thinking(judge, walk(judge, judge->at[MARK_U_RX0]), 1);
+    judge->client.is_own = judge->upstream.is_own = true;
+}
+
 /* Life of a tunnel: what is known is shared out, in this order, and the rest is idle. */
 static void judge_tunnel(struct judge *judge)
 {
     const struct record *record = judge->record;
+    judge_upgrade(judge);
     give_all(judge, SLOW_PROXY, walk(judge, judge->at[MARK_T_OPEN]));
     uint64_t left_us = walk(judge, judge->end_ns);
     give_limited(judge, &left_us);
+    give_names(judge, &left_us);
     tunnel_stalled(judge, &judge->client, &left_us, record->stalled_by_client_ns);
     tunnel_stalled(judge, &judge->upstream, &left_us, record->stalled_by_upstream_ns);
     uint64_t rounds;
@@ -469,6 +508,7 @@ bool verdict_judge(const struct record *record, struct verdict *ret_verdict)
     if (verdict.total_us < RECORD_SLOW_NS / NS_PER_US)
         return false;
     bool tunnels = has_opened(record);
+    judge.names_us = record->stalled_by_dns_ns / NS_PER_US;
     judge.limited_us = record->stalled_by_limits_ns / NS_PER_US;
     judge.client = leg_of(&record->client_tcp, tunnels || record->client_use <= 1, SLOW_CLIENT,
                           SLOW_CLIENT_NETWORK);

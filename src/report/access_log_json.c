@@ -235,12 +235,14 @@ static void add_bytes(const struct record *record, struct text *into)
     json_count(into, JSON_KEY("by_client"), record->stalled_by_client_ns / NS_PER_US);
     json_count(into, JSON_KEY("by_upstream"), record->stalled_by_upstream_ns / NS_PER_US);
     json_count(into, JSON_KEY("by_limits"), record->stalled_by_limits_ns / NS_PER_US);
+    json_count(into, JSON_KEY("by_dns"), record->stalled_by_dns_ns / NS_PER_US);
     json_close(into, object);
     object = json_open(into, JSON_KEY("pace"));
     add_pace(into, JSON_KEY("client"), &record->client_pace);
     add_pace(into, JSON_KEY("upstream"), &record->upstream_pace);
     json_count(into, JSON_KEY("awaited_us"), record->awaited_ns / NS_PER_US);
     json_count(into, JSON_KEY("waits"), record->waits);
+    json_count(into, JSON_KEY("held_us"), record->held_ns / NS_PER_US);
     json_close(into, object);
 }
 
@@ -457,7 +459,7 @@ static void add_phase_now(const struct record *record, struct text *into)
 {
     enum phase phase;
     uint64_t since_ns;
-    if (record_is_in_flight(record) && timeline_phase_now(&record->timeline, &phase, &since_ns))
+    if (record_is_in_flight(record) && record_phase_now(record, &phase, &since_ns))
         json_word(into, JSON_KEY("phase"), phase_word(phase));
 }
 

@@ -9,6 +9,7 @@
  *     A1  A point is never before the one before it, so no piece is negative, and all of them make up `time`.
  *     A2  What lies between the start and `ready` and is neither dns nor connect is `blocked`.
  *     A3  What did not happen is -1, but for send, wait and receive, which must be there: they are 0.
+ *     A4  What was given up lasted until then: a look-up is dns; a connect, and what belongs to it, connect.
  *
  * Waiting for an answer that never came is `wait`, though the timeline has no such phase: it was waited. What lies
  * outside of the line (the client's own sending, the last bytes to it, closing) is in members with an underscore, and
@@ -81,10 +82,29 @@ static void point_at_rest(const struct record *record, const uint64_t *at, struc
     points->end = u64_most(first_present(last, at[MARK_X_END]), points->answered);
 }
 
-static void find_points(const struct record *record, const struct timeline *timeline,
+/* A4: set the end of the phase that was given up. */
+static void end_unfinished(const struct record *record, struct timeline *timeline)
+{
+    static const uint8_t ends[PHASE_COUNT] = {[PHASE_DNS] = MARK_U_DNS1,
+                                              [PHASE_CONNECT] = MARK_U_SYN1,
+                                              [PHASE_PARENT_TLS] = MARK_U_PT1,
+                                              [PHASE_PARENT] = MARK_U_PX1,
+                                              [PHASE_TLS] = MARK_U_TLS1};
+    enum phase phase;
+    uint64_t begin_ns, end_ns;
+    if (!record_unfinished(record, timeline, &phase, &begin_ns, &end_ns) || ends[phase] == 0)
+        return;
+    bool is_within_connect = phase == PHASE_DNS && timeline_has(timeline, MARK_U_DNS1);
+    timeline_mark_at(timeline, is_within_connect ? MARK_U_SYN1 : (enum mark)ends[phase], end_ns);
+}
+
+static void find_points(const struct record *record, const struct timeline *whole,
                         struct points *points)
 {
+    struct timeline ended = *whole;
+    const struct timeline *timeline = &ended;
     const uint64_t *at = timeline->at_ns;
+    end_unfinished(record, &ended);
     uint64_t beyond = u64_most(at[MARK_U_PT1], at[MARK_U_PX1]);
     uint64_t connected = u64_most(at[MARK_U_SYN1], u64_most(at[MARK_U_TLS1], beyond));
     points->has_dns = at[MARK_U_DNS0] != 0 && at[MARK_U_DNS1] != 0;

@@ -92,6 +92,7 @@ static const struct member stalled_members[] = {
     MEMBER("by_client", reader_us, stalled_by_client_ns),
     MEMBER("by_upstream", reader_us, stalled_by_upstream_ns),
     MEMBER("by_limits", reader_us, stalled_by_limits_ns),
+    MEMBER("by_dns", reader_us, stalled_by_dns_ns),
 };
 
 #define PACE(way)                                                                                  \
@@ -163,6 +164,7 @@ static const struct member pace_members[] = {
     PART("upstream", read_upstream_pace),
     MEMBER("awaited_us", reader_us, awaited_ns),
     MEMBER("waits", reader_u64, waits),
+    MEMBER("held_us", reader_us, held_ns),
 };
 READ_OBJECT(pace)
 #undef READ_OBJECT

@@ -73,6 +73,7 @@ static void reach_copy_facts(struct reach *reach)
     reach->dns_end_ns = dial->dns_end_ns;
     reach->connect_begin_ns = dial->connect_begin_ns;
     reach->connect_end_ns = dial->connect_end_ns;
+    reach->names_ns = dial_names_ns(dial);
     reach->attempt_count = dial->attempt_count;
     memcpy(reach->attempts, dial->attempts, dial->attempt_count * sizeof(dial->attempts[0]));
 }

@@ -52,6 +52,7 @@ struct reach {
     struct record_tls tls;
     uint64_t dns_begin_ns, dns_end_ns; /* 0 where it did not happen */
     uint64_t connect_begin_ns, connect_end_ns;
+    uint64_t names_ns; /* of that, no attempt was under way and name servers were awaited */
     uint64_t tls_begin_ns, tls_end_ns;
     uint8_t dns_source;
     uint8_t dns_answers;

@@ -43,7 +43,7 @@ static void expect_now(struct world *world, enum phase wanted, uint64_t ms)
     enum phase phase;
     uint64_t since_ns;
     const struct record *record = look(world);
-    assert_true(timeline_phase_now(&record->timeline, &phase, &since_ns));
+    assert_true(record_phase_now(record, &phase, &since_ns));
     assert_string_equal(phase_word(phase), phase_word(wanted));
     assert_int_equal(record->now_ns - since_ns, ms * NS_PER_MS);
 }
@@ -78,6 +78,7 @@ static void test_the_phase_is_told(void **state)
     peer_say(client, "def");
     world_advance(world, 500);
     expect_now(world, PHASE_WAIT, 500);
+    assert_int_equal(seen.client_pace.pauses, 0); /* it has nothing more to say */
     assert_int_equal(seen.status, 0);
     expect_slow(world, SLOW_ORIGIN);
     struct peer *origin = world_origin(world);

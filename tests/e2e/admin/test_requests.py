@@ -89,6 +89,16 @@ def test_a_name_that_is_looked_up(stage, proxy):
     assert listed["verdict"]["slow"] == "dns" and listed["host"] == "late.test" and "u_dns1" not in listed["marks_us"]
 
 
+def test_addresses_of_the_other_family_that_are_awaited(stage, proxy):
+    """All attempts have failed, so that nothing but the name server is waited for."""
+    stage.dns.add("late.test", aaaa=["::1"], drop=["A"])
+    origin = stage.origin(replies(ok(b"")))
+    send(stage, proxy, f"http://late.test:{origin.port}/")
+    listed = wait_phase(proxy, "dns", "?age=300ms")
+    assert [each["result"] for each in listed["attempts"]] == ["failed"] and "u_dns1" in listed["marks_us"]
+    assert listed["verdict"]["slow"] == "dns" and listed["stalled_us"]["by_dns"] > 0
+
+
 @pytest.mark.parametrize("method", ["GET", "CONNECT"])
 def test_an_address_that_does_not_answer(stage, method):
     """The attempts so far are there, and the way to the origin is what is slow, also of a CONNECT, which is no tunnel yet."""

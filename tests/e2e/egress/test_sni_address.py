@@ -126,6 +126,24 @@ def test_log_lets_pass_and_tells(stage, guarded):
     assert (record["would_deny"], record["sni"], record.end) == ("egress.sni", "b.example", "done")
 
 
+def test_the_time_of_the_look_up_is_the_name_servers(stage, guarded):
+    """It is no time of the origin: what stands inside begins when the ClientHello is let pass."""
+    stage.dns.add("late.example", a=[HERE], delay=0.3)
+    record = passes(stage, guarded, hello("late.example"))
+    assert record.stalled["by_dns"] >= 200_000
+    assert record.slow == "dns"
+    assert record["pace"]["awaited_us"] < record.stalled["by_dns"]
+    assert record.marks["t_ch"] - record.marks["t_up"] >= 200_000
+
+
+def test_a_look_up_that_nobody_answers_is_the_name_servers(stage, guarded):
+    """Until it is given up."""
+    stage.dns.add("mute.example", drop=True)
+    refused(stage, guarded, hello("mute.example"), host=HERE, text="timeouts: { dns: 300ms }\n")
+    record = stage.proxies[-1].record()
+    assert record.stalled["by_dns"] >= 200_000 and record.slow == "dns"
+
+
 # ---- hostile and broken name servers ----
 
 @pytest.mark.parametrize("facts, why", [

@@ -105,6 +105,44 @@ def test_an_origin_that_thinks_is_slow(proxy, stage):
     assert get(proxy, stage.origin(slow).url + "/") == "origin"
 
 
+def test_a_name_server_that_is_late_with_the_only_address_that_answers_is_slow(proxy, stage):
+    """The other family refuses at once, and nothing but its answer is waited for."""
+    stage.dns.add("late.example", a=["127.0.0.1"], aaaa=["::1"], delay={"A": 0.3})
+    origin = stage.origin(replies(ok(b"fine")))
+    with proxy.connect() as client:
+        client.ask(request("GET", f"http://late.example:{origin.port}/"))
+    record = proxy.record()
+    assert verdict_of(record) == "dns"
+    assert record.stalled["by_dns"] >= SLOW_US
+    assert record.shares["upstream_network"] < record.shares["dns"]
+
+
+def test_an_answer_without_an_address_that_is_waited_for_is_the_look_ups(proxy, stage):
+    """The dial waits for it as for any other."""
+    stage.dns.add("half.example", a=["127.0.0.1"], delay={"AAAA": 0.03})
+    origin = stage.origin(replies(ok(b"fine")))
+    with proxy.connect() as client:
+        client.ask(request("GET", f"http://half.example:{origin.port}/"))
+    assert proxy.record().phases["dns"] >= 30_000
+
+
+def test_an_origin_that_lets_an_upgrade_wait_is_slow(proxy, stage):
+    """It is one more message until the 101."""
+    def upgrades_late(conn):
+        conn.read_request()
+        conn.pause(SLOW_S)
+        conn.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\nConnection: upgrade\r\n\r\n")
+        conn.hold()
+
+    origin = stage.origin(upgrades_late)
+    with proxy.connect() as client:
+        client.send(request("GET", origin.url + "/", "Upgrade: chat", "Connection: upgrade"))
+        assert client.read_head().status == 101
+    record = proxy.record()
+    assert verdict_of(record) == "origin"
+    assert record.shares["origin"] >= 1_000_000 * SLOW_S * 0.9
+
+
 def test_an_origin_that_writes_late_is_slow(proxy, stage):
     """In the middle of a body, in pieces that follow each other closely, or with pauses."""
     def trickles(conn):
@@ -150,7 +188,43 @@ def test_an_origin_that_lets_its_client_wait_for_100_is_slow(proxy, stage):
         assert client.read_head().status == 100
         client.send(b"body")
         client.read_response("PUT")
+    record = proxy.record()
+    assert verdict_of(record) == "origin"
+    assert record["pace"]["held_us"] >= SLOW_US
+
+
+def test_an_origin_that_never_lets_its_client_send_is_slow(stage):
+    """The client waits for 100 in vain."""
+    proxy = stage.proxy("--timeout", "response_head=300ms")
+    origin = stage.origin(lambda conn: (conn.read_request_head(), conn.hold()))
+    with proxy.connect() as client:
+        client.send(request("PUT", origin.url + "/", "Expect: 100-continue", "Content-Length: 4"))
+        assert client.read_head().status == 504
     assert verdict_of(proxy.record()) == "origin"
+
+
+@pytest.mark.parametrize("expects", [False, True])
+def test_hints_in_the_middle_of_an_upload_are_no_wait_for_the_origin(proxy, stage, expects):
+    """A 103 that comes while a client sends late, also one that said it would wait and did not."""
+    def hints(conn):
+        conn.read_request_head()
+        conn.read(2)
+        conn.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        conn.read(2)
+        conn.send(ok(b"got"))
+        conn.hold()
+
+    origin = stage.origin(hints)
+    with proxy.connect() as client:
+        client.send(request("PUT", origin.url + "/", "Content-Length: 4", *["Expect: 100-continue"] * expects))
+        if not expects:
+            client.pause(SLOW_S)
+        client.send(b"bo")
+        assert client.read_head().status == 103
+        client.pause(SLOW_S)
+        client.send(b"dy")
+        client.read_response("PUT")
+    assert verdict_of(proxy.record()) == "client"
 
 
 def test_a_client_that_does_not_read_is_slow(proxy, stage):

@@ -301,6 +301,78 @@ static void test_resolution_delay(void **state)
     assert_int_equal(f.dial.attempt_total, 0);
     clock_advance(3 * NS_PER_MS);
     await_done(&f, DIAL_CONNECTED);
+    assert_int_equal(f.dial.dns_end_ns - f.dial.dns_begin_ns, 51 * NS_PER_MS); /* it waited */
+    end(&f);
+}
+
+/* An answer without an address was waited for as well. */
+static void test_an_empty_answer_is_waited_for(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    add_rule(&f, RR_A, "127.0.0.2", NULL);
+    dns_server_add(&f.server,
+                   (struct dns_rule){.name = "a.test", .type = RR_AAAA, .is_held = true});
+    start(&f, "a.test");
+    await_half(&f, HALF_V4);
+    clock_advance(40 * NS_PER_MS);
+    dns_server_release(&f.server);
+    await_done(&f, DIAL_CONNECTED);
+    assert_int_equal(f.dial.dns_end_ns - f.dial.dns_begin_ns, 40 * NS_PER_MS);
+    assert_int_equal(dial_names_ns(&f.dial), 0);
+    end(&f);
+}
+
+/* Where all that is known failed, the other family is waited for: neither a look-up's time nor a connect's. */
+static void test_waiting_for_the_other_family(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    add_rule(&f, RR_A, "127.0.0.3", NULL);
+    dns_server_add(&f.server, (struct dns_rule){.name = "a.test",
+                                                .type = RR_AAAA,
+                                                .address = {"::ffff:127.0.0.2"},
+                                                .ttl = 60,
+                                                .is_held = true});
+    start(&f, "a.test");
+    await_half(&f, HALF_V4);
+    turn(&f);
+    clock_advance(51 * NS_PER_MS);
+    await_attempts(&f, 1);
+    for (int i = 0; i < TURNS_MAX && f.dial.attempts[0].end_ns == 0; i++)
+        turn(&f);
+    clock_advance(300 * NS_PER_MS);
+    assert_int_equal(dial_names_ns(&f.dial), 300 * NS_PER_MS);
+    dns_server_release(&f.server);
+    await_done(&f, DIAL_CONNECTED);
+    clock_advance(10 * NS_PER_MS);
+    assert_int_equal(dial_names_ns(&f.dial), 300 * NS_PER_MS);
+    assert_int_equal(f.dial.dns_end_ns - f.dial.dns_begin_ns, 51 * NS_PER_MS);
+    dial_cancel(&f.dial);
+    end(&f);
+}
+
+/* Likewise where it never comes. */
+static void test_waiting_in_vain_for_the_other_family(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    add_rule(&f, RR_A, "127.0.0.3", NULL);
+    dns_server_add(&f.server,
+                   (struct dns_rule){.name = "a.test", .type = RR_AAAA, .is_silent = true});
+    start(&f, "a.test");
+    await_half(&f, HALF_V4);
+    turn(&f);
+    clock_advance(51 * NS_PER_MS);
+    await_attempts(&f, 1);
+    for (int i = 0; i < TURNS_MAX && f.dial.attempts[0].end_ns == 0; i++)
+        turn(&f);
+    clock_advance(10 * NS_PER_S);
+    await_done(&f, DIAL_CONNECT_REFUSED);
+    assert_int_equal(dial_names_ns(&f.dial), 10 * NS_PER_S);
     end(&f);
 }
 
@@ -650,6 +722,9 @@ int main(void)
         cmocka_unit_test(test_attempt_delay),
         cmocka_unit_test(test_failure_is_not_waited_for),
         cmocka_unit_test(test_resolution_delay),
+        cmocka_unit_test(test_an_empty_answer_is_waited_for),
+        cmocka_unit_test(test_waiting_for_the_other_family),
+        cmocka_unit_test(test_waiting_in_vain_for_the_other_family),
         cmocka_unit_test(test_mixed_is_refused),
         cmocka_unit_test(test_mixed_later_answer),
         cmocka_unit_test(test_mixed_first_answer_waits),

@@ -1,41 +1,6 @@
-#include "record_test.h"
-
-#include "base/check.h"
-#include "base/clock.h"
-#include "record/verdict.h"
+#include "verdict_test.h"
 
 #include <string.h>
-
-/* Each row of docs/verdict.md, from records made by hand. Times in milliseconds. */
-
-enum { BASE = 1000000000, WALL = 2000000000, FULL = 1448 };
-
-#define MS(n) ((uint64_t)(n)*NS_PER_MS)
-#define US(n) ((uint64_t)(n)*1000)
-
-static struct record record;
-static struct verdict verdict;
-
-struct set_mark {
-    enum mark mark;
-    uint64_t at_ms;
-};
-
-static void begin_record(enum record_kind kind, const struct set_mark *marks, size_t count)
-{
-    record_begin(&record);
-    record.kind = (uint8_t)kind;
-    record.client_use = record.upstream_use = 1;
-    clock_freeze(BASE, WALL);
-    timeline_begin(&record.timeline);
-    clock_restore();
-    for (size_t i = 0; i < count; i++)
-        timeline_mark_at(&record.timeline, marks[i].mark, BASE + MS(marks[i].at_ms));
-}
-
-#define RECORD(kind, ...)                                      \
-    begin_record(kind, (const struct set_mark[]){__VA_ARGS__}, \
-                 COUNT_OF(((const struct set_mark[]){__VA_ARGS__})))
 
 /* An exchange of a second, of which each phase took a little. */
 #define WHOLE                                                                                      \
@@ -45,48 +10,6 @@ static void begin_record(enum record_kind kind, const struct set_mark *marks, si
     {                                                                                              \
         MARK_X_END, 1000                                                                           \
     }
-
-/* A tunnel of ten seconds, open after 100 ms. */
-#define TUNNEL                                                                                    \
-    {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_U_SYN0, 0}, {MARK_U_SYN1, 90}, {MARK_T_OPEN, 100}, \
-        {MARK_T_UP, 110}, {MARK_T_DOWN, 120}, {MARK_T_LAST, 9000},                                \
-    {                                                                                             \
-        MARK_X_END, 10000                                                                         \
-    }
-
-static struct record_tcp leg(uint64_t rtt_ms)
-{
-    return (struct record_tcp){.is_known = 1,
-                               .rtt_us = (uint32_t)US(rtt_ms),
-                               .min_rtt_us = (uint32_t)US(rtt_ms),
-                               .mss_in = FULL};
-}
-
-/* The peer's segments, full or not. */
-static void brings(struct record_tcp *tcp, uint32_t segments, uint64_t bytes)
-{
-    tcp->data_segments_in = segments;
-    tcp->data_bytes_in = bytes;
-}
-
-static void judge(void)
-{
-    uint64_t sum = 0;
-    assert_true(verdict_judge(&record, &verdict));
-    for (size_t i = 0; i < SLOW_COUNT; i++)
-        sum += verdict.share_us[i];
-    assert_int_equal(sum, verdict.total_us);
-}
-
-static void assert_share(enum slow_side side, uint64_t ms)
-{
-    assert_int_equal(verdict.share_us[side], US(ms));
-}
-
-static void assert_slow(enum slow_side side)
-{
-    assert_string_equal(slow_word(verdict.slow), slow_word(side));
-}
 
 /* ---- exchanges ---- */
 
@@ -184,6 +107,25 @@ static void connecting_is_the_networks_also_where_it_fails(void **state)
     assert_share(SLOW_PROXY, 10);
     assert_share(SLOW_UPSTREAM_NETWORK, 5000);
     assert_slow(SLOW_UPSTREAM_NETWORK);
+}
+
+/* The addresses of the other family are awaited, and no attempt is under way. */
+static void a_connect_that_waits_for_addresses_is_the_name_servers(void **state)
+{
+    (void)state;
+    RECORD(RECORD_EXCHANGE, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_U_DNS0, 0},
+           {MARK_U_DNS1, 10}, {MARK_U_SYN0, 10}, {MARK_U_SYN1, 1010}, {MARK_X_END, 1010});
+    record.stalled_by_dns_ns = MS(950);
+    judge();
+    assert_share(SLOW_DNS, 10 + 950);
+    assert_share(SLOW_UPSTREAM_NETWORK, 50);
+    assert_slow(SLOW_DNS);
+    RECORD(RECORD_LOCAL, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_U_DNS0, 0}, {MARK_U_DNS1, 0},
+           {MARK_U_SYN0, 0}, {MARK_D_TX0, 2000}, {MARK_D_TX1, 2000}, {MARK_X_END, 2000});
+    record.stalled_by_dns_ns = MS(1990); /* which never came */
+    judge();
+    assert_share(SLOW_DNS, 1990);
+    assert_share(SLOW_UPSTREAM_NETWORK, 10);
 }
 
 static void a_handshake_is_the_origins_but_for_its_round_trips(void **state)
@@ -418,6 +360,18 @@ static void a_limit_on_bandwidth_is_the_proxys(void **state)
     assert_slow(SLOW_PROXY);
 }
 
+/* Also while the client takes its last bytes. */
+static void a_limit_goes_on_behind_the_load(void **state)
+{
+    (void)state;
+    begin_load();
+    record.timeline.at_ns[MARK_D_TX1] = record.timeline.at_ns[MARK_X_END] = BASE + MS(1300);
+    record.stalled_by_limits_ns = MS(1200);
+    judge();
+    assert_share(SLOW_PROXY, 1200);
+    assert_share(SLOW_CLIENT, 100);
+}
+
 /* Also where the first of it was passed on at once. */
 static void a_response_that_breaks_off_is_the_origins(void **state)
 {
@@ -474,14 +428,30 @@ static void a_client_that_was_told_to_wait_waited_for_the_origin(void **state)
     (void)state;
     begin_upload();
     timeline_mark_at(&record.timeline, MARK_U_1XX, BASE + MS(600));
+    record.held_ns = MS(600);
     judge();
     assert_share(SLOW_CLIENT, 400);
     assert_share(SLOW_ORIGIN, 590 + 290);
+    record.held_ns = MS(200); /* it did not wait any longer */
+    judge();
+    assert_share(SLOW_CLIENT, 800);
+    assert_share(SLOW_ORIGIN, 190 + 290);
 
     RECORD(RECORD_EXCHANGE, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_U_TX0, 0}, {MARK_U_RX0, 700},
            {MARK_U_RX1, 700}, {MARK_X_END, 700});
     judge();
     assert_share(SLOW_ORIGIN, 700);
+}
+
+/* One that comes in the middle of it, such as 103 (Early Hints), says nothing of whom the body waits for. */
+static void an_interim_response_that_nobody_waits_for_changes_nothing(void **state)
+{
+    (void)state;
+    begin_upload();
+    timeline_mark_at(&record.timeline, MARK_U_1XX, BASE + MS(900));
+    judge();
+    assert_share(SLOW_CLIENT, 1000);
+    assert_slow(SLOW_CLIENT);
 }
 
 static void the_rest_of_a_request_behind_an_early_answer_is_the_clients(void **state)
@@ -494,146 +464,6 @@ static void the_rest_of_a_request_behind_an_early_answer_is_the_clients(void **s
     judge();
     assert_share(SLOW_CLIENT, 700);
     assert_share(SLOW_PROXY, 10);
-}
-
-/* ---- tunnels ---- */
-
-static void a_tunnel_in_which_nothing_is_slow_was_idle(void **state)
-{
-    (void)state;
-    RECORD(RECORD_TUNNEL, TUNNEL);
-    record.timeline.at_ns[MARK_U_SYN1] = record.timeline.at_ns[MARK_U_SYN0];
-    record.timeline.at_ns[MARK_T_OPEN] = BASE + MS(10);
-    record.awaited_ns = MS(10);
-    record.waits = 1;
-    judge();
-    assert_share(SLOW_ORIGIN, 10);
-    assert_share(SLOW_PROXY, 10);
-    assert_share(SLOW_IDLE, 9980);
-    assert_slow(SLOW_NONE);
-    assert_string_equal(slow_word(verdict.slow), "none");
-}
-
-static void a_tunnel_waits_for_the_origin_but_for_its_round_trips(void **state)
-{
-    (void)state;
-    RECORD(RECORD_TUNNEL, TUNNEL);
-    record.upstream_tcp = leg(20);
-    record.client_tcp = leg(30);
-    record.awaited_ns = MS(1000);
-    record.waits = 4;
-    judge();
-    assert_share(SLOW_ORIGIN, 1000 - 80);
-    assert_share(SLOW_UPSTREAM_NETWORK, 90 + 80);
-    assert_share(SLOW_CLIENT_NETWORK, 120);
-    assert_slow(SLOW_ORIGIN);
-}
-
-static void an_origin_that_speaks_first_is_waited_for(void **state)
-{
-    (void)state;
-    RECORD(RECORD_TUNNEL, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_T_OPEN, 0}, {MARK_T_DOWN, 700},
-           {MARK_T_UP, 701}, {MARK_T_LAST, 701}, {MARK_X_END, 800});
-    judge();
-    assert_share(SLOW_ORIGIN, 700);
-    record.timeline.at_ns[MARK_T_DOWN] = BASE + MS(20000); /* nobody waits so long */
-    record.timeline.at_ns[MARK_T_UP] = record.timeline.at_ns[MARK_X_END] = BASE + MS(20001);
-    judge();
-    assert_share(SLOW_ORIGIN, 0);
-    assert_slow(SLOW_NONE);
-}
-
-static void an_origin_that_never_speaks_is_waited_for(void **state)
-{
-    (void)state;
-    RECORD(RECORD_TUNNEL, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 0}, {MARK_T_OPEN, 0}, {MARK_T_UP, 100},
-           {MARK_T_LAST, 100}, {MARK_X_END, 8000});
-    judge();
-    assert_share(SLOW_ORIGIN, 7900);
-    assert_share(SLOW_IDLE, 100);
-}
-
-static void bytes_of_a_tunnel_that_move_slowly_are_the_origins_or_its_networks(void **state)
-{
-    (void)state;
-    RECORD(RECORD_TUNNEL, TUNNEL);
-    record.upstream_tcp = leg(10);
-    record.upstream_pace = (struct record_pace){MS(2000), MS(3000), 4};
-    judge();
-    assert_share(SLOW_ORIGIN, 2000); /* and pauses are nobody's */
-    brings(&record.upstream_tcp, 100, 100 * FULL);
-    record.upstream_tcp.out_of_order = 5;
-    judge();
-    assert_share(SLOW_UPSTREAM_NETWORK, 90 + 2000 + 40 + 1000);
-    assert_slow(SLOW_UPSTREAM_NETWORK);
-}
-
-static void what_a_tunnels_client_does_not_take_is_its_own(void **state)
-{
-    (void)state;
-    RECORD(RECORD_TUNNEL, TUNNEL);
-    record.client_tcp = leg(10);
-    record.client_out_bytes = 1000000;
-    record.stalled_by_client_ns = MS(1000);
-    record.client_tcp.busy_us = record.client_tcp.rwnd_limited_us = US(3000);
-    judge();
-    assert_share(SLOW_CLIENT, 3000); /* 2000 of it for what lay in the send buffer */
-    record.client_tcp.rwnd_limited_us = 0;
-    judge();
-    assert_share(SLOW_CLIENT_NETWORK,
-                 3000 - 40); /* the last acknowledgement may have been kept back */
-    record.stalled_by_client_ns = 0;
-    record.stalled_by_upstream_ns = MS(1000);
-    record.upstream_tcp = record.client_tcp;
-    record.client_tcp = leg(10);
-    judge();
-    assert_share(SLOW_UPSTREAM_NETWORK, 90 + 1000);
-}
-
-/* An origin that says something now and then: each time the client's kernel may keep its last acknowledgement back. */
-static void acknowledgements_that_are_kept_back_are_nobodys(void **state)
-{
-    (void)state;
-    RECORD(RECORD_TUNNEL, TUNNEL);
-    record.client_tcp = leg(0);
-    record.client_out_bytes = 1000000;
-    record.upstream_pace.pauses = 4;
-    record.client_tcp.busy_us = US(5 * 40);
-    judge();
-    assert_share(SLOW_CLIENT_NETWORK, 0);
-    record.client_tcp.busy_us = US(5 * 40 + 700);
-    judge();
-    assert_share(SLOW_CLIENT_NETWORK, 700);
-    assert_slow(SLOW_CLIENT_NETWORK);
-}
-
-/* The largest share of an idle tunnel is somebody's, however little it is. */
-static void who_had_little_of_an_idle_tunnel_is_not_named(void **state)
-{
-    (void)state;
-    RECORD(RECORD_TUNNEL, {MARK_C_FIRST, 0}, {MARK_C_HEAD, 60}, {MARK_T_OPEN, 60}, {MARK_T_UP, 70},
-           {MARK_T_DOWN, 80}, {MARK_T_LAST, 80}, {MARK_X_END, 9000});
-    record.awaited_ns = MS(99);
-    record.waits = 1;
-    judge();
-    assert_share(SLOW_CLIENT, 60);
-    assert_share(SLOW_ORIGIN, 99);
-    assert_slow(SLOW_NONE);
-    record.awaited_ns = MS(100);
-    judge();
-    assert_slow(SLOW_ORIGIN);
-}
-
-static void an_open_tunnel_is_judged_up_to_its_last_byte(void **state)
-{
-    (void)state;
-    RECORD(RECORD_TUNNEL, TUNNEL);
-    record.timeline.at_ns[MARK_X_END] = 0;
-    record.is_in_progress = true;
-    record.awaited_ns = MS(1000);
-    judge();
-    assert_int_equal(verdict.total_us, US(9000));
-    assert_share(SLOW_ORIGIN, 1000);
 }
 
 /* What it waits for, it waits for until now. */
@@ -708,6 +538,8 @@ static void shares_add_up_whatever_a_record_holds(void **state)
         record.stalled_by_client_ns = anything();
         record.stalled_by_upstream_ns = anything();
         record.stalled_by_limits_ns = anything();
+        record.stalled_by_dns_ns = anything();
+        record.held_ns = anything();
         record.awaited_ns = anything();
         record.waits = anything();
         record.client_pace = (struct record_pace){anything(), anything(), anything()};
@@ -724,7 +556,6 @@ static void shares_add_up_whatever_a_record_holds(void **state)
     }
     assert_true(judged > 10000);
 }
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -735,6 +566,7 @@ int main(void)
         cmocka_unit_test(a_head_that_never_comes_is_the_clients),
         cmocka_unit_test(dns_that_fails_is_the_name_servers),
         cmocka_unit_test(connecting_is_the_networks_also_where_it_fails),
+        cmocka_unit_test(a_connect_that_waits_for_addresses_is_the_name_servers),
         cmocka_unit_test(a_handshake_is_the_origins_but_for_its_round_trips),
         cmocka_unit_test(a_parent_proxy_counts_as_origin),
         cmocka_unit_test(a_wait_is_the_origins_but_for_a_round_trip),
@@ -750,20 +582,13 @@ int main(void)
         cmocka_unit_test(a_client_of_which_nothing_is_known_is_slow_itself),
         cmocka_unit_test(last_bytes_wait_for_the_client),
         cmocka_unit_test(a_limit_on_bandwidth_is_the_proxys),
+        cmocka_unit_test(a_limit_goes_on_behind_the_load),
         cmocka_unit_test(a_response_that_breaks_off_is_the_origins),
         cmocka_unit_test(an_upload_waits_for_the_client_or_its_network),
         cmocka_unit_test(an_upload_waits_for_the_origin_or_its_network),
         cmocka_unit_test(a_client_that_was_told_to_wait_waited_for_the_origin),
+        cmocka_unit_test(an_interim_response_that_nobody_waits_for_changes_nothing),
         cmocka_unit_test(the_rest_of_a_request_behind_an_early_answer_is_the_clients),
-        cmocka_unit_test(a_tunnel_in_which_nothing_is_slow_was_idle),
-        cmocka_unit_test(a_tunnel_waits_for_the_origin_but_for_its_round_trips),
-        cmocka_unit_test(an_origin_that_speaks_first_is_waited_for),
-        cmocka_unit_test(an_origin_that_never_speaks_is_waited_for),
-        cmocka_unit_test(bytes_of_a_tunnel_that_move_slowly_are_the_origins_or_its_networks),
-        cmocka_unit_test(what_a_tunnels_client_does_not_take_is_its_own),
-        cmocka_unit_test(acknowledgements_that_are_kept_back_are_nobodys),
-        cmocka_unit_test(who_had_little_of_an_idle_tunnel_is_not_named),
-        cmocka_unit_test(an_open_tunnel_is_judged_up_to_its_last_byte),
         cmocka_unit_test(a_request_in_flight_is_judged_up_to_now),
         cmocka_unit_test(shares_add_up_whatever_a_record_holds),
     };

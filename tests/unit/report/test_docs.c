@@ -148,8 +148,9 @@ static void fill(struct record *record)
     record->upstream_age_ns = record->paid_dns_ns = record->paid_connect_ns = MS(1);
     record->paid_tls_ns = record->stalled_by_client_ns = record->stalled_by_upstream_ns = MS(1);
     record->client_pace = record->upstream_pace = (struct record_pace){MS(1), MS(2), 3};
-    record->stalled_by_limits_ns = record->awaited_ns = MS(1);
+    record->stalled_by_limits_ns = record->stalled_by_dns_ns = record->awaited_ns = MS(1);
     record->waits = 1;
+    record->held_ns = MS(1);
     record->client_tcp = record->upstream_tcp =
         (struct record_tcp){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     record->client_tls = record->parent_tls = record->upstream_tls =

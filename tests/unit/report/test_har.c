@@ -186,6 +186,68 @@ static void an_answer_that_never_came_was_waited_for(void **state)
     assert_has(entry, "\"_cause\":\"response_head_timeout\"");
 }
 
+/* Given up, by a client or for the time it took, when the last of these marks was set. */
+static void begin_given_up(const char *cause, enum mark last)
+{
+    test_exchange(&record);
+    record.kind = RECORD_LOCAL;
+    record.status = 504;
+    for (int mark = (int)last + 1; mark < MARK_COUNT; mark++)
+        record.timeline.at_ns[mark] = 0;
+    test_mark(&record, MARK_D_TX0, MS(44));
+    test_mark(&record, MARK_D_TX1, MS(45));
+    test_mark(&record, MARK_X_END, MS(45));
+    test_text(&record, &record.cause, cause);
+}
+
+static void a_look_up_that_was_given_up_is_dns(void **state)
+{
+    (void)state;
+    begin_given_up("client_gone", MARK_U_DNS0);
+    write_entry();
+    assert_sum_is_exact();
+    assert_has(entry, "\"blocked\":0.100,\"dns\":43.800,\"connect\":-1,\"ssl\":-1");
+}
+
+static void a_connect_that_was_given_up_is_connect(void **state)
+{
+    (void)state;
+    begin_given_up("connect_timeout", MARK_U_SYN0);
+    write_entry();
+    assert_sum_is_exact();
+    assert_has(entry, "\"blocked\":0.100,\"dns\":2.800,\"connect\":41.000,\"ssl\":-1");
+}
+
+/* Of the other family, when all attempts had failed: `dns` was over by then. */
+static void a_late_look_up_that_was_given_up_is_within_connect(void **state)
+{
+    (void)state;
+    begin_given_up("connect_refused", MARK_U_SYN0);
+    record.attempt_count = 1;
+    record.attempts[0] = (struct record_attempt){
+        .os_error = ECONNREFUSED, .begin_ns = TEST_BASE_NS + MS(3), .end_ns = TEST_BASE_NS + MS(4)};
+    record.stalled_by_dns_ns = MS(40);
+    write_entry();
+    assert_sum_is_exact();
+    assert_has(entry, "\"blocked\":0.100,\"dns\":2.800,\"connect\":41.000,\"ssl\":-1");
+}
+
+/* With the origin, or with a parent proxy before it. */
+static void a_handshake_that_was_given_up_is_inside_of_connect(void **state)
+{
+    (void)state;
+    begin_given_up("client_gone", MARK_U_SYN1);
+    test_mark(&record, MARK_U_PX0, MS(16));
+    write_entry();
+    assert_sum_is_exact();
+    assert_has(entry, "\"blocked\":0.100,\"dns\":2.800,\"connect\":41.000,\"ssl\":-1");
+    test_mark(&record, MARK_U_PX1, MS(17));
+    test_mark(&record, MARK_U_TLS0, MS(20));
+    write_entry();
+    assert_sum_is_exact();
+    assert_has(entry, "\"blocked\":0.100,\"dns\":2.800,\"connect\":41.000,\"ssl\":24.000");
+}
+
 static void a_tunnel_is_a_connect(void **state)
 {
     (void)state;
@@ -260,6 +322,8 @@ static void any_order_of_marks_adds_up(void **state)
             record.timeline.at_ns[mark] =
                 (seed >> 60) < 5 ? 0 : TEST_BASE_NS - MS(50) + (seed >> 33) % MS(100);
         }
+        if (turn % 3 == 0)
+            test_text(&record, &record.cause, "client_gone");
         write_entry();
         assert_sum_is_exact();
         assert_null(strstr(entry, "\"receive\":-"));
@@ -315,6 +379,10 @@ int main(void)
         cmocka_unit_test(a_pooled_connection_has_no_connect),
         cmocka_unit_test(an_early_answer_is_never_negative),
         cmocka_unit_test(an_answer_that_never_came_was_waited_for),
+        cmocka_unit_test(a_look_up_that_was_given_up_is_dns),
+        cmocka_unit_test(a_connect_that_was_given_up_is_connect),
+        cmocka_unit_test(a_late_look_up_that_was_given_up_is_within_connect),
+        cmocka_unit_test(a_handshake_that_was_given_up_is_inside_of_connect),
         cmocka_unit_test(a_tunnel_is_a_connect),
         cmocka_unit_test(nothing_known_is_still_an_entry),
         cmocka_unit_test(attempts_are_told),

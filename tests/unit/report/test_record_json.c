@@ -91,10 +91,12 @@ static void set_all(void)
     record.stalled_by_client_ns = MS(4);
     record.stalled_by_upstream_ns = MS(5);
     record.stalled_by_limits_ns = MS(6);
+    record.stalled_by_dns_ns = MS(15);
     record.client_pace = (struct record_pace){MS(7), MS(8), 9};
     record.upstream_pace = (struct record_pace){MS(10), MS(11), 12};
     record.awaited_ns = MS(13);
     record.waits = 14;
+    record.held_ns = MS(16);
     record.client_tcp = (struct record_tcp){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     record.upstream_tcp =
         (struct record_tcp){1, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29};
