@@ -38,7 +38,6 @@ export class Grid extends EventTarget {
         Object.entries({role: "grid", tabindex: 0, "aria-label": "Transactions", "aria-multiselectable": true,
             "aria-colcount": columns.length}).forEach(([name, value]) => host.setAttribute(name, value));
         host.addEventListener("scroll", () => this.#onScroll(), {passive: true});
-        host.addEventListener("keydown", (event) => this.#onKey(event));
         this.#body.addEventListener("mousedown", (event) => {
             if (event.shiftKey) { /* which would select text */
                 event.preventDefault();
@@ -279,14 +278,14 @@ export class Grid extends EventTarget {
             this.#emit("open", slot.item);
     }
 
-    #onKey(event) {
+    /* For keys that whatever has the focus does not use itself. One that the list uses gives it the focus, so that the next
+     * ones are meant for it, too, and a screen reader reads the row. */
+    onKey(event) {
         const index = this.#items.findIndex((item) => keyOf(item) === this.current);
         const page = Math.max(1, Math.floor(this.#viewHeight / this.#rowHeight) - 1);
         const from = index >= 0 ? index : this.#items.indexOf(this.inView()[0]);
         const steps = {ArrowDown: index < 0 ? from : index + 1, ArrowUp: index < 0 ? from : index - 1, PageDown: from + page,
             PageUp: from - page, Home: 0, End: this.#items.length - 1};
-        if (event.target !== this.#host || event.altKey || event.ctrlKey || event.metaKey)
-            return;
         if (event.key in steps) {
             this.moveTo(steps[event.key]);
             if (event.key === "End" && this.mayFollow)
@@ -300,6 +299,7 @@ export class Grid extends EventTarget {
         } else {
             return;
         }
+        this.#host.focus();
         event.preventDefault();
     }
 }

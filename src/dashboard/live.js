@@ -141,6 +141,10 @@ export class Live {
         say(`${id}: ${select.selectedOptions[0].text}`);
     }
 
+    onKey(event) {
+        this.#grid.onKey(event);
+    }
+
     closeDetail() {
         if (this.#detail.row)
             this.#detail.close();

@@ -65,7 +65,7 @@ function moveTab(event) {
     byId(`tab-${name}`).focus();
 }
 
-/* ---- keys: only where nobody is typing ---- */
+/* ---- keys: only where nobody is typing; those of the list where nothing else uses them ---- */
 
 const KEYS = {
     1: () => showView("live"),
@@ -79,14 +79,20 @@ const KEYS = {
     Escape: () => live.closeDetail(),
 };
 
+const isPress = (event) => ["Enter", " "].includes(event.key) && event.target.closest?.("button, input");
+
 function onKey(event) {
     const isTyping = event.target.closest?.("input:not([type=checkbox]):not([type=radio]), select, textarea, dialog");
     if (isTyping && event.key === "Escape" && !event.target.closest("dialog"))
         byId("grid").focus();
-    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !(event.key in KEYS))
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented)
         return;
-    event.preventDefault();
-    KEYS[event.key]();
+    if (event.key in KEYS) {
+        event.preventDefault();
+        KEYS[event.key]();
+    } else if (!byId("live").hidden && !event.target.closest?.("#detail") && !isPress(event)) {
+        live.onKey(event);
+    }
 }
 
 /* ---- the top line ---- */

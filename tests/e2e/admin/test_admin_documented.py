@@ -1,7 +1,9 @@
 """The commands of docs/admin.md do what it says, as they stand there but for port, token file and id."""
 import json
+import os
 import re
 import shlex
+import signal
 import subprocess
 from pathlib import Path
 
@@ -9,18 +11,27 @@ import pytest
 
 from support import users
 from support.admin import TOKEN, open_tunnels
-from support.bounds import BOUND
+from support.bounds import BOUND, wait_until
+from support.events import Events
+from support.message import ok, request
 from support.origin import echoes
+from support.programs import need
+from support.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def commands(section):
-    """The lines with curl of a section, each whole, and without what reads its output."""
+def whole_commands(section):
+    """The lines with curl of a section, each whole."""
     text = (ROOT / "docs" / "admin.md").read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
     blocks = "".join(re.findall(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
     lines = blocks.replace("\\\n", " ").splitlines()
-    return [re.sub(r" \| jq .*", "", line) for line in lines if line.startswith("curl ")]
+    return [line for line in lines if line.startswith("curl ")]
+
+
+def commands(section):
+    """The same without what reads their output."""
+    return [re.sub(r" \| jq .*", "", line) for line in whole_commands(section)]
 
 
 @pytest.fixture
@@ -31,12 +42,16 @@ def run(stage):
     path.chmod(0o644)
     proxy = stage.proxy("-c", path)
 
-    def run(command, **replaced):
+    def here(command, **replaced):
         for old, new in {"localhost:3129": "localhost:%d" % proxy.admin[1], "/etc/fairlead/admin.token": str(token),
                          **replaced}.items():
             command = command.replace(old, new)
-        return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=BOUND, check=True).stdout
-    run.proxy = proxy
+        return command
+
+    def run(command, **replaced):
+        return subprocess.run(["bash", "-c", here(command, **replaced)], capture_output=True, text=True, timeout=BOUND,
+                              check=True).stdout
+    run.proxy, run.here = proxy, here
     return run
 
 
@@ -57,6 +72,37 @@ def test_tunnels_are_listed_and_ended(run, stage):
     shown = next(word for word in shlex.split(ending) if "/tunnels/" in word).rsplit("/", 1)[1]
     assert json.loads(run(ending, **{shown: tunnel}))["killed"] == tunnel
     client.expect_end()
+
+
+def test_transactions_are_followed(run, stage):
+    """On a terminal each stands in a line when it has ended, also one without a status, and nothing else does."""
+    need("jq", "jq")
+    origin = stage.origin(lambda conn: conn.hold() if conn.read_request().target == "/left" else conn.send(ok(b"hi")))
+    events, terminal = Events(stage, run.proxy), Terminal()
+    command, = whole_commands("Transactions and events")
+    reader = subprocess.Popen(["bash", "-c", run.here(command)], stdin=subprocess.DEVNULL, stdout=terminal.its,
+                              start_new_session=True)
+    try:
+        def ask(path):
+            return stage.client(run.proxy.connect()).ask(request("GET", origin.url + path)).status
+
+        wait_until(lambda: ask("/a") == 200 and terminal.is_readable(), "the first line", step=0.1)
+        for _ in range(2):
+            events.until("overview")
+            ask("/a")
+        leaving = stage.client(run.proxy.connect())
+        leaving.send(request("GET", origin.url + "/left"))
+        wait_until(lambda: "/left" in run("curl -s localhost:3129/api/v1/requests"), "it to be in flight")
+        leaving.reset()
+        lines = [terminal.line()]
+        while "/left" not in lines[-1]:
+            lines.append(terminal.line())
+    finally:
+        os.killpg(reader.pid, signal.SIGTERM)
+        reader.wait()
+        terminal.close()
+    assert len(lines) >= 4 and lines[-1].startswith(f"\t{origin.url}/left\t")
+    assert all(re.fullmatch(rf"200\t{origin.url}/a\t\d+", line) for line in lines[:-1]), lines
 
 
 def test_a_request_is_explained(run):

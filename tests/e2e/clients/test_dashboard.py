@@ -17,6 +17,8 @@ from support.origin import echoes, replies, replies_forever
 
 LIMIT = 10_000  # rows that the page keeps
 SPARE = 500
+FOCUSED = "(document.activeElement.id || document.activeElement.tagName)"
+CURRENT = "document.getElementById(document.querySelector('#grid').getAttribute('aria-activedescendant'))?.ariaRowIndex"
 
 
 def test_it_asks_for_nothing_elsewhere(front, show):
@@ -263,18 +265,17 @@ def test_what_a_peer_chose_stays_text(front, show):
 
 
 def test_the_keyboard_is_enough(front, show):
-    """A row is gone to, opened, selected and left with keys, and a screen reader hears of each."""
+    """On a fresh page a row is gone to, opened, selected and left with keys, and a screen reader hears of each."""
     front.push(*records(300))
     screen = show()
     rows(screen, 300)
-    screen.run("document.querySelector('#grid').focus()")
+    assert screen.run(FOCUSED) == "BODY"
     screen.key("Home")
-    assert screen.wait("document.querySelector('#grid').getAttribute('aria-activedescendant')")
-    current = "document.getElementById(document.querySelector('#grid').getAttribute('aria-activedescendant'))?.ariaRowIndex"
-    screen.wait(f"{current} === '2'")
+    screen.wait(f"{CURRENT} === '2'")
+    assert screen.run(FOCUSED) == "grid"
     for _ in range(3):
         screen.key("ArrowDown")
-    screen.wait(f"{current} === '5'")
+    screen.wait(f"{CURRENT} === '5'")
     screen.key(" ")
     screen.wait("document.querySelector('.row[aria-selected=true]')?.ariaRowIndex === '5'")
     screen.key("Enter")
@@ -282,7 +283,7 @@ def test_the_keyboard_is_enough(front, show):
     screen.key("Escape")
     screen.wait("document.querySelector('#detail').hidden && document.activeElement.id === 'grid'")
     screen.key("End")
-    screen.wait(f"{current} === '301'")
+    screen.wait(f"{CURRENT} === '301'")
     screen.key("p")
     screen.wait("document.querySelector('#state').dataset.state === 'paused'")
     screen.key("/")
@@ -295,6 +296,65 @@ def test_the_keyboard_is_enough(front, show):
     names = screen.run("""[...document.querySelectorAll('button, input, select')].filter((field) => field.offsetParent &&
         !(field.labels?.length || field.textContent.trim() || field.ariaLabel || field.title)).map((field) => field.outerHTML)""")
     assert names == []
+
+
+@pytest.mark.parametrize("key", ["ArrowDown", "ArrowUp", "Home", "End", "PageDown", "PageUp"])
+def test_a_key_of_the_list_works_where_nothing_has_the_focus(front, show, key):
+    """As the first thing on a fresh page, and after a button that was clicked, each goes to a row that is in view."""
+    front.push(*records(300))
+    screen = show()
+    rows(screen, 300)
+    screen.key(key)
+    first = screen.wait(CURRENT)
+    assert (first == {"Home": "2", "End": "301"}[key]) if key in ("Home", "End") else 2 < int(first) <= 301
+    screen.click("#pause")
+    screen.run("document.querySelector('#grid').scrollTop = 3000")
+    screen.wait(f"!({CURRENT})", "the row to be out of view")
+    assert screen.run(FOCUSED) == "pause"
+    screen.key(key)
+    screen.wait(f"{CURRENT} && {FOCUSED} === 'grid'")
+    screen.run("document.activeElement.blur()")
+    screen.key(" ")
+    screen.wait("document.querySelector('#counts').textContent.endsWith(', 1 selected')")
+    screen.run("document.activeElement.blur()")
+    screen.key("Enter")
+    screen.wait("!document.querySelector('#detail').hidden")
+
+
+LIST_KEYS = ["ArrowDown", "ArrowUp", "Home", "End", "PageDown", "PageUp", "Enter", " "]
+
+
+@pytest.mark.parametrize("owner, keys", [
+    ("[name=host]", LIST_KEYS), ("#axis", LIST_KEYS[:6]), ("#keys-dialog", LIST_KEYS[:6]),
+    ("#keys-dialog button", LIST_KEYS[:6]), ("#detail", LIST_KEYS), ("#detail summary", LIST_KEYS), ("#theme", LIST_KEYS[6:]),
+    ("#open-only", LIST_KEYS[6:]), ("#tab-overview", LIST_KEYS)])
+def test_a_key_that_something_else_uses_is_left_to_it(front, show, owner, keys):
+    """Fields, choices, dialogs, details and the other view keep all keys of the list, buttons and boxes what presses them."""
+    front.push(*records(300))
+    screen = show()
+    rows(screen, 300)
+    open_row(screen, 12)
+    if owner.startswith("#detail"):
+        screen.run("document.querySelector('#detail details').open = true")
+    else:
+        screen.key("Escape")
+        screen.wait("document.querySelector('#detail').hidden")
+    if owner.startswith("#keys-dialog"):
+        screen.key("?")
+    elif owner == "#tab-overview":
+        screen.key("2")
+    else:
+        screen.run(f"document.querySelector('{owner}').focus()")
+    if owner == "#keys-dialog":
+        screen.click("#keys-title")
+    screen.run("""document.querySelector('#grid').addEventListener('focus', () => { window.hit = 'focus'; });
+        document.addEventListener('keydown', (event) => { if (event.defaultPrevented) window.hit = event.key; });""")
+    before = screen.run("document.querySelector('#detail').hidden")
+    for key in keys:
+        screen.key(key)
+    assert screen.run("window.hit ?? null") is None
+    assert screen.run("document.querySelector('#detail').hidden") == before
+    assert "selected" not in screen.text("#counts")
 
 
 def test_pause_keeps_the_list_and_goes_on_without_a_gap(front, show):

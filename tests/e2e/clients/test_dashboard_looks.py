@@ -4,7 +4,7 @@ import time
 import pytest
 
 from support import sample
-from support.dashboard import NOW_US, open_row, rows
+from support.dashboard import NOW_US, open_row, records, rows
 from support.front import POINT
 
 
@@ -46,6 +46,36 @@ def test_a_narrow_window_cuts_nothing_above_the_list(show, screen, front, state)
     assert screen.run("""[...document.querySelectorAll('.tools select')].every((select) => {
         const width = select.offsetWidth; select.style.width = 'max-content';
         const isWhole = width >= select.offsetWidth; select.style.width = ''; return isWhole; })""")
+
+
+@pytest.mark.parametrize("width", [320, 305])
+def test_the_narrowest_window_cuts_off_nothing(show, screen, front, width):
+    """320 px (WCAG 1.4.10), also less a scroll bar: all ends within the window, but for the legend and tables of figures,
+    which scroll within themselves; a time on the axis and the choices of the filter are whole."""
+    front.push(*records(50))
+    screen.size(width, 700)
+    show()
+    rows(screen, 50)
+    outside = """[...document.querySelectorAll('body *')].filter((each) => each.offsetParent &&
+        !each.closest('#legend, .panel table') && each.getBoundingClientRect().right > innerWidth + 0.5).map((each) =>
+        `${each.tagName}#${each.id}.${each.className}`)"""
+    assert screen.run(outside) == []
+    label = "document.querySelector('.heads .c-bar span:nth-child(3)')"
+    screen.run(f"{label}.textContent = '40\\u2009ms'")
+    assert screen.run(f"{label}.scrollWidth - {label}.clientWidth") == 0
+    screen.click("#more")
+    assert screen.run(outside) == []
+    assert screen.run("""[...document.querySelectorAll('#filter select')].filter((select) => {
+        const width = select.offsetWidth; select.style.width = 'max-content';
+        const isCut = width < select.offsetWidth; select.style.width = '';
+        return isCut; }).map((select) => select.name)""") == []
+    open_row(screen, 10)
+    assert screen.run(outside) == []
+    screen.key("Escape")
+    screen.key("2")
+    screen.wait("document.querySelectorAll('svg.plot path').length > 0")
+    assert screen.run(outside) == []
+    assert screen.run("document.querySelector('#overview').scrollWidth") <= width
 
 
 def test_the_height_of_a_row_follows_the_window(show, screen, front):
