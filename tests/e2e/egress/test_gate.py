@@ -1,9 +1,11 @@
 """The one gate before every dial: what is refused, and how the refusal tells what to change."""
+import json
 import socket
 
 import pytest
 
 from support.message import ok, request
+from support.ops import told
 from support.origin import replies
 from support.shows import shows
 
@@ -16,6 +18,12 @@ def strict(stage):
                            stage.folder / f"proxy{len(stage.proxies)}" / "access.log", "--workers", "1",
                            "--resolver", stage.dns.address, *flags, defaults=False)
     return start
+
+
+def settings(stage, **sections):
+    file = stage.folder / "gate.yaml"
+    file.write_text(json.dumps(sections))
+    return file
 
 
 def ask(proxy, method, target):
@@ -121,6 +129,89 @@ def test_a_mixed_answer_fails_closed(strict, stage):
     assert got.status == 403 and origin.connections == []
 
 
+@pytest.mark.parametrize("method", ["GET", "CONNECT"])
+@pytest.mark.parametrize("order", [["10.1.2.3", "127.0.0.1"], ["127.0.0.1", "10.1.2.3"]], ids=["first", "last"])
+def test_a_mixed_answer_names_what_is_denied(strict, stage, order, method):
+    """Wherever the denied address stands, its rule and remedy are named, and not the rule that lets the name pass."""
+    config = settings(stage, policy={"default": "deny", "rules": [{"name": "let in", "to": ["*.test"]}]})
+    stage.dns.add("mixed.test", a=order)
+    proxy = strict("-c", config, "--allow", "127.0.0.0/8")
+    target = "mixed.test:443" if method == "CONNECT" else "http://mixed.test/"
+    got = ask(proxy, method, target)
+    rule, remedy = "default-deny 10.0.0.0/8 (private, RFC 1918)", "--allow 10.1.2.3"
+    assert_refused(got, rule)
+    assert f"to allow it: {remedy})" in got.reason and f"To allow it: {remedy}\n".encode() in got.body
+    assert f'rule="{rule}"' in got.get("Proxy-Status") and f"to allow it: {remedy}" in got.get("Proxy-Status")
+    record = proxy.record()
+    assert (record.cause, record.rule, record["remedy"]) == ("refused_address", rule, remedy)
+    assert record.get("would_deny") is None
+    with proxy.connect() as client:
+        listed = client.ask(request("GET", "/.well-known/fairlead/denials", "Accept: application/json",
+                                    host="localhost:%d" % proxy.address[1]))
+    denial = json.loads(listed.body)["denials"][0]
+    assert (denial["rule"], denial["remedy"]) == (rule, remedy)
+    flags = ["-c", config, "--allow", "127.0.0.0/8", "--resolver", stage.dns.address, target]
+    code, words, _ = told(stage, "explain", *flags)
+    assert code == 1 and f"refused: {rule}\n  to allow it: {remedy}\n" in words
+    code, words, _ = told(stage, "trace", *flags)
+    assert code == 1 and f"refused: {rule}\nto allow it: {remedy}\n" in words
+
+
+def remedy_of(strict, name, *flags):
+    return ask(strict("--allow", "127.0.0.0/8", *flags), "GET", f"http://{name}/").reason.partition("to allow it: ")[2]
+
+
+@pytest.mark.parametrize("a, aaaa, remedy", [
+    (["10.1.2.3", "10.1.2.4"], [], "--allow 10.1.2.3 --allow 10.1.2.4"),
+    (["10.1.2.34", "127.0.0.1", "10.1.2.3"], [], "--allow 10.1.2.34 --allow 10.1.2.3"),
+    (["127.0.0.1"], ["fc00::1"], "--allow fc00::1"),
+    (["169.254.169.254", "10.1.2.3"], [], 'egress.floor_exceptions: ["169.254.169.254:80"] and --allow 10.1.2.3')])
+def test_of_several_denied_addresses_all_are_opened(strict, stage, a, aaaa, remedy):
+    """The remedy is what opens all of them, as egress.mixed wants it."""
+    stage.dns.add("several.test", a=a, aaaa=aaaa)
+    assert remedy_of(strict, "several.test") == remedy + ")"
+
+
+def test_both_answers_tell_what_must_be_opened(strict, stage):
+    """A and AAAA both hold a denied address: whichever comes first, the other is waited for a moment."""
+    stage.dns.add("several.test", a=["10.1.2.3"], aaaa=["fc00::1"])
+    assert set(remedy_of(strict, "several.test")[:-1].split()) == {"--allow", "10.1.2.3", "fc00::1"}
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+def test_what_nothing_opens_counts_for_all(strict, stage, first):
+    """One address of several is the proxy itself: no remedy of another is worth anything."""
+    proxy = strict("--allow", "127.0.0.0/8", "--connect-port", "any")
+    stage.dns.add("self.test", a=["127.0.0.1", "10.1.2.3"] if first else ["10.1.2.3", "127.0.0.1"])
+    got = ask(proxy, "CONNECT", "self.test:%d" % proxy.address[1])
+    assert_refused(got, "the proxy itself")
+    assert got.reason.endswith("nothing allows it)") and proxy.record().get("remedy") is None
+
+
+def test_one_of_many_rules_is_named_once(strict, stage):
+    """A rule that denies each of the addresses has one remedy."""
+    config = settings(stage, policy={"rules": [{"name": "not there", "action": "deny",
+                                                        "to_address": ["127.0.0.0/8"]}]})
+    stage.dns.add("several.test", a=["127.0.0.1", "127.0.0.2"])
+    assert remedy_of(strict, "several.test", "-c", config) == "change policy.rules[0])"
+
+
+def test_where_some_may_be_skipped_one_is_enough(strict, stage):
+    """egress.mixed: skip, and all are denied: to open one would do, so that is the least."""
+    config = settings(stage, egress={"mixed": "skip"})
+    stage.dns.add("several.test", a=["10.1.2.3", "10.1.2.4"])
+    assert remedy_of(strict, "several.test", "-c", config) == "--allow 10.1.2.3)"
+
+
+def test_a_remedy_that_has_no_room_is_not_begun(strict, stage):
+    """More denied addresses than a reason phrase holds: no step is cut."""
+    addresses = [f"10.1.2.{i}" for i in range(1, 30)]
+    stage.dns.add("several.test", a=addresses)
+    said = remedy_of(strict, "several.test").rstrip(")")
+    steps = [f"--allow {address}" for address in addresses]
+    assert said == " ".join(steps[:len(said.split()) // 2]) and len(said) > 100
+
+
 def test_a_denied_name_is_refused(strict, stage):
     """--deny NAME matches that name, in any case and with a final dot, and no other."""
     stage.dns.add("bad.test", a=["127.0.0.1"])
@@ -222,7 +313,6 @@ def test_no_open_proxy_by_accident(stage):
 
 def test_json_refusals_can_be_read_by_programs(strict):
     """The body as JSON holds rule and remedy."""
-    import json
     with strict().connect() as client:
         got = client.ask(request("GET", "http://127.0.0.1:8080/", "Accept: application/json"))
     body = json.loads(got.body)
