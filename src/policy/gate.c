@@ -313,7 +313,8 @@ static bool gate_refuse_name(const struct gate *gate, struct slice name, struct 
     return writer_refuse(writer);
 }
 
-bool gate_refuse_by_rule(const struct gate *gate, const struct rule *rule, struct writer *writer)
+static bool gate_refuse_by_rule(const struct gate *gate, const struct rule *rule,
+                                struct writer *writer)
 {
     text_add(&writer->rule, SLICE("rule "));
     text_add(&writer->rule, rule->name);
@@ -352,6 +353,21 @@ static bool gate_refuse_by_default(const struct gate *gate, const struct gate_qu
     return writer_refuse(writer);
 }
 
+bool gate_judge_denials(const struct gate *gate, struct rules_decision *decision,
+                        struct writer *writer)
+{
+    struct gate_answer *answer = writer->answer;
+    if (decision->observed != NULL)
+        answer->would_deny = decision->observed->name;
+    if (decision->deny == NULL)
+        return true;
+    if (!gate->options.observes)
+        return gate_refuse_by_rule(gate, decision->deny, writer);
+    answer->would_deny = decision->deny->name;
+    decision->address_opener = decision->port_opener = decision->port_namer = NULL;
+    return true;
+}
+
 bool gate_judge_rules(const struct gate *gate, const struct gate_question *question,
                       const struct inet_addr *addr, struct rules_decision *ret_decision,
                       struct writer *writer)
@@ -362,13 +378,8 @@ bool gate_judge_rules(const struct gate *gate, const struct gate_question *quest
     answer->has_judged = true;
     if (decision->is_in_deny)
         return gate_refuse_name(gate, host_slice(question->host), writer);
-    if (decision->observed != NULL)
-        answer->would_deny = decision->observed->name;
-    if (decision->deny != NULL) {
-        if (!gate->options.observes)
-            return gate_refuse_by_rule(gate, decision->deny, writer);
-        answer->would_deny = decision->deny->name;
-    }
+    if (!gate_judge_denials(gate, decision, writer))
+        return false;
     if (decision->allow != NULL) {
         answer->allowed_by = decision->allow->name;
         answer->tls_is_optional = decision->allow->tls_is_optional;
@@ -378,8 +389,6 @@ bool gate_judge_rules(const struct gate *gate, const struct gate_question *quest
         if (answer->would_deny.len == 0)
             answer->would_deny = SLICE("policy.default");
     }
-    if (answer->would_deny.len > 0) /* what is only observed opens nothing that would stay shut */
-        decision->address_opener = decision->port_opener = decision->port_namer = NULL;
     return true;
 }
 
