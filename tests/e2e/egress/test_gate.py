@@ -1,5 +1,6 @@
 """The one gate before every dial: what is refused, and how the refusal tells what to change."""
 import json
+import re
 import socket
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from support.message import ok, request
 from support.ops import told
 from support.origin import replies
+from support.proxy import parse_address
 from support.shows import shows
+from support.wire import connect
 
 
 @pytest.fixture
@@ -302,6 +305,33 @@ def test_a_client_out_of_range_is_not_served(stage):
             pass
         answer = client.read_to_end()
     assert answer == b"" or answer.startswith(b"HTTP/1.1 403")
+
+
+def refused_at(listener, client):
+    return f"notice: (\\(.*\\) )?client {client} was refused at listener {listener}: it is in no range of clients.allow; " \
+           f"to let it in: --allow-clients {client}$"
+
+
+def test_the_operator_is_told_of_a_client_that_is_refused(stage):
+    """The client hears nothing, so stderr names it, the listener and what lets it in; a crowd of them makes no flood, and
+    each listener has its own line, also for who stands behind a PROXY header."""
+    front = {"address": "127.0.0.1:0", "name": "front", "proxy_protocol": {"from": ["127.0.0.1"]}}
+    file = settings(stage, listen=[{"address": "127.0.0.1:0", "name": "office"}, {"address": "127.0.0.1:0", "name": "lab"},
+                                   front])
+    proxy = stage.proxy("-c", file, "--allow-clients", "127.0.0.2", listen=None, listeners=3)
+    office, lab, front = map(parse_address, proxy.urls)
+    for _ in range(20):
+        with connect(office, source="127.0.0.3") as client:
+            assert client.read_to_end() == b""
+    with connect(lab, source="127.0.0.4") as client:
+        assert client.read_to_end() == b""
+    with connect(front) as client:
+        client.send(b"PROXY TCP6 2001:db8::1 2001:db8::2 56324 443\r\n")
+        assert client.read_to_end() == b""
+    proxy.wait_line(refused_at("lab", "127.0.0.4"))
+    proxy.wait_line(refused_at("front", "2001:db8::1"))
+    said = [line for line in proxy.lines if re.search(refused_at("office", "127.0.0.3"), line)]
+    assert len(said) in (1, 2), said  # 2: a window of ten seconds ended
 
 
 def test_no_open_proxy_by_accident(stage):
