@@ -389,17 +389,26 @@ static void client_begin_exchange(struct client *client)
     client->is_head_begun = false;
 }
 
-/* A ClientHello on a port in clear. It is answered as what it is to us, no request: "wrong version number",
- * which TLS libraries make of that, is understood better than an alert. */
+/* A ClientHello or SOCKS on a port for HTTP in clear. It is answered as what it is to us, no request: "wrong version
+ * number", which TLS libraries make of that, is understood better than an alert. */
 static void client_judge_fault(struct client *client, struct stream *stream)
 {
-    if (client->uses > 0 || !tls_sniff_is_tls(client->codec->wire.in))
+    struct slice in = client->codec->wire.in;
+    unsigned socks = tls_sniff_socks_version(in);
+    if (client->uses > 0 || (socks == 0 && !tls_sniff_is_tls(in)))
         return;
     char peer[INET_ENDPOINT_TEXT];
     inet_endpoint_format(&client->peer, peer);
-    diag(DIAG_NOTICE, "client %s spoke TLS on a listener in clear", peer);
+    if (socks == 0) {
+        diag(DIAG_NOTICE, "client %s spoke TLS on a listener in clear", peer);
+        stream->fault_text =
+            "this is TLS, and the port speaks HTTP in clear: use http:// in the proxy address";
+        return;
+    }
+    diag(DIAG_NOTICE, "client %s spoke SOCKS%u on a listener for HTTP", peer, socks);
     stream->fault_text =
-        "this is TLS, and the port speaks HTTP in clear: use http:// in the proxy address";
+        socks == 4 ? "this is SOCKS4, and the port speaks HTTP: use http:// in the proxy address"
+                   : "this is SOCKS5, and the port speaks HTTP: use http:// in the proxy address";
 }
 
 /* Answer instead of waiting for the rest of a head. */
