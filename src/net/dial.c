@@ -8,7 +8,8 @@
  * literal, a cached answer) is acted upon under dial_start, and even then the end is told by the task.
  *
  * The race begins when both answers are there, or when the second is `resolution_delay_ns` late: it may hold an address
- * that refuses the whole. With DIAL_MIXED_SKIP it begins when AAAA is there, when A is there and AAAA is known to be
+ * that refuses the whole. A refusal waits as long for it, so that `permit` hears of all that must be allowed.
+ * With DIAL_MIXED_SKIP it begins when AAAA is there, when A is there and AAAA is known to be
  * empty or useless (no route to any IPv6 address), or when AAAA is late. Candidates not tried yet are sorted
  * and interleaved anew with each answer; the next one starts by the family that was not tried last.
  * Those that no source address leads to stand behind all others, whatever their family.
@@ -272,8 +273,8 @@ static void dial_sort(struct dial *dial)
         rest[i] = waiting[mixed[i]];
 }
 
-/* Take a half's answer in: the gate judges every address (D2). False where the dial has ended. */
-static bool dial_adopt(struct dial *dial, int index)
+/* Take a half's answer in: the gate judges every address (D2). */
+static void dial_adopt(struct dial *dial, int index)
 {
     const struct question_half *half = &dial->question.half[index];
     unsigned room = DIAL_CANDIDATES_MAX / HALF_COUNT;
@@ -285,34 +286,36 @@ static bool dial_adopt(struct dial *dial, int index)
             dial->dns_answers++;
         if (!dial->permit(dial->owner, &endpoint)) {
             dial_note_denied(dial, &endpoint);
+            dial->refused_half = (uint8_t)index;
         } else if (room > 0) {
             room--;
             dial->candidates[dial->candidate_count++] =
                 (uint16_t)((unsigned)index << DIAL_HALF_SHIFT | (unsigned)i);
         }
     }
-    if (dial->denied_count > 0 && dial->options.mixed == DIAL_MIXED_REFUSE) {
-        if (dial->dns_end_ns == 0)
-            dial->dns_end_ns = half->answered_ns;
-        dial->dns_source = half->source;
-        dial_end(dial, DIAL_DENIED, 0);
-        return false;
-    }
     dial_sort(dial);
-    return true;
 }
 
-/* Take in what arrived. False where the dial has ended. */
-static bool dial_adopt_all(struct dial *dial)
+/* Take in what arrived. */
+static void dial_adopt_all(struct dial *dial)
 {
-    for (int i = HALF_COUNT - 1; i >= 0; i--) {
-        const struct question_half *half = &dial->question.half[i];
-        if (!half->is_answered || (dial->adopted & 1U << i) != 0)
-            continue;
-        if (!dial_adopt(dial, i))
-            return false;
-    }
-    return true;
+    for (int i = HALF_COUNT - 1; i >= 0; i--)
+        if (dial->question.half[i].is_answered && (dial->adopted & 1U << i) == 0)
+            dial_adopt(dial, i);
+}
+
+/* One address refuses the whole. */
+static bool dial_is_refused(const struct dial *dial)
+{
+    return dial->denied_count > 0 && dial->options.mixed == DIAL_MIXED_REFUSE;
+}
+
+static void dial_refuse(struct dial *dial)
+{
+    if (dial->dns_end_ns == 0)
+        dial->dns_end_ns = clock_monotonic_ns();
+    dial->dns_source = dial->question.half[dial->refused_half].source;
+    dial_end(dial, DIAL_DENIED, 0);
 }
 
 /* No answer is outstanding. */
@@ -481,11 +484,9 @@ static bool dial_knows_enough(const struct dial *dial)
     return !v6->is_wanted || v6->is_answered;
 }
 
-/* May the first attempt begin (RFC 8305 §3)? */
-static bool dial_may_race(struct dial *dial)
+/* Is the other answer there, or waited for long enough (RFC 8305 §3)? */
+static bool dial_is_ripe(struct dial *dial)
 {
-    if (dial->candidate_count == 0)
-        return false;
     if (dial->is_pace_due || dial_knows_enough(dial))
         return true;
     if (dial->options.mixed == DIAL_MIXED_SKIP && dial->engine->sources != NULL &&
@@ -557,9 +558,13 @@ static void dial_start_attempts(struct dial *dial)
 /* Do what can be done with what is known. */
 static void dial_advance(struct dial *dial)
 {
-    if (!dial_adopt_all(dial))
+    dial_adopt_all(dial);
+    if (dial_is_refused(dial)) {
+        if (dial->is_racing || dial_is_ripe(dial))
+            dial_refuse(dial);
         return;
-    if (!dial->is_racing && dial_may_race(dial))
+    }
+    if (!dial->is_racing && dial->candidate_count > 0 && dial_is_ripe(dial))
         dial_begin_race(dial);
     if (dial->is_racing) {
         dial_start_attempts(dial);
@@ -576,6 +581,10 @@ static void dial_advance(struct dial *dial)
 /* The deadline passed: what is live has timed out. */
 static void dial_expire(struct dial *dial)
 {
+    if (dial_is_refused(dial)) {
+        dial_refuse(dial);
+        return;
+    }
     if (!dial->is_racing && dial->candidate_count == 0) {
         dial->dns_end_ns = clock_monotonic_ns();
         dial_end(dial, DIAL_DNS_TIMEOUT, 0);

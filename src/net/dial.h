@@ -106,12 +106,13 @@ struct dial {
     uint32_t attempt_total;    /* also those that had no room in `attempts` */
     uint8_t attempt_count;     /* rows of `attempts` */
     /* private */
-    bool is_active;     /* on_done is still to come */
-    bool is_racing;     /* the first attempt may begin, or began */
-    bool is_pace_due;   /* the pace timer fired */
-    bool is_late;       /* the deadline passed */
-    uint8_t adopted;    /* bits of the halves whose answer was taken in */
-    uint8_t live_count; /* attempts under way */
+    bool is_active;       /* on_done is still to come */
+    bool is_racing;       /* the first attempt may begin, or began */
+    bool is_pace_due;     /* the pace timer fired */
+    bool is_late;         /* the deadline passed */
+    uint8_t adopted;      /* bits of the halves whose answer was taken in */
+    uint8_t refused_half; /* of `denied_count` the last */
+    uint8_t live_count;   /* attempts under way */
     uint8_t last_family;
     uint8_t failure_weight;
     uint8_t candidate_count;

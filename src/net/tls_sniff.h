@@ -11,6 +11,9 @@ bool tls_sniff_is_tls(struct slice first);
 /* A request line or a response in clear begins: an upper-case letter, which no TLS record begins with. */
 bool tls_sniff_is_http(struct slice first);
 
+/* The version of SOCKS that begins, 4 or 5, which neither HTTP nor TLS begins with; 0 none. */
+unsigned tls_sniff_socks_version(struct slice first);
+
 /* For a clear client on a TLS listener: a whole 400 response that ends the connection. Static storage. */
 struct slice tls_sniff_clear_answer(void);
 

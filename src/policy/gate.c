@@ -313,7 +313,8 @@ static bool gate_refuse_name(const struct gate *gate, struct slice name, struct 
     return writer_refuse(writer);
 }
 
-bool gate_refuse_by_rule(const struct gate *gate, const struct rule *rule, struct writer *writer)
+static bool gate_refuse_by_rule(const struct gate *gate, const struct rule *rule,
+                                struct writer *writer)
 {
     text_add(&writer->rule, SLICE("rule "));
     text_add(&writer->rule, rule->name);
@@ -352,6 +353,21 @@ static bool gate_refuse_by_default(const struct gate *gate, const struct gate_qu
     return writer_refuse(writer);
 }
 
+bool gate_judge_denials(const struct gate *gate, struct rules_decision *decision,
+                        struct writer *writer)
+{
+    struct gate_answer *answer = writer->answer;
+    if (decision->observed != NULL)
+        answer->would_deny = decision->observed->name;
+    if (decision->deny == NULL)
+        return true;
+    if (!gate->options.observes)
+        return gate_refuse_by_rule(gate, decision->deny, writer);
+    answer->would_deny = decision->deny->name;
+    decision->address_opener = decision->port_opener = decision->port_namer = NULL;
+    return true;
+}
+
 bool gate_judge_rules(const struct gate *gate, const struct gate_question *question,
                       const struct inet_addr *addr, struct rules_decision *ret_decision,
                       struct writer *writer)
@@ -362,13 +378,8 @@ bool gate_judge_rules(const struct gate *gate, const struct gate_question *quest
     answer->has_judged = true;
     if (decision->is_in_deny)
         return gate_refuse_name(gate, host_slice(question->host), writer);
-    if (decision->observed != NULL)
-        answer->would_deny = decision->observed->name;
-    if (decision->deny != NULL) {
-        if (!gate->options.observes)
-            return gate_refuse_by_rule(gate, decision->deny, writer);
-        answer->would_deny = decision->deny->name;
-    }
+    if (!gate_judge_denials(gate, decision, writer))
+        return false;
     if (decision->allow != NULL) {
         answer->allowed_by = decision->allow->name;
         answer->tls_is_optional = decision->allow->tls_is_optional;
@@ -378,8 +389,6 @@ bool gate_judge_rules(const struct gate *gate, const struct gate_question *quest
         if (answer->would_deny.len == 0)
             answer->would_deny = SLICE("policy.default");
     }
-    if (answer->would_deny.len > 0) /* what is only observed opens nothing that would stay shut */
-        decision->address_opener = decision->port_opener = decision->port_namer = NULL;
     return true;
 }
 
@@ -446,9 +455,8 @@ bool gate_judge_port(const struct gate *gate, const struct gate_question *questi
 /* ---- more than one step ---- */
 
 /* What follows a first remedy; one that does not fit is not begun. */
-static void writer_add_step(struct writer *writer, struct slice step)
+static void remedy_add_step(struct text *remedy, struct slice step)
 {
-    struct text *remedy = &writer->remedy;
     size_t before = remedy->len;
     bool was_cut = remedy->is_cut;
     remedy_join(remedy, slice_starts_with(step, SLICE("--")));
@@ -470,7 +478,7 @@ static void add_port_step(const struct gate *gate, const struct gate_question *q
     if (aside.remedy.len == 0)
         writer->remedy.len = 0; /* nothing opens it */
     else
-        writer_add_step(writer, text_slice(&aside.remedy));
+        remedy_add_step(&writer->remedy, text_slice(&aside.remedy));
 }
 
 /* An address that would be refused last, where the request names one; what a name leads to is not known yet. */
@@ -490,7 +498,7 @@ static void add_address_step(const struct gate *gate, const struct gate_question
     if (!is_possible)
         writer->remedy.len = 0;
     else if (step.len > 0 && !slice_starts_with(text_slice(&writer->remedy), step))
-        writer_add_step(writer, step); /* else what allows the host opens it, too */
+        remedy_add_step(&writer->remedy, step); /* else what allows the host opens it, too */
 }
 
 bool gate_request(const struct gate *gate, const struct gate_question *question,
@@ -512,6 +520,27 @@ bool gate_request(const struct gate *gate, const struct gate_question *question,
         return true;
     add_address_step(gate, question, &writer);
     return writer_refuse(&writer);
+}
+
+/* Are these words among the steps, and not the beginning of another one? */
+static bool remedy_has(const char *remedy, const char *words)
+{
+    size_t len = strlen(words);
+    for (const char *at = strstr(remedy, words); at != NULL; at = strstr(at + 1, words)) {
+        if (at[len] == '\0' || at[len] == ' ')
+            return true;
+    }
+    return false;
+}
+
+void gate_join_remedies(char remedy[GATE_TEXT], const char *more)
+{
+    struct text text = text_on(remedy, GATE_TEXT);
+    text.len = strlen(remedy);
+    if (remedy_has(remedy, more))
+        return;
+    remedy_add_step(&text, slice_from_string(more));
+    (void)text_string(&text);
 }
 
 bool gate_denies_names(const struct gate *gate)

@@ -95,6 +95,9 @@ bool gate_denies_names(const struct gate *gate);
 bool gate_address(const struct gate *gate, const struct gate_question *question,
                   const struct inet_endpoint *endpoint, struct gate_answer *ret_answer);
 
+/* What opens two addresses: `more` behind `remedy`, unless it is there already or has no room. Neither is empty. */
+void gate_join_remedies(char remedy[GATE_TEXT], const char *more);
+
 /* The rules, for explaining; NULL where there are none and no names. */
 const struct rules *gate_rules(const struct gate *gate);
 

@@ -117,8 +117,7 @@ static bool gate_judge_rules_at(const struct gate *gate, const struct gate_quest
 {
     if (is_inner) {
         rules_judge(gate->rules, question, addr, ret_decision);
-        return ret_decision->deny == NULL || gate->options.observes ||
-               gate_refuse_by_rule(gate, ret_decision->deny, writer);
+        return gate_judge_denials(gate, ret_decision, writer);
     }
     return gate_judge_rules(gate, question, addr, ret_decision, writer) &&
            gate_judge_port(gate, question, ret_decision, writer);

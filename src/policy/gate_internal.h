@@ -42,8 +42,10 @@ void text_add_prefix(struct text *text, const struct inet_prefix *prefix);
 
 const struct inet_prefix *gate_find(struct gate_prefixes prefixes, const struct inet_addr *addr);
 int gate_order_addr(const void *a, const void *b);
-/* Always false. */
-bool gate_refuse_by_rule(const struct gate *gate, const struct rule *rule, struct writer *writer);
+/* What rules that deny make of it: one that observes is noted and passed over; where the policy observes, one that
+ * denies lets pass, and what it denies opens nothing. False: it is refused, and said. */
+bool gate_judge_denials(const struct gate *gate, struct rules_decision *decision,
+                        struct writer *writer);
 /* What rules made of a request or (NULL: none) one of its addresses. False: it is refused, and said. */
 bool gate_judge_rules(const struct gate *gate, const struct gate_question *question,
                       const struct inet_addr *addr, struct rules_decision *ret_decision,

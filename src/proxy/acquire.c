@@ -7,18 +7,54 @@
 
 #include "base/check.h"
 
-bool acquire_permit(void *owner, const struct inet_endpoint *endpoint)
+#include <assert.h>
+#include <stdio.h>
+
+static bool acquire_judge(struct exchange *x, const struct inet_endpoint *endpoint,
+                          struct gate_answer *ret_answer)
+{
+    struct gate_question question = exchange_question(x);
+    bool is_allowed = gate_address(x->snapshot->gate, &question, endpoint, ret_answer);
+    if (is_allowed)
+        exchange_note_answer(x, ret_answer);
+    return is_allowed;
+}
+
+/* Of several addresses one more is refused: what may refuse the whole is kept. All must be opened, so one that nothing
+ * opens counts for all, or (egress.mixed: skip) any of them. */
+static void acquire_keep_refusal(struct exchange *x, const struct gate_answer *answer)
+{
+    bool is_first = !x->has_refused_address;
+    bool is_any = x->snapshot->config->egress.skips_mixed;
+    bool could_open = !is_first && x->words.remedy[0] != '\0';
+    bool can_open = answer->remedy[0] != '\0';
+    static_assert(sizeof(x->words.rule) == GATE_TEXT && sizeof(x->words.remedy) == GATE_TEXT,
+                  "an answer fits");
+    x->has_refused_address = true;
+    if (is_first || (can_open != could_open && can_open == is_any)) {
+        (void)snprintf(x->words.rule, GATE_TEXT, "%s", answer->rule);
+        (void)snprintf(x->words.remedy, GATE_TEXT, "%s", answer->remedy);
+    } else if (can_open && could_open && !is_any) {
+        gate_join_remedies(x->words.remedy, answer->remedy);
+    }
+}
+
+/* Of what a name leads to, before it is dialled. */
+static bool acquire_permit(void *owner, const struct inet_endpoint *endpoint)
 {
     struct exchange *x = owner;
-    struct gate_question question = exchange_question(x);
     struct gate_answer answer;
-    bool is_allowed = gate_address(x->snapshot->gate, &question, endpoint, &answer);
-    exchange_note_answer(x, &answer);
-    if (is_allowed)
-        exchange_blame(x, "", "");
-    else
-        exchange_blame(x, answer.rule, answer.remedy);
+    bool is_allowed = acquire_judge(x, endpoint, &answer);
+    if (!is_allowed)
+        acquire_keep_refusal(x, &answer);
     return is_allowed;
+}
+
+/* Of an idle connection, beside which there may be others, and a new one. */
+static bool acquire_permit_idle(void *owner, const struct inet_endpoint *endpoint)
+{
+    struct gate_answer answer;
+    return acquire_judge(owner, endpoint, &answer);
 }
 
 static void acquire_on_done(struct reach *reach)
@@ -72,13 +108,18 @@ static enum next acquire_finish_reach(struct exchange *x)
     reach_mark(reach, &x->timeline);
     if (reach->result != REACH_OK) {
         enum cause cause = acquire_cause(reach);
-        if (cause != CAUSE_REFUSED_ADDRESS) /* an address that was skipped is not why it failed */
-            exchange_blame(x, "", "");
+        if (cause == CAUSE_REFUSED_ADDRESS) { /* else one that was skipped is not why it failed */
+            CHECK(x->has_refused_address);
+            x->rule = x->words.rule;
+            x->remedy = x->words.remedy;
+        }
         x->proxy->engine->reach_cancel(reach);
         return exchange_refuse(x, cause, cause == CAUSE_REFUSED_ADDRESS ? x->rule : reach->detail);
     }
-    if (!acquire_permit(x, &reach->peer)) { /* of several addresses the last answer was another's */
+    struct gate_answer answer;
+    if (!acquire_judge(x, &reach->peer, &answer)) { /* the last answer may be of another */
         x->proxy->engine->reach_cancel(reach);
+        exchange_blame(x, answer.rule, answer.remedy);
         return exchange_refuse(x, CAUSE_REFUSED_ADDRESS, x->rule);
     }
     enum status status = pool_add(x->proxy->engine->pool, reach, &x->lease);
@@ -119,7 +160,7 @@ enum next step_acquire(struct exchange *x)
     timeline_mark_at(&x->timeline, MARK_P_SLOT, x->timeline.at_ns[MARK_P_POLICY]);
     bool may_reuse = !is_tunnel && !x->is_upgrade && !x->has_retried;
     if (may_reuse &&
-        pool_take(engine->pool, x->host, x->port, x->is_tls, acquire_permit, x, &x->lease)) {
+        pool_take(engine->pool, x->host, x->port, x->is_tls, acquire_permit_idle, x, &x->lease)) {
         counter_add(engine->counters, COUNT_POOL_REUSES, 1);
         acquire_begin(x, /* is_reused= */ true);
         return exchange_enter(x, STEP_send);
@@ -135,6 +176,7 @@ enum next step_acquire(struct exchange *x)
     reach->on_done = acquire_on_done;
     reach->owner = x;
     x->has_reached = x->is_reaching = true;
+    x->has_refused_address = false;
     engine->reach_start(reach);
     return NEXT_WAIT;
 }

@@ -30,8 +30,9 @@ enum {
     CLIENT_OVER_MAX = 64,   /* beyond a budget, a worker, and told so */
     CLIENT_COST = 8 * 1024, /* memory of a new one, about; the ceiling is asked more exactly */
     CLIENT_COST_TLS = 64 * 1024,
-    CLIENT_HEAD_GRACE_S = 2, /* before limits.head_rate counts */
-    CLIENT_OVER_MS = 2000,   /* for each wait of who is over a limit: others want to be told, too */
+    CLIENT_TOLD_LISTENERS = 64, /* beyond them, two share what they may say */
+    CLIENT_HEAD_GRACE_S = 2,    /* before limits.head_rate counts */
+    CLIENT_OVER_MS = 2000, /* for each wait of who is over a limit: others want to be told, too */
 };
 
 static void client_run(struct task *task);
@@ -101,12 +102,30 @@ static void client_begin_codec(struct client *client)
         client_drain(client);
 }
 
-static bool client_may_connect(struct proxy *proxy, const struct inet_endpoint *peer)
+/* The client hears nothing of it, so the operator must: a line for each listener now and then. */
+static void client_tell_refused(const struct snapshot *snapshot, const struct config_listen *listen,
+                                const struct inet_addr *addr)
 {
-    const struct snapshot *snapshot = proxy->engine->snapshot;
-    if (proxy->handler != NULL || peer->addr.family == INET_NONE)
+    static struct diag_site sites[CLIENT_TOLD_LISTENERS]; /* of all workers */
+    CHECK(listen != NULL); /* only Unix sockets are without one, and let in */
+    size_t index = (size_t)(listen - snapshot->config->listen) % COUNT_OF(sites);
+    struct inet_addr plain = inet_addr_unmap(addr);
+    char words[INET_ADDR_TEXT];
+    inet_addr_format(&plain, words);
+    diag_say_rarely(&sites[index], DIAG_NOTICE,
+                    "client %s was refused at listener %.*s: it is in no range of clients.allow; "
+                    "to let it in: --allow-clients %s",
+                    words, (int)listen->name.len, listen->name.at, words);
+}
+
+/* `listen` is in `snapshot`. */
+static bool client_may_connect(const struct proxy *proxy, const struct snapshot *snapshot,
+                               const struct config_listen *listen, const struct inet_endpoint *peer)
+{
+    if (proxy->handler != NULL || gate_client(proxy->engine->snapshot->gate, &peer->addr))
         return true;
-    return gate_client(snapshot->gate, &peer->addr);
+    client_tell_refused(snapshot, listen, &peer->addr);
+    return false;
 }
 
 /* Who is behind a Unix socket, where that matters: once, and by the number that connected. */
@@ -199,7 +218,7 @@ void client_adopt(struct proxy *proxy, const struct client_door *door, struct tr
     relief_look(proxy, door->tls_server != NULL ? CLIENT_COST_TLS : CLIENT_COST);
     if (proxy->on_client != NULL)
         proxy->on_client(proxy);
-    if (reads_header || client_may_connect(proxy, &door->peer))
+    if (reads_header || client_may_connect(proxy, proxy->engine->snapshot, listen, &door->peer))
         client = slab_alloc(&proxy->client_slab);
     if (client == NULL) {
         client_refuse(proxy, &transport);
@@ -307,7 +326,7 @@ static void client_read_proxy_header(struct client *client)
         return;
     }
     counter_add(client->proxy->engine->counters, COUNT_CLIENT_PROXY_HEADERS, 1);
-    if (!client_may_connect(client->proxy, &client->peer)) {
+    if (!client_may_connect(client->proxy, client->snapshot, client->listen, &client->peer)) {
         counter_add(client->proxy->engine->counters, COUNT_CONNECTIONS_REFUSED, 1);
         client_close(client, /* is_abort= */ true);
         return;
@@ -370,17 +389,26 @@ static void client_begin_exchange(struct client *client)
     client->is_head_begun = false;
 }
 
-/* A ClientHello on a port in clear. It is answered as what it is to us, no request: "wrong version number",
- * which TLS libraries make of that, is understood better than an alert. */
+/* A ClientHello or SOCKS on a port for HTTP in clear. It is answered as what it is to us, no request: "wrong version
+ * number", which TLS libraries make of that, is understood better than an alert. */
 static void client_judge_fault(struct client *client, struct stream *stream)
 {
-    if (client->uses > 0 || !tls_sniff_is_tls(client->codec->wire.in))
+    struct slice in = client->codec->wire.in;
+    unsigned socks = tls_sniff_socks_version(in);
+    if (client->uses > 0 || (socks == 0 && !tls_sniff_is_tls(in)))
         return;
     char peer[INET_ENDPOINT_TEXT];
     inet_endpoint_format(&client->peer, peer);
-    diag(DIAG_NOTICE, "client %s spoke TLS on a listener in clear", peer);
+    if (socks == 0) {
+        diag(DIAG_NOTICE, "client %s spoke TLS on a listener in clear", peer);
+        stream->fault_text =
+            "this is TLS, and the port speaks HTTP in clear: use http:// in the proxy address";
+        return;
+    }
+    diag(DIAG_NOTICE, "client %s spoke SOCKS%u on a listener for HTTP", peer, socks);
     stream->fault_text =
-        "this is TLS, and the port speaks HTTP in clear: use http:// in the proxy address";
+        socks == 4 ? "this is SOCKS4, and the port speaks HTTP: use http:// in the proxy address"
+                   : "this is SOCKS5, and the port speaks HTTP: use http:// in the proxy address";
 }
 
 /* Answer instead of waiting for the rest of a head. */

@@ -120,8 +120,9 @@ struct exchange {
 
     /* upstream */
     struct lease lease;
-    bool has_reached; /* `reach` was begun */
-    bool is_reaching; /* and is not done with */
+    bool has_reached;         /* `reach` was begun */
+    bool is_reaching;         /* and is not done with */
+    bool has_refused_address; /* of those that it came to: `words` have the rule and remedy */
     bool may_retry; /* an idempotent method on a pooled connection, and all that went out at hand */
     bool has_retried;
     struct block *kept; /* the body so far, while it may be sent again; NULL: none */
@@ -260,8 +261,6 @@ size_t admit_bytes(struct exchange *x, enum budget_rate way);
 
 /* ---- acquire.c ---- */
 
-/* The gate on an address, asked by the dial and before a pooled connection is used. */
-bool acquire_permit(void *owner, const struct inet_endpoint *endpoint);
 /* Stop reaching, if it does; how far that came stays known. */
 void acquire_leave(struct exchange *x);
 

@@ -82,9 +82,9 @@ enum { CALL_BITS = 24 };
 
 #define CALL_MASK ((1ULL << CALL_BITS) - 1)
 
-/* Count one call. False where this window is used up; *ret_left_out tells what the window before it left
- * out, to the one call that opens a new one. */
-static bool site_admits(struct diag_site *site, uint64_t *ret_left_out)
+/* Count one call of `burst` a window. False where this window is used up; *ret_left_out tells what the window before
+ * it left out, to the one call that opens a new one. */
+static bool site_admits(struct diag_site *site, uint64_t burst, uint64_t *ret_left_out)
 {
     uint64_t window = clock_monotonic_ns() / (DIAG_WINDOW_S * NS_PER_S) + 1;
     uint64_t before = atomic_load_explicit(&site->said, memory_order_relaxed);
@@ -98,8 +98,8 @@ static bool site_admits(struct diag_site *site, uint64_t *ret_left_out)
 
     uint64_t calls_before = before & CALL_MASK;
     bool is_new = before >> CALL_BITS != window;
-    *ret_left_out = is_new && calls_before > DIAG_BURST ? calls_before - DIAG_BURST : 0;
-    return (after & CALL_MASK) <= DIAG_BURST;
+    *ret_left_out = is_new && calls_before > burst ? calls_before - burst : 0;
+    return (after & CALL_MASK) <= burst;
 }
 
 /* ---- The line ---- */
@@ -193,20 +193,10 @@ void diag_put(const char *format, ...)
     write_line(&line);
 }
 
-void diag_say(struct diag_site *site, enum diag_level level, const char *format, ...)
+static void say(enum diag_level level, uint64_t left_out, const char *format, va_list args)
 {
-    int saved_errno = errno;
-    uint64_t left_out = 0;
-    if (!diag_is_on(level))
-        return;
-    if (site != NULL && !site_admits(site, &left_out))
-        return;
-
     char message[DIAG_LINE_MAX];
-    va_list args;
-    va_start(args, format);
     int len = vsnprintf(message, sizeof(message), format, args);
-    va_end(args);
     size_t have = len < 0 ? 0 : (size_t)len < sizeof(message) ? (size_t)len : sizeof(message) - 1;
 
     char space[DIAG_LINE_MAX];
@@ -218,5 +208,30 @@ void diag_say(struct diag_site *site, enum diag_level level, const char *format,
     line.cap++;
     text_add_char(&line, '\n');
     write_line(&line);
+}
+
+void diag_say(struct diag_site *site, enum diag_level level, const char *format, ...)
+{
+    int saved_errno = errno;
+    uint64_t left_out = 0;
+    if (!diag_is_on(level) || (site != NULL && !site_admits(site, DIAG_BURST, &left_out)))
+        return;
+    va_list args;
+    va_start(args, format);
+    say(level, left_out, format, args);
+    va_end(args);
+    errno = saved_errno;
+}
+
+void diag_say_rarely(struct diag_site *site, enum diag_level level, const char *format, ...)
+{
+    int saved_errno = errno;
+    uint64_t left_out = 0;
+    if (!diag_is_on(level) || !site_admits(site, 1, &left_out))
+        return;
+    va_list args;
+    va_start(args, format);
+    say(level, left_out, format, args);
+    va_end(args);
     errno = saved_errno;
 }

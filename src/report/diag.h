@@ -57,5 +57,8 @@ void diag_put(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Behind the macro. `site` NULL: without a limit on how often; the level counts here, too. Keeps errno. */
 void diag_say(struct diag_site *site, enum diag_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* One line in DIAG_WINDOW_S: for what strangers cause as often as they like. */
+void diag_say_rarely(struct diag_site *site, enum diag_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -1,11 +1,16 @@
 """The one gate before every dial: what is refused, and how the refusal tells what to change."""
+import json
+import re
 import socket
 
 import pytest
 
 from support.message import ok, request
+from support.ops import told
 from support.origin import replies
+from support.proxy import parse_address
 from support.shows import shows
+from support.wire import connect
 
 
 @pytest.fixture
@@ -16,6 +21,12 @@ def strict(stage):
                            stage.folder / f"proxy{len(stage.proxies)}" / "access.log", "--workers", "1",
                            "--resolver", stage.dns.address, *flags, defaults=False)
     return start
+
+
+def settings(stage, **sections):
+    file = stage.folder / "gate.yaml"
+    file.write_text(json.dumps(sections))
+    return file
 
 
 def ask(proxy, method, target):
@@ -121,6 +132,89 @@ def test_a_mixed_answer_fails_closed(strict, stage):
     assert got.status == 403 and origin.connections == []
 
 
+@pytest.mark.parametrize("method", ["GET", "CONNECT"])
+@pytest.mark.parametrize("order", [["10.1.2.3", "127.0.0.1"], ["127.0.0.1", "10.1.2.3"]], ids=["first", "last"])
+def test_a_mixed_answer_names_what_is_denied(strict, stage, order, method):
+    """Wherever the denied address stands, its rule and remedy are named, and not the rule that lets the name pass."""
+    config = settings(stage, policy={"default": "deny", "rules": [{"name": "let in", "to": ["*.test"]}]})
+    stage.dns.add("mixed.test", a=order)
+    proxy = strict("-c", config, "--allow", "127.0.0.0/8")
+    target = "mixed.test:443" if method == "CONNECT" else "http://mixed.test/"
+    got = ask(proxy, method, target)
+    rule, remedy = "default-deny 10.0.0.0/8 (private, RFC 1918)", "--allow 10.1.2.3"
+    assert_refused(got, rule)
+    assert f"to allow it: {remedy})" in got.reason and f"To allow it: {remedy}\n".encode() in got.body
+    assert f'rule="{rule}"' in got.get("Proxy-Status") and f"to allow it: {remedy}" in got.get("Proxy-Status")
+    record = proxy.record()
+    assert (record.cause, record.rule, record["remedy"]) == ("refused_address", rule, remedy)
+    assert record.get("would_deny") is None
+    with proxy.connect() as client:
+        listed = client.ask(request("GET", "/.well-known/fairlead/denials", "Accept: application/json",
+                                    host="localhost:%d" % proxy.address[1]))
+    denial = json.loads(listed.body)["denials"][0]
+    assert (denial["rule"], denial["remedy"]) == (rule, remedy)
+    flags = ["-c", config, "--allow", "127.0.0.0/8", "--resolver", stage.dns.address, target]
+    code, words, _ = told(stage, "explain", *flags)
+    assert code == 1 and f"refused: {rule}\n  to allow it: {remedy}\n" in words
+    code, words, _ = told(stage, "trace", *flags)
+    assert code == 1 and f"refused: {rule}\nto allow it: {remedy}\n" in words
+
+
+def remedy_of(strict, name, *flags):
+    return ask(strict("--allow", "127.0.0.0/8", *flags), "GET", f"http://{name}/").reason.partition("to allow it: ")[2]
+
+
+@pytest.mark.parametrize("a, aaaa, remedy", [
+    (["10.1.2.3", "10.1.2.4"], [], "--allow 10.1.2.3 --allow 10.1.2.4"),
+    (["10.1.2.34", "127.0.0.1", "10.1.2.3"], [], "--allow 10.1.2.34 --allow 10.1.2.3"),
+    (["127.0.0.1"], ["fc00::1"], "--allow fc00::1"),
+    (["169.254.169.254", "10.1.2.3"], [], 'egress.floor_exceptions: ["169.254.169.254:80"] and --allow 10.1.2.3')])
+def test_of_several_denied_addresses_all_are_opened(strict, stage, a, aaaa, remedy):
+    """The remedy is what opens all of them, as egress.mixed wants it."""
+    stage.dns.add("several.test", a=a, aaaa=aaaa)
+    assert remedy_of(strict, "several.test") == remedy + ")"
+
+
+def test_both_answers_tell_what_must_be_opened(strict, stage):
+    """A and AAAA both hold a denied address: whichever comes first, the other is waited for a moment."""
+    stage.dns.add("several.test", a=["10.1.2.3"], aaaa=["fc00::1"])
+    assert set(remedy_of(strict, "several.test")[:-1].split()) == {"--allow", "10.1.2.3", "fc00::1"}
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+def test_what_nothing_opens_counts_for_all(strict, stage, first):
+    """One address of several is the proxy itself: no remedy of another is worth anything."""
+    proxy = strict("--allow", "127.0.0.0/8", "--connect-port", "any")
+    stage.dns.add("self.test", a=["127.0.0.1", "10.1.2.3"] if first else ["10.1.2.3", "127.0.0.1"])
+    got = ask(proxy, "CONNECT", "self.test:%d" % proxy.address[1])
+    assert_refused(got, "the proxy itself")
+    assert got.reason.endswith("nothing allows it)") and proxy.record().get("remedy") is None
+
+
+def test_one_of_many_rules_is_named_once(strict, stage):
+    """A rule that denies each of the addresses has one remedy."""
+    config = settings(stage, policy={"rules": [{"name": "not there", "action": "deny",
+                                                        "to_address": ["127.0.0.0/8"]}]})
+    stage.dns.add("several.test", a=["127.0.0.1", "127.0.0.2"])
+    assert remedy_of(strict, "several.test", "-c", config) == "change policy.rules[0])"
+
+
+def test_where_some_may_be_skipped_one_is_enough(strict, stage):
+    """egress.mixed: skip, and all are denied: to open one would do, so that is the least."""
+    config = settings(stage, egress={"mixed": "skip"})
+    stage.dns.add("several.test", a=["10.1.2.3", "10.1.2.4"])
+    assert remedy_of(strict, "several.test", "-c", config) == "--allow 10.1.2.3)"
+
+
+def test_a_remedy_that_has_no_room_is_not_begun(strict, stage):
+    """More denied addresses than a reason phrase holds: no step is cut."""
+    addresses = [f"10.1.2.{i}" for i in range(1, 30)]
+    stage.dns.add("several.test", a=addresses)
+    said = remedy_of(strict, "several.test").rstrip(")")
+    steps = [f"--allow {address}" for address in addresses]
+    assert said == " ".join(steps[:len(said.split()) // 2]) and len(said) > 100
+
+
 def test_a_denied_name_is_refused(strict, stage):
     """--deny NAME matches that name, in any case and with a final dot, and no other."""
     stage.dns.add("bad.test", a=["127.0.0.1"])
@@ -213,6 +307,33 @@ def test_a_client_out_of_range_is_not_served(stage):
     assert answer == b"" or answer.startswith(b"HTTP/1.1 403")
 
 
+def refused_at(listener, client):
+    return f"notice: (\\(.*\\) )?client {client} was refused at listener {listener}: it is in no range of clients.allow; " \
+           f"to let it in: --allow-clients {client}$"
+
+
+def test_the_operator_is_told_of_a_client_that_is_refused(stage):
+    """The client hears nothing, so stderr names it, the listener and what lets it in; a crowd of them makes no flood, and
+    each listener has its own line, also for who stands behind a PROXY header."""
+    front = {"address": "127.0.0.1:0", "name": "front", "proxy_protocol": {"from": ["127.0.0.1"]}}
+    file = settings(stage, listen=[{"address": "127.0.0.1:0", "name": "office"}, {"address": "127.0.0.1:0", "name": "lab"},
+                                   front])
+    proxy = stage.proxy("-c", file, "--allow-clients", "127.0.0.2", listen=None, listeners=3)
+    office, lab, front = map(parse_address, proxy.urls)
+    for _ in range(20):
+        with connect(office, source="127.0.0.3") as client:
+            assert client.read_to_end() == b""
+    with connect(lab, source="127.0.0.4") as client:
+        assert client.read_to_end() == b""
+    with connect(front) as client:
+        client.send(b"PROXY TCP6 2001:db8::1 2001:db8::2 56324 443\r\n")
+        assert client.read_to_end() == b""
+    proxy.wait_line(refused_at("lab", "127.0.0.4"))
+    proxy.wait_line(refused_at("front", "2001:db8::1"))
+    said = [line for line in proxy.lines if re.search(refused_at("office", "127.0.0.3"), line)]
+    assert len(said) in (1, 2), said  # 2: a window of ten seconds ended
+
+
 def test_no_open_proxy_by_accident(stage):
     """A listener beyond loopback does not start without a client range, and says how to."""
     proxy = stage.run("--listen", "0.0.0.0:0", "--admin", "off", "--log-file", "off")
@@ -222,7 +343,6 @@ def test_no_open_proxy_by_accident(stage):
 
 def test_json_refusals_can_be_read_by_programs(strict):
     """The body as JSON holds rule and remedy."""
-    import json
     with strict().connect() as client:
         got = client.ask(request("GET", "http://127.0.0.1:8080/", "Accept: application/json"))
     body = json.loads(got.body)

@@ -212,6 +212,49 @@ policy:
     assert got.status == 403 and "default-deny 127.0.0.0/8" in got.reason and origin.connections == []
 
 
+TRIALS = {"all": "{ name: no, action: deny, mode: observe }",
+          "address": "{ name: no, action: deny, mode: observe, to_address: [127.0.0.0/8] }"}
+
+
+@pytest.mark.parametrize("place", ["before", "behind"])
+@pytest.mark.parametrize("trial", TRIALS)
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_a_rule_on_trial_changes_nothing_but_the_log(ruled, stage, mode, trial, place):
+    """A rule that denies and observes is told of and passed over: others open ports and addresses as if it were not there,
+    and explain and check say the same."""
+    origin = stage.origin([lambda conn: conn.hold(), replies(ok(b"in"))])
+    lab = f"{{ name: open, to: [127.0.0.0/8], to_address: [127.0.0.0/8], ports: [{origin.port}], action: allow }}"
+    rules = [TRIALS[trial], lab] if place == "before" else [lab, TRIALS[trial]]
+    proxy = ruled(f"policy: {{ default: deny, mode: {mode}, rules: [{', '.join(rules)}] }}\n")
+    with proxy.connect() as client:
+        client.send(request("CONNECT", origin.authority))
+        assert client.read_head().status == 200
+        file = stage.folder / "checked.yaml"
+        file.write_text(proxy.file.read_text() + 'admin: { address: "%s:%d" }\n' % proxy.admin)
+        _, diff, _ = told(stage, "check", "-c", file, "--diff")
+        assert "1 open, 0 would be refused" in diff
+    assert ask(proxy, "GET", origin.url + "/").body == b"in"
+    for record in proxy.records(2):
+        assert (record.status, record.rule, record["would_deny"]) == (200, "open", "no")
+    assert metric(proxy, "would_deny_total") == 2
+    for target in (origin.authority, origin.url + "/"):
+        code, words, _ = told(stage, "explain", "-c", proxy.file, target)
+        assert code == 0 and words.endswith("\npasses\n") and "passes by rule open; would be denied by no\n" in words
+        assert "(RFC 1122), opened by rule open\n" in words
+
+
+def test_a_rule_on_trial_opens_nothing(ruled, stage):
+    """What is refused without it is refused with it: by default, by the floor's ranges, by another rule."""
+    origin = stage.origin([])
+    for more, rule in (("", "default-deny 127.0.0.0/8"), (", default: deny", "policy.default: no rule allows it")):
+        proxy = ruled(f"policy: {{ rules: [{TRIALS['all']}]{more} }}\n")
+        got = ask(proxy, "GET", origin.url + "/")
+        assert got.status == 403 and rule in got.reason and proxy.record().get("would_deny") is None
+    proxy = ruled(f"policy: {{ rules: [{TRIALS['all']}, {{ name: real, action: deny }}] }}\n", "--allow", "127.0.0.0/8")
+    got = ask(proxy, "GET", origin.url + "/")
+    assert got.status == 403 and "(rule real;" in got.reason and origin.connections == []
+
+
 def test_of_several_rules_that_of_the_address_counts(ruled, stage):
     """A rule for other addresses than the one that is dialled neither allows nor is told."""
     origin = stage.origin(replies(ok(b"in")))

@@ -223,7 +223,7 @@ def test_nothing_of_it_stays(stage, guarded):
     wait_until(lambda: metric(proxy, "buffer_bytes") == 0, "the buffers to be given back")
 
 
-@pytest.mark.parametrize("said", [b"\x15\x03\x01\x00\x02\x01\x00", SSL2], ids=["alert", "ssl2"])
+@pytest.mark.parametrize("said", [b"\x15\x03\x01\x00\x02\x01\x00", b"\x14\x03\x01\x00\x01\x01", SSL2], ids=["alert", "ccs", "ssl2"])
 def test_other_beginnings_of_tls_are_not_something_else(stage, guarded, said):
     """tls: optional opens what is not TLS, and not a TLS that is spelt oddly."""
     text = "policy: { rules: [{ name: ssh, to: [a.example], ports: [1-65535], tls: optional }] }"

@@ -1,4 +1,4 @@
-"""TLS on a listener in clear, and HTTP in clear on a TLS listener: a line on stderr, an answer, no hang."""
+"""TLS or SOCKS on a listener in clear, and HTTP in clear on a TLS listener: a line on stderr, an answer, no hang."""
 import ssl
 import subprocess
 
@@ -43,6 +43,40 @@ def test_curl_with_https_for_http(proxy):
                            "https://127.0.0.1:%d" % proxy.address[1], "http://a.test/"], capture_output=True)
     assert done.returncode == 35 and b"wrong version" in done.stderr
     proxy.wait_line("spoke TLS on a listener in clear")
+
+
+SOCKS = {"5": (5, b"\5\1\0"), "5-begun": (5, b"\5"), "4": (4, b"\4\1\0\x50\x7f\0\0\1\0"),
+         "4a": (4, b"\4\1\0\x50\0\0\0\1\0a.test\0")}
+
+
+@pytest.mark.parametrize("name", SOCKS)
+def test_socks_on_a_clear_listener(proxy, name):
+    """Its first byte tells, and nothing else is waited for: answer, record and stderr say what it is and what to change."""
+    version, said = SOCKS[name]
+    words = f"this is SOCKS{version}, and the port speaks HTTP: use http:// in the proxy address"
+    with connect(proxy.address) as client:
+        client.send(said)
+        got = client.read_response()
+        assert got.status == 400 and got.get("Connection") == "close" and words.encode() in got.body
+        client.expect_end("fin")
+    proxy.wait_line(f"client 127.0.0.1:[0-9]+ spoke SOCKS{version} on a listener for HTTP")
+    assert proxy.record().status == 400 and proxy.record().detail.endswith(words)
+
+
+def test_only_the_first_bytes_of_a_connection_are_socks(proxy, stage):
+    """Behind a request such a byte is a malformed request and no more."""
+    with connect(proxy.address) as client:
+        client.ask(request("OPTIONS", "*", host="a.test"))
+        client.send(b"\5\1\0")
+        assert b"SOCKS" not in client.read_response().body
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h"])
+def test_curl_with_socks_for_http(proxy, scheme):
+    """curl ends at once, and the record says why."""
+    done = subprocess.run([need("curl", "curl"), "-sS", "--max-time", "10", "-x",
+                           "%s://127.0.0.1:%d" % (scheme, proxy.address[1]), "http://localhost:8080/"], capture_output=True)
+    assert done.returncode == 97 and f"SOCKS{scheme[5]}" in proxy.record().detail
 
 
 REQUESTS = {"get": request("GET", "http://a.test/"), "connect": request("CONNECT", "a.test:443"),

@@ -443,6 +443,59 @@ static void test_mixed_first_answer_waits(void **state)
     end(&f);
 }
 
+/* A refusal waits for the other answer as a race does: the gate hears of all that must be opened. */
+static void test_mixed_refusal_waits(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    f.refused = "::1";
+    add_rule(&f, RR_AAAA, "::1", NULL);
+    dns_server_add(
+        &f.server,
+        (struct dns_rule){
+            .name = "a.test", .type = RR_A, .address = {"127.0.0.9"}, .ttl = 60, .is_held = true});
+    start(&f, "a.test");
+    await_half(&f, HALF_V6);
+    turn(&f);
+    clock_advance(48 * NS_PER_MS);
+    turn(&f);
+    assert_int_equal(f.done, 0);
+    dns_server_release(&f.server);
+    await_done(&f, DIAL_DENIED);
+    assert_int_equal(f.judged, 2);
+    assert_int_equal(f.dial.attempt_total, 0);
+    end(&f);
+}
+
+/* It does not wait for longer, nor beyond the deadline, and says what it knows. */
+static void test_mixed_refusal_does_not_wait_long(void **state)
+{
+    (void)state;
+    struct fixture f;
+    const uint64_t deadlines_ns[] = {10 * NS_PER_S, 20 * NS_PER_MS};
+    for (size_t i = 0; i < COUNT_OF(deadlines_ns); i++) {
+        begin(&f);
+        f.refused = "127.0.0.9";
+        f.request.deadline_ns = clock_monotonic_ns() + deadlines_ns[i];
+        add_rule(&f, RR_A, "127.0.0.9", "127.0.0.2");
+        dns_server_add(
+            &f.server,
+            (struct dns_rule){
+                .name = "a.test", .type = RR_AAAA, .address = {"::1"}, .ttl = 60, .is_held = true});
+        start(&f, "a.test");
+        await_half(&f, HALF_V4);
+        turn(&f);
+        assert_int_equal(f.done, 0);
+        clock_advance(i == 0 ? 51 * NS_PER_MS : 21 * NS_PER_MS);
+        await_done(&f, DIAL_DENIED);
+        assert_int_equal(f.judged, 2);
+        assert_int_equal(f.dial.attempt_total, 0);
+        assert_int_equal(f.dial.dns_source, DNS_QUERY);
+        end(&f);
+    }
+}
+
 /* With "skip" the permitted ones are dialled; none left is a refusal. */
 static void test_mixed_skip(void **state)
 {
@@ -728,6 +781,8 @@ int main(void)
         cmocka_unit_test(test_mixed_is_refused),
         cmocka_unit_test(test_mixed_later_answer),
         cmocka_unit_test(test_mixed_first_answer_waits),
+        cmocka_unit_test(test_mixed_refusal_waits),
+        cmocka_unit_test(test_mixed_refusal_does_not_wait_long),
         cmocka_unit_test(test_mixed_skip),
         cmocka_unit_test(test_names_fail),
         cmocka_unit_test(test_deadline),

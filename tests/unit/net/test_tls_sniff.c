@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-/* The first byte decides: of all 256 one begins TLS, 26 begin HTTP, and none begins both. */
+/* The first byte decides: of all 256 one begins TLS, 26 begin HTTP, two SOCKS, and none begins more than one. */
 static void the_first_byte_decides(void **state)
 {
     (void)state;
@@ -19,6 +19,7 @@ static void the_first_byte_decides(void **state)
         struct slice first = slice_of(&byte, 1);
         assert_int_equal(tls_sniff_is_tls(first), c == 0x16);
         assert_int_equal(tls_sniff_is_http(first), c >= 'A' && c <= 'Z');
+        assert_int_equal(tls_sniff_socks_version(first), c == 4 || c == 5 ? c : 0);
     }
 }
 
@@ -39,6 +40,7 @@ static void nothing_is_neither(void **state)
     (void)state;
     assert_false(tls_sniff_is_tls(SLICE_NONE));
     assert_false(tls_sniff_is_http(SLICE_NONE));
+    assert_int_equal(tls_sniff_socks_version(SLICE_NONE), 0);
 }
 
 /* The answer in clear is a whole response whose Content-Length is that of its body (RFC 9112 §6.2). */

@@ -569,6 +569,42 @@ static void the_remedy_names_all_steps(void **state)
                         "--connect-port 8443 --allow 10.0.0.1");
 }
 
+/* Of two addresses: each step once, whole, and none that has no room. */
+static void remedies_are_joined(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *first, *more, *both;
+    } cases[] = {
+        {"--allow 10.0.0.34", "--allow 10.0.0.3", "--allow 10.0.0.34 --allow 10.0.0.3"},
+        {"--allow 10.0.0.3 --allow 10.0.0.4", "--allow 10.0.0.3",
+         "--allow 10.0.0.3 --allow 10.0.0.4"},
+        {"change policy.rules[10]", "change policy.rules[1]",
+         "change policy.rules[10] and change policy.rules[1]"},
+        {"change policy.rules[1]", "change policy.rules[1]", "change policy.rules[1]"},
+        {"take 10.0.0.0/8 out of egress.deny", "--allow 10.0.0.3",
+         "take 10.0.0.0/8 out of egress.deny and --allow 10.0.0.3"},
+    };
+    char remedy[GATE_TEXT];
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        (void)snprintf(remedy, sizeof(remedy), "%s", cases[i].first);
+        gate_join_remedies(remedy, cases[i].more);
+        assert_string_equal(remedy, cases[i].both);
+    }
+    /* "--allow 10.0.0.3" with its space takes 17. */
+    static const char more[] = " --allow 10.0.0.3";
+    for (size_t room = sizeof(more) - 1; room < sizeof(more) + 1; room++) {
+        memset(remedy, 'x', sizeof(remedy));
+        remedy[GATE_TEXT - 1 - room] = '\0';
+        gate_join_remedies(remedy, more + 1);
+        assert_int_equal(strlen(remedy), GATE_TEXT - 1 - room + sizeof(more) - 1);
+    }
+    memset(remedy, 'x', sizeof(remedy));
+    remedy[GATE_TEXT - sizeof(more) + 1] = '\0';
+    gate_join_remedies(remedy, more + 1);
+    assert_int_equal(strlen(remedy), GATE_TEXT - sizeof(more) + 1);
+}
+
 /* Nothing opens the proxy to itself, so no step on the way there is named. */
 static void what_nothing_opens_has_no_first_step(void **state)
 {
@@ -715,6 +751,7 @@ int main(void)
         cmocka_unit_test(allowed_names_shut_out_all_others),
         cmocka_unit_test(connect_goes_to_named_ports_only),
         cmocka_unit_test(the_remedy_names_all_steps),
+        cmocka_unit_test(remedies_are_joined),
         cmocka_unit_test(what_nothing_opens_has_no_first_step),
         cmocka_unit_test(any_port_is_any_but_the_bad_ones),
         cmocka_unit_test(plain_requests_avoid_the_bad_ports),

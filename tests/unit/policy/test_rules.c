@@ -452,6 +452,44 @@ static void what_only_observes_lets_pass_and_tells(void **state)
     gate_destroy(&gate);
 }
 
+/* The two ways to observe: a rule on trial is passed over, and what it would deny stays open; what the policy would
+ * deny opens nothing. The same for the address that another one carries. */
+static void what_is_on_trial_leaves_open_what_others_open(void **state)
+{
+    static const char *const dialled[] = {"10.0.0.1", "64:ff9b::a00:1"};
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        bool is_trial = (i & 1) != 0;
+        bool observes = (i & 2) != 0;
+        bool is_carried = (i & 4) != 0;
+        const struct rule rules[] = {
+            {.name = SLICE("no"),
+             .action = RULE_DENY,
+             .mode = is_trial ? RULE_OBSERVE : RULE_ENFORCE,
+             .to_address = RANGES(V4(10, 0, 0, 0, 8))},
+            {.name = SLICE("open"),
+             .to_names = TEXTS(SLICE("a.example")),
+             .to_address = RANGES(V4(10, 0, 0, 0, 8))},
+        };
+        struct inet_prefix carrier = {.bits = 96};
+        assert_int_equal(inet_addr_parse(SLICE("64:ff9b::"), &carrier.addr), ST_OK);
+        struct gate_options options = allow;
+        options.observes = observes;
+        options.allow = (struct gate_prefixes){&carrier, 1};
+        struct gate *gate = GATE(rules, options);
+        struct gate_answer answer;
+        struct asked asked;
+        asked_make(&(struct ask){.host = "a.example"}, &asked);
+        struct inet_endpoint where = {.port = 80};
+        assert_int_equal(inet_addr_parse(slice_from_string(dialled[is_carried]), &where.addr),
+                         ST_OK);
+        assert_int_equal(gate_address(gate, &asked.question, &where, &answer), is_trial);
+        if (is_trial)
+            assert_true(slice_equals(answer.would_deny, SLICE("no")));
+        gate_destroy(&gate);
+    }
+}
+
 /* ---- lists ---- */
 
 /* A gate with a list of this text; rules are borrowed while it lives. */
@@ -586,6 +624,7 @@ int main(void)
         cmocka_unit_test(nobody_opens_a_name_of_the_floor),
         cmocka_unit_test(a_literal_address_is_asked_for_by_range),
         cmocka_unit_test(what_only_observes_lets_pass_and_tells),
+        cmocka_unit_test(what_is_on_trial_leaves_open_what_others_open),
         cmocka_unit_test(a_list_of_names_is_read),
         cmocka_unit_test(a_list_of_something_else_is_refused_with_its_line),
         cmocka_unit_test(ten_thousand_rules_decide_as_one),

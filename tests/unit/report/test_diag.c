@@ -112,6 +112,29 @@ static void a_call_site_says_a_burst_a_window_and_then_how_many_were_left_out(vo
     assert_int_equal(lines_in(space), DIAG_BURST);
 }
 
+/* Sites are held back one by one, and each says how much it kept to itself. */
+static void what_strangers_cause_is_said_once_a_window(void **state)
+{
+    (void)state;
+    struct diag_site sites[2] = {{0}};
+    for (int i = 0; i < 12; i++)
+        diag_say_rarely(&sites[0], DIAG_NOTICE, "refused %d", i);
+    diag_say_rarely(&sites[1], DIAG_NOTICE, "another");
+    assert_non_null(strstr(said(), "notice: refused 0\n"));
+    assert_non_null(strstr(space, "notice: another\n"));
+    assert_int_equal(lines_in(space), 2);
+
+    clock_advance(DIAG_WINDOW_S * NS_PER_S);
+    diag_set_level(DIAG_ERROR);
+    diag_say_rarely(&sites[0], DIAG_NOTICE, "not shown, and not counted");
+    diag_set_level(DIAG_NOTICE);
+    errno = ENOENT;
+    diag_say_rarely(&sites[0], DIAG_NOTICE, "again");
+    assert_int_equal(errno, ENOENT);
+    assert_non_null(strstr(said(), "notice: (11 lines like this left out) again\n"));
+    assert_int_equal(lines_in(space), 1);
+}
+
 static void without_a_site_nothing_is_left_out(void **state)
 {
     (void)state;
@@ -181,6 +204,7 @@ int main(void)
         TEST(another_stream_of_the_journal_changes_nothing),
         TEST(levels_below_the_shown_one_are_silent),
         TEST(a_call_site_says_a_burst_a_window_and_then_how_many_were_left_out),
+        TEST(what_strangers_cause_is_said_once_a_window),
         TEST(without_a_site_nothing_is_left_out),
         TEST(a_peer_cannot_forge_a_line),
         TEST(a_long_line_is_cut_and_still_ends),
