@@ -8,7 +8,7 @@ const WORDS = new Map(Object.entries({
     retransmits: "sent again", out_of_order: "came out of order", segments_in: "segments received", segments_out: "segments sent",
     data_segments_in: "of these with data", data_bytes_in: "bytes in them", mss_in: "largest segment", delivery_rate: "bytes a second to it",
     busy_us: "sending", rwnd_limited_us: "its window was full", sndbuf_limited_us: "our buffer was full",
-    quiet_us: "in pauses", pauses: "pauses", moving_us: "moving", awaited_us: "waited for the origin", waits: "waits",
+    quiet_us: "in pauses", pauses: "pauses", moving_us: "moving", awaited_us: "waited for the origin", held_us: "held back for a 100", waits: "waits",
 }));
 
 /* "deep_us" is "deep" where there is no better word: a value brings its unit. */

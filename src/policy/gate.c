@@ -522,12 +522,32 @@ bool gate_request(const struct gate *gate, const struct gate_question *question,
     return writer_refuse(&writer);
 }
 
-/* Are these words among the steps, and not the beginning of another one? */
-static bool remedy_has(const char *remedy, const char *words)
+/* The first step of several, and where the next one begins. */
+static struct slice remedy_take_step(struct slice *rest)
 {
-    size_t len = strlen(words);
-    for (const char *at = strstr(remedy, words); at != NULL; at = strstr(at + 1, words)) {
-        if (at[len] == '\0' || at[len] == ' ')
+    static const struct {
+        const char *words;
+        size_t passed; /* of them, what stands between the steps */
+    } joints[] = {{" and ", 5}, {" --", 1}};
+    size_t end = rest->len;
+    size_t next = rest->len;
+    for (size_t i = 0; i < COUNT_OF(joints); i++) {
+        const char *at = memmem(rest->at, rest->len, joints[i].words, strlen(joints[i].words));
+        size_t here = at == NULL ? rest->len : (size_t)(at - rest->at);
+        if (here < end) {
+            end = here;
+            next = here + joints[i].passed;
+        }
+    }
+    struct slice step = slice_first(*rest, end);
+    *rest = slice_from(*rest, next);
+    return step;
+}
+
+static bool remedy_has(struct slice remedy, struct slice step)
+{
+    while (remedy.len > 0) {
+        if (slice_equals(remedy_take_step(&remedy), step))
             return true;
     }
     return false;
@@ -536,10 +556,13 @@ static bool remedy_has(const char *remedy, const char *words)
 void gate_join_remedies(char remedy[GATE_TEXT], const char *more)
 {
     struct text text = text_on(remedy, GATE_TEXT);
+    struct slice rest = slice_from_string(more);
     text.len = strlen(remedy);
-    if (remedy_has(remedy, more))
-        return;
-    remedy_add_step(&text, slice_from_string(more));
+    while (rest.len > 0) {
+        struct slice step = remedy_take_step(&rest);
+        if (!remedy_has(text_slice(&text), step))
+            remedy_add_step(&text, step);
+    }
     (void)text_string(&text);
 }
 

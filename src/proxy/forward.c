@@ -382,8 +382,10 @@ static enum next forward_request(struct exchange *x, size_t share)
         if (pump == PUMP_BUSY)
             exchange_wake_later(x);
         x->request_done = pump == PUMP_DONE;
-        if (x->request_done)
+        if (x->request_done) {
+            forward_end_hold(x);
             forward_mark_body(x);
+        }
     }
     if (x->request_sent)
         return NEXT_WAIT;

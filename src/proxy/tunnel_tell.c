@@ -72,6 +72,7 @@ void tunnel_tell_guard(const struct sni_guard *guard, struct record *record)
     record_set(record, &record->detail, detail, SNI_DETAIL);
     if (!is_refused)
         return;
+    record->would_deny = (struct record_text){0}; /* it did not pass */
     char words[TELL_REMEDY];
     struct text remedy = text_on(words, sizeof(words));
     sni_guard_add_remedy(guard, &remedy);
@@ -83,6 +84,8 @@ void tunnel_describe(struct link *link, struct record *into)
     struct tunnel *tunnel = CONTAINER_OF(link, struct tunnel, link);
     CHECK_TAG(tunnel, TUNNEL_TAG);
     tunnel_tell(tunnel, into);
+    if (tunnel->guard != NULL)
+        into->stalled_by_dns_ns += sni_guard_asking_ns(tunnel->guard);
     into->end = END_NONE; /* half-closed is not ended: the marks tell of it */
     into->ended_by = LEG_NONE;
     into->is_in_progress = true;

@@ -8,8 +8,6 @@
 #include "record/record.h"
 
 #include "base/check.h"
-#include "base/clock.h"
-#include "base/number.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -126,47 +124,6 @@ struct slice record_get(const struct record *record, struct record_text which)
 void record_seal(struct record *record)
 {
     record->size = (uint32_t)(offsetof(struct record, text) + record->text_len);
-}
-
-/* Since when a connect waits for name servers alone; 0: it does not. */
-static uint64_t names_since_ns(const struct record *record)
-{
-    uint64_t last_ns = 0;
-    if (record->stalled_by_dns_ns == 0)
-        return 0;
-    for (size_t i = 0; i < record->attempt_count; i++) {
-        const struct record_attempt *attempt = &record->attempts[i];
-        if (attempt->begin_ns != 0 && attempt->end_ns == 0)
-            return 0;
-        last_ns = u64_most(last_ns, attempt->end_ns);
-    }
-    return last_ns;
-}
-
-bool record_phase_now(const struct record *record, enum phase *ret_phase, uint64_t *ret_since_ns)
-{
-    if (!timeline_phase_now(&record->timeline, ret_phase, ret_since_ns))
-        return false;
-    uint64_t names_ns = *ret_phase == PHASE_CONNECT ? names_since_ns(record) : 0;
-    if (names_ns != 0) {
-        *ret_phase = PHASE_DNS;
-        *ret_since_ns = names_ns;
-    }
-    return true;
-}
-
-bool record_unfinished(const struct record *record, const struct timeline *timeline,
-                       enum phase *ret_phase, uint64_t *ret_begin_ns, uint64_t *ret_end_ns)
-{
-    if (record->cause.len == 0 || timeline_has(timeline, MARK_T_OPEN) ||
-        !timeline_phase_cut_off(timeline, ret_phase, ret_begin_ns, ret_end_ns))
-        return false;
-    uint64_t names_ns = *ret_phase == PHASE_CONNECT ? names_since_ns(record) : 0;
-    if (names_ns != 0 && *ret_end_ns >= names_ns + NS_PER_MS) {
-        *ret_phase = PHASE_DNS;
-        *ret_begin_ns = names_ns;
-    }
-    return true;
 }
 
 const char *record_kind_word(enum record_kind kind)

@@ -266,6 +266,15 @@ struct record {
     _Alignas(uint64_t) char text[RECORD_TEXT_MAX];
 };
 
+/* timeline_phase_cut_off of what was given up; `timeline` is the record's, cut or not. */
+static inline bool record_unfinished(const struct record *record, const struct timeline *timeline,
+                                     enum phase *ret_phase, uint64_t *ret_begin_ns,
+                                     uint64_t *ret_end_ns)
+{
+    return record->cause.len > 0 && !timeline_has(timeline, MARK_T_OPEN) &&
+           timeline_phase_cut_off(timeline, ret_phase, ret_begin_ns, ret_end_ns);
+}
+
 /* A CONNECT that opened, or an upgrade: nobody knows what is in it. */
 static inline bool record_is_tunnel(const struct record *record)
 {
@@ -277,12 +286,6 @@ static inline bool record_is_in_flight(const struct record *record)
 {
     return record->is_in_progress && !record_is_tunnel(record);
 }
-
-/* timeline_phase_now, but while a connect waits for name servers alone, it is PHASE_DNS, since the last attempt. */
-bool record_phase_now(const struct record *record, enum phase *ret_phase, uint64_t *ret_since_ns);
-/* timeline_phase_cut_off of what was given up, with the same exception; `timeline` is the record's, cut or not. */
-bool record_unfinished(const struct record *record, const struct timeline *timeline,
-                       enum phase *ret_phase, uint64_t *ret_begin_ns, uint64_t *ret_end_ns);
 
 /* Clear the fixed part, but for the attempts, of which there is none; start with no text. */
 void record_begin(struct record *record);

@@ -420,13 +420,18 @@ static uint64_t tunnel_awaited_us(const struct judge *judge, uint64_t *ret_round
     return plus(awaited_us, has_waited ? (end_ns - begin_ns) / NS_PER_US : 0);
 }
 
-/* The request for an upgrade and the wait for its 101. The counters tell of what the tunnel carried, too. */
+/* The request for an upgrade and the wait for its 101. Bytes, stalls and pace are the tunnel's, so what its sending took
+ * is the client's. */
 static void judge_upgrade(struct judge *judge)
 {
     if (judge->record->kind != RECORD_UPGRADE)
         return;
     judge->client.is_own = judge->upstream.is_own = false;
-    judge_send(judge);
+    give_all(judge, SLOW_PROXY, walk(judge, judge->at[MARK_U_TX0]));
+    uint64_t sent_us = walk(judge, judge->at[MARK_U_TX1]);
+    uint64_t held_us = u64_least(sent_us, judge->record->held_ns / NS_PER_US);
+    give_all(judge, SLOW_CLIENT, sent_us - held_us);
+    give_thinking(judge, held_us, 1);
     give_thinking(judge, walk(judge, judge->at[MARK_U_RX0]), 1);
     judge->client.is_own = judge->upstream.is_own = true;
 }

@@ -459,7 +459,7 @@ static void add_phase_now(const struct record *record, struct text *into)
 {
     enum phase phase;
     uint64_t since_ns;
-    if (record_is_in_flight(record) && record_phase_now(record, &phase, &since_ns))
+    if (record_is_in_flight(record) && timeline_phase_now(&record->timeline, &phase, &since_ns))
         json_word(into, JSON_KEY("phase"), phase_word(phase));
 }
 

@@ -193,7 +193,8 @@ void diag_put(const char *format, ...)
     write_line(&line);
 }
 
-static void say(enum diag_level level, uint64_t left_out, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void say(enum diag_level level, uint64_t left_out,
+                                                      const char *format, va_list args)
 {
     char message[DIAG_LINE_MAX];
     int len = vsnprintf(message, sizeof(message), format, args);

@@ -626,7 +626,8 @@ static bool so_far_of(const struct record *record, enum phase phase, uint64_t *r
     uint64_t since_ns = record->timeline.at_ns[MARK_C_FIRST];
     if (!record_is_in_flight(record))
         return false;
-    if (phase != PHASE_TOTAL && (!record_phase_now(record, &now, &since_ns) || now != phase))
+    if (phase != PHASE_TOTAL &&
+        (!timeline_phase_now(&record->timeline, &now, &since_ns) || now != phase))
         return false;
     *ret_ns = record->now_ns > since_ns ? record->now_ns - since_ns : 0;
     return since_ns != 0;

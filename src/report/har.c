@@ -92,10 +92,8 @@ static void end_unfinished(const struct record *record, struct timeline *timelin
                                               [PHASE_TLS] = MARK_U_TLS1};
     enum phase phase;
     uint64_t begin_ns, end_ns;
-    if (!record_unfinished(record, timeline, &phase, &begin_ns, &end_ns) || ends[phase] == 0)
-        return;
-    bool is_within_connect = phase == PHASE_DNS && timeline_has(timeline, MARK_U_DNS1);
-    timeline_mark_at(timeline, is_within_connect ? MARK_U_SYN1 : (enum mark)ends[phase], end_ns);
+    if (record_unfinished(record, timeline, &phase, &begin_ns, &end_ns) && ends[phase] != 0)
+        timeline_mark_at(timeline, (enum mark)ends[phase], end_ns);
 }
 
 static void find_points(const struct record *record, const struct timeline *whole,

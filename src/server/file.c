@@ -57,6 +57,7 @@ static enum status file_fail_open(const char *path, struct text *fault)
     (void)file_fail(path, file_error(error), fault);
     if (error == ENOENT && path[0] != '/' && getcwd(folder, sizeof(folder)) != NULL)
         text_add_format(fault, " in %s", folder);
+    errno = error;
     return ST_IO;
 }
 

@@ -102,7 +102,7 @@ static void add_phase(const struct table *table, struct text *row)
     enum phase phase;
     uint64_t since_ns;
     struct verdict verdict;
-    bool is_in_one = record_phase_now(&table->record, &phase, &since_ns);
+    bool is_in_one = timeline_phase_now(&table->record.timeline, &phase, &since_ns);
     bool is_slow = verdict_judge(&table->record, &verdict);
     add_figure(row, is_in_one ? slice_from_string(phase_word(phase)) : SLICE("-"), STATE_COLUMNS);
     text_add_char(row, ' ');

@@ -43,7 +43,7 @@ static void expect_now(struct world *world, enum phase wanted, uint64_t ms)
     enum phase phase;
     uint64_t since_ns;
     const struct record *record = look(world);
-    assert_true(record_phase_now(record, &phase, &since_ns));
+    assert_true(timeline_phase_now(&record->timeline, &phase, &since_ns));
     assert_string_equal(phase_word(phase), phase_word(wanted));
     assert_int_equal(record->now_ns - since_ns, ms * NS_PER_MS);
 }

@@ -94,7 +94,7 @@ def test_addresses_of_the_other_family_that_are_awaited(stage, proxy):
     stage.dns.add("late.test", aaaa=["::1"], drop=["A"])
     origin = stage.origin(replies(ok(b"")))
     send(stage, proxy, f"http://late.test:{origin.port}/")
-    listed = wait_phase(proxy, "dns", "?age=300ms")
+    listed = wait_phase(proxy, "connect", "?age=300ms")
     assert [each["result"] for each in listed["attempts"]] == ["failed"] and "u_dns1" in listed["marks_us"]
     assert listed["verdict"]["slow"] == "dns" and listed["stalled_us"]["by_dns"] > 0
 

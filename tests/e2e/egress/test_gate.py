@@ -177,7 +177,15 @@ def test_of_several_denied_addresses_all_are_opened(strict, stage, a, aaaa, reme
 
 def test_both_answers_tell_what_must_be_opened(strict, stage):
     """A and AAAA both hold a denied address: whichever comes first, the other is waited for a moment."""
-    stage.dns.add("several.test", a=["10.1.2.3"], aaaa=["fc00::1"])
+    held = {}
+
+    def script(ask):
+        """The first question is answered with the second."""
+        held[ask.kind] = ask
+        if len(held) == 2:
+            held["A"].send(held["A"].answer(["10.1.2.3"]))
+            held["AAAA"].send(held["AAAA"].answer(["fc00::1"]))
+    stage.dns.add("several.test", script=script)
     assert set(remedy_of(strict, "several.test")[:-1].split()) == {"--allow", "10.1.2.3", "fc00::1"}
 
 

@@ -114,15 +114,24 @@ def no_descriptors(house):
     assert house.ask(f"http://later.test:{house.fresh.port}/").status == 200
 
 
+def two_free_ports():
+    """An even port and the next one, which no socket of this network has."""
+    used = {int(line.split()[1].rpartition(":")[2], 16) for name in ("tcp", "tcp6")
+            for line in Path(f"/proc/thread-self/net/{name}").read_text().splitlines()[1:]}
+    return next(port for port in range(40000, 50000, 2) if not {port, port + 1} & used)
+
+
 @contextlib.contextmanager
 def no_ports(house):
     """Of an origin that all ports lead to. The house stands in a network of its own."""
     before = PORTS.read_text()
     crowd = [house.stage.client(house.proxy.connect()) for _ in range(4)]
-    PORTS.write_text("40000 40001")
+    first = two_free_ports()
+    PORTS.write_text(f"{first} {first + 1}")
     for client in crowd[:2]:
         client.send(request("CONNECT", house.idler.authority))
-        assert client.read_head().status == 200
+        head = client.read_head()
+        assert head.status == 200, head
     for client in crowd[2:]:
         client.send(request("CONNECT", house.idler.authority))
         assert is_over_limit(client.read_response())

@@ -185,6 +185,8 @@ static void an_endless_handshake_is_read_in_parts(void **state)
     assert_true(f.server_calls > calls);
     assert_int_equal(transport_handshake(f.server), ST_AGAIN);
     assert_int_equal(f.below_server->len, 0);
+    struct transport *lower = &f.below_client->base;
+    transport_close(&lower, /* is_abort= */ false);
     end_pair(&f);
 }
 

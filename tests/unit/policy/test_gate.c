@@ -584,6 +584,11 @@ static void remedies_are_joined(void **state)
         {"change policy.rules[1]", "change policy.rules[1]", "change policy.rules[1]"},
         {"take 10.0.0.0/8 out of egress.deny", "--allow 10.0.0.3",
          "take 10.0.0.0/8 out of egress.deny and --allow 10.0.0.3"},
+        {"take 10.0.0.0/8 out of egress.deny and --allow 10.1.2.3",
+         "take 10.0.0.0/8 out of egress.deny and --allow 10.1.2.4",
+         "take 10.0.0.0/8 out of egress.deny and --allow 10.1.2.3 --allow 10.1.2.4"},
+        {"--allow 10.0.0.3", "--connect-port 80 --allow 10.0.0.3",
+         "--allow 10.0.0.3 --connect-port 80"},
     };
     char remedy[GATE_TEXT];
     for (size_t i = 0; i < COUNT_OF(cases); i++) {

@@ -1,7 +1,6 @@
 #include "record_test.h"
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "record/record.h"
 
 #include <errno.h>
@@ -209,44 +208,6 @@ static void enums_have_words(void **state)
     }
 }
 
-#define AT_MS(n) ((uint64_t)(n)*NS_PER_MS)
-
-/* A connect that waits for addresses of the other family is a look-up, from the end of the last attempt on. */
-static void a_connect_without_an_attempt_is_a_look_up(void **state)
-{
-    (void)state;
-    enum phase phase;
-    uint64_t since_ns, end_ns;
-    record_begin(&record);
-    record.timeline.base_ns = record.timeline.at_ns[MARK_C_HEAD] = AT_MS(1000);
-    record.timeline.at_ns[MARK_U_DNS0] = record.timeline.at_ns[MARK_U_DNS1] = AT_MS(1000);
-    record.timeline.at_ns[MARK_U_SYN0] = AT_MS(1001);
-    record.attempt_count = 2;
-    record.attempts[0] = (struct record_attempt){
-        .os_error = ECONNREFUSED, .begin_ns = AT_MS(1001), .end_ns = AT_MS(1002)};
-    record.attempts[1] = (struct record_attempt){.os_error = EACCES};
-    assert_true(record_phase_now(&record, &phase, &since_ns));
-    assert_int_equal(phase, PHASE_CONNECT);
-    record.stalled_by_dns_ns = AT_MS(500);
-    assert_true(record_phase_now(&record, &phase, &since_ns));
-    assert_int_equal(phase, PHASE_DNS);
-    assert_int_equal(since_ns, AT_MS(1002));
-
-    record.timeline.at_ns[MARK_D_TX0] = record.timeline.at_ns[MARK_X_END] = AT_MS(1502);
-    record_set(&record, &record.cause, SLICE("connect_refused"), 64);
-    assert_true(record_unfinished(&record, &record.timeline, &phase, &since_ns, &end_ns));
-    assert_int_equal(phase, PHASE_DNS);
-    assert_int_equal(end_ns - since_ns, AT_MS(500));
-    record.attempts[0].end_ns = AT_MS(1502); /* it was the attempt that lasted */
-    assert_true(record_unfinished(&record, &record.timeline, &phase, &since_ns, &end_ns));
-    assert_int_equal(phase, PHASE_CONNECT);
-    assert_int_equal(end_ns - since_ns, AT_MS(501));
-    record.timeline.at_ns[MARK_D_TX0] = record.timeline.at_ns[MARK_X_END] = 0;
-    record.attempts[0].end_ns = 0; /* one is under way */
-    assert_true(record_phase_now(&record, &phase, &since_ns));
-    assert_int_equal(phase, PHASE_CONNECT);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,7 +223,6 @@ int main(void)
         cmocka_unit_test(an_at_sign_behind_the_authority_stays),
         cmocka_unit_test(a_long_url_is_cut_and_marked),
         cmocka_unit_test(enums_have_words),
-        cmocka_unit_test(a_connect_without_an_attempt_is_a_look_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,20 +218,6 @@ static void a_connect_that_was_given_up_is_connect(void **state)
     assert_has(entry, "\"blocked\":0.100,\"dns\":2.800,\"connect\":41.000,\"ssl\":-1");
 }
 
-/* Of the other family, when all attempts had failed: `dns` was over by then. */
-static void a_late_look_up_that_was_given_up_is_within_connect(void **state)
-{
-    (void)state;
-    begin_given_up("connect_refused", MARK_U_SYN0);
-    record.attempt_count = 1;
-    record.attempts[0] = (struct record_attempt){
-        .os_error = ECONNREFUSED, .begin_ns = TEST_BASE_NS + MS(3), .end_ns = TEST_BASE_NS + MS(4)};
-    record.stalled_by_dns_ns = MS(40);
-    write_entry();
-    assert_sum_is_exact();
-    assert_has(entry, "\"blocked\":0.100,\"dns\":2.800,\"connect\":41.000,\"ssl\":-1");
-}
-
 /* With the origin, or with a parent proxy before it. */
 static void a_handshake_that_was_given_up_is_inside_of_connect(void **state)
 {
@@ -381,7 +367,6 @@ int main(void)
         cmocka_unit_test(an_answer_that_never_came_was_waited_for),
         cmocka_unit_test(a_look_up_that_was_given_up_is_dns),
         cmocka_unit_test(a_connect_that_was_given_up_is_connect),
-        cmocka_unit_test(a_late_look_up_that_was_given_up_is_within_connect),
         cmocka_unit_test(a_handshake_that_was_given_up_is_inside_of_connect),
         cmocka_unit_test(a_tunnel_is_a_connect),
         cmocka_unit_test(nothing_known_is_still_an_entry),
