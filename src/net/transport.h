@@ -70,8 +70,8 @@ struct transport {
     bool is_truncated; /* TLS: the peer's end came without close_notify */
     bool is_broken;    /* a send failed: see transport_broke */
     bool ends_both;    /* TLS 1.2: its close_notify came, and it hears no more */
-    bool is_end_told;  /* TLS: a receive told of the peer's end, or of what broke; T1 does no more */
-    int os_error;      /* errno of the ST_IO that ended it */
+    bool is_end_told; /* TLS: a receive told of the peer's end, or of what broke; T1 does no more */
+    int os_error;     /* errno of the ST_IO that ended it */
     void (*on_ready)(struct transport *); /* recorder: sets a bit, queues a task */
     void *owner;                          /* the receiver of on_ready; NULL: nobody listens */
 };

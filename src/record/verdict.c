@@ -420,7 +420,7 @@ static uint64_t tunnel_awaited_us(const struct judge *judge, uint64_t *ret_round
     return plus(awaited_us, has_waited ? (end_ns - begin_ns) / NS_PER_US : 0);
 }
 
-/* The request for an upgrade and the wait for its 101. Bytes, stalls and pace are the tunnel's, so what its sending took
+/* The request for an upgrade and the wait for its 101. Bytes, stalls and pace are the tunnel's, so what sending it took
  * is the client's. */
 static void judge_upgrade(struct judge *judge)
 {
