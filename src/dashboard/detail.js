@@ -195,10 +195,6 @@ export class Detail extends EventTarget {
         const head = el("header", {}, this.#title, el("button", {class: "quiet close", "aria-label": "Close", title: "Close (Esc)",
             click: () => this.close()}, "×"));
         node.append(head, this.#actions, this.#notice, this.#why, this.#sections, this.#raw);
-        node.addEventListener("keydown", (event) => {
-            if (event.key === "Escape")
-                this.close();
-        });
         /* What is scrolled to stops below the title, which stays at the top. */
         new ResizeObserver(() => { node.style.scrollPaddingTop = `${head.offsetHeight}px`; }).observe(head);
     }

@@ -280,8 +280,10 @@ def test_the_keyboard_is_enough(front, show):
     screen.wait("document.querySelector('.row[aria-selected=true]')?.ariaRowIndex === '5'")
     screen.key("Enter")
     screen.wait("!document.querySelector('#detail').hidden")
+    screen.run("document.querySelector('#detail button').focus()")
     screen.key("Escape")
     screen.wait("document.querySelector('#detail').hidden && document.activeElement.id === 'grid'")
+    assert screen.run("document.querySelector('.row[aria-selected=true]')?.ariaRowIndex") == "5"
     screen.key("End")
     screen.wait(f"{CURRENT} === '301'")
     screen.key("p")
