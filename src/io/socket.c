@@ -100,8 +100,7 @@ enum status socket_listen(const struct inet_endpoint *endpoint,
     if (endpoint->addr.family == INET_V6)
         socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->only_v6);
     socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    socket_keep_urgent(
-        fd); /* what is accepted has it: a client may come before a worker tunes this */
+    socket_keep_urgent(fd); /* a client may come before a worker tunes this, and inherits it */
     if (bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, options->backlog) < 0)
         return socket_fail(&fd);
     *ret_fd = fd;

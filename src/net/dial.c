@@ -8,10 +8,10 @@
  * literal, a cached answer) is acted upon under dial_start, and even then the end is told by the task.
  *
  * The race begins when both answers are there, or when the second is `resolution_delay_ns` late: it may hold an address
- * that refuses the whole. A refusal waits as long for it, so that `permit` hears of all that must be allowed.
- * With DIAL_MIXED_SKIP it begins when AAAA is there, when A is there and AAAA is known to be
- * empty or useless (no route to any IPv6 address), or when AAAA is late. Candidates not tried yet are sorted
- * and interleaved anew with each answer; the next one starts by the family that was not tried last.
+ * that refuses the whole. A refusal waits as long for it, so that `permit` hears of all that must be allowed. With
+ * DIAL_MIXED_SKIP it begins when AAAA is there, when A is there and AAAA is known to be empty or useless (no route to
+ * any IPv6 address), or when AAAA is late. Candidates not tried yet are sorted and interleaved anew with each answer;
+ * the next one starts by the family that was not tried last.
  * Those that no source address leads to stand behind all others, whatever their family.
  *
  * An attempt that fails makes the next one due at once, be it under way or hardly begun. Only where the

@@ -130,12 +130,10 @@ struct exchange {
     struct slice resend; /* of `kept`: what goes out before the rest of the body */
 
     /* both messages on their way */
-    bool awaits_continue;   /* the client holds its body back until the origin says something */
-    uint64_t held_since_ns; /* it holds its body back for a 100 (Continue) since; 0: it does not */
-    uint64_t held_ns;       /* and did so long before */
-    bool request_done;      /* its last byte was given to the stream */
-    bool request_sent;      /* and taken by the kernel */
-    bool is_up_deaf;        /* the origin takes no more of it */
+    bool awaits_continue; /* the client holds its body back until the origin says something */
+    bool request_done;    /* its last byte was given to the stream */
+    bool request_sent;    /* and taken by the kernel */
+    bool is_up_deaf;      /* the origin takes no more of it */
     bool is_request_cut; /* the client ended it behind the head of an early answer, which goes on */
     bool is_bulk;        /* its last run moved SHARE_FIRST of a body or more */
     bool request_waits;  /* what is queued of it was left for this round of the turn */
@@ -163,6 +161,8 @@ struct exchange {
     uint64_t slow_since_ns; /* limits.body_rate: when the present window began; 0: none did */
     uint64_t slow_moved;    /* and what had moved by then */
     uint64_t waiting_ns;    /* since when the response head is waited for */
+    uint64_t held_since_ns; /* the client holds its body back for a 100 (Continue) since; 0: not */
+    uint64_t held_ns;       /* and did so long before */
 
     /* failure and refusal */
     enum cause cause;

@@ -54,8 +54,7 @@ struct sni_guard {
     uint64_t hello_ns;
     uint64_t begun_ns; /* monotonic: when the first byte came; 0: none did */
     uint64_t last_ns;  /* and the last one */
-    uint64_t
-        heard_ns; /* monotonic: when what it asked was answered, or given up; 0: it waited for nobody */
+    uint64_t heard_ns; /* when what it asked was answered or given up; 0: it waited for nobody */
     /* The judgement; empty where all is well. */
     char detail[SNI_DETAIL];
     char name[HOST_MAX + 1]; /* canonical; empty: none */

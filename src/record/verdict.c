@@ -426,14 +426,14 @@ static void judge_upgrade(struct judge *judge)
 {
     if (judge->record->kind != RECORD_UPGRADE)
         return;
-    judge->client.is_own = judge->upstream.is_own = false;
+    judge->upstream.is_own = false;
     give_all(judge, SLOW_PROXY, walk(judge, judge->at[MARK_U_TX0]));
     uint64_t sent_us = walk(judge, judge->at[MARK_U_TX1]);
     uint64_t held_us = u64_least(sent_us, judge->record->held_ns / NS_PER_US);
     give_all(judge, SLOW_CLIENT, sent_us - held_us);
     give_thinking(judge, held_us, 1);
     give_thinking(judge, walk(judge, judge->at[MARK_U_RX0]), 1);
-    judge->client.is_own = judge->upstream.is_own = true;
+    judge->upstream.is_own = true;
 }
 
 /* Life of a tunnel: what is known is shared out, in this order, and the rest is idle. */

@@ -193,9 +193,14 @@ void diag_put(const char *format, ...)
     write_line(&line);
 }
 
-__attribute__((format(printf, 3, 0))) static void say(enum diag_level level, uint64_t left_out,
-                                                      const char *format, va_list args)
+/* `burst` lines of one site in a window; a site that is NULL has no bound. */
+__attribute__((format(printf, 4, 0))) static void
+say(struct diag_site *site, uint64_t burst, enum diag_level level, const char *format, va_list args)
 {
+    int saved_errno = errno;
+    uint64_t left_out = 0;
+    if (!diag_is_on(level) || (site != NULL && !site_admits(site, burst, &left_out)))
+        return;
     char message[DIAG_LINE_MAX];
     int len = vsnprintf(message, sizeof(message), format, args);
     size_t have = len < 0 ? 0 : (size_t)len < sizeof(message) ? (size_t)len : sizeof(message) - 1;
@@ -209,30 +214,21 @@ __attribute__((format(printf, 3, 0))) static void say(enum diag_level level, uin
     line.cap++;
     text_add_char(&line, '\n');
     write_line(&line);
+    errno = saved_errno;
 }
 
 void diag_say(struct diag_site *site, enum diag_level level, const char *format, ...)
 {
-    int saved_errno = errno;
-    uint64_t left_out = 0;
-    if (!diag_is_on(level) || (site != NULL && !site_admits(site, DIAG_BURST, &left_out)))
-        return;
     va_list args;
     va_start(args, format);
-    say(level, left_out, format, args);
+    say(site, DIAG_BURST, level, format, args);
     va_end(args);
-    errno = saved_errno;
 }
 
 void diag_say_rarely(struct diag_site *site, enum diag_level level, const char *format, ...)
 {
-    int saved_errno = errno;
-    uint64_t left_out = 0;
-    if (!diag_is_on(level) || !site_admits(site, 1, &left_out))
-        return;
     va_list args;
     va_start(args, format);
-    say(level, left_out, format, args);
+    say(site, 1, level, format, args);
     va_end(args);
-    errno = saved_errno;
 }

@@ -73,8 +73,7 @@ static void crew_arrive(struct message *message)
     engine->snapshot = handover->snapshot;
     client_accept(proxy, &handover->door, handover->fd);
     engine->snapshot = present;
-    if (present !=
-        handover->snapshot) /* the worker has reloaded: its limits hold for whoever is open */
+    if (present != handover->snapshot) /* a reload since: its limits hold for all that is open */
         proxy_take_limits(proxy);
     (void)atomic_fetch_sub_explicit(&handover->to->coming, 1, memory_order_relaxed);
     if (proxy->is_draining) /* since it was sent */

@@ -6,6 +6,7 @@
 #include "config/snapshot.h"
 #include "server/file.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,7 @@ static int find_listen(struct view_admin *admin, enum view_command command, cons
                 command, "--admin expects ADDRESS:PORT, unix:PATH, or a path with a / in it", "");
         if (admin->listen.kind != LISTEN_UNIX || admin->listen.path.len <= CONFIG_SOCKET_PATH_MAX)
             return 0;
+        static_assert(CONFIG_SOCKET_PATH_MAX == 107, "as the words say");
         return view_complain(command, "--admin: the path of a Unix socket has at most 107 bytes",
                              "");
     }

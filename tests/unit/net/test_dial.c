@@ -324,6 +324,18 @@ static void test_an_empty_answer_is_waited_for(void **state)
     end(&f);
 }
 
+/* a.test has an A that refuses: begin, and turn until it has. */
+static void start_and_fail(struct fixture *f)
+{
+    start(f, "a.test");
+    await_half(f, HALF_V4);
+    turn(f);
+    clock_advance(51 * NS_PER_MS);
+    await_attempts(f, 1);
+    for (int i = 0; i < TURNS_MAX && f->dial.attempts[0].end_ns == 0; i++)
+        turn(f);
+}
+
 /* Where all that is known failed, the other family is waited for: neither a look-up's time nor a connect's. */
 static void test_waiting_for_the_other_family(void **state)
 {
@@ -336,13 +348,7 @@ static void test_waiting_for_the_other_family(void **state)
                                                 .address = {"::ffff:127.0.0.2"},
                                                 .ttl = 60,
                                                 .is_held = true});
-    start(&f, "a.test");
-    await_half(&f, HALF_V4);
-    turn(&f);
-    clock_advance(51 * NS_PER_MS);
-    await_attempts(&f, 1);
-    for (int i = 0; i < TURNS_MAX && f.dial.attempts[0].end_ns == 0; i++)
-        turn(&f);
+    start_and_fail(&f);
     clock_advance(300 * NS_PER_MS);
     assert_int_equal(dial_names_ns(&f.dial), 300 * NS_PER_MS);
     dns_server_release(&f.server);
@@ -363,13 +369,7 @@ static void test_waiting_in_vain_for_the_other_family(void **state)
     add_rule(&f, RR_A, "127.0.0.3", NULL);
     dns_server_add(&f.server,
                    (struct dns_rule){.name = "a.test", .type = RR_AAAA, .is_silent = true});
-    start(&f, "a.test");
-    await_half(&f, HALF_V4);
-    turn(&f);
-    clock_advance(51 * NS_PER_MS);
-    await_attempts(&f, 1);
-    for (int i = 0; i < TURNS_MAX && f.dial.attempts[0].end_ns == 0; i++)
-        turn(&f);
+    start_and_fail(&f);
     clock_advance(10 * NS_PER_S);
     await_done(&f, DIAL_CONNECT_REFUSED);
     assert_int_equal(dial_names_ns(&f.dial), 10 * NS_PER_S);

@@ -6,39 +6,12 @@
 #include <cmocka.h>
 
 #include "net/tls_hello.h"
+#include "octets.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- building one ---- */
-
-struct bytes {
-    char at[40000];
-    size_t len;
-};
-
-static void put(struct bytes *bytes, const void *from, size_t len)
-{
-    assert_true(bytes->len + len <= sizeof(bytes->at));
-    if (len > 0)
-        memcpy(bytes->at + bytes->len, from, len);
-    bytes->len += len;
-}
-
-static void put_number(struct bytes *bytes, size_t number, size_t size)
-{
-    for (size_t i = size; i > 0; i--) {
-        char c = (char)(unsigned char)(number >> 8 * (i - 1));
-        put(bytes, &c, 1);
-    }
-}
-
-static void put_extension(struct bytes *bytes, size_t type, const void *body, size_t len)
-{
-    put_number(bytes, type, 2);
-    put_number(bytes, len, 2);
-    put(bytes, body, len);
-}
 
 /* The extension server_name. */
 static void put_name(struct bytes *bytes, const char *name)

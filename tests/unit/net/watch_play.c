@@ -1,28 +1,6 @@
 #include "watch_play.h"
 
-static void put(struct bytes *bytes, const void *from, size_t len)
-{
-    assert_true(bytes->len + len <= sizeof(bytes->at));
-    memcpy(bytes->at + bytes->len, from, len);
-    bytes->len += len;
-}
-
-static void put_number(struct bytes *bytes, size_t number, size_t size)
-{
-    for (size_t i = size; i > 0; i--) {
-        char c = (char)(unsigned char)(number >> 8 * (i - 1));
-        put(bytes, &c, 1);
-    }
-}
-
 /* ---- hellos ---- */
-
-static void put_extension(struct bytes *bytes, size_t type, const char *body, size_t len)
-{
-    put_number(bytes, type, 2);
-    put_number(bytes, len, 2);
-    put(bytes, body, len);
-}
 
 static void put_message(struct bytes *bytes, size_t type, const struct bytes *body)
 {

@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "net/tls_watch.h"
+#include "octets.h"
 
 #include <string.h>
 
@@ -20,11 +21,6 @@
 #define SERVER TLS_WATCH_SERVER
 enum { CCS = 20, ALERT = 21, HANDSHAKE = 22, DATA = 23 };
 enum { FINISHED = 69, TICKET = 250, QUIET_MS = 5 };
-
-struct bytes {
-    char at[40000];
-    size_t len;
-};
 
 struct hello {
     bool has_psk, has_early, is_retry, is_12, is_h2;
