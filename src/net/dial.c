@@ -161,7 +161,8 @@ static void dial_end(struct dial *dial, enum dial_cause cause, int os_error)
     CHECK(dial->cause == DIAL_NONE && cause != DIAL_NONE);
     dial->cause = cause;
     dial->os_error = os_error;
-    dial_end_names(dial, clock_monotonic_ns());
+    if (dial->names_since_ns != 0)
+        dial_end_names(dial, clock_monotonic_ns());
     if (dial->dns_begin_ns == 0) /* a literal: nothing was looked up */
         dial->dns_end_ns = 0;
     dial_stop(dial);
